@@ -1,0 +1,135 @@
+"""The items of a request as columns; what is wrong with one item is kept beside it and sinks nothing else."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import MAX_KEY_LENGTH
+
+MAX_CUSTOM_ID_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an override may be: a finite number over `above` (when given), within [lowest, highest]."""
+
+    lowest: float
+    highest: float
+    above: float | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"over {self.above:g} and at most {self.highest:g}"
+            if self.above is not None
+            else (f"from {self.lowest:g} to {self.highest:g}")
+        )
+
+    def admits(self, value: float) -> bool:
+        return self.lowest <= value <= self.highest and (self.above is None or value > self.above)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Columns of equal length; `overrides` and `refused` are sparse, by place within this run of items."""
+
+    keys: list[str]
+    custom_ids: list[str | None]
+    overrides: dict[str, dict[int, float]] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def part(self, start: int, stop: int) -> "Items":
+        return Items(
+            self.keys[start:stop],
+            self.custom_ids[start:stop],
+            {
+                name: inside
+                for name, values in self.overrides.items()
+                if (inside := {at - start: value for at, value in values.items() if start <= at < stop})
+            },
+            {at - start: reason for at, reason in self.refused.items() if start <= at < stop},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        kept: dict[str, Any] = {"keys": self.keys}
+        if any(self.custom_ids):
+            kept["custom_ids"] = self.custom_ids
+        if self.overrides:
+            kept["overrides"] = self.overrides
+        if self.refused:
+            kept["refused"] = self.refused
+        return kept
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Items":
+        return cls(
+            kept["keys"],
+            kept.get("custom_ids") or [None] * len(kept["keys"]),
+            {
+                name: {int(at): value for at, value in values.items()}
+                for name, values in kept.get("overrides", {}).items()
+            },
+            {int(at): reason for at, reason in kept.get("refused", {}).items()},
+        )
+
+
+def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int) -> Items:
+    """Read a request's `items`: objects with instrument_key, optional custom_id and overrides, or bare keys.
+
+    Raises InvalidInput for what makes the list itself unreadable: no list, empty, too long, an element that is neither
+    object nor string. Anything wrong inside one item is a reason in `refused`.
+    """
+    if not isinstance(raw, list):
+        raise InvalidInput("items", "items must be a list")
+    if not 0 < len(raw) <= most:
+        raise InvalidInput("items", f"items must hold 1 to {most} items, not {len(raw)}")
+    items = Items([], [])
+    seen: set[str] = set()
+    for place, item in enumerate(raw):
+        if isinstance(item, str):
+            item = {"instrument_key": item}
+        elif not isinstance(item, dict):
+            raise InvalidInput(
+                f"items[{place}]", "an item is an object with instrument_key, or an instrument key as a string"
+            )
+        key, custom_id = item.get("instrument_key"), item.get("custom_id")
+        usable = isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH and "\x00" not in key
+        items.keys.append(key if usable else "")
+        items.custom_ids.append(custom_id if _is_custom_id(custom_id) else None)
+        if not usable:
+            items.refused[place] = f"instrument_key must be a string of 1 to {MAX_KEY_LENGTH} characters"
+        elif len(item) > 1 and (reason := _read_rest(item, place, overrides, seen, items)):
+            items.refused[place] = reason
+    return items
+
+
+def _is_custom_id(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_CUSTOM_ID_LENGTH and "\x00" not in value
+
+
+def _read_rest(
+    item: Mapping[str, Any], place: int, overrides: Mapping[str, Bounds], seen: set[str], items: Items
+) -> str | None:
+    for name, value in item.items():
+        if name == "instrument_key" or value is None:
+            continue
+        if name == "custom_id":
+            if not _is_custom_id(value):
+                return f"custom_id must be a string of 1 to {MAX_CUSTOM_ID_LENGTH} characters"
+            if value in seen:
+                return f"custom_id {value!r} is repeated: an earlier item has it"
+            seen.add(value)
+            continue
+        bounds = overrides.get(name)
+        if bounds is None:
+            return f"unknown field {name!r}: an item takes instrument_key, custom_id, {', '.join(overrides)}"
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"{name} must be a number"
+        if not bounds.admits(value):
+            return f"{name} must be {bounds}, not {value:g}"
+        items.overrides.setdefault(name, {})[place] = float(value)
+    return None

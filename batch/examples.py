@@ -1,0 +1,25 @@
+"""Examples for the API's schema."""
+
+from drf_spectacular.utils import OpenApiExample
+
+_KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
+
+ITEMS_EXAMPLE = OpenApiExample(
+    "Two instruments, one of them under a volatility of the caller's",
+    {"items": [{"instrument_key": _KEY}, {"instrument_key": _KEY, "custom_id": "what-if", "volatility": 0.18}]},
+    request_only=True,
+)
+JOB_EXAMPLE = OpenApiExample(
+    "By name",
+    {"kind": "greeks", "items": [_KEY, "NSE@NIFTY@equity_options@2026-12-29@put@26000"], "as_of": "2026-11-20"},
+    request_only=True,
+)
+SELECTOR_EXAMPLE = OpenApiExample(
+    "By rule: NSE's own convention around the money",
+    {
+        "kind": "greeks",
+        "selector": {"underlying": "NIFTY", "moneyness": {"min": 0.95, "max": 1.05}},
+        "params": {"forward": "spot", "rate": 0.1, "day_count": "calendar_days", "price": "last"},
+    },
+    request_only=True,
+)

@@ -1,0 +1,54 @@
+"""What the batch engine asks of a computation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from batch.core.items import Bounds, Items
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a job's chunks share. `keys` are the items that a selector stood for; None where items were given."""
+
+    as_of: datetime | None
+    context: dict[str, Any]
+    keys: list[str] | None = None
+
+
+class Kind(ABC):
+    name: str
+    params_serializer: type[serializers.Serializer]
+    overrides: Mapping[str, Bounds]
+    """What an item may set for itself, and within which bounds."""
+    fields: tuple[str, ...]
+    """Columns of an answer, after position, custom_id and instrument_key; the first three are status, reason,
+    retryable."""
+
+    @abstractmethod
+    def check_selector(self, selector: Mapping[str, Any]) -> None:
+        """Raise InvalidInput, naming the field, where a selector can't select anything."""
+
+    @abstractmethod
+    def exchange(self, keys: Sequence[str], selector: Mapping[str, Any] | None) -> str:
+        """The exchange in whose time zone an instant without one is meant."""
+
+    @abstractmethod
+    def prepare_items(self, keys: Sequence[str], as_of: datetime | None, params: Mapping[str, Any]) -> Prepared:
+        """Find, once for the whole job, what every item needs. as_of None: the newest that is known of the keys."""
+
+    @abstractmethod
+    def prepare_selector(
+        self, selector: Mapping[str, Any], as_of: datetime | None, params: Mapping[str, Any]
+    ) -> Prepared:
+        """The same, and the keys that the selector stands for."""
+
+    @abstractmethod
+    def compute(
+        self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> dict[str, list[Any]]:
+        """Columns by name of `fields`, one element an item. NaN stands for null."""

@@ -1,0 +1,83 @@
+"""Reading jobs."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import connection
+from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, Q, QuerySet, Sum
+from django.http import Http404
+
+from batch.models import Chunk, Job
+from batch.results import Page, read_page
+
+
+def jobs_visible_to(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Job]:
+    """Staff see all jobs, others their own: another's job does not exist for them."""
+    jobs = Job.objects.select_related("owner").defer("context")
+    return jobs if getattr(user, "is_staff", False) else jobs.filter(owner=user)
+
+
+def get_job(user: AbstractBaseUser | AnonymousUser, job_id: uuid.UUID) -> Job:
+    job = jobs_visible_to(user).filter(pk=job_id).first()
+    if job is None:
+        raise Http404
+    return job
+
+
+def read_results(job: Job, *, after: int, limit: int, status: str = "") -> tuple[Page, int | None]:
+    """A page of results after a position, and the position to read on after; None when that was the last.
+
+    While a job runs, results are given up to the first chunk that is still to be computed: whoever reads on after each
+    page gets every item once, in the order of the request, however the chunks come in.
+    """
+    unfinished = None
+    if job.status not in Job.TERMINAL:
+        unfinished = (
+            Chunk.objects.filter(job=job)
+            .exclude(status=Chunk.Status.DONE)
+            .aggregate(first=Min("first_position"))["first"]
+        )
+        if unfinished is None and not job.total:
+            unfinished = 0  # not cut yet
+    before = job.total if unfinished is None else unfinished
+    page = read_page(job.pk, after=after, before=before, limit=limit, status=status)
+    if page.count == limit:
+        return page, page.last_position
+    return page, None if before >= job.total and unfinished is None else max(before - 1, after)
+
+
+_QUEUE = """
+SELECT count(*) FILTER (WHERE c.status = 'pending'), count(*) FILTER (WHERE c.status = 'running'),
+       coalesce(sum(c.size), 0)
+FROM batch_chunk c JOIN batch_job j ON j.id = c.job_id
+WHERE j.status IN ('validating', 'in_progress', 'cancelling') AND c.status <> 'done'
+"""
+
+
+def statistics(user: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
+    """Counts and timings of the jobs that the user may see, and the state of the queue that all share."""
+    jobs = jobs_visible_to(user)
+    elapsed = ExpressionWrapper(F("finished_at") - F("created_at"), output_field=DurationField())
+    ended = Q(status=Job.Status.COMPLETED)
+    totals = jobs.aggregate(
+        jobs=Count("id"),
+        total_items=Sum("total"),
+        completed_items=Sum("completed"),
+        failed_items=Sum("failed"),
+        seconds=Sum(elapsed, filter=ended),
+        mean=Avg(elapsed, filter=ended),
+        done=Sum("total", filter=ended),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_QUEUE)
+        pending, running, waiting = cursor.fetchone()
+    seconds = totals["seconds"].total_seconds() if totals["seconds"] else 0.0
+    by_status = dict(jobs.order_by().values_list("status").annotate(Count("id")))
+    return {
+        "jobs": {"total": totals["jobs"], "by_status": by_status},
+        "items": {name: totals[f"{name}_items"] or 0 for name in ("total", "completed", "failed")},
+        "mean_job_seconds": totals["mean"].total_seconds() if totals["mean"] else None,
+        "items_per_second": round(totals["done"] / seconds, 1) if seconds else None,
+        "queue": {"pending_chunks": pending, "running_chunks": running, "waiting_items": waiting},
+    }

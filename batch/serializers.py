@@ -1,0 +1,173 @@
+"""The shapes of the batch API."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework import serializers
+
+from batch.core.items import Items, read_items
+from batch.kinds import KINDS
+from batch.kinds.greeks import GreeksParamsSerializer
+from batch.models import Job
+from signalsite.foundation.serializers import StrictSerializer
+from timeframes.core.sessions import parse_instant
+
+
+class WindowSerializer(StrictSerializer):
+    min = serializers.FloatField(required=False, min_value=0.0)
+    max = serializers.FloatField(required=False, min_value=0.0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "min" in attrs and "max" in attrs and attrs["min"] > attrs["max"]:
+            raise serializers.ValidationError({"max": "must not be below min"})
+        return attrs
+
+
+class SelectorSerializer(StrictSerializer):
+    """A rule that stands for items: the options quoted at as_of that fit it."""
+
+    underlying = serializers.CharField(required=False, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all.")
+    exchange = serializers.CharField(required=False, help_text="Without an underlying: which exchange's options.")
+    expiries = serializers.ListField(child=serializers.DateField(), required=False, help_text="Absent or empty: all.")
+    strike = WindowSerializer(required=False, help_text="Closed window of strikes.")
+    moneyness = WindowSerializer(required=False, help_text="Closed window of strike / forward: 0.95 to 1.05.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "expiries" in attrs:  # as it is kept with the job
+            attrs["expiries"] = [expiry.isoformat() for expiry in attrs["expiries"]]
+        return attrs
+
+
+class ItemSerializer(serializers.Serializer):
+    """For the schema only: 100,000 items are read by `read_items`, which refuses a bad one alone."""
+
+    instrument_key = serializers.CharField()
+    custom_id = serializers.CharField(required=False, help_text="Yours; given back with the answer.")
+    price = serializers.FloatField(required=False, help_text="Instead of the quoted price.")
+    underlying_price = serializers.FloatField(required=False, help_text="Spot, instead of the forward found.")
+    volatility = serializers.FloatField(required=False, help_text="Decimal; the Greeks and price at this volatility.")
+    rate = serializers.FloatField(required=False)
+    dividend_yield = serializers.FloatField(required=False)
+
+
+class GreeksSubmissionSerializer(StrictSerializer):
+    """What both doors take. After validation: kind, params (complete), as_of, and items or selector."""
+
+    items = serializers.ListField(child=ItemSerializer(), required=False, help_text="Objects, or bare instrument keys.")
+    selector = SelectorSerializer(required=False)
+    params = GreeksParamsSerializer(required=False)
+    as_of = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="ISO instant; without an offset in the exchange's zone; a date alone means that session's close. "
+        "Default: the newest quote of the selection.",
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        """A hundred thousand items don't go through a field each, and `params` belong to the kind."""
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({"body": "must be a JSON object"})
+        self.raw_items, self.raw_params = data.get("items"), data.get("params")
+        rest = {name: value for name, value in data.items() if name not in ("items", "params")}
+        attrs: dict[str, Any] = super().to_internal_value(rest)
+        return attrs
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        kind = KINDS[attrs.get("kind", "greeks")]
+        selector = attrs.get("selector")
+        if (self.raw_items is None) == (selector is None):
+            raise serializers.ValidationError({"items": "give either items or selector"})
+        params = kind.params_serializer(data={} if self.raw_params is None else self.raw_params)
+        if not params.is_valid():
+            raise serializers.ValidationError({"params": params.errors})
+        items: Items | None = None
+        if selector is not None:
+            kind.check_selector(selector)
+        else:
+            items = read_items(self.raw_items, kind.overrides, most=settings.BATCH_MAX_ITEMS)
+        as_of: datetime | None = None
+        if attrs.get("as_of"):
+            as_of = parse_instant(attrs["as_of"], kind.exchange(items.keys if items else [], selector))
+        return {
+            "kind": kind,
+            "params": params.validated_data,
+            "as_of": as_of,
+            "items": items,
+            "selector": selector,
+            "asynchronous": attrs.get("async", False),
+        }
+
+
+# `async` is a keyword of Python: the field can't be written in the class body.
+GreeksSubmissionSerializer._declared_fields["async"] = serializers.BooleanField(
+    required=False, help_text="true: always a job, however few the items."
+)
+
+
+class JobSubmissionSerializer(GreeksSubmissionSerializer):
+    kind = serializers.ChoiceField(list(KINDS))
+
+
+class RequestCountsSerializer(serializers.Serializer):
+    total = serializers.IntegerField()
+    completed = serializers.IntegerField(help_text="Items with a value.")
+    failed = serializers.IntegerField(help_text="Items with a reason instead.")
+
+
+class JobSerializer(serializers.ModelSerializer):
+    owner = serializers.CharField(source="owner.get_username")
+    done = serializers.SerializerMethodField(help_text="The status is final.")
+    request_counts = RequestCountsSerializer(source="*")
+    progress = serializers.SerializerMethodField(help_text="Part of the items that have their answer, 0 to 1.")
+    eta_seconds = serializers.SerializerMethodField(help_text="At the rate so far; null where there is none yet.")
+    duration_seconds = serializers.SerializerMethodField(help_text="From acceptance to the end, or until now.")
+    links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields = (
+            "id",
+            "kind",
+            "status",
+            "done",
+            "owner",
+            "request_counts",
+            "progress",
+            "eta_seconds",
+            "duration_seconds",
+            "as_of",
+            "params",
+            "selector",
+            "error",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "links",
+        )
+
+    def get_done(self, job: Job) -> bool:
+        return job.status in Job.TERMINAL
+
+    def get_progress(self, job: Job) -> float:
+        if job.status in Job.TERMINAL:
+            return 1.0
+        return (job.completed + job.failed) / job.total if job.total else 0.0
+
+    def get_eta_seconds(self, job: Job) -> float | None:
+        answered = job.completed + job.failed
+        if job.status in Job.TERMINAL:
+            return 0.0
+        if job.started_at is None or not answered:
+            return None
+        elapsed = (timezone.now() - job.started_at).total_seconds()
+        return round(elapsed / answered * (job.total - answered), 3)
+
+    def get_duration_seconds(self, job: Job) -> float:
+        return round(((job.finished_at or timezone.now()) - job.created_at).total_seconds(), 6)
+
+    def get_links(self, job: Job) -> dict[str, str]:
+        own = reverse("job", args=[job.pk])
+        return {"self": own, "results": f"{own}/results", "cancel": f"{own}/cancel"}

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from batch import views
+
+urlpatterns = [
+    path("greeks", views.GreeksView.as_view(), name="batch-greeks"),
+    path("jobs", views.JobsView.as_view(), name="jobs"),
+    path("jobs/<uuid:job_id>", views.JobView.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/results", views.ResultsView.as_view(), name="job-results"),
+    path("jobs/<uuid:job_id>/cancel", views.CancelView.as_view(), name="job-cancel"),
+    path("statistics", views.StatisticsView.as_view(), name="batch-statistics"),
+]

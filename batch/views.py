@@ -1,0 +1,171 @@
+"""Jobs over HTTP."""
+
+import uuid
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from batch import selectors, services
+from batch.examples import ITEMS_EXAMPLE, JOB_EXAMPLE, SELECTOR_EXAMPLE
+from batch.kinds import KINDS
+from batch.models import Job
+from batch.serializers import GreeksSubmissionSerializer, JobSerializer, JobSubmissionSerializer
+from batch.tasks import ring_chunks, ring_job
+from signalsite.foundation.serializers import StrictSerializer
+
+TAGS = ["batch"]
+_ACCEPTED = OpenApiResponse(JobSerializer, "The job is kept; Location tells where to ask for it.")
+
+
+def _accept(request: Request, serializer: GreeksSubmissionSerializer) -> Response:
+    data = serializer.validated_data
+    job = services.submit(
+        owner=request.user,
+        kind=data["kind"],
+        params=data["params"],
+        as_of=data["as_of"],
+        items=data["items"],
+        selector=data["selector"],
+    )
+    ring_job(job.pk)
+    return Response(JobSerializer(job).data, status=202, headers={"Location": reverse("job", args=[job.pk])})
+
+
+class GreeksView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        request=GreeksSubmissionSerializer,
+        responses={200: OpenApiTypes.OBJECT, 202: _ACCEPTED},
+        examples=[ITEMS_EXAMPLE],
+        summary="Greeks of up to API_V2_BATCH_SIZE instruments at once; of more, as a job",
+    )
+    def post(self, request: Request) -> HttpResponse:
+        serializer = GreeksSubmissionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        data = serializer.validated_data
+        items = data["items"]
+        if data["asynchronous"] or items is None or len(items) > settings.API_V2_BATCH_SIZE:
+            return _accept(request, serializer)
+        answer = services.answer_now(
+            kind=data["kind"], params=data["params"], as_of=data["as_of"], items=items, now=timezone.now()
+        )
+        return _json(services.answer_body(answer, data["params"]))
+
+
+class JobFilterSerializer(StrictSerializer):
+    status = serializers.ChoiceField(Job.Status.choices, required=False)
+    kind = serializers.ChoiceField(list(KINDS), required=False)
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+    cursor = serializers.CharField(required=False)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=200)
+
+
+class JobPagination(CursorPagination):
+    ordering = ("-created_at", "-id")
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 200
+
+
+class JobsView(ListAPIView):
+    serializer_class = JobSerializer
+    pagination_class = JobPagination
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        filters = JobFilterSerializer(data=self.request.query_params.dict())
+        filters.is_valid(raise_exception=True)
+        chosen = filters.validated_data
+        jobs = selectors.jobs_visible_to(self.request.user)
+        lookups = {
+            "status": "status",
+            "kind": "kind",
+            "created_after": "created_at__gt",
+            "created_before": "created_at__lt",
+        }
+        return jobs.filter(**{lookup: chosen[name] for name, lookup in lookups.items() if name in chosen})
+
+    @extend_schema(tags=TAGS, parameters=[JobFilterSerializer], summary="Your jobs, newest first")
+    def get(self, request: Request) -> Response:
+        return super().get(request)
+
+    @extend_schema(
+        tags=TAGS,
+        request=JobSubmissionSerializer,
+        responses={202: _ACCEPTED},
+        examples=[JOB_EXAMPLE, SELECTOR_EXAMPLE],
+        summary="Submit a job of up to BATCH_MAX_ITEMS items",
+    )
+    def post(self, request: Request) -> Response:
+        serializer = JobSubmissionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return _accept(request, serializer)
+
+
+class JobView(APIView):
+    @extend_schema(tags=TAGS, responses=JobSerializer, summary="One job: status, counts, progress, timings")
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+        return Response(JobSerializer(selectors.get_job(request.user, job_id)).data)
+
+
+class CancelView(APIView):
+    @extend_schema(tags=TAGS, request=None, responses={202: JobSerializer}, summary="Stop computing")
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        job = selectors.get_job(request.user, job_id)
+        ring_chunks(services.cancel(job))
+        return Response(JobSerializer(selectors.get_job(request.user, job_id)).data, status=202)
+
+
+class ResultsQuerySerializer(StrictSerializer):
+    cursor = serializers.IntegerField(required=False, default=-1, min_value=-1, help_text="`next_cursor` of a page.")
+    limit = serializers.IntegerField(required=False, default=1000, min_value=1, max_value=10_000)
+    status = serializers.RegexField(
+        r"^[a-z_]{1,32}$", required=False, default="", help_text="A status word; `failed` means everything but ok."
+    )
+
+
+class ResultsView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        parameters=[ResultsQuerySerializer, OpenApiParameter("job_id", OpenApiTypes.UUID, "path")],
+        responses=OpenApiTypes.OBJECT,
+        summary="Results in the order of the request; while the job runs, as far as they are complete",
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
+        query = ResultsQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        after, limit, status = (query.validated_data[name] for name in ("cursor", "limit", "status"))
+        job = selectors.get_job(request.user, job_id)
+        page, reached = selectors.read_results(job, after=after, limit=limit, status=status)
+        return _page(request, job, page.joined, reached)
+
+
+class StatisticsView(APIView):
+    @extend_schema(tags=TAGS, responses=OpenApiTypes.OBJECT, summary="Jobs, items, timings and the queue")
+    def get(self, request: Request) -> Response:
+        return Response(selectors.statistics(request.user))
+
+
+def _json(body: str) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json")
+
+
+def _page(request: Request, job: Job, joined: str, reached: int | None) -> HttpResponse:
+    """The bodies as they were stored, joined: nothing is decoded or encoded again."""
+    following = "null" if reached is None else str(reached)
+    response = _json(f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":[{joined}]}}')
+    if reached is not None:
+        query = request.query_params.copy()
+        query["cursor"] = str(reached)
+        response["Link"] = f'<{request.build_absolute_uri(request.path)}?{query.urlencode()}>; rel="next"'
+    return response

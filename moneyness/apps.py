@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class MoneynessConfig(AppConfig):
+    name = "moneyness"
+    verbose_name = "Moneyness"

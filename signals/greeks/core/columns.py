@@ -1,0 +1,64 @@
+"""Columns in and out of the engine: what the answers look like, and arguments brought to equal length."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+_FLOAT = np.dtype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class GreekColumns:
+    """Arrays of equal length n: float64, NaN where status is not OK; status uint8 (Status).
+
+    The units are py_vollib's.
+    """
+
+    implied_volatility: np.ndarray  # decimal, annual: 0.20 is 20 %
+    price: np.ndarray  # the given price, or the model's where the volatility was given
+    delta: np.ndarray  # per 1.00 of the underlying
+    gamma: np.ndarray  # delta per 1.00 of the underlying
+    theta: np.ndarray  # per calendar day (annual / 365)
+    vega: np.ndarray  # per 0.01 of volatility
+    rho: np.ndarray  # per 0.01 of rate
+    status: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class HigherOrderColumns:
+    """Arrays of equal length n, as GreekColumns. "Per 0.01" is per point of volatility, "per day" per calendar day."""
+
+    vanna: np.ndarray  # delta per 0.01 of volatility
+    volga: np.ndarray  # vega (itself per 0.01) per 0.01 of volatility
+    charm: np.ndarray  # delta per day that passes
+    speed: np.ndarray  # gamma per 1.00 of the underlying
+    zomma: np.ndarray  # gamma per 0.01 of volatility
+    color: np.ndarray  # gamma per day that passes
+    status: np.ndarray
+
+
+def equal_columns(values: tuple[ArrayLike, ...], flags: ArrayLike) -> tuple[list[np.ndarray], np.ndarray]:
+    """The values as writable contiguous float64 arrays of one length, the flags as uint8 of the same length.
+
+    Scalars are repeated; only scalars: one array sets the length for all. An array that already fits is not copied.
+    Raises ValueError for arrays of different lengths or of more than one dimension.
+    """
+    arrays = [v if type(v) is np.ndarray and v.dtype is _FLOAT else np.asarray(v, _FLOAT) for v in values]
+    marks = np.asarray(flags)
+    # 1-byte truth values are reinterpreted, anything else is converted
+    marks = marks.view(np.uint8) if marks.dtype == np.bool_ else (marks != 0).view(np.uint8)
+    n = -1
+    for array in (*arrays, marks):
+        if array.ndim:
+            if array.ndim > 1 or n not in (-1, array.size):
+                raise ValueError(f"columns must be scalars or one-dimensional of one length, got {array.shape} and {n}")
+            n = array.size
+    n = 1 if n < 0 else n
+    return [_column(array, n) for array in arrays], _column(marks, n)
+
+
+def _column(array: np.ndarray, n: int) -> np.ndarray:
+    if array.ndim == 0:
+        return np.full(n, array)
+    return array if array.flags.carray else np.array(array, order="C")  # the kernel takes no read-only array

@@ -1,0 +1,66 @@
+"""The conventions of a Greeks computation: every choice that changes a number, by name."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+DEFAULT_RATE = 0.065
+"""Continuously compounded, a year: near the Indian three-month treasury bill. A caller who knows better says `rate`."""
+
+SECONDS_PER_YEAR = 365 * 86400
+DAYS_PER_YEAR = 365
+
+
+class Model(StrEnum):
+    UNDERLYING = "underlying"  # as the underlying's own setting says
+    BSM = "bsm"
+    BLACK76 = "black76"
+
+
+class ForwardSource(StrEnum):
+    """Where a forward came from. The first four may be asked for; the last two are only reported."""
+
+    AUTO = "auto"
+    PARITY = "parity"
+    FUTURE = "future"
+    SPOT = "spot"
+    CARRIED_FUTURE = "carried_future"  # a future of another expiry, carried to this one
+    OVERRIDE = "override"
+
+
+class DayCount(StrEnum):
+    EXACT = "exact"  # seconds to the exact moment of expiry / (365 x 86,400)
+    CALENDAR_DAYS = "calendar_days"  # whole days between the dates in the exchange's zone / 365
+
+
+class PriceSource(StrEnum):
+    AUTO = "auto"
+    MID = "mid"
+    LAST = "last"
+    SETTLE = "settle"
+    CLOSE = "close"
+    OVERRIDE = "override"
+
+
+class FallbackVolatility(StrEnum):
+    NONE = "none"
+    VIX = "vix"
+
+
+class VolatilitySource(StrEnum):
+    PRICE = "price"  # implied from the price used
+    VIX = "vix"  # the fallback: nothing could be implied
+    OVERRIDE = "override"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GreeksParams:
+    """What a caller may choose. The defaults are the documented ones."""
+
+    model: Model = Model.UNDERLYING
+    forward: ForwardSource = ForwardSource.AUTO
+    rate: float = DEFAULT_RATE
+    dividend_yield: float | None = None  # None: the underlying's own
+    day_count: DayCount = DayCount.EXACT
+    price: PriceSource = PriceSource.AUTO
+    fallback_volatility: FallbackVolatility = FallbackVolatility.NONE
+    max_quote_age_seconds: float = 86400.0  # an older quote is no quote: yesterday's price beside today's spot misleads

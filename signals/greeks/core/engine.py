@@ -1,0 +1,118 @@
+"""Implied volatility and Greeks of whole columns of European options.
+
+One cost-of-carry form serves all models: the underlying is worth S exp(-qT) today and the strike K exp(-rT).
+Black-Scholes is q = 0, Merton a dividend yield q, Black-76 q = r with S the forward or future. See docs/engine.md.
+
+An element that has no answer gets NaN and a Status, never an exception and never an invented number.
+"""
+
+import numpy as np
+from numba import config
+from numpy.typing import ArrayLike
+
+from signals.greeks.core.columns import GreekColumns, HigherOrderColumns, equal_columns
+from signals.greeks.core.last_resort import solve_with_py_vollib
+
+if not config.DISABLE_JIT:  # type: ignore[attr-defined]
+    from signals.greeks.core import kernel
+else:
+    from signals.greeks.core import reference as kernel  # type: ignore[no-redef]
+
+INSTRUCTION_SETS = {0: "scalar", 2: "SSE2", 4: "AVX2", 8: "AVX-512"}  # by doubles in a register
+
+
+def implied_greeks(
+    *,
+    price: ArrayLike,
+    underlying: ArrayLike,
+    strike: ArrayLike,
+    expiry_years: ArrayLike,
+    rate: ArrayLike,
+    dividend_yield: ArrayLike,
+    sign: ArrayLike,
+    black76: ArrayLike,
+) -> GreekColumns:
+    """The volatility at which each option is worth its price, and the Greeks there.
+
+    Arguments are arrays of one length or scalars: `price` and `strike` in the underlying's currency, `underlying` the
+    spot (black76 False) or the forward or future (black76 True; dividend_yield is then ignored), `rate` and
+    `dividend_yield` continuous and annual, `sign` +1.0 for a call and -1.0 for a put. rho is each model's own: Black-76
+    holds the forward. Status: BAD_INPUT, EXPIRED (expiry_years <= 0), BELOW_INTRINSIC, NO_TIME_VALUE, ABOVE_MAXIMUM,
+    NOT_CONVERGED or OK, the first that holds. Raises ValueError only for arrays of different lengths.
+    """
+    columns, models = equal_columns((price, underlying, strike, expiry_years, rate, dividend_yield, sign), black76)
+    result = np.empty((7, columns[0].size))
+    status = np.empty(columns[0].size, np.uint8)
+    if kernel.implied(*columns, models, result, status):
+        solve_with_py_vollib(kernel.model, columns, models, result, status)
+    return GreekColumns(*result, status=status)
+
+
+def model_greeks(
+    *,
+    volatility: ArrayLike,
+    underlying: ArrayLike,
+    strike: ArrayLike,
+    expiry_years: ArrayLike,
+    rate: ArrayLike,
+    dividend_yield: ArrayLike,
+    sign: ArrayLike,
+    black76: ArrayLike,
+) -> GreekColumns:
+    """Price and Greeks at a given volatility (decimal, positive). Other arguments and errors as implied_greeks.
+
+    Status: BAD_INPUT, EXPIRED or OK.
+    """
+    columns, models = equal_columns((volatility, underlying, strike, expiry_years, rate, dividend_yield, sign), black76)
+    result = np.empty((7, columns[0].size))
+    status = np.empty(columns[0].size, np.uint8)
+    kernel.model(*columns, models, result, status)
+    return GreekColumns(*result, status=status)
+
+
+def higher_order_greeks(
+    *,
+    volatility: ArrayLike,
+    underlying: ArrayLike,
+    strike: ArrayLike,
+    expiry_years: ArrayLike,
+    rate: ArrayLike,
+    dividend_yield: ArrayLike,
+    sign: ArrayLike,
+    black76: ArrayLike,
+) -> HigherOrderColumns:
+    """Vanna, volga, charm, speed, zomma and color at a given volatility; units in HigherOrderColumns.
+
+    Formulas: Haug, "The Complete Guide to Option Pricing Formulas" (2nd ed. 2007), chapter 2. Black-76's charm and
+    color hold the forward. Arguments, status and errors as model_greeks.
+    """
+    columns, models = equal_columns((volatility, underlying, strike, expiry_years, rate, dividend_yield, sign), black76)
+    result = np.empty((6, columns[0].size))
+    status = np.empty(columns[0].size, np.uint8)
+    kernel.higher(*columns, models, result, status)
+    return HigherOrderColumns(*result, status)
+
+
+def instruction_set() -> str:
+    """What the compiled kernel runs on: AVX-512, AVX2, SSE2, or scalar (no vector code: several times slower)."""
+    return INSTRUCTION_SETS[kernel.vector_width()]
+
+
+def is_vectorised() -> bool:
+    return kernel.vector_width() > 0
+
+
+def warm() -> None:
+    """Make sure that everything is compiled, cached and callable: import compiles what is missing, this calls it."""
+    contract = {
+        "underlying": 100.0,
+        "strike": 100.0,
+        "expiry_years": 1.0,
+        "rate": 0.05,
+        "dividend_yield": 0.0,
+        "sign": 1.0,
+        "black76": False,
+    }
+    answer = implied_greeks(price=10.0, **contract)
+    model_greeks(volatility=answer.implied_volatility, **contract)
+    higher_order_greeks(volatility=answer.implied_volatility, **contract)

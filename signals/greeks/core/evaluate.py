@@ -1,0 +1,189 @@
+"""From what is known of options to their Greeks: the one function behind the request, the job and the live tick."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from signals.greeks.core.conventions import (
+    DAYS_PER_YEAR,
+    SECONDS_PER_YEAR,
+    DayCount,
+    FallbackVolatility,
+    ForwardSource,
+    GreeksParams,
+    Model,
+    PriceSource,
+    VolatilitySource,
+)
+from signals.greeks.core.engine import implied_greeks, model_greeks
+from signals.greeks.core.prices import PRICE_SOURCES, QuoteColumns, choose_price
+from signals.greeks.core.status import Status
+
+FORWARD_SOURCES: tuple[ForwardSource, ...] = (
+    ForwardSource.PARITY,
+    ForwardSource.FUTURE,
+    ForwardSource.SPOT,
+    ForwardSource.CARRIED_FUTURE,
+    ForwardSource.OVERRIDE,
+)
+_SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
+_OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
+PRICE_WORDS: tuple[str | None, ...] = (*PRICE_SOURCES, PriceSource.OVERRIDE, None)  # -1 is none
+FORWARD_WORDS: tuple[str | None, ...] = (*FORWARD_SOURCES, None)
+VOLATILITY_SOURCES: tuple[VolatilitySource, ...] = tuple(VolatilitySource)
+VOLATILITY_WORDS: tuple[str | None, ...] = (*VOLATILITY_SOURCES, None)
+_VIX_CAN_HELP = (
+    Status.BELOW_INTRINSIC,
+    Status.ABOVE_MAXIMUM,
+    Status.NO_TIME_VALUE,
+    Status.NO_PRICE,
+    Status.NOT_CONVERGED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionColumns:
+    """What is known of n options at one instant. Float64 of length n, NaN for unknown, unless said otherwise."""
+
+    sign: np.ndarray  # +1 call, -1 put
+    strike: np.ndarray
+    seconds_to_expiry: np.ndarray  # to the exact moment
+    days_to_expiry: np.ndarray  # whole days between the dates in the exchange's zone
+    black76: np.ndarray  # bool: the underlying's own pricing model
+    dividend_yield: np.ndarray  # the underlying's own
+    quotes: QuoteColumns
+    spot: np.ndarray
+    forward: np.ndarray  # as find_forward gave it
+    forward_source: np.ndarray  # int8 index into FORWARD_SOURCES, -1 for none
+    volatility_index: np.ndarray  # as a decimal
+    override_price: np.ndarray
+    override_underlying: np.ndarray
+    override_volatility: np.ndarray
+    override_rate: np.ndarray
+    override_dividend_yield: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GreeksFrame:
+    """Answers and their receipts, in the order of the options asked about. Values are NaN where status is not OK."""
+
+    status: np.ndarray  # uint8, Status
+    implied_volatility: np.ndarray
+    delta: np.ndarray
+    gamma: np.ndarray
+    theta: np.ndarray  # a calendar day
+    vega: np.ndarray  # per 0.01 of volatility
+    rho: np.ndarray  # per 0.01 of rate
+    theoretical_price: np.ndarray
+    price_used: np.ndarray
+    price_source: np.ndarray  # int8 index into PRICE_WORDS
+    underlying_used: np.ndarray  # what the model was given: spot for bsm, forward for black76
+    forward: np.ndarray
+    forward_source: np.ndarray  # int8 index into FORWARD_WORDS
+    expiry_years: np.ndarray
+    rate: np.ndarray
+    dividend_yield: np.ndarray
+    black76: np.ndarray  # bool
+    iv_source: np.ndarray  # int8 index into VOLATILITY_WORDS
+    vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
+
+
+def expiry_years(day_count: DayCount, seconds_to_expiry: np.ndarray, days_to_expiry: np.ndarray) -> np.ndarray:
+    if day_count is DayCount.EXACT:
+        return seconds_to_expiry / SECONDS_PER_YEAR
+    # A contract is over at its moment of expiry under either convention.
+    return np.where(seconds_to_expiry > 0, days_to_expiry / DAYS_PER_YEAR, np.minimum(seconds_to_expiry, 0.0))
+
+
+def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:
+    """Implied volatility and Greeks of each option under the conventions of `params`. Never raises for an element.
+
+    The forward that was found stands, whatever the model: Black-Scholes-Merton gets the spot that carries to it,
+    S = F e^(-(r-q)T), so both models agree on the option's value. A spot (or a caller's underlying price) is carried
+    the other way with the element's own rate and yield.
+    """
+    rate = np.where(np.isnan(options.override_rate), params.rate, options.override_rate)
+    yield_default = options.dividend_yield if params.dividend_yield is None else np.float64(params.dividend_yield)
+    dividend_yield = np.where(np.isnan(options.override_dividend_yield), yield_default, options.override_dividend_yield)
+    black76 = options.black76 if params.model is Model.UNDERLYING else np.full(len(rate), params.model is Model.BLACK76)
+    years = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
+
+    forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
+    from_spot = (forward_source == _SPOT) | (forward_source == _OVERRIDE)
+    spot = np.where(forward_source == _OVERRIDE, options.override_underlying, options.spot)
+    with np.errstate(over="ignore", invalid="ignore"):
+        growth = np.exp((rate - dividend_yield) * np.maximum(years, 0.0))
+        forward = np.where(from_spot, spot * growth, options.forward)
+        underlying = np.where(black76, forward, np.where(from_spot, spot, forward / growth))
+
+    price, price_source = choose_price(options.quotes, params.price)
+    overridden = ~np.isnan(options.override_price)
+    price = np.where(overridden, options.override_price, price)
+    price_source = np.where(overridden, np.int8(len(PRICE_SOURCES)), price_source).astype(np.int8)
+
+    contract = {
+        "underlying": underlying,
+        "strike": options.strike,
+        "expiry_years": years,
+        "rate": rate,
+        "dividend_yield": dividend_yield,
+        "sign": options.sign,
+        "black76": black76,
+    }
+    greeks = implied_greeks(price=price, **contract)
+    status = greeks.status.copy()
+    status[np.isnan(price)] = Status.NO_PRICE
+    iv_source = np.where(status == Status.OK, VOLATILITY_SOURCES.index(VolatilitySource.PRICE), -1).astype(np.int8)
+    columns = {
+        name: getattr(greeks, name)
+        for name in ("implied_volatility", "delta", "gamma", "theta", "vega", "rho", "price")
+    }
+    given = options.override_volatility
+    instead_of = np.zeros(len(status), np.uint8)
+
+    def reprice(where: np.ndarray, volatility: np.ndarray, source: VolatilitySource) -> None:
+        chosen = {name: values[where] for name, values in contract.items()}
+        modelled = model_greeks(volatility=volatility[where], **chosen)
+        for name, values in columns.items():
+            values[where] = getattr(modelled, name)
+        status[where] = modelled.status
+        iv_source[where] = np.where(modelled.status == Status.OK, VOLATILITY_SOURCES.index(source), -1)
+
+    asked = ~np.isnan(given)
+    if asked.any():
+        reprice(asked, given, VolatilitySource.OVERRIDE)
+    if params.fallback_volatility is FallbackVolatility.VIX:
+        wanting = np.isin(status, _VIX_CAN_HELP) & ~asked & (options.volatility_index > 0)
+        wanting &= (years > 0) & np.isfinite(underlying)
+        if wanting.any():
+            instead_of[wanting] = status[wanting]
+            reprice(wanting, options.volatility_index, VolatilitySource.VIX)
+
+    status[~(np.isfinite(forward) & (forward > 0))] = Status.NO_UNDERLYING
+    status[years <= 0] = Status.EXPIRED
+    failed = status != Status.OK
+    iv_source[failed] = -1
+    instead_of[failed] = 0
+    for values in columns.values():
+        values[failed] = np.nan
+    return GreeksFrame(
+        status=status,
+        implied_volatility=columns["implied_volatility"],
+        delta=columns["delta"],
+        gamma=columns["gamma"],
+        theta=columns["theta"],
+        vega=columns["vega"],
+        rho=columns["rho"],
+        theoretical_price=columns["price"],
+        price_used=price,
+        price_source=price_source,
+        underlying_used=underlying,
+        forward=forward,
+        forward_source=forward_source,
+        expiry_years=years,
+        rate=rate,
+        dividend_yield=dividend_yield,
+        black76=black76,
+        iv_source=iv_source,
+        vix_instead_of=instead_of,
+    )

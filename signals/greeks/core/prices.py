@@ -1,0 +1,54 @@
+"""Which of a quote's prices is used."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from signals.greeks.core.conventions import PriceSource
+
+PRICE_SOURCES: tuple[PriceSource, ...] = (
+    PriceSource.MID,
+    PriceSource.LAST,
+    PriceSource.SETTLE,
+    PriceSource.CLOSE,
+)
+"""The order in which `auto` looks; `choose_price` answers with an index into it, -1 for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteColumns:
+    """Quotes, one element an instrument; float64 of equal length, NaN where the source gave nothing."""
+
+    bid: np.ndarray
+    ask: np.ndarray
+    last: np.ndarray
+    settle: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+    time: np.ndarray  # seconds since 1970, UTC
+
+    def take(self, index: np.ndarray) -> "QuoteColumns":
+        return QuoteColumns(**{name: getattr(self, name)[index] for name in self.__slots__})
+
+
+def mid_price(bid: np.ndarray, ask: np.ndarray) -> np.ndarray:
+    """Middle of a two-sided market that is not crossed, else NaN."""
+    return np.where((bid > 0) & (ask >= bid) & np.isfinite(ask), 0.5 * (bid + ask), np.nan)
+
+
+def choose_price(quotes: QuoteColumns, wanted: PriceSource) -> tuple[np.ndarray, np.ndarray]:
+    """Price and its source (index into PRICE_SOURCES, int8) of each quote.
+
+    `auto` takes the mid of a two-sided, uncrossed market, else the last trade, else settlement, else the close. A
+    named source is strict: where it is missing, there is no price (NaN, -1). Zero and negative prices count as missing.
+    """
+    candidates = (mid_price(quotes.bid, quotes.ask), quotes.last, quotes.settle, quotes.close)
+    price = np.full(len(quotes.bid), np.nan)
+    source = np.full(len(price), -1, np.int8)
+    for number, (name, values) in enumerate(zip(PRICE_SOURCES, candidates, strict=True)):
+        if wanted not in (PriceSource.AUTO, name):
+            continue
+        found = (source < 0) & (values > 0) & np.isfinite(values)
+        price[found] = values[found]
+        source[found] = number
+    return price, source

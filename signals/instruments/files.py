@@ -1,0 +1,37 @@
+"""Files as they are downloaded: plain, gzip or zip, told apart by their first bytes and not by their names."""
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path
+
+from signalsite.foundation.errors import DataAccessError
+
+
+class UnreadableFile(DataAccessError):
+    """The file is absent, truncated or damaged."""
+
+
+def read_parts(path: Path) -> dict[str, bytes]:
+    """Name and bytes of what the file holds: itself, or the members of a zip. Raises UnreadableFile."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(2)
+        if magic == b"PK":
+            with zipfile.ZipFile(path) as archive:
+                return {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+        if magic == b"\x1f\x8b":
+            return {path.name.removesuffix(".gz"): gzip.decompress(path.read_bytes())}
+        return {path.name: path.read_bytes()}
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}") from error
+    except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise UnreadableFile(f"{path}: truncated or damaged ({error})") from error
+
+
+def decode(data: bytes) -> str:
+    """Exchange files are ASCII with stray bytes in company names at most."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

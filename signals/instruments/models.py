@@ -1,0 +1,47 @@
+"""Contracts and what they are written on."""
+
+from django.db import models
+
+
+class Underlying(models.Model):
+    """What options and futures are written on, and how they are priced."""
+
+    class PricingModel(models.TextChoices):
+        BSM = "bsm", "Black-Scholes-Merton (spot with carry)"
+        BLACK76 = "black76", "Black-76 (on the forward)"
+
+    key = models.TextField(primary_key=True, help_text="EXCHANGE@SYMBOL, such as NSE@NIFTY.")
+    exchange = models.TextField()
+    symbol = models.TextField()
+    spot_key = models.TextField(help_text="Instrument key of the spot price.")
+    volatility_index_key = models.TextField(blank=True, help_text="Instrument key of the volatility index, in percent.")
+    pricing_model = models.TextField(choices=PricingModel.choices, default=PricingModel.BSM)
+    dividend_yield = models.FloatField(default=0.0, help_text="Continuous, a year, as a decimal: 0.012 is 1.2 %.")
+
+    class Meta:
+        ordering = ["key"]
+        indexes = [models.Index(fields=["symbol"], name="underlying_symbol")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Instrument(models.Model):
+    """One tradable contract or spot, named by its key (timeframes.core.keys has the grammar)."""
+
+    key = models.TextField(primary_key=True)
+    underlying = models.ForeignKey(Underlying, on_delete=models.PROTECT, related_name="instruments")
+    product = models.TextField(help_text="equity_spot, equity_futures, equity_options, crypto_...")
+    expiry = models.DateField(null=True, blank=True, help_text="Expiry date in the exchange's time zone.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Exact moment of expiry.")
+    right = models.TextField(blank=True, choices=[("call", "call"), ("put", "put")])
+    strike = models.DecimalField(null=True, blank=True, max_digits=18, decimal_places=6)
+    lot_size = models.PositiveIntegerField(null=True, blank=True)
+    tick_size = models.DecimalField(null=True, blank=True, max_digits=12, decimal_places=6)
+
+    class Meta:
+        ordering = ["key"]
+        indexes = [models.Index(fields=["underlying", "expiry", "strike", "right"], name="instrument_chain")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,65 @@
+"""Finding contracts."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
+
+from signals.instruments.models import Instrument, Underlying
+from signalsite.foundation.errors import InvalidInput
+from timeframes.models import Quote
+
+
+def find_underlying(name: str, field: str) -> Underlying:
+    """By key (NSE@NIFTY) or bare symbol; a symbol listed on several exchanges means the one on DEFAULT_EXCHANGE."""
+    if "@" in name or "/" in name:
+        found = list(Underlying.objects.filter(key=name))
+    else:
+        found = list(Underlying.objects.filter(symbol=name))
+        if len(found) > 1:
+            found = [each for each in found if each.exchange == settings.DEFAULT_EXCHANGE] or found
+    if not found:
+        raise InvalidInput(field, f"no underlying {name!r} is known; write its key, such as NSE@NIFTY, or its symbol")
+    if len(found) > 1:
+        raise InvalidInput(field, f"{name!r} is ambiguous: write one of {', '.join(each.key for each in found)}")
+    return found[0]
+
+
+def select_options(
+    *,
+    underlying: str | None,
+    exchange: str | None,
+    expiries: Sequence[date] = (),
+    lowest_strike: float | None = None,
+    highest_strike: float | None = None,
+) -> QuerySet[Instrument]:
+    """Options of one underlying's key, or of a whole exchange, in the order of a chain."""
+    found = Instrument.objects.filter(right__in=("call", "put"))
+    found = found.filter(underlying=underlying) if underlying else found.filter(underlying__exchange=exchange)
+    if expiries:
+        found = found.filter(expiry__in=expiries)
+    if lowest_strike is not None:
+        found = found.filter(strike__gte=lowest_strike)
+    if highest_strike is not None:
+        found = found.filter(strike__lte=highest_strike)
+    return found.order_by("underlying", "expiry", "strike", "right")
+
+
+def newest_quote(options: QuerySet[Instrument]) -> datetime | None:
+    newest = Quote.objects.filter(instrument_key=OuterRef("key")).order_by("-time").values("time")[:1]
+    return options.order_by().annotate(quoted=Subquery(newest)).aggregate(newest=Max("quoted"))["newest"]
+
+
+def quoted_at(options: QuerySet[Instrument], as_of: datetime, max_age_seconds: float) -> QuerySet[Instrument]:
+    """Those with a quote at most so old at as_of: the chain as it stood, not what was listed before or since."""
+    window = {"time__lte": as_of, "time__gt": as_of - timedelta(seconds=max_age_seconds)}
+    return options.filter(Exists(Quote.objects.filter(instrument_key=OuterRef("key"), **window)))
+
+
+def chain_columns(options: QuerySet[Instrument]) -> tuple[list[str], list[str], list[date], np.ndarray]:
+    """Key, underlying, expiry and strike (float64) of each option."""
+    rows = list(options.values_list("key", "underlying_id", "expiry", "strike"))
+    keys, underlyings, expiries, strikes = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return list(keys), list(underlyings), list(expiries), np.array(strikes, dtype=np.float64)

@@ -1,0 +1,111 @@
+"""How one option's numbers come about, beside py_vollib's."""
+
+import argparse
+import math
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from signals.greeks.core.conventions import DayCount, ForwardSource, GreeksParams, Model, PriceSource
+from signals.greeks.core.oracle import py_vollib_greeks
+from signals.greeks.market import load_market
+from signals.greeks.selectors import load_options, newest_quote_time
+from signals.greeks.services import compute_greeks
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import parse_key
+from timeframes.core.sessions import parse_instant
+
+GREEKS = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho")
+UNITS = (
+    "decimal",
+    "per 1 of the underlying",
+    "per 1 of the underlying",
+    "a calendar day",
+    "per 0.01 of volatility",
+    "per 0.01 of rate",
+)
+
+
+class Command(BaseCommand):
+    help = "Show an option's inputs, model, forward and its source, T, and the engine's answer beside py_vollib's."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        defaults = GreeksParams()
+        parser.add_argument("instrument", help="an option's key: NSE@NIFTY@equity_options@2026-12-29@call@26000")
+        parser.add_argument(
+            "--at", metavar="INSTANT", help="ISO instant or a date for its close; default: newest quote"
+        )
+        parser.add_argument("--model", choices=list(Model), default=defaults.model)
+        parser.add_argument("--forward", choices=["auto", "parity", "future", "spot"], default=defaults.forward)
+        parser.add_argument("--price", choices=["auto", "mid", "last", "settle", "close"], default=defaults.price)
+        parser.add_argument("--day-count", choices=list(DayCount), default=defaults.day_count)
+        parser.add_argument("--rate", type=float, default=defaults.rate)
+        parser.add_argument("--dividend-yield", type=float, default=defaults.dividend_yield)
+
+    def handle(self, **options: Any) -> None:
+        try:
+            key = parse_key(options["instrument"])
+            as_of = parse_instant(options["at"], key.exchange) if options["at"] else newest_quote_time([str(key)])
+        except InvalidInput as error:
+            raise CommandError(str(error)) from error
+        if as_of is None:
+            raise CommandError(f"no quote of {key} is known; import some, or check the key")
+        params = GreeksParams(
+            model=Model(options["model"]),
+            forward=ForwardSource(options["forward"]),
+            price=PriceSource(options["price"]),
+            day_count=DayCount(options["day_count"]),
+            rate=options["rate"],
+            dividend_yield=options["dividend_yield"],
+        )
+        rows = load_options([str(key)], as_of, params.max_quote_age_seconds)
+        if rows.underlying[0] is None or rows.expiry[0] is None or not math.isfinite(rows.sign[0]):
+            raise CommandError(f"{key} is not a known option")
+        market = load_market([(rows.underlying[0], rows.expiry[0])], as_of, params)
+        answers = compute_greeks([str(key)], {}, as_of, params, market=market)
+        answer: dict[str, Any] = {name: column[0] for name, column in answers.columns.items()}
+        around = market[rows.underlying[0], rows.expiry[0]]
+        self._inputs(str(key), as_of, rows, around, answer)
+        theirs = py_vollib_greeks(
+            price=answer["price_used"],
+            underlying=answer["underlying_used"],
+            strike=float(rows.strike[0]),
+            expiry_years=answer["expiry_years"],
+            rate=answer["rate"],
+            dividend_yield=answer["dividend_yield"],
+            sign=float(rows.sign[0]),
+            black76=answer["model"] == Model.BLACK76,
+        )
+        self._side_by_side(answer, theirs)
+
+    def _inputs(self, key: str, as_of: Any, rows: Any, around: Any, answer: dict[str, Any]) -> None:
+        prices = (f"{name} {getattr(rows.quotes, name)[0]:g}" for name in ("bid", "ask", "last", "settle", "close"))
+        price, age = _text(answer["price_used"]), _text(answer["price_age_seconds"])
+        lines = [
+            ("instrument", key),
+            ("as of", as_of.isoformat()),
+            ("quote", "  ".join(prices)),
+            ("price used", f"{price} ({answer['price_source']}, {age} s old)"),
+            ("spot", _text(around.spot)),
+            ("forward", f"{_text(answer['forward'])} (from {answer['forward_source']})"),
+            ("model", f"{answer['model']} on {_text(answer['underlying_used'])}"),
+            ("strike", _text(rows.strike[0])),
+            ("T", f"{_text(answer['expiry_years'])} years, {_text(answer['expiry_years'] * 365)} days"),
+            ("rate, yield", f"{_text(answer['rate'])}, {_text(answer['dividend_yield'])}"),
+            ("status", answer["status"] + (f": {answer['reason']}" if answer["reason"] else "")),
+        ]
+        for name, text in lines:
+            self.stdout.write(f"{name:<12} {text}")
+
+    def _side_by_side(self, answer: dict[str, Any], theirs: dict[str, float] | str) -> None:
+        if isinstance(theirs, str):
+            self.stdout.write(f"{'py_vollib':<12} {theirs}")
+            return
+        self.stdout.write(f"\n{'':<20} {'engine':>18} {'py_vollib':>18} {'difference':>12}  unit")
+        for name, unit in zip(GREEKS, UNITS, strict=True):
+            ours, other = answer[name], theirs[name]
+            self.stdout.write(f"{name:<20} {ours:>18.12g} {other:>18.12g} {ours - other:>12.2g}  {unit}")
+
+
+def _text(value: float) -> str:
+    return f"{value:.10g}"

@@ -1,0 +1,73 @@
+"""manage.py simulate_market"""
+
+from collections import defaultdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from signals.instruments.core.simulated_listing import EXCHANGE, symbols_for
+from signals.instruments.core.simulated_market import SimulatedMarket, simulate_market
+from signals.instruments.simulator import store_market
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import parse_key
+from timeframes.core.sessions import local_date, parse_instant
+
+
+class Command(BaseCommand):
+    help = "Write a seeded NIFTY/BANKNIFTY-like market of our own (exchange SIM): spot, India VIX, futures and options."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--seed", type=int, default=1, help="the same seed, moment and size give the same market")
+        parser.add_argument("--at", metavar="INSTANT", help="moment of the quotes (default: now, to the minute)")
+        parser.add_argument(
+            "--contracts", type=int, default=2_400, metavar="N", help="how many options (default 2,400)"
+        )
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="NIFTY, BANKNIFTY, or any name for a stock")
+        which.add_argument("--underlyings", type=int, metavar="N", help="NIFTY, BANKNIFTY, STOCK001, ...")
+        parser.add_argument(
+            "--minutes", type=int, default=375, metavar="N", help="spot and VIX by the minute before it (default 375)"
+        )
+
+    def handle(
+        self,
+        *,
+        seed: int,
+        at: str | None,
+        contracts: int,
+        symbols: list[str] | None,
+        underlyings: int | None,
+        minutes: int,
+        **options: Any,
+    ) -> None:
+        try:
+            moment = parse_instant(at, EXCHANGE) if at else timezone.now().replace(second=0, microsecond=0)
+            names = (
+                list(dict.fromkeys(symbols))
+                if symbols
+                else symbols_for(contracts, underlyings, local_date(EXCHANGE, moment))
+            )
+            for name in names:
+                parse_key(f"{EXCHANGE}@{name}")
+            market = simulate_market(seed=seed, at=moment, symbols=names, contracts=contracts, minutes=minutes)
+        except InvalidInput as error:
+            raise CommandError(str(error)) from error
+        written = store_market(market)
+        self.stdout.write("\n".join(_summary(market)))
+        self.stdout.write(f"{written:,} quotes at and before {moment.isoformat()}, seed {seed}")
+
+
+def _summary(market: SimulatedMarket) -> list[str]:
+    by_symbol: dict[str, list[str]] = defaultdict(list)
+    for (symbol, expiry), count in market.counts.items():
+        by_symbol[symbol].append(f"{expiry} {count:,}")
+    lines = [f"{EXCHANGE}@{symbol}: {', '.join(counts)}" for symbol, counts in list(by_symbol.items())[:MOST_LINES]]
+    if len(by_symbol) > MOST_LINES:
+        lines.append(f"... and {len(by_symbol) - MOST_LINES:,} more underlyings")
+    lines.append(f"{sum(market.counts.values()):,} options on {len(by_symbol):,} underlyings")
+    lines.append("of which made odd: " + ", ".join(f"{count:,} {kind}" for kind, count in market.oddities.items()))
+    return lines
+
+
+MOST_LINES = 10

@@ -1,0 +1,5 @@
+"""Django finds the models of the feature folders here."""
+
+from signals.instruments.models import Instrument, Underlying
+
+__all__ = ["Instrument", "Underlying"]

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SignalsiteConfig(AppConfig):
+    name = "signalsite"
+    verbose_name = "Signal Service"

@@ -1,0 +1,43 @@
+"""Whether the embedded servers answer: what keeps them from it, as words, empty when they do."""
+
+from pathlib import Path
+
+import psycopg
+import redis
+from psycopg import sql
+
+from .servers import check_socket_dir
+from .state import DATABASE, PORT, ROLE, redis_url
+
+
+def postgres_problem(state: Path) -> str:
+    """Empty when PostgreSQL answers and has the project's role and database; they are created when missing."""
+    sockets = check_socket_dir(state)
+    try:
+        admin = psycopg.connect(
+            host=str(sockets), port=PORT, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
+        )
+    except psycopg.OperationalError as error:
+        return str(error)
+    with admin:
+        if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            _create_database(admin)
+    return ""
+
+
+def _create_database(admin: psycopg.Connection) -> None:
+    admin.execute("SELECT pg_advisory_lock(1)")  # one at a time; let go at the end of the connection
+    if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(sql.Identifier(ROLE)))  # CREATEDB: for the tests
+    if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(ROLE)))
+
+
+def valkey_problem(state: Path) -> str:
+    check_socket_dir(state)
+    try:
+        with redis.Redis.from_url(redis_url(state), socket_timeout=5) as client:
+            client.ping()
+    except redis.RedisError as error:  # among them: still loading its data
+        return str(error)
+    return ""

@@ -1,0 +1,178 @@
+"""How the embedded PostgreSQL and Valkey are laid out and started.
+
+Neither listens on TCP. Their sockets are in a folder that only their user (and root) may enter, so who can connect at
+all may do everything and no password is asked: it would have to lie in a file under the same protection.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from .binaries import EmbeddedError, all_may_enter, postgres_bin, system_user, valkey_server
+from .process import ends_with_parent
+from .state import PORT, REDIS_SOCKET, make_state, socket_dir
+
+POSTGRES_OPTIONS = {
+    "listen_addresses": "",
+    "port": PORT,
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "fsync": "on",
+    "synchronous_commit": "on",  # a commit survives kill -9; SET LOCAL ... off for what can be recomputed
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "wal_compression": "pglz",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "0",  # the cores belong to the Celery workers
+    "autovacuum_max_workers": "2",
+    "jit": "off",
+    "huge_pages": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server ready to be started.
+
+    Its processes work in `folder`: by that they are known. `leftovers` are what a killed one leaves there and elsewhere
+    to say that it runs.
+    """
+
+    command: list[str]
+    folder: Path
+    leftovers: tuple[Path, ...]
+    user: pwd.struct_passwd | None
+    stop_signal: signal.Signals
+
+    def start(self, log: Path) -> "subprocess.Popen[bytes]":
+        with log.open("ab") as output:
+            return _spawn(self.command, self.user, self.stop_signal, output)
+
+
+def postgres(state: Path) -> Server:
+    """PostgreSQL in `state`/postgres, which is created the first time. Raises EmbeddedError."""
+    user, sockets = _prepare(state)
+    folder = state / "postgres"
+    if not folder.is_dir():
+        _initdb(state, folder, user)
+    command = [str(postgres_bin() / "postgres"), "-D", str(folder), "-k", str(sockets)]
+    for name, value in POSTGRES_OPTIONS.items():
+        command += ["-c", f"{name}={value}"]
+    # PostgreSQL takes any living process that by now has the number in these for its predecessor.
+    leftovers = (folder / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock")
+    return Server(command, folder, leftovers, user, signal.SIGINT)  # SIGINT: fast shutdown
+
+
+def valkey(state: Path) -> Server:
+    """Valkey in `state`/valkey. One server is broker, streams and cache, so only keys with a lifetime are evicted."""
+    user, sockets = _prepare(state)
+    folder = state / "valkey"
+    _private(folder, user)
+    options = {
+        "port": "0",
+        "unixsocket": str(sockets / REDIS_SOCKET),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory": os.environ.get("SIGNALSITE_REDIS_MAXMEMORY", "512mb"),
+        "maxmemory-policy": "volatile-lru",
+    }
+    command = [str(valkey_server())]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    return Server(command, folder, (sockets / REDIS_SOCKET,), user, signal.SIGTERM)
+
+
+SERVERS: dict[str, Callable[[Path], Server]] = {"postgres": postgres, "valkey": valkey}
+
+
+def check_socket_dir(state: Path) -> Path:
+    """The socket folder, which must belong to us (root: to the servers' user) and to no one else.
+
+    Raises EmbeddedError: a folder under /tmp could have been put there by anyone, to be sent our data.
+    """
+    folder = socket_dir(state)
+    user = system_user()
+    owner = user.pw_uid if user else os.geteuid()
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) & 0o077:
+        raise EmbeddedError(f"{folder} is not a private folder of user {owner}; remove it and start again.")
+    return folder
+
+
+def _prepare(state: Path) -> tuple[pwd.struct_passwd | None, Path]:
+    user = system_user()
+    make_state(state)
+    if user and not all_may_enter(state):
+        raise EmbeddedError(
+            f"The servers run as {user.pw_name}, who cannot enter {state}. "
+            "Choose another SIGNALSITE_STATE, or leave it unset."
+        )
+    sockets = socket_dir(state)
+    _private(sockets, user)
+    return user, check_socket_dir(state)
+
+
+def _private(folder: Path, user: pwd.struct_passwd | None) -> None:
+    """Make `folder` with mode 0700 for `user`; where one of root's is left over from a killed start, hand it over."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not user or folder.lstat().st_uid != os.geteuid():
+            return
+    if user:
+        os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _initdb(state: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
+    """A new cluster appears under its name only when it is whole."""
+    for unfinished in state.glob("initdb-*"):
+        shutil.rmtree(unfinished)
+    fresh = Path(tempfile.mkdtemp(dir=state, prefix="initdb-"))
+    if user:
+        os.chown(fresh, user.pw_uid, user.pw_gid)
+    command = [str(postgres_bin() / "initdb"), "-D", str(fresh), "--username=postgres", "--encoding=UTF8"]
+    # PostgreSQL's own C.UTF-8: the same order and case rules whatever locales the machine has.
+    command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    command += ["--data-checksums", "--auth-local=trust", "--auth-host=reject"]
+    status = _spawn(command, user, signal.SIGKILL).wait()
+    if status != 0:
+        raise EmbeddedError(f"initdb failed with status {status}.")
+    fresh.rename(folder)
+
+
+def _spawn(
+    command: list[str], user: pwd.struct_passwd | None, at_our_death: signal.Signals, output: BinaryIO | None = None
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        command,
+        cwd="/",
+        # No PG* variable of the caller, and no locale that this machine may not have.
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        start_new_session=True,
+        preexec_fn=ends_with_parent(at_our_death),
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
+    )

@@ -1,0 +1,132 @@
+"""Runs a few processes as one: prefixed logs, restarts with backoff, and nothing left at the end.
+
+Every process leads a session of its own, so the terminal's Ctrl-C reaches only us and we end them in order. If we are
+killed the kernel ends them (see `ends_with_parent`).
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, TextIO
+
+from .process import ends_with_parent
+
+GRACE = 20.0  # seconds between TERM and KILL
+STEADY = 30.0  # a process that has lived so long starts with the shortest delay when it dies
+DELAYS = (0.5, 15.0)
+STEP = 0.1
+COLOURS = (36, 33, 35, 32, 34, 31)
+
+
+@dataclass
+class Process:
+    """One thing to keep running: its command, and what its environment has besides ours."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    child: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    due: float = 0.0
+    delay: float = DELAYS[0]
+
+
+class Supervisor:
+    def __init__(self, processes: Sequence[Process], output: TextIO = sys.stdout):
+        self.processes = list(processes)
+        self.output = output
+        self.asked_to_stop = False
+        self._print_lock = threading.Lock()
+        self._width = max(len(process.name) for process in processes)
+
+    def run(self, each_step: Callable[[], None]) -> None:
+        """Run until SIGINT or SIGTERM; call `each_step` ten times a second. Call it from the main thread.
+
+        Whatever ends it, an exception of `each_step` included, every process has ended when it returns.
+        """
+        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while not self.asked_to_stop:
+                for process in self.processes:
+                    self._keep_alive(process)
+                each_step()
+                time.sleep(STEP)
+        finally:
+            self._end_all()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def add(self, process: Process) -> None:
+        self.processes.append(process)
+
+    def say(self, text: str, name: str = "up") -> None:
+        line = f"{name:<{self._width}} | "
+        if self.output.isatty():
+            names = [process.name for process in self.processes]
+            colour = COLOURS[names.index(name) % len(COLOURS)] if name in names else 1
+            line = f"\033[{colour}m{line}\033[0m"
+        with self._print_lock:
+            self.output.write(f"{line}{text}\n")
+            self.output.flush()
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.asked_to_stop = True
+
+    def _keep_alive(self, process: Process) -> None:
+        now = time.monotonic()
+        if process.child and _has_ended(process.child):
+            _kill_group(process.child)
+            status = process.child.wait()
+            if now - process.started >= STEADY:
+                process.delay = DELAYS[0]
+            self.say(f"{process.name} ended with status {status}; starting it again in {process.delay:g} s")
+            process.child, process.due = None, now + process.delay
+            process.delay = min(process.delay * 2, DELAYS[1])
+        if process.child is None and now >= process.due:
+            self._start(process)
+
+    def _start(self, process: Process) -> None:
+        process.child = subprocess.Popen(
+            process.command,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **process.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=ends_with_parent(signal.SIGTERM),
+        )
+        process.started = time.monotonic()
+        threading.Thread(target=self._relay, args=(process.name, process.child.stdout), daemon=True).start()
+
+    def _relay(self, name: str, lines: IO[bytes]) -> None:
+        with lines:
+            for line in lines:
+                self.say(line.decode(errors="replace").rstrip("\n"), name)
+
+    def _end_all(self) -> None:
+        children = [process.child for process in self.processes if process.child]
+        for child in children:
+            if not _has_ended(child):
+                child.terminate()
+        deadline = time.monotonic() + GRACE
+        while time.monotonic() < deadline and not all(_has_ended(child) for child in children):
+            time.sleep(STEP / 2)
+        for child in children:
+            _kill_group(child)  # and what it left behind
+            child.wait()
+
+
+def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
+    """Like poll(), but the zombie stays: as long as it does, its number cannot become someone else's group."""
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _kill_group(child: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):  # the leader was the last
+        os.killpg(child.pid, signal.SIGKILL)

@@ -1,0 +1,58 @@
+"""Is the process alive, and can it work?"""
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+
+from signalsite.celery import app
+from signalsite.foundation.redis import client
+
+logger = logging.getLogger(__name__)
+
+
+def health(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok", "service": "Signals Backend"})
+
+
+def _database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _redis() -> None:
+    client(settings.REDIS_URL).ping()
+
+
+def _cache() -> None:
+    client(settings.CACHE_URL).ping()
+
+
+def _broker() -> None:
+    with app.connection_for_write(connect_timeout=2) as broker:
+        broker.ensure_connection(max_retries=1, timeout=2, interval_start=0, interval_step=0)
+
+
+DEPENDENCIES: dict[str, Callable[[], None]] = {
+    "database": _database,
+    "redis": _redis,
+    "cache": _cache,
+    "broker": _broker,
+}
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 {"status": "ok"}, or 503 with each dependency's state."""
+    states = {}
+    for name, probe in DEPENDENCIES.items():
+        try:
+            probe()
+            states[name] = "ok"
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises means: not ready
+            logger.warning("%s is not ready: %s", name, error)
+            states[name] = f"unavailable: {type(error).__name__}"
+    if all(state == "ok" for state in states.values()):
+        return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "unavailable", "dependencies": states}, status=503, headers={"Retry-After": "5"})

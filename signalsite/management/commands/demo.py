@@ -1,0 +1,110 @@
+"""The main job, end to end: a simulated market, 1,000 option contracts over HTTP, workers, and the answers."""
+
+import sys
+import time
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from signals.instruments.models import Instrument
+from signalsite.embedded import state as places
+from signalsite.embedded.service import ServiceFailed, running_service
+
+SHOWN = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho")
+
+
+class Command(BaseCommand):
+    help = "Simulate a market, submit a job of option contracts over HTTP, and show what comes back."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--items", type=int, default=1000)
+        parser.add_argument("--port", type=int, default=0, help="of the demo's web server (default: a free one)")
+
+    def handle(self, **options: Any) -> None:
+        call_command("migrate", verbosity=0)
+        self.say(
+            "1. a simulated NIFTY/BANKNIFTY market (prices by py_vollib plus noise, some quotes broken on purpose)"
+        )
+        call_command("simulate_market", stdout=self.stdout)
+        accounts = {name: demo_account(name, staff=name == "admin") for name in ("demo", "admin")}
+        self.say("2. the service: web, workers and beat (`make up` keeps it running)")
+        log = places.state_dir() / "log" / "demo.log"
+        try:
+            with (
+                running_service(log, port=options["port"]) as service,
+                httpx.Client(base_url=service.address, timeout=30) as client,
+            ):
+                self.run_job(client, accounts["demo"], options["items"])
+        except ServiceFailed as error:
+            raise CommandError(str(error)) from error
+        self.say("accounts of the demo, kept in the state folder:")
+        for name, password in accounts.items():
+            self.stdout.write(f"   {name:<6} {password}")
+        self.stdout.write("   next: make up, then http://127.0.0.1:8000/api/docs and /admin/")
+
+    def say(self, text: str) -> None:
+        self.stdout.write(self.style.MIGRATE_HEADING(f"\n{text}"))
+
+    def run_job(self, client: httpx.Client, password: str, count: int) -> None:
+        token = answer(client.post("/api/token", json={"username": "demo", "password": password}))["access"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        keys = Instrument.objects.filter(underlying__exchange="SIM").exclude(right="").order_by("key")
+        items = [{"instrument_key": key} for key in keys.values_list("key", flat=True)[:count]]
+        self.say(f"3. POST /api/v2/signals/batch/jobs with {len(items)} contracts")
+        begun = time.perf_counter()
+        job = answer(client.post("/api/v2/signals/batch/jobs", json={"kind": "greeks", "items": items}))
+        self.stdout.write(f"   202 Accepted, job {job['id']}")
+        with tqdm(total=len(items), unit=" contracts", file=sys.stdout, bar_format="   {l_bar}{bar:40}{r_bar}") as bar:
+            while not job["done"]:
+                time.sleep(0.02)
+                job = answer(client.get(job["links"]["self"]))
+                counts = job["request_counts"]
+                bar.update(counts["completed"] + counts["failed"] - bar.n)
+        if job["status"] != "completed":
+            raise CommandError(f"the job ended as {job['status']}: {job['error']}")
+        rows = list(results(client, job))
+        elapsed = time.perf_counter() - begun
+        self.show(rows)
+        self.stdout.write(f"   {len(rows)} answers read {elapsed:.2f} s after the POST began, as of {job['as_of']}")
+
+    def show(self, rows: list[dict[str, Any]]) -> None:
+        self.stdout.write("   " + f"{'instrument':<46}" + "".join(f"{name.split('_')[-1]:>12}" for name in SHOWN))
+        good = [row for row in rows if row["status"] == "ok"]
+        for row in good[:: max(len(good) // 8, 1)][:8]:
+            self.stdout.write(f"   {row['instrument_key']:<46}" + "".join(f"{row[name]:>12.5f}" for name in SHOWN))
+        seen = Counter(row["status"] for row in rows)
+        self.stdout.write("   " + ", ".join(f"{status}: {count}" for status, count in seen.most_common()))
+        for status in [status for status in seen if status != "ok"]:
+            row = next(row for row in rows if row["status"] == status)
+            self.stdout.write(f"   {status}: {row['instrument_key']}: {row['reason']}")
+
+
+def demo_account(name: str, *, staff: bool) -> str:
+    """The account with its generated password, which is kept in the state folder."""
+    password = places.secret(places.state_dir(), f"{name}_password", nbytes=12)
+    user, _ = get_user_model().objects.get_or_create(username=name)
+    user.is_staff = user.is_superuser = staff
+    user.set_password(password)
+    user.save()
+    return password
+
+
+def answer(response: httpx.Response) -> dict[str, Any]:
+    if response.is_error:
+        raise CommandError(f"{response.request.method} {response.request.url}: {response.status_code} {response.text}")
+    return response.json()  # type: ignore[no-any-return]
+
+
+def results(client: httpx.Client, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    cursor: int | None = -1
+    while cursor is not None:
+        page = answer(client.get(job["links"]["results"], params={"cursor": cursor, "limit": 5000}))
+        yield from page["data"]
+        cursor = page["next_cursor"]

@@ -1,0 +1,37 @@
+"""Hold the embedded servers until Ctrl-C."""
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from signalsite.embedded import state as places
+from signalsite.embedded.binaries import EmbeddedError, postgres_bin
+from signalsite.embedded.hold import hold
+
+
+class Command(BaseCommand):
+    help = "Run the embedded PostgreSQL and Redis (Valkey) until Ctrl-C, and say how to connect to them."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not (places.embeds_postgres() or places.embeds_redis()):
+            raise CommandError("DATABASE_URL and REDIS_URL name other servers: there is nothing to run.")
+        ends = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        try:
+            with hold(wait=True) as held:
+                sockets = places.socket_dir(places.state_dir())
+                self.stdout.write(f"State: {places.state_dir()} (logs in its folder `log`)")
+                if places.embeds_postgres():
+                    psql = f"psql -h {sockets} -U {places.ROLE} {places.DATABASE}"
+                    self.stdout.write(f"PostgreSQL:     {psql}  (client programs: {postgres_bin()})")
+                if places.embeds_redis():
+                    self.stdout.write(f"Redis (Valkey): valkey-cli -s {sockets / places.REDIS_SOCKET}")
+                self.stdout.write("Ctrl-C ends them.")
+                self.stdout.flush()
+                while signal.sigtimedwait(ends, 1.0) is None:
+                    for server in held:
+                        server.ensure()
+        except EmbeddedError as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,130 @@
+"""Run the whole service: servers, web, workers, beat and Flower."""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from celery.exceptions import OperationalError as BrokerError
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from signalsite.celery import app
+from signalsite.embedded import state as places
+from signalsite.embedded.binaries import EmbeddedError
+from signalsite.embedded.hold import Held, hold
+from signalsite.embedded.supervisor import Process, Supervisor
+
+BIN = Path(sys.executable).parent
+HOST = "127.0.0.1"
+WARM = "from signals.greeks.core.engine import warm; warm()"
+
+
+class Command(BaseCommand):
+    help = "Run the whole service until Ctrl-C: embedded servers, web, workers, beat and Flower."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")), help="web (PORT)")
+        parser.add_argument("--workers", type=int, default=settings.WORKERS, help="worker processes (WORKERS)")
+        parser.add_argument(
+            "--flower-port", type=int, default=int(os.environ.get("FLOWER_PORT", "5555")), help="Flower (FLOWER_PORT)"
+        )
+        parser.add_argument("--no-flower", dest="flower", action="store_false", help="leave Flower out")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_busy(options["port"], "PORT=8001 make up, or --port 8001")
+        if options["flower"]:
+            _refuse_busy(options["flower_port"], "FLOWER_PORT=5556, --flower-port 5556, or --no-flower")
+        try:
+            with hold(wait=True) as held:
+                call_command("migrate", verbosity=0)
+                subprocess.run([sys.executable, "-c", WARM], cwd=settings.BASE_DIR, check=True)
+                Service(held, options).run()
+        except EmbeddedError as error:
+            raise CommandError(str(error)) from error
+
+
+class Service:
+    def __init__(self, held: list[Held], options: dict[str, Any]):
+        self.held = held
+        self.options = options
+        self.begun = self.looked = time.monotonic()
+        self.ready = False
+        self.supervisor = Supervisor([_web(options["port"]), _worker(options["workers"]), _beat()])
+
+    def run(self) -> None:
+        self.supervisor.run(self._look)
+        self.supervisor.say("stopped")
+
+    def _look(self) -> None:
+        """Now and then: keep the servers' keepers alive, and say when web and worker answer."""
+        now = time.monotonic()
+        if now - self.looked < (1.0 if self.ready else 0.3):
+            return
+        self.looked = now
+        for server in self.held:
+            server.ensure()
+        if not self.ready and _web_answers(self.options["port"]) and _worker_answers():
+            self.ready = True
+            self.supervisor.say(f"ready in {now - self.begun:.1f} s: http://{HOST}:{self.options['port']}/")
+            if self.options["flower"]:  # only now: it asks the workers once, when it starts
+                flower, address = _flower(self.options["flower_port"])
+                self.supervisor.add(flower)
+                self.supervisor.say(f"Flower: {address}")
+
+
+def _web(port: int) -> Process:
+    command = [str(BIN / "uvicorn"), "signalsite.asgi:application", "--host", HOST, "--port", str(port)]
+    command += ["--lifespan", "off", "--log-level", "warning"]
+    return Process("web", command, {"DATABASE_POOL": "true"})
+
+
+def _worker(processes: int) -> Process:
+    command = [str(BIN / "celery"), "-A", "signalsite", "worker", "--concurrency", str(processes), "--loglevel", "INFO"]
+    return Process("worker", [*command, "--without-gossip", "--without-mingle"])  # both only cost a second at the start
+
+
+def _beat() -> Process:
+    return Process("beat", [str(BIN / "celery"), "-A", "signalsite", "beat", "--loglevel", "WARNING", "--pidfile="])
+
+
+def _flower(port: int) -> tuple[Process, str]:
+    password = places.secret(places.state_dir(), "flower_password")
+    command = [str(BIN / "celery"), "-A", "signalsite", "flower", f"--address={HOST}", f"--port={port}"]
+    # By the environment: everyone on the machine can read a command line.
+    process = Process("flower", [*command, "--logging=warning"], {"FLOWER_BASIC_AUTH": f"flower:{password}"})
+    return process, f"http://{HOST}:{port}/ (user flower, password in {places.state_dir()}/secrets/flower_password)"
+
+
+def _refuse_busy(port: int, choose: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise CommandError(f"Port {port} of {HOST}: {error.strerror}. Choose another: {choose}.") from error
+
+
+def _web_answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=1) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _worker_answers() -> bool:
+    try:
+        return bool(app.control.inspect(timeout=0.3).ping())
+    except (BrokerError, OSError):  # the broker may just be starting again
+        return False

@@ -1,0 +1,241 @@
+"""Settings: from the environment only, refused loudly when wrong. docs/settings.md lists every variable.
+
+With DATABASE_URL and REDIS_URL unset the project's own servers are used (signalsite.embedded). Nothing here starts a
+process or opens a connection.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError, validate
+
+from signalsite.embedded import state as embedded
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIR = embedded.state_dir()
+
+try:
+    ENVIRONMENT = env.str("SIGNALSITE_ENV", "development", validate=validate.OneOf(["development", "production"]))
+    DEVELOPMENT = ENVIRONMENT == "development"
+    DEBUG = env.bool("DEBUG", False)
+    SECRET_KEY = env.str("SECRET_KEY", "")
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEVELOPMENT else [])
+    CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+    DATABASE_URL = env.str("DATABASE_URL", "")
+    DATABASE_POOL = env.bool("DATABASE_POOL", False)  # the web process pools; workers keep one connection each
+    REDIS_URL = env.str("REDIS_URL", "")  # broker and streams: must never evict
+    CACHE_URL = env.str("CACHE_URL", "")
+    WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=validate.Range(min=1, max=512))
+    WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
+    LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+    LOG_FORMAT = env.str("LOG_FORMAT", "text" if DEVELOPMENT else "json", validate=validate.OneOf(["text", "json"]))
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEVELOPMENT)
+    ACCESS_TOKEN_MINUTES = env.int("ACCESS_TOKEN_MINUTES", 60, validate=validate.Range(min=1, max=1440))
+
+    DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
+    API_V2_BATCH_SIZE = env.int("API_V2_BATCH_SIZE", 100, validate=validate.Range(min=1, max=1000))
+    BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 100_000, validate=validate.Range(min=1, max=1_000_000))
+    BATCH_MAX_BODY_BYTES = env.int("BATCH_MAX_BODY_BYTES", 64 << 20, validate=validate.Range(min=1 << 10, max=1 << 30))
+except EnvError as error:
+    raise ImproperlyConfigured(f"environment: {error}") from error
+
+if not SECRET_KEY:
+    if not DEVELOPMENT:
+        raise ImproperlyConfigured("SECRET_KEY must be set when SIGNALSITE_ENV=production")
+    SECRET_KEY = embedded.secret(STATE_DIR, "secret_key", nbytes=48)
+if not DEVELOPMENT:
+    for _name, _value in (("DATABASE_URL", DATABASE_URL), ("REDIS_URL", REDIS_URL), ("ALLOWED_HOSTS", ALLOWED_HOSTS)):
+        if not _value:
+            raise ImproperlyConfigured(f"{_name} must be set when SIGNALSITE_ENV=production")
+    if DEBUG:
+        raise ImproperlyConfigured("DEBUG must be off when SIGNALSITE_ENV=production")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_prometheus",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "signalsite",
+    "timeframes",
+    "signals",
+    "moneyness",
+    "realtime",
+    "batch",
+]
+MIGRATION_MODULES = {name: f"migrations.{name}" for name in ("timeframes", "signals", "batch")}
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "signalsite.urls"
+WSGI_APPLICATION = "signalsite.wsgi.application"
+ASGI_APPLICATION = "signalsite.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Data. Every connection attempt and every silent peer has a limit.
+try:
+    _database = (
+        env.dj_db_url("DATABASE_URL")
+        if DATABASE_URL
+        else {"ENGINE": "django.db.backends.postgresql", **embedded.database(STATE_DIR)}
+    )
+except (EnvError, ValueError) as error:
+    raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
+_database["OPTIONS"] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    **_database.get("OPTIONS", {}),
+}
+if DATABASE_POOL:
+    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 5}
+_database["CONN_MAX_AGE"] = 0 if DATABASE_POOL else 60
+_database["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": _database}
+
+REDIS_URL = REDIS_URL or embedded.redis_url(STATE_DIR)
+CACHE_URL = CACHE_URL or REDIS_URL
+REDIS_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 15}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": REDIS_OPTIONS,
+    }
+}
+
+# Tasks: chunks take well under a second; whatever takes a minute has hung.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 120,  # above the time limit, or a task would run twice
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 15,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+CELERY_TASK_IGNORE_RESULT = True  # a job's truth is its rows in PostgreSQL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = WORKERS
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_DB_REUSE_MAX = 1000  # else the worker closes its connection after each task: 170 tasks/s instead of 1,200
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "requeue-stalled-chunks": {"task": "batch.requeue_stalled", "schedule": 10.0, "options": {"expires": 10}},
+}
+
+# HTTP API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["signalsite.foundation.parsers.LimitedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "signalsite.foundation.problems.exception_handler",
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES)}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Signal Service",
+    "DESCRIPTION": "Option Greeks, implied volatility and trading signals: over HTTP and as batch jobs.",
+    "VERSION": "2.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["signalsite.schema.without_aliases"],
+}
+
+# Pages and their files
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = DEVELOPMENT
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
+SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEVELOPMENT
+SECURE_PROXY_SSL_HEADER = None if DEVELOPMENT else ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]  # probes speak plain HTTP inside the network
+
+# Compiled kernels are cached where they can be written; numba reads this when it is imported.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(embedded.numba_cache_dir(STATE_DIR)))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "timestamp", "levelname": "level", "name": "logger"},
+            "static_fields": {"service": "signalsite"},
+        },
+        "text": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "celery.worker.strategy": {"level": "WARNING"},  # a line for each task received, and one for each done,
+        "celery.app.trace": {"level": "WARNING"},  # say less than our own one a chunk
+    },
+}

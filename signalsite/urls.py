@@ -1,0 +1,23 @@
+"""Every address of the service."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+from signalsite.health import health, ready
+
+v2 = [path("batch/", include("batch.urls"))]
+
+urlpatterns = [
+    path("health", health),
+    path("ready", ready),
+    path("", include("django_prometheus.urls")),
+    path("admin/", admin.site.urls),
+    path("api/token", TokenObtainPairView.as_view(), name="token"),
+    path("api/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/v2/", include(v2)),  # an alias; before the canonical prefix, so that reverse() gives the latter
+    path("api/v2/signals/", include(v2)),
+]

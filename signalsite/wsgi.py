@@ -1,0 +1,8 @@
+"""HTTP as a WSGI application."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
+application = get_wsgi_application()
