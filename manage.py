@@ -3,26 +3,24 @@
 
 import os
 import sys
+from contextlib import nullcontext
 
 from django.core.management import execute_from_command_line
+
+from signalsite.embedded.binaries import EmbeddedError
+from signalsite.embedded.hold import hold
 
 # These use no database, or hold the servers themselves.
 SERVERLESS = {"", "help", "check", "version", "diffsettings", "spectacular", "collectstatic", "up", "services"}
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
-    arguments = sys.argv[1:]
-    command = arguments[0] if arguments else ""
-    if command in SERVERLESS or command.startswith("-") or {"-h", "--help"} & set(arguments):
-        execute_from_command_line(sys.argv)
-        return
-    from signalsite.embedded.binaries import EmbeddedError
-    from signalsite.embedded.hold import hold
-
+    command = arguments[1] if len(arguments) > 1 else ""
+    serverless = command in SERVERLESS or command.startswith("-") or {"-h", "--help"} & set(arguments)
     try:
-        with hold():
-            execute_from_command_line(sys.argv)
+        with nullcontext() if serverless else hold():
+            execute_from_command_line(arguments)
     except EmbeddedError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
@@ -30,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv)

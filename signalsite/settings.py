@@ -235,6 +235,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "httpx": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # a line for each task received, and one for each done,
         "celery.app.trace": {"level": "WARNING"},  # say less than our own one a chunk
     },

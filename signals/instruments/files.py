@@ -23,10 +23,11 @@ def read_parts(path: Path) -> dict[str, bytes]:
         if magic == b"\x1f\x8b":
             return {path.name.removesuffix(".gz"): gzip.decompress(path.read_bytes())}
         return {path.name: path.read_bytes()}
+    except (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        # NotImplementedError and RuntimeError: a zip that is compressed in a way of its own, or encrypted.
+        raise UnreadableFile(f"truncated or damaged ({error})") from error
     except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from error
-    except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise UnreadableFile(f"{path}: truncated or damaged ({error})") from error
+        raise UnreadableFile(error.strerror or str(error)) from error
 
 
 def decode(data: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import repeat
 
 from django.db import transaction
 from psycopg import sql
@@ -47,10 +46,10 @@ def register_instruments(
     underlying that exists is left as staff set it. One transaction, or part of the caller's.
     Raises InvalidInput for an exchange that is not known.
     """
-    lots = repeat(None) if lot_sizes is None else lot_sizes
+    lots = [None] * len(instruments) if lot_sizes is None else lot_sizes
     rows = []
     underlyings: dict[str, InstrumentKey] = {}
-    for (text, key), lot_size in zip(instruments.items(), lots, strict=False):
+    for (text, key), lot_size in zip(instruments.items(), lots, strict=True):
         underlying = key.underlying
         underlyings.setdefault(underlying, key)
         expires_at = expiry_moment(key) if key.expiry else None

@@ -33,6 +33,7 @@ LINGER = 1.0  # how long an unheld server stays, so that one command after anoth
 PATIENCE = 30.0  # for the end of a server that a killed keeper has left, and of our own
 STEADY = 10.0  # a server that has lived so long starts with the shortest delay when it dies
 DELAYS = (0.1, 5.0)
+LOG_BYTES = 10 << 20  # a longer log is put aside at the next start, over the one before it
 
 
 class Keeper:
@@ -137,7 +138,10 @@ def main(name: str, state: Path, lock_fd: int) -> None:
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name}: %(message)s", stream=sys.stdout)
     server = SERVERS[name](state)
-    Keeper(server, state / "log" / f"{name}.log", state / "locks" / f"{name}.holders", lock_fd).run()
+    log_file = state / "log" / f"{name}.log"
+    if log_file.exists() and log_file.stat().st_size > LOG_BYTES:
+        log_file.replace(f"{log_file}.1")
+    Keeper(server, log_file, state / "locks" / f"{name}.holders", lock_fd).run()
 
 
 if __name__ == "__main__":

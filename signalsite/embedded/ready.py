@@ -12,16 +12,15 @@ from .state import DATABASE, PORT, ROLE, redis_url
 
 def postgres_problem(state: Path) -> str:
     """Empty when PostgreSQL answers and has the project's role and database; they are created when missing."""
-    sockets = check_socket_dir(state)
+    sockets = str(check_socket_dir(state))
     try:
-        admin = psycopg.connect(
-            host=str(sockets), port=PORT, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
-        )
+        with psycopg.connect(
+            host=sockets, port=PORT, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
+        ) as admin:
+            if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                _create_database(admin)
     except psycopg.OperationalError as error:
         return str(error)
-    with admin:
-        if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            _create_database(admin)
     return ""
 
 

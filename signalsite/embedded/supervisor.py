@@ -21,6 +21,7 @@ GRACE = 20.0  # seconds between TERM and KILL
 STEADY = 30.0  # a process that has lived so long starts with the shortest delay when it dies
 DELAYS = (0.5, 15.0)
 STEP = 0.1
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLOURS = (36, 33, 35, 32, 34, 31)
 
 
@@ -46,11 +47,11 @@ class Supervisor:
         self._width = max(len(process.name) for process in processes)
 
     def run(self, each_step: Callable[[], None]) -> None:
-        """Run until SIGINT or SIGTERM; call `each_step` ten times a second. Call it from the main thread.
+        """Run until SIGINT, SIGTERM or SIGHUP; call `each_step` ten times a second. Call it from the main thread.
 
         Whatever ends it, an exception of `each_step` included, every process has ended when it returns.
         """
-        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.signal(number, self._stop) for number in ENDINGS}
         try:
             while not self.asked_to_stop:
                 for process in self.processes:

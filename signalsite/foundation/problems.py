@@ -34,10 +34,7 @@ def problem(status: int, detail: str, *, errors: list[dict[str, str]] | None = N
 def flat_errors(detail: Any, path: str = "") -> list[dict[str, str]]:
     """DRF's nested errors as one row a wrong field."""
     if isinstance(detail, dict):
-        paths = {
-            name: path if name == "non_field_errors" else f"{path}.{name}" if path else str(name) for name in detail
-        }
-        return [row for name, inner in detail.items() for row in flat_errors(inner, paths[name])]
+        return [row for name, inner in detail.items() for row in flat_errors(inner, _join(path, name))]
     if isinstance(detail, list):
         return [
             row
@@ -45,6 +42,14 @@ def flat_errors(detail: Any, path: str = "") -> list[dict[str, str]]:
             for row in flat_errors(inner, f"{path}[{index}]" if isinstance(inner, dict | list) else path)
         ]
     return [{"field": path or "body", "detail": str(detail)}]
+
+
+def _join(path: str, name: str | int) -> str:
+    if isinstance(name, int):  # DRF keys the errors of a list by place
+        return f"{path}[{name}]"
+    if name == "non_field_errors":
+        return path
+    return f"{path}.{name}" if path else name
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -61,7 +61,7 @@ def _indian_special_sessions() -> MappingProxyType[date, tuple[time, time]]:
     # Checked against the daily and intraday index bars of 2009 to May 2024; later ones are from the exchange's notices.
     whole, morning = (time(9, 15), time(15, 30)), (time(9, 15), time(12, 30))
     evening = (time(18, 15), time(19, 15))
-    sessions = {date.fromisoformat(day): whole for day in WHOLE_DAYS_AT_WEEKENDS}
+    sessions = {date.fromisoformat(day): whole for day in WHOLE_DAYS}
     sessions |= {date(2024, 3, 2): morning, date(2024, 5, 18): morning}  # two short sessions, to test the recovery site
     sessions |= {date.fromisoformat(day): evening for day in MUHURAT_AT_18_15}
     sessions |= {
@@ -76,8 +76,8 @@ def _indian_special_sessions() -> MappingProxyType[date, tuple[time, time]]:
     return MappingProxyType(sessions)
 
 
-WHOLE_DAYS_AT_WEEKENDS = (
-    *("2010-02-06", "2012-01-07", "2012-03-03", "2012-04-28", "2012-09-08", "2013-05-11", "2014-03-22"),
+WHOLE_DAYS = (
+    *("2010-02-06", "2012-01-07", "2012-03-03", "2012-04-28", "2012-09-08", "2013-05-11", "2013-11-14", "2014-03-22"),
     *("2015-02-28", "2020-02-01", "2024-01-20", "2025-02-01", "2026-02-01"),
 )
 MUHURAT_AT_18_15 = (

@@ -11,6 +11,7 @@ from batch import exports, runner
 from batch.kinds.greeks import GreeksParamsSerializer
 from batch.models import Job
 from batch.serializers import JobSubmissionSerializer
+from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.problems import flat_errors
 
 
@@ -46,7 +47,6 @@ class Command(BaseCommand):
         parser.add_argument("--out", metavar="FILE", help="write .csv or .parquet, one row an item; default: a summary")
 
     def handle(self, **options: Any) -> None:
-        write = exports.writer(options["out"]) if options["out"] else None
         selector: dict[str, Any] = {name: options[name] for name in ("underlying", "exchange") if options[name]}
         if options["expiry"]:
             selector["expiries"] = options["expiry"]
@@ -56,9 +56,10 @@ class Command(BaseCommand):
         body = {"kind": "greeks", "selector": selector, "params": dict(options["param"]), "as_of": options["at"]}
         serializer = JobSubmissionSerializer(data=body)
         try:
+            write = exports.writer(options["out"]) if options["out"] else None
             valid = serializer.is_valid()
-        except ValueError as error:  # InvalidInput
-            raise CommandError(str(error)) from error
+        except InvalidInput as error:
+            raise CommandError(f"{error.field}: {error}") from error
         if not valid:
             raise CommandError("; ".join(f"{row['field']}: {row['detail']}" for row in flat_errors(serializer.errors)))
 

@@ -15,7 +15,7 @@ from signals.greeks.core.last_resort import solve_with_py_vollib
 
 if not config.DISABLE_JIT:  # type: ignore[attr-defined]
     from signals.greeks.core import kernel
-else:
+else:  # pragma: no cover - a test runs it in a process of its own
     from signals.greeks.core import reference as kernel  # type: ignore[no-redef]
 
 INSTRUCTION_SETS = {0: "scalar", 2: "SSE2", 4: "AVX2", 8: "AVX-512"}  # by doubles in a register
@@ -45,7 +45,7 @@ def implied_greeks(
     status = np.empty(columns[0].size, np.uint8)
     if kernel.implied(*columns, models, result, status):
         solve_with_py_vollib(kernel.model, columns, models, result, status)
-    return GreekColumns(*result, status=status)
+    return GreekColumns(*(*result, status))
 
 
 def model_greeks(
@@ -67,7 +67,7 @@ def model_greeks(
     result = np.empty((7, columns[0].size))
     status = np.empty(columns[0].size, np.uint8)
     kernel.model(*columns, models, result, status)
-    return GreekColumns(*result, status=status)
+    return GreekColumns(*(*result, status))
 
 
 def higher_order_greeks(
@@ -90,7 +90,7 @@ def higher_order_greeks(
     result = np.empty((6, columns[0].size))
     status = np.empty(columns[0].size, np.uint8)
     kernel.higher(*columns, models, result, status)
-    return HigherOrderColumns(*result, status)
+    return HigherOrderColumns(*(*result, status))
 
 
 def instruction_set() -> str:

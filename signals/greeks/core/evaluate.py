@@ -159,7 +159,7 @@ def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:
             instead_of[wanting] = status[wanting]
             reprice(wanting, options.volatility_index, VolatilitySource.VIX)
 
-    status[~(np.isfinite(forward) & (forward > 0))] = Status.NO_UNDERLYING
+    status[~(np.isfinite(forward) & (forward > 0)) & (status != Status.NO_PRICE)] = Status.NO_UNDERLYING
     status[years <= 0] = Status.EXPIRED
     failed = status != Status.OK
     iv_source[failed] = -1

@@ -49,22 +49,21 @@ def vector_width() -> int:
 
 @block
 def prepare_block(
-    volatility, underlying, strike, time, rate, carry, sign, black76, first, count, scratch
+    volatility, underlying, strike, time, rate, carry, sign, black76, scratch
 ):  # pragma: no cover - compiled
     """The rows that greeks_block and higher_block read, from a given volatility; SOLVED = 0.0 where in doubt."""
     full_width_vectors()
-    for i in range(count):
-        j = first + i
-        exponent_r = rate[j] * time[j]
-        exponent_q = exponent_r if black76[j] else carry[j] * time[j]
-        leg_a = underlying[j] * exp(-exponent_q)
-        leg_b = strike[j] * exp(-exponent_r)
-        sqrt_time = math.sqrt(time[j])
-        s = volatility[j] * sqrt_time
+    for i in range(time.shape[0]):
+        exponent_r = rate[i] * time[i]
+        exponent_q = exponent_r if black76[i] else carry[i] * time[i]
+        leg_a = underlying[i] * exp(-exponent_q)
+        leg_b = strike[i] * exp(-exponent_r)
+        sqrt_time = math.sqrt(time[i])
+        s = volatility[i] * sqrt_time
         usable = (
-            (abs(sign[j]) == 1.0)
-            & (time[j] > 0.0)
-            & (time[j] < 1e100)
+            (abs(sign[i]) == 1.0)
+            & (time[i] > 0.0)
+            & (time[i] < 1e100)
             & (abs(exponent_r) < LARGEST_EXPONENT)
             & (abs(exponent_q) < LARGEST_EXPONENT)
             & (leg_a > SMALLEST_LEG)
@@ -83,85 +82,91 @@ def prepare_block(
 
 
 @block
-def prepare_hard(
-    volatility, underlying, strike, time, rate, carry, sign, black76, first, count, scratch, status
-):  # pragma: no cover - compiled
+def prepare_hard(underlying, strike, time, rate, carry, sign, black76, scratch, status):  # pragma: no cover - compiled
     """Judge what prepare_block left: a status, or the rows computed with the library's exp and log."""
-    for i in range(count):
-        j = first + i
-        status[j] = OK
+    for i in range(time.shape[0]):
+        status[i] = OK
         if scratch[SOLVED + i] == 1.0:
             continue
-        q = rate[j] if black76[j] else carry[j]
-        status[j] = contract_status(underlying[j], strike[j], time[j], rate[j], q, sign[j])
-        if status[j] == OK:
-            scratch[UNDERLYING_LEG + i] = underlying[j] * math.exp(-q * time[j])
-            scratch[STRIKE_LEG + i] = strike[j] * math.exp(-rate[j] * time[j])
-            scratch[LOG_MONEYNESS + i] = math.log(scratch[UNDERLYING_LEG + i]) - math.log(scratch[STRIKE_LEG + i])
-            if not SMALLEST_S < scratch[TOTAL_VOLATILITY + i] < LARGEST_S:
-                status[j] = BAD_INPUT
-
-
-@block
-def copy_rows(rows, first, count, scratch, status, result):  # pragma: no cover - compiled
-    """Output rows into the result, NaN where there is no answer."""
-    for row in range(rows):
-        for i in range(count):
-            result[row, first + i] = scratch[OUTPUTS + row * BLOCK + i]
-    for i in range(count):
-        if status[first + i] != OK:
-            result[:rows, first + i] = math.nan
-
-
-@block
-def implied_block(
-    price, underlying, strike, time, rate, carry, sign, black76, first, count, scratch, result, status
-):  # pragma: no cover - compiled
-    solve_block(price, underlying, strike, time, rate, carry, sign, black76, first, count, scratch)
-    unsolved = 0
-    solved = 0.0
-    for i in range(count):
-        solved += scratch[SOLVED + i]
-        status[first + i] = OK
-    if solved < count:
-        for i in range(count):
-            if scratch[SOLVED + i] == 1.0:
-                continue
-            j = first + i
-            q = rate[j] if black76[j] else carry[j]
-            code, s, log_moneyness, leg_a, leg_b = solve_hard(
-                price[j], underlying[j], strike[j], time[j], rate[j], q, sign[j]
-            )
-            status[j] = code
-            unsolved += code == NOT_CONVERGED
-            scratch[LOG_MONEYNESS + i] = log_moneyness
-            scratch[TOTAL_VOLATILITY + i] = s
+        q = rate[i] if black76[i] else carry[i]
+        status[i] = contract_status(underlying[i], strike[i], time[i], rate[i], q, sign[i])
+        if status[i] == OK:
+            leg_a = underlying[i] * math.exp(-q * time[i])
+            leg_b = strike[i] * math.exp(-rate[i] * time[i])
             scratch[UNDERLYING_LEG + i] = leg_a
             scratch[STRIKE_LEG + i] = leg_b
-    greeks_block(underlying, time, rate, carry, sign, black76, first, count, scratch)
-    for i in range(count):
-        scratch[OUTPUTS + BLOCK + i] = price[first + i]
-    copy_rows(7, first, count, scratch, status, result)
+            scratch[LOG_MONEYNESS + i] = math.log(leg_a) - math.log(leg_b)
+            if not SMALLEST_S < scratch[TOTAL_VOLATILITY + i] < LARGEST_S:
+                status[i] = BAD_INPUT
+
+
+@block
+def solve_rest(
+    price, underlying, strike, time, rate, carry, sign, black76, scratch, status
+):  # pragma: no cover - compiled
+    """A status or a slow solution for what solve_block left; the count of NOT_CONVERGED."""
+    unsolved = 0
+    for i in range(time.shape[0]):
+        if scratch[SOLVED + i] == 1.0:
+            continue
+        q = rate[i] if black76[i] else carry[i]
+        code, s, log_moneyness, leg_a, leg_b = solve_hard(
+            price[i], underlying[i], strike[i], time[i], rate[i], q, sign[i]
+        )
+        status[i] = code
+        unsolved += code == NOT_CONVERGED
+        scratch[LOG_MONEYNESS + i] = log_moneyness
+        scratch[TOTAL_VOLATILITY + i] = s
+        scratch[UNDERLYING_LEG + i] = leg_a
+        scratch[STRIKE_LEG + i] = leg_b
     return unsolved
+
+
+@block
+def copy_rows(rows, first, last, scratch, status, result):  # pragma: no cover - compiled
+    """Output rows into columns first .. last - 1 of the result, NaN where there is no answer."""
+    for row in range(rows):
+        target = result[row, first:last]
+        for i in range(target.shape[0]):
+            target[i] = scratch[OUTPUTS + row * BLOCK + i]
+    for i in range(status.shape[0]):
+        if status[i] != OK:
+            result[:, first + i] = math.nan
 
 
 @cached_entry(f"i8({_COLUMN}, {_CONTRACT}, {_RESULT})")
 def implied(price, underlying, strike, time, rate, carry, sign, black76, result, status):  # pragma: no cover - compiled
-    """Rows implied volatility, price, delta, gamma, theta, vega, rho of `result` (7, n); not 0 if any is unsolved."""
+    """Rows implied volatility, price, delta, gamma, theta, vega, rho of `result` (7, n); not 0 if any is unsolved.
+
+    Blocks are slices that start at 0: with an unknown start the compiler would have to allow for negative indices, and
+    would gather instead of load.
+    """
+    full_width_vectors()  # here too: the caller's registers are what inlined loops get
     n = price.shape[0]
     unsolved = 0
     scratch = np.empty(SCRATCH)
     first = 0
     while first < n:
-        count = min(BLOCK, n - first)
-        if count > LANES:
-            count -= count % LANES
+        last = min(first + BLOCK, n)
+        if last - first > LANES:
+            last -= (last - first) % LANES
         elif n > LANES:  # a last part that does not fill the registers would run one option at a time: eight times
-            first, count = n - LANES, LANES  # as long. So it starts earlier and does a few options once more.
-        unsolved += implied_block(
-            price, underlying, strike, time, rate, carry, sign, black76, first, count, scratch, result, status
-        )
-        first += count
+            first = last - LANES  # as long. So it starts earlier and does a few options once more.
+        p, s, k, t = price[first:last], underlying[first:last], strike[first:last], time[first:last]
+        r, q, w, b = rate[first:last], carry[first:last], sign[first:last], black76[first:last]
+        codes = status[first:last]
+        codes[:] = OK
+        solve_block(p, s, k, t, r, q, w, b, scratch)
+        solved = 0.0
+        for i in range(last - first):
+            solved += scratch[SOLVED + i]
+        if solved < last - first:
+            unsolved += solve_rest(p, s, k, t, r, q, w, b, scratch, codes)
+        greeks_block(s, t, r, q, w, b, scratch)
+        for i in range(p.shape[0]):
+            scratch[OUTPUTS + BLOCK + i] = p[i]
+        copy_rows(7, first, last, scratch, codes, result)
+        first = last
     return unsolved
 
 
@@ -170,15 +175,18 @@ def model(
     volatility, underlying, strike, time, rate, carry, sign, black76, result, status
 ):  # pragma: no cover - compiled
     """The same rows from a given volatility; price is the model's."""
+    full_width_vectors()
     scratch = np.empty(SCRATCH)
     for first in range(0, volatility.shape[0], BLOCK):
-        count = min(BLOCK, volatility.shape[0] - first)
-        prepare_block(volatility, underlying, strike, time, rate, carry, sign, black76, first, count, scratch)
-        prepare_hard(volatility, underlying, strike, time, rate, carry, sign, black76, first, count, scratch, status)
-        greeks_block(underlying, time, rate, carry, sign, black76, first, count, scratch)
-        for i in range(count):
-            scratch[OUTPUTS + i] = volatility[first + i]
-        copy_rows(7, first, count, scratch, status, result)
+        last = min(first + BLOCK, volatility.shape[0])
+        v, s, k, t = volatility[first:last], underlying[first:last], strike[first:last], time[first:last]
+        r, q, w, b = rate[first:last], carry[first:last], sign[first:last], black76[first:last]
+        prepare_block(v, s, k, t, r, q, w, b, scratch)
+        prepare_hard(s, k, t, r, q, w, b, scratch, status[first:last])
+        greeks_block(s, t, r, q, w, b, scratch)
+        for i in range(v.shape[0]):
+            scratch[OUTPUTS + i] = v[i]
+        copy_rows(7, first, last, scratch, status[first:last], result)
 
 
 @cached_entry(f"void({_COLUMN}, {_CONTRACT}, {_RESULT})")
@@ -186,10 +194,13 @@ def higher(
     volatility, underlying, strike, time, rate, carry, sign, black76, result, status
 ):  # pragma: no cover - compiled
     """Rows vanna, volga, charm, speed, zomma, color of `result` (6, n)."""
+    full_width_vectors()
     scratch = np.empty(SCRATCH)
     for first in range(0, volatility.shape[0], BLOCK):
-        count = min(BLOCK, volatility.shape[0] - first)
-        prepare_block(volatility, underlying, strike, time, rate, carry, sign, black76, first, count, scratch)
-        prepare_hard(volatility, underlying, strike, time, rate, carry, sign, black76, first, count, scratch, status)
-        higher_block(underlying, time, rate, carry, sign, black76, first, count, scratch)
-        copy_rows(6, first, count, scratch, status, result)
+        last = min(first + BLOCK, volatility.shape[0])
+        v, s, k, t = volatility[first:last], underlying[first:last], strike[first:last], time[first:last]
+        r, q, w, b = rate[first:last], carry[first:last], sign[first:last], black76[first:last]
+        prepare_block(v, s, k, t, r, q, w, b, scratch)
+        prepare_hard(s, k, t, r, q, w, b, scratch, status[first:last])
+        higher_block(s, t, r, q, w, b, scratch)
+        copy_rows(6, first, last, scratch, status[first:last], result)

@@ -23,18 +23,17 @@ LARGEST_SQUARE = 1416.0  # exp(-d^2/2) beyond it is under the smallest normal do
 
 
 @block
-def greeks_block(underlying, time, rate, carry, sign, black76, first, count, scratch):  # pragma: no cover - compiled
+def greeks_block(underlying, time, rate, carry, sign, black76, scratch):  # pragma: no cover - compiled
     """Output rows price .. rho from the rows that solve_block or prepare_block left. Rows: IV (sigma) first."""
     full_width_vectors()
-    for i in range(count):
-        j = first + i
+    for i in range(time.shape[0]):
         s = scratch[TOTAL_VOLATILITY + i]
         sqrt_time = scratch[SQRT_TIME + i]
         leg_a = scratch[UNDERLYING_LEG + i]
         leg_b = scratch[STRIKE_LEG + i]
-        w = sign[j]
-        r = rate[j]
-        q = r if black76[j] else carry[j]
+        w = sign[i]
+        r = rate[i]
+        q = r if black76[i] else carry[i]
         d1 = min(max(scratch[LOG_MONEYNESS + i] / s + 0.5 * s, -LARGEST_D), LARGEST_D)
         d2 = d1 - s
         square_1 = d1 * d1
@@ -56,10 +55,10 @@ def greeks_block(underlying, time, rate, carry, sign, black76, first, count, scr
         price = intrinsic + wing if same_side else price
         scratch[OUTPUTS + i] = s / sqrt_time
         scratch[OUTPUTS + BLOCK + i] = price
-        per_unit = leg_a / underlying[j]
-        theta = -0.5 * INV_SQRT_2PI * density * s / time[j] + w * (q * leg_a * phi_1 - r * leg_b * phi_2)
+        per_unit = leg_a / underlying[i]
+        theta = -0.5 * INV_SQRT_2PI * density * s / time[i] + w * (q * leg_a * phi_1 - r * leg_b * phi_2)
         scratch[OUTPUTS + 2 * BLOCK + i] = w * per_unit * phi_1
-        scratch[OUTPUTS + 3 * BLOCK + i] = per_unit * INV_SQRT_2PI * bell_1 / (underlying[j] * s)
+        scratch[OUTPUTS + 3 * BLOCK + i] = per_unit * INV_SQRT_2PI * bell_1 / (underlying[i] * s)
         scratch[OUTPUTS + 4 * BLOCK + i] = theta * PER_DAY
         scratch[OUTPUTS + 5 * BLOCK + i] = INV_SQRT_2PI * density * sqrt_time * PER_POINT
-        scratch[OUTPUTS + 6 * BLOCK + i] = (-price if black76[j] else w * leg_b * phi_2) * time[j] * PER_POINT
+        scratch[OUTPUTS + 6 * BLOCK + i] = (-price if black76[i] else w * leg_b * phi_2) * time[i] * PER_POINT

@@ -52,7 +52,8 @@ def price_status(price, leg_a, leg_b, sign):  # pragma: no cover - compiled
         return BELOW_INTRINSIC
     if price <= intrinsic + margin:
         return NO_TIME_VALUE
-    if price >= (leg_a if sign > 0.0 else leg_b) - noise:
+    maximum = leg_a if sign > 0.0 else leg_b
+    if price >= maximum - ROUNDING * maximum:
         return ABOVE_MAXIMUM
     return OK
 

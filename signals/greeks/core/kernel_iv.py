@@ -22,7 +22,9 @@ the wings. To solve b(s) = beta:
        b'/b = g = sqrt(2/pi)/D          (upper half: of opposite sign)
        b''/b' = c2 = h^2/s - s/4,       b'''/b' = c3 = c2^2 - 3 h^2/s^2 - 1/4
        f''/f' = c2 - g,                 f'''/f' = c3 - 3 c2 g + 2 g^2
-       newton = -f/g,   step = newton (1 + f''/f' newton/2) / (1 + newton (f''/f' + f'''/f' newton/6))
+       newton = -f/g,   step = newton (1 + f''/f' newton/2) / (1 + f''/f' newton + f'''/f' newton^2/6)
+
+   where f''/f' newton = c2 newton + f and f'''/f' newton^2 = c3 newton^2 + 3 c2 newton f + 2 f^2 need no division.
 
 3. An element is solved if the second step moved s by less than 1e-5 of itself: then its own error is far below one
    rounding. All others are left to kernel_hard.py.
@@ -35,7 +37,7 @@ import math
 
 from . import kernel_constants as constants
 from .kernel_compile import block, full_width_vectors, inlined, polynomial
-from .kernel_math import SQRT_2_OVER_PI, SQRT_HALF, SQRT_HALF_PI, erfcx, exp, log
+from .kernel_math import SQRT_HALF, SQRT_HALF_PI, erfcx, exp, log
 
 BLOCK = 256  # options per block: the scratch rows stay in the first-level cache
 
@@ -52,7 +54,7 @@ LOG_TARGET = OUTPUTS + BLOCK
 FIRST_STEP = OUTPUTS + 2 * BLOCK
 SCRATCH = OUTPUTS + 7 * BLOCK
 
-# Time value (or distance from the maximum) under this share of A + B is rounding noise of the two legs.
+# Time value under this share of A + B, or distance from the maximum under this share of it, is rounding noise.
 ROUNDING = 4 * 2.220446049250313e-16
 LARGEST_EXPONENT = 700.0  # |rT|, |qT|
 SMALLEST_LEG, LARGEST_LEG = 1e-150, 1e150  # so that A * B and A / B stay in range
@@ -112,15 +114,14 @@ def householder_step(a, upper, f, bracket, s):  # pragma: no cover - compiled
     """s after one step, at most halved or doubled."""
     inverse = 1.0 / s
     h_over_s = a * inverse * inverse
-    newton = f * bracket * SQRT_HALF_PI
-    newton = newton if upper else -newton
-    g = SQRT_2_OVER_PI / bracket
-    g = -g if upper else g
     c2 = a * h_over_s * inverse - 0.25 * s
     c3 = c2 * c2 - 3.0 * h_over_s * h_over_s - 0.25
-    second = c2 - g
-    third = c3 - 3.0 * c2 * g + 2.0 * g * g
-    step = newton * (1.0 + 0.5 * second * newton) / (1.0 + newton * (second + third * newton * 0.16666666666666666))
+    newton = f * bracket * SQRT_HALF_PI
+    newton = newton if upper else -newton
+    x = c2 * newton
+    second = x + f
+    third = c3 * newton * newton + 3.0 * x * f + 2.0 * f * f
+    step = newton * (1.0 + 0.5 * second) / (1.0 + second + third * 0.16666666666666666)
     return s + min(max(step, -0.5 * s), s)
 
 
@@ -131,30 +132,28 @@ def refine(a, upper, log_target, s):  # pragma: no cover - compiled
 
 
 @block
-def solve_block(
-    price, underlying, strike, time, rate, carry, sign, black76, first, count, scratch
-):  # pragma: no cover - compiled
-    """Total volatility of options first .. first + count - 1 into the scratch rows; SOLVED = 0.0 where in doubt.
+def solve_block(price, underlying, strike, time, rate, carry, sign, black76, scratch):  # pragma: no cover - compiled
+    """Total volatility of up to BLOCK options into the scratch rows; SOLVED = 0.0 where in doubt.
 
     Three short loops and not one long one: the processor then overlaps the work of neighbouring iterations.
     """
     full_width_vectors()
-    for i in range(count):
-        j = first + i
-        exponent_r = rate[j] * time[j]
-        exponent_q = exponent_r if black76[j] else carry[j] * time[j]
-        leg_a = underlying[j] * exp(-exponent_q)
-        leg_b = strike[j] * exp(-exponent_r)
+    for i in range(time.shape[0]):
+        exponent_r = rate[i] * time[i]
+        exponent_q = exponent_r if black76[i] else carry[i] * time[i]
+        leg_a = underlying[i] * exp(-exponent_q)
+        leg_b = strike[i] * exp(-exponent_r)
         log_moneyness = log(leg_a / leg_b)
-        intrinsic = max(sign[j] * (leg_a - leg_b), 0.0)
-        time_value = price[j] - intrinsic
-        room = (leg_a if sign[j] > 0.0 else leg_b) - price[j]
+        intrinsic = max(sign[i] * (leg_a - leg_b), 0.0)
+        time_value = price[i] - intrinsic
+        maximum = leg_a if sign[i] > 0.0 else leg_b
+        room = maximum - price[i]
         scale = 1.0 / math.sqrt(leg_a * leg_b)
         noise = ROUNDING * (leg_a + leg_b)
         usable = (
-            (abs(sign[j]) == 1.0)
-            & (time[j] > 0.0)
-            & (time[j] < 1e100)
+            (abs(sign[i]) == 1.0)
+            & (time[i] > 0.0)
+            & (time[i] < 1e100)
             & (abs(exponent_r) < LARGEST_EXPONENT)
             & (abs(exponent_q) < LARGEST_EXPONENT)
             & (leg_a > SMALLEST_LEG)
@@ -162,7 +161,7 @@ def solve_block(
             & (leg_b > SMALLEST_LEG)
             & (leg_b < LARGEST_LEG)
             & (time_value > (noise if intrinsic > 0.0 else 0.0))
-            & (room > noise)
+            & (room > ROUNDING * maximum)
         )
         beta = time_value * scale
         upper = time_value > room
@@ -170,23 +169,23 @@ def solve_block(
         log_target = log(target)
         # a = 0 has the limit s = beta sqrt(2 pi), which a tiny distance gives without a branch
         distance = max(abs(log_moneyness), 1e-9 * beta)
-        lower_start = start_lower(distance, log(1.0 + distance / beta))
+        lower_start = start_lower(distance, log(distance + beta) - log_target)
         scratch[LOG_MONEYNESS + i] = log_moneyness
         scratch[TOTAL_VOLATILITY + i] = start_upper(log_target) if upper else lower_start
         scratch[SOLVED + i] = 1.0 if usable & (target > 1e-290) else 0.0
-        scratch[SQRT_TIME + i] = math.sqrt(time[j])
+        scratch[SQRT_TIME + i] = math.sqrt(time[i])
         scratch[UNDERLYING_LEG + i] = leg_a
         scratch[STRIKE_LEG + i] = leg_b
         scratch[UPPER + i] = 1.0 if upper else 0.0
         scratch[LOG_TARGET + i] = log_target
-    for i in range(count):
+    for i in range(time.shape[0]):
         scratch[FIRST_STEP + i] = refine(
             abs(scratch[LOG_MONEYNESS + i]),
             scratch[UPPER + i] > 0.0,
             scratch[LOG_TARGET + i],
             scratch[TOTAL_VOLATILITY + i],
         )
-    for i in range(count):
+    for i in range(time.shape[0]):
         once = scratch[FIRST_STEP + i]
         twice = refine(abs(scratch[LOG_MONEYNESS + i]), scratch[UPPER + i] > 0.0, scratch[LOG_TARGET + i], once)
         scratch[TOTAL_VOLATILITY + i] = twice

@@ -17,7 +17,6 @@ from .kernel_compile import inlined, polynomial
 SQRT_HALF = 0.7071067811865476
 SQRT_2 = 1.4142135623730951
 SQRT_HALF_PI = 1.2533141373155003
-SQRT_2_OVER_PI = 0.7978845608028654
 INV_SQRT_PI = 0.5641895835477563
 INV_SQRT_2PI = 0.3989422804014327
 
@@ -37,16 +36,16 @@ _ERFCX_SCALE = constants.ERFCX_SCALE
 
 
 @intrinsic
-def _bits_of(typing_context: Any, x: Any) -> Any:
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+def _bits_of(typing_context: Any, x: Any) -> Any:  # pragma: no cover - compiling
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # pragma: no cover - compiling
         return builder.bitcast(arguments[0], ir.IntType(64))
 
     return types.int64(types.float64), generate
 
 
 @intrinsic
-def _float_of(typing_context: Any, bits: Any) -> Any:
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+def _float_of(typing_context: Any, bits: Any) -> Any:  # pragma: no cover - compiling
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # pragma: no cover - compiling
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), generate
@@ -65,7 +64,7 @@ def exp(x):  # pragma: no cover - compiled
 @inlined
 def log(x):  # pragma: no cover - compiled
     """ln(x) for positive, normal, finite x: x = 2**e m with m in [sqrt(1/2), sqrt(2)), ln(m) = 2 atanh((m-1)/(m+1))."""
-    bits = _bits_of(x)
+    bits: Any = _bits_of(x)
     m = _float_of((bits & _MANTISSA) | _EXPONENT_OF_ONE)
     e = _float_of(((bits >> 52) & 0x7FF) | _EXPONENT_OF_2_52) - _TWO_52_PLUS_BIAS
     upper_half = m > SQRT_2

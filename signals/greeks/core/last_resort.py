@@ -22,16 +22,24 @@ def solve_with_py_vollib(
     `columns` are price, underlying, strike, expiry_years, rate, dividend_yield and sign; `model` prices them.
     """
     # half a second to import, and hardly ever needed
-    from vollib.lets_be_rational import implied_volatility_from_a_transformed_rational_guess as jaeckel
+    from lets_be_rational import implied_volatility_from_a_transformed_rational_guess
+    from lets_be_rational.exceptions import VolatilityValueException
+
+    def volatility_or_nan(*option: float) -> float:
+        try:
+            return float(implied_volatility_from_a_transformed_rational_guess(*option))
+        except VolatilityValueException:  # below intrinsic or above the maximum
+            return np.nan
 
     (open_elements,) = np.nonzero(status == Status.NOT_CONVERGED)
     price, underlying, strike, years, rate, dividend_yield, sign = (column[open_elements] for column in columns)
     carry = np.where(black76[open_elements], rate, dividend_yield)
     growth = np.exp(rate * years)
     forward = underlying * np.exp(-carry * years) * growth
-    volatility = np.array(
-        [jaeckel(*row) for row in zip(price * growth, forward, strike, years, sign, strict=True)], np.float64
-    )
+    with np.errstate(all="ignore"):
+        volatility = np.array(
+            [volatility_or_nan(*row) for row in zip(price * growth, forward, strike, years, sign, strict=True)]
+        )
     greeks = np.empty((7, open_elements.size))
     greeks_status = np.empty(open_elements.size, np.uint8)
     model(

@@ -6,14 +6,14 @@ RETRYABLE = frozenset({Status.NO_PRICE, Status.NO_UNDERLYING})
 """Trying again can help only where data may still arrive; the other reasons lie in the data that is there."""
 
 _REASONS = {
-    Status.BELOW_INTRINSIC: "price {price:g} is below the discounted intrinsic value {intrinsic:g}",
-    Status.ABOVE_MAXIMUM: "price {price:g} is not below the most the option can be worth, {maximum:g}",
-    Status.NO_TIME_VALUE: "price {price:g} equals the discounted intrinsic value: every low volatility explains it",
+    Status.BELOW_INTRINSIC: "price {price:.10g} is below the discounted intrinsic value {intrinsic:.10g}",
+    Status.ABOVE_MAXIMUM: "price {price:.10g} is not below the most the option can be worth, {maximum:.10g}",
+    Status.NO_TIME_VALUE: "price {price:.10g} equals the discounted intrinsic value: every low volatility explains it",
     Status.NO_PRICE: "no usable {wanted} price within the quote age allowed",
     Status.NO_UNDERLYING: "no forward from source {forward} for this expiry",
     Status.EXPIRED: "the contract expired at or before as_of",
     Status.BAD_INPUT: "an input is not a number that can be used",
-    Status.NOT_CONVERGED: "no solver found a volatility for price {price:g}",
+    Status.NOT_CONVERGED: "no solver found a volatility for price {price:.10g}",
 }
 
 

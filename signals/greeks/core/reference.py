@@ -154,7 +154,12 @@ def implied(
     intrinsic = np.maximum(sign * (leg_a - leg_b), 0)
     noise = ROUNDING * (leg_a + leg_b)
     margin = np.where(intrinsic > 0, noise, 0)
-    judged = [~np.isfinite(price), price < intrinsic - margin, price <= intrinsic + margin, price >= maximum - noise]
+    judged = [
+        ~np.isfinite(price),
+        price < intrinsic - margin,
+        price <= intrinsic + margin,
+        price >= maximum * (1 - ROUNDING),
+    ]
     reasons = [Status.BAD_INPUT, Status.BELOW_INTRINSIC, Status.NO_TIME_VALUE, Status.ABOVE_MAXIMUM]
     fine = status == Status.OK
     status[fine] = np.select(judged, reasons, Status.OK)[fine]

@@ -15,6 +15,7 @@ from timeframes.core.exchanges import EXCHANGES
 
 LAKH = 100_000.0
 MAX_STRIKE = 1e12
+REPEATED = "repeated contract, a later row counts"
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9&._/-]*")
 _RIGHTS = {"CE": "call", "PE": "put"}
 
@@ -147,8 +148,9 @@ class _Reader:
                 "underlying_price": _price(self._number(layout.underlying_price)),
             }
         )
-        repeated = table.duplicated(["exchange", "symbol", "right", "expiry", "trade_date", "strike"], keep="last")
-        self._reject(repeated.to_numpy(), "repeated contract, a later row counts", symbol)
+        usable = table[self.reason == ""]
+        repeated = usable.duplicated(["exchange", "symbol", "right", "expiry", "trade_date", "strike"], keep="last")
+        self._reject(repeated.reindex(table.index, fill_value=False).to_numpy(), REPEATED, symbol)
         return table[self.reason == ""]
 
     def _lots(

@@ -21,12 +21,14 @@ from timeframes.core.quotes import QuoteColumns
 from timeframes.core.sessions import expiry_moment, local_date
 
 SOURCE = "simulation"
+VOLATILITY_INDEX = "INDIAVIX"
 RATE = 0.065
 TICK = 0.05
 YEAR_SECONDS = 365 * 86_400
-NOT_KNOWN = math.nan
+MAX_MINUTES = 100_000
+COLUMNS = ("bid", "ask", "last", "volume", "open_interest")
 # Share of the option contracts with each flaw.
-ODDITIES = {"no price": 0.005, "one-sided": 0.01, "crossed": 0.005, "below intrinsic": 0.005}
+ODDITIES = {"below intrinsic": 0.005, "crossed": 0.005, "no price": 0.005, "one-sided": 0.01}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +51,22 @@ def simulate_market(
 ) -> SimulatedMarket:
     """A market as of `at` (aware) with exactly `contracts` options, and `minutes` of spot and VIX before it.
 
-    Raises InvalidInput when the underlyings have too few strikes for that many contracts.
+    Raises InvalidInput, for example when the underlyings have too few strikes for that many contracts.
     """
+    if len(set(symbols)) != len(symbols) or VOLATILITY_INDEX in symbols:
+        raise InvalidInput("symbols", f"symbols must be given once each, and not {VOLATILITY_INDEX}")
     rng = np.random.default_rng(seed)
     listings = list_underlyings(symbols, local_date(EXCHANGE, at), rng)
     capacity = sum(listing.capacity for listing in listings)
     if not 0 < contracts <= capacity:
         raise InvalidInput("contracts", f"contracts must be 1 to {capacity:,} for {len(listings):,} underlyings")
+    if not 0 <= minutes <= MAX_MINUTES:
+        raise InvalidInput("minutes", f"minutes must be 0 to {MAX_MINUTES:,}, not {minutes:,}")
     book = _Book()
     counts: Counter[tuple[str, str]] = Counter()
     dealt = 0
     for listing in listings:
-        spot_key = InstrumentKey(EXCHANGE, listing.symbol, Product.EQUITY_SPOT)
-        book.add(spot_key, 0, last=listing.spot)
+        book.add_spot(listing.symbol, listing.spot)
         for expiry in listing.expiries:
             # Rounding the running total deals out exactly as many contracts as were asked for.
             before, dealt = dealt, dealt + 2 * listing.strikes_per_expiry
@@ -73,72 +78,53 @@ def simulate_market(
                 _quote_future(book, future, listing, forward, rng)
             _quote_options(book, future, listing, forward, years, wanted, rng)
             counts[listing.symbol, expiry.isoformat()] += wanted
-    vix = InstrumentKey(EXCHANGE, "INDIAVIX", Product.EQUITY_SPOT)
     level = round(100 * next((x.volatility for x in listings if x.symbol in INDICES), listings[0].volatility), 2)
-    book.add(vix, 0, last=level)
-    oddities = _make_odd(book, rng)
-    ends = {str(vix): (level, 0.9)} | {
+    book.add_spot(VOLATILITY_INDEX, level)
+    numbers = np.concatenate(book.blocks)
+    oddities = _make_odd(book, numbers, rng)
+    quotes = QuoteColumns(
+        instrument_key=list(map(str, book.keys)), time=at, source=SOURCE, **dict(zip(COLUMNS, numbers.T, strict=True))
+    )
+    ends = {f"{EXCHANGE}@{VOLATILITY_INDEX}@equity_spot": (level, 0.9)} | {
         f"{EXCHANGE}@{x.symbol}@equity_spot": (x.spot, x.volatility) for x in listings if x.symbol in INDICES
     }
-    return SimulatedMarket(
-        book.keys, book.lots, book.quotes(at), _paths(ends, at, minutes, rng), dict(counts), oddities
-    )
+    return SimulatedMarket(book.keys, book.lots, quotes, _paths(ends, at, minutes, rng), dict(counts), oddities)
 
 
 class _Book:
-    """Quotes as they are made, one row per instrument; prices that are not known are NaN."""
+    """Quotes as they are made: blocks of columns, one row per instrument. NaN is a price that is not known."""
 
     def __init__(self) -> None:
         self.keys: list[InstrumentKey] = []
         self.lots: list[int] = []
-        self.rows: list[list[float]] = []
-        self.intrinsic: list[float] = []
+        self.blocks: list[NDArray[np.float64]] = []
+        self.intrinsic: list[NDArray[np.float64]] = []
 
     def add(
         self,
-        key: InstrumentKey,
+        keys: list[InstrumentKey],
         lot: int,
-        *,
-        bid: float = NOT_KNOWN,
-        ask: float = NOT_KNOWN,
-        last: float = NOT_KNOWN,
-        volume: float = NOT_KNOWN,
-        open_interest: float = NOT_KNOWN,
-        intrinsic: float = 0.0,
+        block: NDArray[np.float64],
+        intrinsic: NDArray[np.float64] | None = None,
     ) -> None:
-        self.keys.append(key)
-        self.lots.append(lot)
-        self.rows.append([bid, ask, last, volume, open_interest])
-        self.intrinsic.append(intrinsic)
+        """`block`: shape (len(keys), 5), as COLUMNS has them."""
+        self.keys += keys
+        self.lots += [lot] * len(keys)
+        self.blocks.append(block)
+        self.intrinsic.append(np.zeros(len(keys)) if intrinsic is None else intrinsic)
 
-    def quotes(self, at: datetime) -> QuoteColumns:
-        bid, ask, last, volume, interest = np.array(self.rows).T
-        names = list(map(str, self.keys))
-        return QuoteColumns(
-            instrument_key=names,
-            time=at,
-            source=SOURCE,
-            bid=bid,
-            ask=ask,
-            last=last,
-            volume=volume,
-            open_interest=interest,
-        )
+    def add_spot(self, symbol: str, price: float) -> None:
+        key = InstrumentKey(EXCHANGE, symbol, Product.EQUITY_SPOT)
+        self.add([key], 0, np.array([[np.nan, np.nan, price, np.nan, np.nan]]))
 
 
 def _quote_future(book: _Book, key: InstrumentKey, listing: Listing, forward: float, rng: np.random.Generator) -> None:
     noise = rng.standard_normal(2)
-    price = forward + TICK * noise[0]
-    lots = 20_000 * math.exp(0.5 * noise[1])
+    price = np.array([forward + TICK * noise[0]])
+    lots = 20_000 * np.exp(0.5 * noise[1:])
     bid, ask = _floor(price * (1 - 2e-5)), _ceil(price * (1 + 2e-5))
     book.add(
-        key,
-        listing.lot_size,
-        bid=bid,
-        ask=ask,
-        last=bid,
-        volume=_units(lots, listing),
-        open_interest=_units(3 * lots, listing),
+        [key], listing.lot_size, np.column_stack([bid, ask, bid, _units(lots, listing), _units(3 * lots, listing)])
     )
 
 
@@ -153,67 +139,78 @@ def _quote_options(
 ) -> None:
     from py_vollib.black import black  # seconds to import
 
-    pairs = [(strike, right) for strike in strikes_around(listing, forward) for right in (Right.CALL, Right.PUT)][
-        :wanted
+    strikes = np.repeat(strikes_around(listing, forward), 2)[:wanted]
+    sign = np.resize([1.0, -1.0], len(strikes))
+    noise = rng.standard_normal((4, len(strikes)))
+    volatility, distance = _smile(listing.volatility, np.log(strikes / forward), years, rng.uniform(-0.06, -0.02))
+    fair = np.array(
+        [
+            black("c" if side > 0 else "p", forward, strike, years, RATE, sigma)
+            for side, strike, sigma in zip(sign.tolist(), strikes.tolist(), volatility.tolist(), strict=True)
+        ]
+    )
+    half = TICK / 2 + 0.003 * fair * (1 + np.abs(distance)) * np.exp(0.2 * noise[0])
+    bid, ask = _floor(fair - half), np.maximum(_ceil(fair + half), TICK)
+    last = np.maximum(_nearest(fair + half * np.clip(0.5 * noise[1], -1, 1)), TICK)
+    lots = 3_000 * np.exp(-0.7 * distance**2 + 0.6 * noise[2])
+    columns = [
+        np.where(bid > 0, bid, np.nan),
+        ask,
+        np.where(lots >= 1, last, np.nan),
+        _units(lots, listing),
+        _units(2 * lots * np.exp(0.4 * noise[3]), listing),
     ]
-    noise = rng.standard_normal((len(pairs), 4))
-    tilt, discount = rng.uniform(-0.06, -0.02), math.exp(-RATE * years)
-    for (strike, right), draw in zip(pairs, noise, strict=True):
-        sign = 1 if right is Right.CALL else -1
-        volatility, distance = _smile(listing.volatility, math.log(strike / forward), years, tilt)
-        fair = float(black("c" if sign > 0 else "p", forward, strike, years, RATE, volatility))
-        half = TICK / 2 + 0.003 * fair * (1 + abs(distance)) * math.exp(0.2 * draw[0])
-        bid, ask = _floor(fair - half), max(_ceil(fair + half), TICK)
-        last = max(round((fair + half * max(-1.0, min(1.0, 0.5 * draw[1]))) / TICK) * TICK, TICK)
-        lots = 3_000 * math.exp(-0.7 * distance**2 + 0.6 * draw[2])
-        book.add(
-            InstrumentKey(EXCHANGE, listing.symbol, Product.EQUITY_OPTIONS, future.expiry, right, Decimal(str(strike))),
-            listing.lot_size,
-            bid=bid if bid > 0 else NOT_KNOWN,
-            ask=ask,
-            last=round(last, 2) if lots >= 1 else NOT_KNOWN,
-            volume=_units(lots, listing),
-            open_interest=_units(2 * lots * math.exp(0.4 * draw[3]), listing),
-            intrinsic=discount * max(0.0, sign * (forward - strike)),
+    rights = (Right.CALL, Right.PUT)
+    keys = [
+        InstrumentKey(
+            EXCHANGE, listing.symbol, Product.EQUITY_OPTIONS, future.expiry, rights[i % 2], Decimal(str(strike))
         )
+        for i, strike in enumerate(strikes.tolist())
+    ]
+    intrinsic = np.exp(-RATE * years) * np.maximum(sign * (forward - strikes), 0)
+    book.add(keys, listing.lot_size, np.column_stack(columns), intrinsic)
 
 
-def _smile(at_the_money: float, log_moneyness: float, years: float, tilt: float) -> tuple[float, float]:
+def _smile(
+    at_the_money: float, log_moneyness: NDArray[np.float64], years: float, tilt: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(volatility, distance): a parabola in the distance from the forward, in standard deviations up to 3.
 
     Volatility at the money reverts from its level now to 1.1 times that within about half a year.
     """
     level = at_the_money * (1.1 - 0.1 * math.exp(-2 * years))
     distance = log_moneyness / (level * math.sqrt(years))
-    x = max(-3.0, min(3.0, distance))
+    x = np.clip(distance, -3, 3)
     return level * (1 + tilt * x + 0.025 * x * x), distance
 
 
-def _make_odd(book: _Book, rng: np.random.Generator) -> dict[str, int]:
-    """Spoil some options; each kind has at least one where there are enough contracts, and no contract has two."""
-    options = [i for i, key in enumerate(book.keys) if key.product.is_option]
-    order = [options[i] for i in rng.permutation(len(options))]
+def _make_odd(book: _Book, quotes: NDArray[np.float64], rng: np.random.Generator) -> dict[str, int]:
+    """Spoil some options of `quotes`; each kind where it can be told, and no contract twice.
+
+    Fewer than 100 options are left as they are; above, each kind has at least one.
+    """
+    option = np.array([key.product.is_option for key in book.keys])
+    intrinsic = np.concatenate(book.intrinsic)
+    free = rng.permutation(np.flatnonzero(option))
     made = dict.fromkeys(ODDITIES, 0)
-    wanted = {
-        kind: max(1, round(share * len(options))) if len(options) >= 100 else 0 for kind, share in ODDITIES.items()
-    }
-    for i in order:
-        bid, ask, *rest = book.rows[i]
-        if made["below intrinsic"] < wanted["below intrinsic"] and book.intrinsic[i] > 40 * TICK:
-            low = _floor(0.99 * book.intrinsic[i] - TICK)
-            book.rows[i][:3] = [low - TICK, low, low - TICK]
-            made["below intrinsic"] += 1
-        elif made["crossed"] < wanted["crossed"] and bid > 10 * TICK:
-            book.rows[i][:2] = [ask, bid]
-            made["crossed"] += 1
-        elif made["no price"] < wanted["no price"]:
-            book.rows[i] = [NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, 0.0, rest[2]]
-            made["no price"] += 1
-        elif made["one-sided"] < wanted["one-sided"] and bid > 0:
-            book.rows[i][1] = NOT_KNOWN
-            made["one-sided"] += 1
-        elif made == wanted:
-            break
+    if (options := len(free)) < 100:
+        return made
+    for kind, share in ODDITIES.items():
+        bid, ask = quotes[free, 0], quotes[free, 1]
+        fits = {"below intrinsic": intrinsic[free] > 40 * TICK, "crossed": bid > 10 * TICK, "one-sided": bid > 0}
+        rows = free[fits.get(kind, np.isfinite(ask))][: max(1, round(share * options))]
+        match kind:
+            case "below intrinsic":
+                low = _floor(0.99 * intrinsic[rows] - TICK)
+                quotes[rows, :3] = np.column_stack([low - TICK, low, low - TICK])
+            case "crossed":
+                quotes[rows, :2] = quotes[rows, 1::-1]
+            case "one-sided":
+                quotes[rows, 1] = np.nan
+            case _:
+                quotes[rows, :4] = [np.nan, np.nan, np.nan, 0.0]
+        made[kind] = len(rows)
+        free = free[~np.isin(free, rows)]
     return made
 
 
@@ -233,13 +230,17 @@ def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng
     )
 
 
-def _units(lots: float, listing: Listing) -> float:
-    return float(math.floor(lots) * listing.lot_size)
+def _units(lots: NDArray[np.float64], listing: Listing) -> NDArray[np.float64]:
+    return np.floor(lots) * listing.lot_size
 
 
-def _floor(price: float) -> float:
-    return round(math.floor(price / TICK + 1e-9) * TICK, 2)
+def _floor(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(np.floor(price / TICK + 1e-9) * TICK, 2)
 
 
-def _ceil(price: float) -> float:
-    return round(math.ceil(price / TICK - 1e-9) * TICK, 2)
+def _ceil(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(np.ceil(price / TICK - 1e-9) * TICK, 2)
+
+
+def _nearest(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(np.round(price / TICK) * TICK, 2)

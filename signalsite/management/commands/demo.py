@@ -55,8 +55,9 @@ class Command(BaseCommand):
     def run_job(self, client: httpx.Client, password: str, count: int) -> None:
         token = answer(client.post("/api/token", json={"username": "demo", "password": password}))["access"]
         client.headers["Authorization"] = f"Bearer {token}"
-        keys = Instrument.objects.filter(underlying__exchange="SIM").exclude(right="").order_by("key")
-        items = [{"instrument_key": key} for key in keys.values_list("key", flat=True)[:count]]
+        keys = Instrument.objects.filter(underlying__exchange="SIM").exclude(right="")
+        chain = keys.order_by("expiry", "underlying", "strike", "right").values_list("key", flat=True)
+        items = [{"instrument_key": key} for key in chain[:count]]
         self.say(f"3. POST /api/v2/signals/batch/jobs with {len(items)} contracts")
         begun = time.perf_counter()
         job = answer(client.post("/api/v2/signals/batch/jobs", json={"kind": "greeks", "items": items}))

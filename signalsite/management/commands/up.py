@@ -44,9 +44,11 @@ class Command(BaseCommand):
         if options["flower"]:
             _refuse_busy(options["flower_port"], "FLOWER_PORT=5556, --flower-port 5556, or --no-flower")
         try:
-            with hold(wait=True) as held:
+            warm = [sys.executable, "-c", WARM]
+            with subprocess.Popen(warm, cwd=settings.BASE_DIR) as warming, hold(wait=True) as held:
                 call_command("migrate", verbosity=0)
-                subprocess.run([sys.executable, "-c", WARM], cwd=settings.BASE_DIR, check=True)
+                if warming.wait() != 0:
+                    raise CommandError("The kernels could not be compiled.")
                 Service(held, options).run()
         except EmbeddedError as error:
             raise CommandError(str(error)) from error
@@ -87,20 +89,25 @@ def _web(port: int) -> Process:
     return Process("web", command, {"DATABASE_POOL": "true"})
 
 
+def _celery(*arguments: str) -> list[str]:
+    return [str(BIN / "celery"), "--quiet", "-A", "signalsite", *arguments]
+
+
 def _worker(processes: int) -> Process:
-    command = [str(BIN / "celery"), "-A", "signalsite", "worker", "--concurrency", str(processes), "--loglevel", "INFO"]
-    return Process("worker", [*command, "--without-gossip", "--without-mingle"])  # both only cost a second at the start
+    # Gossip and mingle only cost a second at the start.
+    more = ["--concurrency", str(processes), "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    return Process("worker", _celery("worker", *more))
 
 
 def _beat() -> Process:
-    return Process("beat", [str(BIN / "celery"), "-A", "signalsite", "beat", "--loglevel", "WARNING", "--pidfile="])
+    return Process("beat", _celery("beat", "--loglevel", "INFO", "--pidfile="), {"LOG_LEVEL": "WARNING"})
 
 
 def _flower(port: int) -> tuple[Process, str]:
     password = places.secret(places.state_dir(), "flower_password")
-    command = [str(BIN / "celery"), "-A", "signalsite", "flower", f"--address={HOST}", f"--port={port}"]
     # By the environment: everyone on the machine can read a command line.
-    process = Process("flower", [*command, "--logging=warning"], {"FLOWER_BASIC_AUTH": f"flower:{password}"})
+    environment = {"FLOWER_BASIC_AUTH": f"flower:{password}", "LOG_LEVEL": "WARNING"}
+    process = Process("flower", _celery("flower", f"--address={HOST}", f"--port={port}"), environment)
     return process, f"http://{HOST}:{port}/ (user flower, password in {places.state_dir()}/secrets/flower_password)"
 
 

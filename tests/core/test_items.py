@@ -1,0 +1,83 @@
+"""Reading a request's items: the list must be readable, an item's own faults are its own."""
+
+import pytest
+
+from batch.core.chunks import chunk_size
+from batch.core.items import Bounds, Items, read_items
+from signalsite.foundation.errors import InvalidInput
+
+OVERRIDES = {"price": Bounds(0.0, 1e12, above=0.0), "rate": Bounds(-0.5, 1.0)}
+KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
+
+
+def read(*raw: object) -> Items:
+    return read_items(list(raw), OVERRIDES, most=100)
+
+
+def test_bare_keys_and_objects_are_both_items() -> None:
+    items = read(KEY, {"instrument_key": KEY, "custom_id": "a", "price": 12, "rate": None})
+    assert items.keys == [KEY, KEY]
+    assert items.custom_ids == [None, "a"]
+    assert items.overrides == {"price": {1: 12.0}}
+    assert items.refused == {}
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ({}, "instrument_key must be a string"),
+        ({"instrument_key": 7}, "instrument_key must be a string"),
+        ({"instrument_key": ""}, "instrument_key must be a string"),
+        ({"instrument_key": "X" * 200}, "1 to 120 characters"),
+        ({"instrument_key": "A\x00B"}, "instrument_key must be a string"),
+        ({"instrument_key": KEY, "custom_id": 7}, "custom_id must be a string"),
+        ({"instrument_key": KEY, "custom_id": ""}, "custom_id must be a string"),
+        ({"instrument_key": KEY, "custom_id": "twice"}, "custom_id 'twice' is repeated"),
+        (
+            {"instrument_key": KEY, "pirce": 3},
+            "unknown field 'pirce': an item takes instrument_key, custom_id, price, rate",
+        ),
+        ({"instrument_key": KEY, "price": "3"}, "price must be a number"),
+        ({"instrument_key": KEY, "price": True}, "price must be a number"),
+        ({"instrument_key": KEY, "price": float("inf")}, "price must be a number"),
+        ({"instrument_key": KEY, "price": 0}, "price must be over 0 and at most 1e+12, not 0"),
+        ({"instrument_key": KEY, "rate": 2}, "rate must be from -0.5 to 1, not 2"),
+    ],
+)
+def test_a_bad_item_is_refused_alone(item: object, words: str) -> None:
+    items = read({"instrument_key": KEY, "custom_id": "twice"}, item, KEY)
+    assert list(items.refused) == [1]
+    assert words in items.refused[1]
+    assert len(items) == 3
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [("text", "items"), ([], "items"), ([KEY] * 101, "items"), ([KEY, 7], "items[1]"), ([None], "items[0]")],
+)
+def test_an_unreadable_list_names_the_field(raw: object, field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_items(raw, OVERRIDES, most=100)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+def test_parts_survive_json_and_keep_their_places() -> None:
+    items = read(
+        *({"instrument_key": KEY, "custom_id": str(n), "price": n + 1} for n in range(5)), {"instrument_key": 3}, KEY
+    )
+    part = items.part(3, 7)
+    assert part.overrides == {"price": {0: 4.0, 1: 5.0}}
+    assert list(part.refused) == [2]
+    kept = part.to_json()
+    assert Items.from_json({**kept, "overrides": {"price": {"0": 4.0, "1": 5.0}}}) == Items(
+        part.keys, part.custom_ids, part.overrides, part.refused
+    )
+    assert items.part(6, 7).to_json() == {"keys": [KEY]}
+
+
+@pytest.mark.parametrize(
+    ("total", "workers", "size"),
+    [(1, 2, 500), (1000, 2, 500), (10_000, 2, 1250), (100_000, 2, 5000), (100_000, 16, 1563)],
+)
+def test_chunk_size_stays_within_its_bounds(total: int, workers: int, size: int) -> None:
+    assert chunk_size(total, workers) == size

@@ -1,0 +1,121 @@
+"""The real service, once for all tests here: `manage.py up` on the tests' own servers, spoken to over HTTP."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from signalsite.embedded.service import running_service
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
+ACCOUNTS = {"alice": False, "bob": False, "staff": True}
+_MAKE_ACCOUNTS = """
+import os
+from django.contrib.auth import get_user_model
+for name, password in zip(os.environ["NAMES"].split(","), os.environ["PASSWORDS"].split(",")):
+    user, _ = get_user_model().objects.get_or_create(username=name)
+    user.is_staff = user.is_superuser = name == "staff"
+    user.set_password(password)
+    user.save()
+"""
+
+
+def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """A management command as an operator runs it."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def succeed(*arguments: str, **environment: str) -> str:
+    done = manage(*arguments, **environment)
+    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def passwords() -> dict[str, str]:
+    return {name: secrets.token_urlsafe(12) for name in ACCOUNTS}
+
+
+@pytest.fixture(scope="session")
+def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the service answers. Its database is filled with a simulated market, and emptied before."""
+    succeed("migrate", "-v0")
+    succeed("flush", "--noinput", "-v0")
+    succeed("simulate_market", "--seed", "11", "--at", AT)
+    succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, NAMES=",".join(passwords), PASSWORDS=",".join(passwords.values()))
+    log = tmp_path_factory.mktemp("service") / "up.log"
+    with running_service(log, "--workers", "2") as service:
+        yield service.address
+    print(log.read_text()[-4000:])
+
+
+@pytest.fixture(scope="session")
+def login(address: str, passwords: dict[str, str]) -> Iterator[Callable[[str], httpx.Client]]:
+    clients: dict[str, httpx.Client] = {}
+
+    def as_user(name: str) -> httpx.Client:
+        if name not in clients:
+            client = clients[name] = httpx.Client(base_url=address, timeout=30)
+            token = client.post("/api/token", json={"username": name, "password": passwords[name]})
+            client.headers["Authorization"] = f"Bearer {token.raise_for_status().json()['access']}"
+        return clients[name]
+
+    yield as_user
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture
+def alice(login: Callable[[str], httpx.Client]) -> httpx.Client:
+    return login("alice")
+
+
+BATCH = "/api/v2/signals/batch"
+
+
+def submit(client: httpx.Client, **body: Any) -> dict[str, Any]:
+    response = client.post(f"{BATCH}/jobs", json={"kind": "greeks", **body})
+    assert response.status_code == 202, response.text
+    assert response.headers["Location"] == response.json()["links"]["self"]
+    return response.json()
+
+
+def wait(client: httpx.Client, job: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while not job["done"]:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.05)
+        job = client.get(job["links"]["self"]).raise_for_status().json()
+    return job
+
+
+def read(client: httpx.Client, job: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    cursor: int | None = -1
+    while cursor is not None:
+        page = client.get(job["links"]["results"], params={"cursor": cursor, **query}).raise_for_status().json()
+        rows += page["data"]
+        cursor = page["next_cursor"]
+    return rows
+
+
+def run(client: httpx.Client, **body: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    job = wait(client, submit(client, **body))
+    return job, read(client, job)

@@ -1,0 +1,139 @@
+"""The commands of an operator, as they type them, and what NSE's own files give."""
+
+import csv
+import gzip
+import json
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pyarrow.parquet as parquet
+import pytest
+
+from tests.e2e.conftest import AT, SHARED_DATA, manage, succeed
+
+HEADER = (
+    "instrument_key,status,reason,implied_volatility,delta,gamma,theta,vega,rho,price_used,price_source,"
+    "underlying_used,forward,forward_source,expiry_years,rate"
+)
+NSE_PARAMS = ["forward=spot", "rate=0.1", "day_count=calendar_days", "price=last"]
+CHAIN = SHARED_DATA / "2_nse_chain" / "banknifty_2021-05-17_1530.json.gz"
+
+needs_data = pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real market data is not beside this checkout")
+
+
+def test_batch_greeks_writes_the_same_rows_to_csv_and_parquet(address: str, tmp_path: Path) -> None:
+    said = succeed(
+        "batch_greeks", "--underlying", "NIFTY", "--exchange", "SIM", "--at", AT, "--out", str(tmp_path / "a.csv")
+    )
+    assert "items" in said and "with a value" in said and "ok " in said
+    succeed("batch_greeks", "--underlying", "SIM@NIFTY", "--at", AT, "--out", str(tmp_path / "a.parquet"))
+    with (tmp_path / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert ",".join(rows[0]) == HEADER
+    table = parquet.read_table(tmp_path / "a.parquet")
+    assert ",".join(table.column_names) == HEADER
+    assert table.num_rows == len(rows) > 1000
+    for read_back, row in zip(table.to_pylist(), rows, strict=True):
+        assert read_back["instrument_key"] == row["instrument_key"]
+        assert read_back["delta"] == (float(row["delta"]) if row["delta"] else None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "x.xlsx"], "must end in .csv or .parquet"),
+        (["--underlying", "NOSUCH"], "no underlying 'NOSUCH' is known"),
+        (["--underlying", "SIM@NIFTY", "--expiry", "tomorrow"], "selector.expiries"),
+        (["--underlying", "SIM@NIFTY", "--param", "rate=high"], "params.rate"),
+        (["--underlying", "SIM@NIFTY", "--param", "rate"], "not name=value"),
+        (["--underlying", "SIM@NIFTY", "--at", "noon"], "as_of"),
+        (["--underlying", "SIM@NIFTY", "--at", "2020-01-01"], "no option that was quoted"),
+    ],
+)
+def test_batch_greeks_refuses_with_the_reason(address: str, arguments: list[str], words: str) -> None:
+    done = manage("batch_greeks", *arguments)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_shows_both_answers(address: str, alice: httpx.Client) -> None:
+    answer = alice.post(
+        "/api/v2/signals/batch/jobs",
+        json={"kind": "greeks", "selector": {"underlying": "SIM@NIFTY", "moneyness": {"min": 0.998, "max": 1.002}}},
+    ).json()
+    while not answer["done"]:
+        answer = alice.get(answer["links"]["self"]).json()
+    row = next(row for row in alice.get(answer["links"]["results"]).json()["data"] if row["status"] == "ok")
+    said = succeed("explain", row["instrument_key"], "--at", AT)
+    lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line}
+    assert float(lines["implied_volatility"][0]) == pytest.approx(row["implied_volatility"], rel=1e-9)
+    for name in ("implied_volatility", "delta", "gamma", "theta", "vega", "rho"):
+        assert float(lines[name][0]) == pytest.approx(float(lines[name][1]), rel=1e-8)
+    assert "parity" in said and "mid" in said and "years" in said
+    assert "black76" in succeed("explain", row["instrument_key"], "--at", AT, "--model", "black76")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "a key is EXCHANGE@SYMBOL"),
+        (["SIM@NIFTY@equity_options@2031-01-01@call@1"], "no quote of"),
+        (["SIM@NIFTY@equity_spot", "--at", AT], "is not a known option"),
+    ],
+)
+def test_explain_refuses_with_the_reason(address: str, arguments: list[str], words: str) -> None:
+    done = manage("explain", *arguments)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+@needs_data
+def test_nses_own_volatilities_come_out_under_nses_convention(address: str, tmp_path: Path) -> None:
+    succeed("import_option_chain", str(CHAIN), "--rejects", str(tmp_path / "rejects.csv"))
+    out = tmp_path / "greeks.csv"
+    parameters = [word for each in NSE_PARAMS for word in ("--param", each)]
+    succeed(
+        "batch_greeks", "--underlying", "NSE@BANKNIFTY", "--at", "2021-05-17T15:30:00", *parameters, "--out", str(out)
+    )
+    with out.open() as file:
+        ours = {row["instrument_key"]: row for row in csv.DictReader(file)}
+    compared, worst = 0, 0.0
+    for entry in json.loads(gzip.decompress(CHAIN.read_bytes()))["records"]["data"]:
+        for leg, right in (("CE", "call"), ("PE", "put")):
+            theirs = entry.get(leg, {}).get("impliedVolatility", 0)
+            if theirs > 0:
+                expiry = datetime.strptime(entry["expiryDate"], "%d-%b-%Y").date()  # noqa: DTZ007 - a date
+                key = f"NSE@BANKNIFTY@equity_options@{expiry}@{right}@{entry['strikePrice']}"
+                worst = max(worst, abs(float(ours[key]["implied_volatility"]) * 100 - theirs))
+                compared += 1
+    assert compared == 406
+    assert worst < 0.011
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("file", "day", "options"),
+    [
+        ("fo_legacycols_20250321.csv.gz", "2025-03-21", {"NIFTY", "BANKNIFTY"}),
+        ("fo_legacycols_20260611.csv.gz", "2026-06-11", {"NIFTY", "BANKNIFTY"}),
+        ("nse_official_fo14112025.zip", "2025-11-14", {"NIFTY"}),
+        ("udiff_fo_20260813_NIFTY_MCX_PETRONET.csv.gz", "2026-08-13", {"NIFTY"}),
+    ],
+)
+def test_the_days_file_of_nse_gets_its_greeks(
+    address: str, tmp_path: Path, file: str, day: str, options: set[str]
+) -> None:
+    succeed("import_bhavcopy", str(SHARED_DATA / "1_bhavcopy" / file), "--rejects", str(tmp_path / "rejects.csv"))
+    total = 0
+    for symbol in sorted(options):
+        out = tmp_path / f"{symbol}.csv"
+        succeed("batch_greeks", "--underlying", symbol, "--at", day, "--out", str(out))
+        with out.open() as handle:
+            rows = list(csv.DictReader(handle))
+        total += len(rows)
+        assert sum(row["status"] == "ok" for row in rows) > 0.85 * len(rows)
+        assert all(row["reason"] for row in rows if row["status"] != "ok")
+    expected = {"2025-03-21": 2526, "2026-06-11": 2740, "2026-08-13": 1714}
+    assert total == expected.get(day, total) > 500

@@ -1,0 +1,162 @@
+"""docker-compose.yml, as far as it can be checked without an engine."""
+
+import importlib.util
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import redis
+import yaml
+
+from signalsite.embedded.binaries import valkey_server
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+NOT_SETTINGS = {"FLOWER_BASIC_AUTH"}  # read by Flower itself
+REFERENCE = re.compile(r"\$\{(\w+)(:?[-?][^}]*)?\}")
+
+
+def texts(value):
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+REFERENCES = [match.groups() for text in texts(COMPOSE) for match in REFERENCE.finditer(text)]
+
+
+def options(service):
+    words = SERVICES[service]["command"][-1].split()
+    return {word: words[place + 1] for place, word in enumerate(words) if word.startswith("--")}
+
+
+def test_it_has_every_part():
+    assert set(SERVICES) == {"database", "redis", "cache", "migrate", "web", "worker", "beat", "flower"}
+    assert SERVICES["database"]["image"].startswith("timescale/timescaledb:2.")
+
+
+def test_our_environment_is_what_the_settings_read():
+    read = set(re.findall(r"""env\.\w+\(\s*["'](\w+)["']""", (ROOT / "signalsite/settings.py").read_text()))
+    for name in OURS:
+        assert set(SERVICES[name]["environment"]) - read <= NOT_SETTINGS, name
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_commands_exist(name):
+    program, *arguments = SERVICES[name]["command"]
+    if program == "python":
+        assert (ROOT / arguments[0]).exists()
+    elif program == "uvicorn":
+        assert importlib.util.find_spec(arguments[0].split(":")[0])
+    else:
+        assert program == "celery" and arguments[:2] == ["-A", "signalsite"]
+        assert importlib.util.find_spec("signalsite.celery")
+
+
+def test_no_secret_has_a_default():
+    secret = re.compile("PASSWORD|SECRET|USER$")
+    for name, rest in REFERENCES:
+        if secret.search(name):
+            assert rest and rest.startswith(":?"), name
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|AUTH", name):
+                assert value.startswith("${"), name
+            if name.endswith("_URL"):
+                assert re.search(r":\$\{\w+:\?[^}]*\}@", value), f"{name} has no password"
+
+
+def test_the_example_names_every_variable():
+    example = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "deploy/env.example").read_text(), re.MULTILINE))
+    assert set(example) == {name for name, _ in REFERENCES}
+    for name, rest in REFERENCES:
+        assert (example[name] == "") == (rest.startswith(":?") or rest == ":-"), name
+
+
+def test_redis_roles():
+    queue, cache = options("redis"), options("cache")
+    assert queue["--appendonly"] == "yes" and queue["--maxmemory-policy"] == "noeviction"
+    assert cache["--maxmemory"] == "1gb" and cache["--maxmemory-policy"] == "allkeys-lru"
+    assert SERVICES["redis"]["volumes"] == ["redis:/data"]
+
+
+@pytest.mark.parametrize("role", ["redis", "cache"])
+def test_redis_commands_start_a_server_with_a_password(role, tmp_path):
+    command = SERVICES[role]["command"][-1].replace("$$", "$").replace("redis-server", str(valkey_server()))
+    command = command.replace("/tmp/redis.conf", f"{tmp_path}/redis.conf").replace("/data", str(tmp_path))
+    socket = tmp_path / "s"
+    environment = {"REDISCLI_AUTH": "right"}
+    server = subprocess.Popen(
+        ["sh", "-c", f"{command} --port 0 --unixsocket {socket}"], env=environment, cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    try:
+        client = redis.Redis(unix_socket_path=str(socket), password="right", decode_responses=True)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                client.ping()
+                break
+            except redis.ConnectionError:
+                assert server.poll() is None and time.monotonic() < deadline, server.stdout.read()
+                time.sleep(0.02)
+        assert client.config_get("maxmemory-policy")["maxmemory-policy"] == options(role)["--maxmemory-policy"]
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(unix_socket_path=str(socket)).ping()
+    finally:
+        server.terminate()  # reaches the server: the shell has become it
+        server.wait(10)
+
+
+def test_every_service_is_watched_limited_and_restarted():
+    for name, service in SERVICES.items():
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        if name == "migrate":
+            assert service["restart"] == "no"
+        else:
+            assert service["healthcheck"]["test"] and service["restart"] == "unless-stopped", name
+        for other, condition in service.get("depends_on", {}).items():
+            wanted = "service_completed_successfully" if other == "migrate" else "service_healthy"
+            assert condition == {"condition": wanted}
+    for name in ("web", "worker", "beat"):
+        assert {"migrate", "database", "redis", "cache"} <= set(SERVICES[name]["depends_on"])
+
+
+def test_only_loopback_ports_are_published():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) == 2 and all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_volumes_are_named():
+    used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
+    assert used == set(COMPOSE["volumes"])
+
+
+def test_dockerfile_copies_what_exists_and_is_not_ignored():
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [path for line in re.findall(r"^COPY (.+)$", DOCKERFILE, re.MULTILINE) for path in line.split()[:-1]]
+    for path in copied:
+        assert (ROOT / path).exists(), path
+    assert set(copied) == kept
+    assert "USER signalsite" in DOCKERFILE
+
+
+def test_dockerfile_has_every_package():
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert packages <= set(re.findall(r"^COPY (\w+) ", DOCKERFILE, re.MULTILINE))
+
+
+def test_health_checks_are_ours_or_the_images():
+    for name in OURS:
+        for word in SERVICES[name]["healthcheck"].get("test", []):
+            if word.startswith("deploy/"):
+                assert (ROOT / word).exists() and word in DOCKERFILE

@@ -1,0 +1,134 @@
+"""The supervisor of `manage.py up`, with real processes, and `up` itself with the whole service."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes import ROOT, environment, fresh_state, running_on, until
+
+# A child with a child of its own; the second one does not hear TERM.
+SUPERVISED = """
+import sys
+from signalsite.embedded import supervisor
+supervisor.GRACE = 1.0
+kinds = [
+    supervisor.Process("polite", ["sh", "-c", "echo hello; sleep 1000 & wait"]),
+    supervisor.Process("stubborn", ["sh", "-c", "trap '' TERM; echo here; while :; do sleep 1; done"], {"MARK": "own"}),
+]
+def step():
+    if "fail" in sys.argv:
+        raise RuntimeError("step failed")
+supervisor.Supervisor(kinds).run(step)
+"""
+
+
+def supervise(state, *arguments):
+    command = [sys.executable, "-c", SUPERVISED, *arguments]
+    return subprocess.Popen(command, env=environment(state), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def ids(state, text):
+    return [pid for pid, command in running_on(state).items() if text in command and "supervisor" not in command]
+
+
+@pytest.fixture
+def state(tmp_path):
+    return tmp_path / "mark"  # no servers: only what the processes are known by
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_logs_restarts_and_a_clean_end(state, ending):
+    process = supervise(state)
+    first = {process.stdout.readline(), process.stdout.readline()}
+    assert first == {"polite   | hello\n", "stubborn | here\n"}
+    (old,) = ids(state, "echo hello")
+    assert len(ids(state, "sleep 1000")) == 2  # sh and its sleep
+    os.kill(old, signal.SIGKILL)
+    new = until(lambda: [pid for pid in ids(state, "echo hello") if pid != old], 5, "polite runs again")
+    assert len(new) == 1
+    assert len(ids(state, "sleep 1000")) == 2  # the old one's own child went with it
+    assert b"MARK=own" in Path(f"/proc/{ids(state, 'trap')[0]}/environ").read_bytes()
+    process.send_signal(ending)
+    assert process.wait(10) == 0
+    assert not running_on(state)
+    assert "polite ended with status -9; starting it again in 0.5 s" in process.stdout.read()
+
+
+def test_an_error_ends_everything(state):
+    process = supervise(state, "fail")
+    assert process.wait(10) == 1
+    assert not running_on(state)
+
+
+def test_nothing_outlives_a_killed_supervisor(state):
+    process = supervise(state)
+    until(lambda: ids(state, "echo hello"), 5, "polite runs")
+    process.kill()
+    process.wait()
+    until(lambda: not ids(state, "echo hello"), 5, "polite ended with its parent")
+    for pid in running_on(state):  # who ignores TERM is no one's fault but its own
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_busy_port_is_named_before_anything_starts(state):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        command = [sys.executable, "manage.py", "up", "--port", str(port)]
+        done = subprocess.run(command, env=environment(state), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"Port {port} of 127.0.0.1" in done.stderr and "--port" in done.stderr
+    assert not (state / "postgres").exists() and not running_on(state)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_up_runs_the_whole_service_and_leaves_nothing():
+    with fresh_state() as state:
+        port, flower_port = free_port(), free_port()
+        command = [sys.executable, "manage.py", "up", "--port", str(port), "--flower-port", str(flower_port)]
+        log = state.parent / "up.log"
+        with log.open("w") as output:
+            process = subprocess.Popen([*command, "--workers", "1"], env=environment(state), cwd=ROOT, stdout=output)
+        try:
+            until(lambda: "ready in" in log.read_text() or process.poll() is not None, 60, "ready")
+            assert process.poll() is None
+            assert f"http://127.0.0.1:{port}/" in log.read_text()
+            (web,) = ids(state, "bin/uvicorn")
+            os.kill(web, signal.SIGKILL)
+            until(lambda: [pid for pid in ids(state, "bin/uvicorn") if pid != web], 10, "web runs again")
+            until(lambda: answers(f"http://127.0.0.1:{port}/health") == 200, 20, "web answers again")
+            until(lambda: answers(f"http://127.0.0.1:{flower_port}/healthcheck") == 200, 30, "Flower answers")
+            assert answers(f"http://127.0.0.1:{flower_port}/workers") == 401
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(40) == 0
+            assert time.monotonic() - begun < 20
+            assert not running_on(state)
+            assert re.search(r"^web +\| ", log.read_text(), re.MULTILINE) or "web ended" in log.read_text()
+        finally:
+            process.kill()
+            until(lambda: not running_on(state), 30, "all ended")
+
+
+def answers(url):
+    try:
+        return urllib.request.urlopen(url, timeout=2).status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
