@@ -35,6 +35,16 @@ class Job(models.Model):
     total = models.PositiveIntegerField(default=0)
     completed = models.PositiveIntegerField(default=0, help_text="Items with a value.")
     failed = models.PositiveIntegerField(default=0, help_text="Items with a reason instead.")
+    retry_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries", help_text="Whose failed items."
+    )
+    reused_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reuses", help_text="Whose answers."
+    )
+    reuse = models.BooleanField(default=True, help_text="May be answered from an earlier job with the same inputs.")
+    request_digest = models.TextField(blank=True, help_text="Of kind, items, parameters, instant and engine version.")
+    webhook_url = models.TextField(blank=True, help_text="Told when the job has ended.")
+    webhook_secret = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -44,6 +54,8 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_of_owner"),
             models.Index(fields=["status", "created_at"], name="job_status"),
+            models.Index(fields=["finished_at"], name="job_finished"),
+            models.Index(fields=["request_digest"], name="job_digest", condition=models.Q(status="completed")),
         ]
 
     def __str__(self) -> str:
@@ -69,7 +81,9 @@ class Chunk(models.Model):
     items = models.JSONField(help_text="The items as columns (batch.core.items).")
     status = models.TextField(choices=Status.choices, default=Status.PENDING)
     attempt = models.PositiveIntegerField(default=0)
+    task_id = models.TextField(blank=True, help_text="Celery's id of the task that works on it, or did last.")
     worker = models.TextField(blank=True)
+    digest = models.TextField(blank=True, help_text="Of all that its answers were computed from.")
     rung_at = models.DateTimeField(null=True, blank=True, help_text="When the sweeper last enqueued it.")
     lease_until = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -103,3 +117,48 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return f"item {self.position} of {self.job_id}"
+
+
+class IdempotencyKey(models.Model):
+    """The first answer to a submission under a caller's key: whoever repeats the submission gets it again."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.TextField()
+    request_digest = models.TextField(help_text="Of method, path and body: the key belongs to one request.")
+    status_code = models.PositiveSmallIntegerField(default=0)
+    body = models.TextField(blank=True)
+    location = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="idempotency_key")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_created")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class WebhookDelivery(models.Model):
+    """What was sent to a job's webhook, or is to be: one row a job, with the log of its attempts."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        DELIVERED = "delivered", "Delivered"
+        FAILED = "failed", "Failed"  # given up
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False, help_text="The webhook-id header.")
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="webhook_delivery")
+    status = models.TextField(choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    log = models.JSONField(default=list, help_text="One entry an attempt: at, status_code or error, seconds.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        indexes = [
+            models.Index(fields=["next_attempt_at"], name="webhook_due", condition=models.Q(status="pending")),
+        ]
+
+    def __str__(self) -> str:
+        return f"webhook of {self.job_id}"

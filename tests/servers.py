@@ -1,8 +1,8 @@
 """pytest plugin (`-p tests.servers`): the tests have servers of their own, on a state folder of their own.
 
-It is imported before the settings are. TEST_DATABASE_URL and TEST_REDIS_URL name other servers, TEST_STATE another state
-folder (two test runs at once need one each); whatever the environment says for a normal run (DATABASE_URL, REDIS_URL,
-CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
+It is imported before the settings are. TEST_DATABASE_URL and TEST_REDIS_URL name other servers, TEST_STATE another
+state folder (two test runs at once need one each); whatever the environment says for a normal run (DATABASE_URL,
+REDIS_URL, CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
 """
 
 import os
