@@ -36,7 +36,12 @@ class Job(models.Model):
     completed = models.PositiveIntegerField(default=0, help_text="Items with a value.")
     failed = models.PositiveIntegerField(default=0, help_text="Items with a reason instead.")
     retry_of = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries", help_text="Whose failed items."
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="retries",
+        help_text="Whose failed items.",
     )
     reused_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reuses", help_text="Whose answers."

@@ -61,7 +61,7 @@ _STATUS = {"": "", "failed": "AND status <> 'ok'"}
 def read_page(job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "") -> Page:
     """Results at positions in (after, before), in the order of the request; status: "", "failed" or a status word."""
     condition = _STATUS.get(status, "AND status = %(status)s")
-    parameters = {"job": job_id, "after": after, "before": before, "limit": limit, "status": status}
+    parameters: dict[str, Any] = {"job": job_id, "after": after, "before": before, "limit": limit, "status": status}
     with connection.cursor() as cursor:
         cursor.execute(_PAGE.format(status=condition), parameters)
         return Page(*cursor.fetchone())

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, Q, QuerySet, Sum
 from django.http import Http404
@@ -12,13 +12,13 @@ from batch.models import Chunk, Job
 from batch.results import Page, read_page
 
 
-def jobs_visible_to(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Job]:
+def jobs_visible_to(user: User | AnonymousUser) -> QuerySet[Job]:
     """Staff see all jobs, others their own: another's job does not exist for them."""
     jobs = Job.objects.select_related("owner").defer("context")
-    return jobs if getattr(user, "is_staff", False) else jobs.filter(owner=user)
+    return jobs if user.is_staff else jobs.filter(owner=user.pk)
 
 
-def get_job(user: AbstractBaseUser | AnonymousUser, job_id: uuid.UUID) -> Job:
+def get_job(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
     job = jobs_visible_to(user).filter(pk=job_id).first()
     if job is None:
         raise Http404
@@ -55,7 +55,7 @@ WHERE j.status IN ('validating', 'in_progress', 'cancelling') AND c.status <> 'd
 """
 
 
-def statistics(user: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
+def statistics(user: User | AnonymousUser) -> dict[str, Any]:
     """Counts and timings of the jobs that the user may see, and the state of the queue that all share."""
     jobs = jobs_visible_to(user)
     elapsed = ExpressionWrapper(F("finished_at") - F("created_at"), output_field=DurationField())

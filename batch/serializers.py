@@ -87,7 +87,7 @@ class GreeksSubmissionSerializer(StrictSerializer):
         if selector is not None:
             kind.check_selector(selector)
         else:
-            items = read_items(self.raw_items, kind.overrides, most=settings.BATCH_MAX_ITEMS)
+            items = read_items(self.raw_items or [], kind.overrides, most=settings.BATCH_MAX_ITEMS)
         as_of: datetime | None = None
         if attrs.get("as_of"):
             as_of = parse_instant(attrs["as_of"], kind.exchange(items.keys if items else [], selector))

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -35,7 +35,7 @@ class Answer:
 
 def submit(
     *,
-    owner: AbstractBaseUser,
+    owner: User,
     kind: Kind,
     params: Mapping[str, Any],
     as_of: datetime | None,
@@ -113,11 +113,7 @@ def _open(job: Job, prepared: Prepared) -> list[int]:
             return []
         if empty or too_many:
             locked.status = Job.Status.FAILED
-            locked.error = (
-                f"the selector stands for {len(prepared.keys or ())} options; {settings.BATCH_MAX_ITEMS} are allowed"
-                if too_many
-                else "the selector stands for no option that was quoted at this instant"
-            )
+            locked.error = _selection_error(prepared, too_many)
             locked.finished_at = Now()
             locked.as_of = prepared.as_of
             locked.save(update_fields=["status", "error", "finished_at", "as_of"])
@@ -130,6 +126,17 @@ def _open(job: Job, prepared: Prepared) -> list[int]:
         locked.started_at = Now()
         locked.save(update_fields=["status", "as_of", "context", "started_at"])
     return list(Chunk.objects.filter(job=job).order_by("number").values_list("id", flat=True))
+
+
+def _selection_error(prepared: Prepared, too_many: bool) -> str:
+    if too_many:
+        return f"the selector stands for {len(prepared.keys or ())} options; {settings.BATCH_MAX_ITEMS} are allowed"
+    if prepared.newest and prepared.as_of:
+        return (
+            f"the selector stands for no option that was quoted shortly before {prepared.as_of.isoformat()}; "
+            f"the newest quote is of {prepared.newest.isoformat()}"
+        )
+    return "the selector stands for no option with a quote"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ process or opens a connection.
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
@@ -23,7 +24,7 @@ try:
     DEBUG = env.bool("DEBUG", False)
     SECRET_KEY = env.str("SECRET_KEY", "")
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEVELOPMENT else [])
-    CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+    CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
     DATABASE_URL = env.str("DATABASE_URL", "")
     DATABASE_POOL = env.bool("DATABASE_POOL", False)  # the web process pools; workers keep one connection each
     REDIS_URL = env.str("REDIS_URL", "")  # broker and streams: must never evict
@@ -109,7 +110,7 @@ TIME_ZONE = "UTC"
 
 # Data. Every connection attempt and every silent peer has a limit.
 try:
-    _database = (
+    _database: dict[str, Any] = (
         env.dj_db_url("DATABASE_URL")
         if DATABASE_URL
         else {"ENGINE": "django.db.backends.postgresql", **embedded.database(STATE_DIR)}

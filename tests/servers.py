@@ -5,6 +5,7 @@ state folder (two test runs at once need one each); whatever the environment say
 REDIS_URL, CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
 """
 
+import fcntl
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,22 @@ import pytest
 from signalsite.embedded import state
 
 SERVERLESS = Path(__file__).parent / "core"
+
+
+def _free_state() -> Path:
+    """The tests' state folder, or the first spare one: runs side by side would empty each other's tables."""
+    for number in range(1, 20):
+        folder = Path(f"{state.own_state_dir()}-test{'' if number == 1 else number}")
+        state.make_state(folder)
+        lock = os.open(folder / "tests.lock", os.O_RDWR | os.O_CREAT, 0o600)  # until this process ends
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return folder
+    raise SystemExit("twenty test runs at once: something is left over")
+
 
 os.environ["SIGNALSITE_STATE"] = os.environ.get("TEST_STATE") or f"{state.own_state_dir()}-test"
 for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):

@@ -98,8 +98,8 @@ def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int
             )
         key, custom_id = item.get("instrument_key"), item.get("custom_id")
         usable = isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH and "\x00" not in key
-        items.keys.append(key if usable else "")
-        items.custom_ids.append(custom_id if _is_custom_id(custom_id) else None)
+        items.keys.append(str(key) if usable else "")
+        items.custom_ids.append(str(custom_id) if _is_custom_id(custom_id) else None)
         if not usable:
             items.refused[place] = f"instrument_key must be a string of 1 to {MAX_KEY_LENGTH} characters"
         elif len(item) > 1 and (reason := _read_rest(item, place, overrides, seen, items)):

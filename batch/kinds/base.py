@@ -18,6 +18,8 @@ class Prepared:
     as_of: datetime | None
     context: dict[str, Any]
     keys: list[str] | None = None
+    newest: datetime | None = None
+    """Where a selector stands for nothing at as_of: the newest quote there is."""
 
 
 class Kind(ABC):

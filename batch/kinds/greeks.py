@@ -182,7 +182,7 @@ class GreeksKind(Kind):
             forwards = np.array([_forward(market[group].forward, market[group].spot) for group in groups])
             keep = within(moneyness(strikes, forwards), window.get("min"), window.get("max"))
             keys = [key for key, kept in zip(keys, keep.tolist(), strict=True) if kept]
-        return Prepared(as_of, market_to_json(market), keys)
+        return Prepared(as_of, market_to_json(market), keys, None if keys else newest_quote(self._options(selector)))
 
     def compute(
         self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]

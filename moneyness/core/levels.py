@@ -5,7 +5,8 @@ import numpy as np
 
 def moneyness(strike: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Strike over forward: 1 at the money; below 1 puts are out of the money, above 1 calls are."""
-    return strike / forward
+    ratio: np.ndarray = strike / forward
+    return ratio
 
 
 def within(values: np.ndarray, lowest: float | None, highest: float | None) -> np.ndarray:

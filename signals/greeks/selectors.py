@@ -159,7 +159,7 @@ def load_underlyings(keys: Sequence[str], as_of: datetime, max_age_seconds: floa
 
 def option_groups(keys: Sequence[str]) -> list[tuple[str, date]]:
     """The underlyings and expiries that the options among these keys belong to."""
-    return _rows(_GROUPS, {"keys": list(keys)})  # type: ignore[return-value]
+    return [(underlying, expiry) for underlying, expiry in _rows(_GROUPS, {"keys": list(keys)})]
 
 
 def newest_quote_time(keys: Sequence[str]) -> datetime | None:

@@ -26,7 +26,8 @@ OVERRIDES = ("price", "underlying_price", "volatility", "rate", "dividend_yield"
 
 Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> value
 
-_UNKNOWN = GroupMarket(*[float("nan")] * 5)
+_NAN = float("nan")
+_UNKNOWN = GroupMarket(_NAN, -1, _NAN, _NAN, _NAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _option_columns(rows: selectors.OptionRows, overrides: Overrides, as_of: dat
     shared = list(dict.fromkeys(zip(rows.underlying, rows.expiry, strict=True)))
     number = {group: at for at, group in enumerate(shared)}
     group = np.array([number[pair] for pair in zip(rows.underlying, rows.expiry, strict=True)], dtype=np.intp)
-    markets = [market.get(pair, _UNKNOWN) for pair in shared]  # type: ignore[call-overload]
+    markets = [market.get((pair[0], pair[1]), _UNKNOWN) if pair[0] and pair[1] else _UNKNOWN for pair in shared]
 
     def of_group(name: str) -> np.ndarray:
         return np.array([getattr(each, name) for each in markets], dtype=np.float64)[group]
@@ -99,7 +100,7 @@ def _option_columns(rows: selectors.OptionRows, overrides: Overrides, as_of: dat
         quotes=rows.quotes,
         spot=of_group("spot"),
         forward=of_group("forward"),
-        forward_source=np.nan_to_num(of_group("forward_source"), nan=-1).astype(np.int8),
+        forward_source=of_group("forward_source").astype(np.int8),
         volatility_index=of_group("volatility_index"),
         override_price=overridden("price"),
         override_underlying=overridden("underlying_price"),

@@ -49,7 +49,8 @@ def select_options(
 
 def newest_quote(options: QuerySet[Instrument]) -> datetime | None:
     newest = Quote.objects.filter(instrument_key=OuterRef("key")).order_by("-time").values("time")[:1]
-    return options.order_by().annotate(quoted=Subquery(newest)).aggregate(newest=Max("quoted"))["newest"]
+    found: datetime | None = options.order_by().annotate(at=Subquery(newest)).aggregate(newest=Max("at"))["newest"]
+    return found
 
 
 def quoted_at(options: QuerySet[Instrument], as_of: datetime, max_age_seconds: float) -> QuerySet[Instrument]:

@@ -18,7 +18,9 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 
 
-def problem(status: int, detail: str, *, errors: list[dict[str, str]] | None = None, **headers: str) -> Response:
+def problem(
+    status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """`errors`: one {"field", "detail"} a wrong field, `field` being its path in the body, such as items[3].rate."""
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -63,7 +65,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return problem(400, str(error), errors=[{"field": error.field, "detail": str(error)}])
     if isinstance(error, OperationalError | InterfaceError | DataAccessError):
         logger.error("storage did not answer: %s", error, exc_info=error)
-        return problem(503, "storage is not available, try again", **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return problem(503, "storage is not available, try again", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
@@ -78,4 +80,4 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     detail = error.detail
     if isinstance(detail, dict):  # simplejwt wraps its message
         detail = detail.get("detail", detail)
-    return problem(error.status_code, str(detail), **headers)
+    return problem(error.status_code, str(detail), headers=headers)

@@ -270,5 +270,5 @@ class TestSelector:
     def test_an_instant_without_quotes_fails_the_job_and_says_so(self, alice: httpx.Client) -> None:
         job = wait(alice, submit(alice, selector=NIFTY, as_of="2020-01-01"))
         assert job["status"] == "failed"
-        assert "no option that was quoted" in job["error"]
+        assert "no option that was quoted shortly before 2020-01-01T10:00:00" in job["error"]
         assert read(alice, job) == []

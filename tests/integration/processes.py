@@ -56,5 +56,3 @@ def until(condition, seconds, what):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.05)
     return result
-
-

@@ -73,9 +73,10 @@ class Command(BaseCommand):
             raise CommandError(f"job {job.pk} {job.status}: {job.error}")
         if write:
             write(exports.result_batches(job))
+        elapsed = (job.finished_at or job.created_at) - job.created_at
         self.stdout.write(
             f"job {job.pk} as of {job.as_of:%Y-%m-%d %H:%M:%S %Z}: {job.total} items, {job.completed} with a value, "
-            f"{job.failed} with a reason, in {(job.finished_at - job.created_at).total_seconds():.2f} s"
+            f"{job.failed} with a reason, in {elapsed.total_seconds():.2f} s"
         )
         for status, count in exports.count_by_status(job):
             self.stdout.write(f"  {status:16} {count}")

@@ -51,7 +51,9 @@ def full_width_vectors(typing_context: Any) -> Any:  # pragma: no cover - compil
     LLVM keeps to 256 bits on many AVX-512 processors; for this kernel 512 bits are a quarter faster.
     """
 
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # pragma: no cover - compiling
+    def generate(
+        context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any
+    ) -> ir.Value:  # pragma: no cover - compiling
         # llvmlite's own `add` knows only the attributes without a value
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
@@ -67,7 +69,9 @@ def polynomial(coefficients: tuple[float, ...]) -> Any:
 
     @intrinsic
     def evaluate(typing_context: Any, x: Any) -> Any:  # pragma: no cover - compiling
-        def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # pragma: no cover - compiling
+        def generate(
+            context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any
+        ) -> ir.Value:  # pragma: no cover - compiling
             def chain(terms: tuple[float, ...], variable: ir.Value) -> ir.Value:
                 total = ir.Constant(ir.DoubleType(), terms[-1])
                 for term in reversed(terms[:-1]):

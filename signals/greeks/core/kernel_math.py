@@ -37,7 +37,9 @@ _ERFCX_SCALE = constants.ERFCX_SCALE
 
 @intrinsic
 def _bits_of(typing_context: Any, x: Any) -> Any:  # pragma: no cover - compiling
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # pragma: no cover - compiling
+    def generate(
+        context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any
+    ) -> ir.Value:  # pragma: no cover - compiling
         return builder.bitcast(arguments[0], ir.IntType(64))
 
     return types.int64(types.float64), generate
@@ -45,7 +47,9 @@ def _bits_of(typing_context: Any, x: Any) -> Any:  # pragma: no cover - compilin
 
 @intrinsic
 def _float_of(typing_context: Any, bits: Any) -> Any:  # pragma: no cover - compiling
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # pragma: no cover - compiling
+    def generate(
+        context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any
+    ) -> ir.Value:  # pragma: no cover - compiling
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), generate

@@ -16,7 +16,7 @@ def py_vollib_greeks(
 ) -> dict[str, float] | str:
     """Implied volatility and the five Greeks in py_vollib's units, or its complaint in words.
 
-    Imported here and not above: py_vollib takes half a second and 150 MB.
+    Imported here and not above: it takes half a second and 150 MB. `vollib` is the name that py_vollib's code has now.
     """
     from lets_be_rational.exceptions import AboveMaximumException, BelowIntrinsicException
 
@@ -26,14 +26,14 @@ def py_vollib_greeks(
     flag = "c" if sign > 0 else "p"
     try:
         if black76:
-            from py_vollib.black.greeks import analytical
-            from py_vollib.black.implied_volatility import implied_volatility
+            from vollib.black.greeks import analytical
+            from vollib.black.implied_volatility import implied_volatility
 
             volatility = implied_volatility(price, underlying, strike, rate, expiry_years, flag)
-            arguments = (flag, underlying, strike, expiry_years, rate, volatility)
+            arguments: tuple[str | float, ...] = (flag, underlying, strike, expiry_years, rate, volatility)
         else:
-            from py_vollib.black_scholes_merton.greeks import analytical
-            from py_vollib.black_scholes_merton.implied_volatility import implied_volatility
+            from vollib.black_scholes_merton.greeks import analytical
+            from vollib.black_scholes_merton.implied_volatility import implied_volatility
 
             volatility = implied_volatility(price, underlying, strike, expiry_years, rate, dividend_yield, flag)
             arguments = (flag, underlying, strike, expiry_years, rate, volatility, dividend_yield)

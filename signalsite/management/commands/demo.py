@@ -100,7 +100,7 @@ def demo_account(name: str, *, staff: bool) -> str:
 def answer(response: httpx.Response) -> dict[str, Any]:
     if response.is_error:
         raise CommandError(f"{response.request.method} {response.request.url}: {response.status_code} {response.text}")
-    return response.json()  # type: ignore[no-any-return]
+    return response.json()
 
 
 def results(client: httpx.Client, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
