@@ -167,3 +167,13 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"webhook of {self.job_id}"
+
+
+class EventCount(models.Model):
+    """How often something has happened that operators want to know of, over all processes and restarts."""
+
+    name = models.TextField(primary_key=True)
+    count = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.count}"

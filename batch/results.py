@@ -9,8 +9,12 @@ import orjson
 from django.db import connection
 
 from batch.core.items import Items
+from batch.kinds.base import IDENTITY
+from batch.models import Result
 
 OK = "ok"
+RETRYABLE = ("no_price", "no_underlying", "cancelled", "internal_error")
+"""Status words of items that trying again can help."""
 _COPY = "COPY batch_result (job_id, position, status, body) FROM STDIN (FORMAT BINARY)"
 
 
@@ -23,7 +27,7 @@ class ResultRow:
 
 def encode(items: Items, first_position: int, columns: Mapping[str, list[Any]]) -> list[ResultRow]:
     """One row an item. Its body is the item's JSON, made here once and never parsed again; NaN becomes null."""
-    names = ("position", "custom_id", "instrument_key", *columns)
+    names = (*IDENTITY, *columns)
     positions = range(first_position, first_position + len(items))
     rows = zip(positions, items.custom_ids, items.keys, *columns.values(), strict=True)
     status = columns["status"]
@@ -41,15 +45,30 @@ def copy_in(job_id: uuid.UUID, rows: Iterable[ResultRow]) -> None:
             copy.write_row((job_id, row.position, row.status, row.body))
 
 
+def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:
+    """The earlier job's answers as this job's own rows. Within the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO batch_result (job_id, position, status, body)"
+            " SELECT %s, position, status, body FROM batch_result WHERE job_id = %s",
+            (job_id, earlier_id),
+        )
+
+
+def retryable_positions(job_id: uuid.UUID) -> list[int]:
+    found = Result.objects.filter(job=job_id, status__in=RETRYABLE).order_by("position")
+    return list(found.values_list("position", flat=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    joined: str  # bodies, separated by commas
+    joined: str  # bodies, with the separator between them
     count: int
     last_position: int | None
 
 
 _PAGE = """
-SELECT coalesce(string_agg(body, ',' ORDER BY position), ''), count(*), max(position) FROM (
+SELECT coalesce(string_agg(body, %(separator)s ORDER BY position), ''), count(*), max(position) FROM (
     SELECT position, body FROM batch_result
     WHERE job_id = %(job)s AND position > %(after)s AND position < %(before)s {status}
     ORDER BY position LIMIT %(limit)s
@@ -58,10 +77,13 @@ SELECT coalesce(string_agg(body, ',' ORDER BY position), ''), count(*), max(posi
 _STATUS = {"": "", "failed": "AND status <> 'ok'"}
 
 
-def read_page(job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "") -> Page:
+def read_page(
+    job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "", separator: str = ","
+) -> Page:
     """Results at positions in (after, before), in the order of the request; status: "", "failed" or a status word."""
     condition = _STATUS.get(status, "AND status = %(status)s")
     parameters: dict[str, Any] = {"job": job_id, "after": after, "before": before, "limit": limit, "status": status}
+    parameters["separator"] = separator
     with connection.cursor() as cursor:
         cursor.execute(_PAGE.format(status=condition), parameters)
         return Page(*cursor.fetchone())

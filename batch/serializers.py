@@ -8,10 +8,14 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework import serializers
 
+from batch.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
 from batch.core.items import Items, read_items
+from batch.core.signing import InvalidSecret, read_secret
 from batch.kinds import KINDS
 from batch.kinds.greeks import GreeksParamsSerializer
 from batch.models import Job
+from batch.sending import site_policy
+from batch.services import Submission
 from signalsite.foundation.serializers import StrictSerializer
 from timeframes.core.sessions import parse_instant
 
@@ -53,6 +57,25 @@ class ItemSerializer(serializers.Serializer):
     dividend_yield = serializers.FloatField(required=False)
 
 
+class WebhookSerializer(StrictSerializer):
+    url = serializers.CharField(max_length=LONGEST_URL, help_text="https, and http where it is allowed; a public host.")
+    secret = serializers.CharField(write_only=True, help_text="whsec_ and the base64 of 24 to 64 random bytes.")
+
+    def validate_url(self, url: str) -> str:
+        try:
+            read_url(url, site_policy())
+        except ForbiddenAddress as error:
+            raise serializers.ValidationError(str(error)) from error
+        return url
+
+    def validate_secret(self, secret: str) -> str:
+        try:
+            read_secret(secret)
+        except InvalidSecret as error:
+            raise serializers.ValidationError(str(error)) from error
+        return secret
+
+
 class GreeksSubmissionSerializer(StrictSerializer):
     """What both doors take. After validation: kind, params (complete), as_of, and items or selector."""
 
@@ -65,6 +88,11 @@ class GreeksSubmissionSerializer(StrictSerializer):
         help_text="ISO instant; without an offset in the exchange's zone; a date alone means that session's close. "
         "Default: the newest quote of the selection.",
     )
+    reuse = serializers.BooleanField(
+        default=True, help_text="false: compute anew, even where an earlier job of yours had the same inputs."
+    )
+    webhook = WebhookSerializer(required=False, help_text="Told when the job has ended; makes it a job, however small.")
+    dry_run = serializers.BooleanField(default=False, help_text="true: validate and estimate; nothing is kept.")
 
     def to_internal_value(self, data: Any) -> Any:
         """A hundred thousand items don't go through a field each, and `params` belong to the kind."""
@@ -91,19 +119,21 @@ class GreeksSubmissionSerializer(StrictSerializer):
         as_of: datetime | None = None
         if attrs.get("as_of"):
             as_of = parse_instant(attrs["as_of"], kind.exchange(items.keys if items else [], selector))
-        return {
-            "kind": kind,
-            "params": params.validated_data,
-            "as_of": as_of,
-            "items": items,
-            "selector": selector,
-            "asynchronous": attrs.get("async", False),
-        }
+        self.submission = Submission(
+            kind=kind,
+            params=params.validated_data,
+            as_of=as_of,
+            items=items,
+            selector=selector,
+            reuse=attrs["reuse"],
+            webhook=attrs.get("webhook"),
+        )
+        return attrs
 
 
 # `async` is a keyword of Python: the field can't be written in the class body.
 GreeksSubmissionSerializer._declared_fields["async"] = serializers.BooleanField(
-    required=False, help_text="true: always a job, however few the items."
+    default=False, help_text="true: always a job, however few the items."
 )
 
 
@@ -141,6 +171,9 @@ class JobSerializer(serializers.ModelSerializer):
             "as_of",
             "params",
             "selector",
+            "retry_of",
+            "reused_from",
+            "webhook_url",
             "error",
             "created_at",
             "started_at",
@@ -170,4 +203,4 @@ class JobSerializer(serializers.ModelSerializer):
 
     def get_links(self, job: Job) -> dict[str, str]:
         own = reverse("job", args=[job.pk])
-        return {"self": own, "results": f"{own}/results", "cancel": f"{own}/cancel"}
+        return {"self": own, **{name: f"{own}/{name}" for name in ("results", "export", "errors", "cancel", "retry")}}

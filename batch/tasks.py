@@ -7,9 +7,12 @@ import uuid
 from collections.abc import Iterable
 
 from celery import Task, shared_task
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from batch import services
+from batch import chunks, outbox, retention, services, webhooks
+from batch.events import Event, happened
+from signalsite.foundation.redis import client
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +24,31 @@ def prepare_job(job_id: str) -> None:
 
 @shared_task(name="batch.compute_chunk", bind=True, autoretry_for=(Exception,), retry_backoff=1, max_retries=3)
 def compute_chunk(self: Task, chunk_id: int) -> None:
-    services.compute_chunk(chunk_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+    chunks.compute_chunk(chunk_id, worker=f"{socket.gethostname()}:{os.getpid()}", task_id=self.request.id or "")
 
 
 @shared_task(name="batch.requeue_stalled", ignore_result=True)
 def requeue_stalled() -> None:
-    jobs, chunks = services.find_stalled()
-    for job_id in jobs:
-        prepare_job.delay(str(job_id))
-    ring_chunks(chunks)
-    if jobs or chunks:
-        logger.warning("requeued %d jobs and %d chunks that had stalled", len(jobs), len(chunks))
+    queued = client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE)
+    stalled_jobs, stalled_chunks = chunks.find_stalled(queued=queued)
+    for job_id in stalled_jobs:
+        ring_job(job_id)
+    ring_chunks(stalled_chunks)
+    for event, found in ((Event.JOB_REQUEUED, stalled_jobs), (Event.CHUNK_REQUEUED, stalled_chunks)):
+        if found:
+            happened(event, len(found))
+    outbox.ring(outbox.find_due())
+
+
+@shared_task(name=outbox.DELIVER_TASK, ignore_result=True)
+def deliver_webhook(delivery_id: str) -> None:
+    if webhooks.deliver(uuid.UUID(delivery_id)):
+        outbox.ring(outbox.find_due(1))  # one that found too many on their way
+
+
+@shared_task(name="batch.expire", ignore_result=True)
+def expire() -> None:
+    retention.expire()
 
 
 def ring_job(job_id: uuid.UUID) -> None:

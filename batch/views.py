@@ -3,12 +3,15 @@
 import uuid
 from typing import cast
 
+import orjson
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from drf_orjson_renderer.renderers import ORJSONRenderer
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -19,7 +22,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batch import selectors, services
+from batch.estimates import estimate
 from batch.examples import ITEMS_EXAMPLE, JOB_EXAMPLE, SELECTOR_EXAMPLE
+from batch.final import validators
+from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.kinds import KINDS
 from batch.models import Job
 from batch.serializers import GreeksSubmissionSerializer, JobSerializer, JobSubmissionSerializer
@@ -30,18 +36,21 @@ TAGS = ["batch"]
 _ACCEPTED = OpenApiResponse(JobSerializer, "The job is kept; Location tells where to ask for it.")
 
 
-def _accept(request: Request, serializer: GreeksSubmissionSerializer) -> Response:
-    data = serializer.validated_data
-    job = services.submit(
-        owner=cast(User, request.user),  # the permission saw to it
-        kind=data["kind"],
-        params=data["params"],
-        as_of=data["as_of"],
-        items=data["items"],
-        selector=data["selector"],
-    )
-    ring_job(job.pk)
-    return Response(JobSerializer(job).data, status=202, headers={"Location": reverse("job", args=[job.pk])})
+def _owner(request: Request) -> User:
+    return cast(User, request.user)  # the permission saw to it
+
+
+def _submit(request: Request, serializer: GreeksSubmissionSerializer) -> HttpResponse:
+    if serializer.validated_data["dry_run"]:
+        return json_response(orjson.dumps(estimate(serializer.submission, now=timezone.now())))
+    return _accepted(services.submit(_owner(request), serializer.submission))
+
+
+def _accepted(job: Job) -> HttpResponse:
+    transaction.on_commit(lambda: ring_job(job.pk))
+    response = json_response(ORJSONRenderer().render(JobSerializer(job).data), status=202)
+    response["Location"] = reverse("job", args=[job.pk])
+    return response
 
 
 class GreeksView(APIView):
@@ -50,19 +59,27 @@ class GreeksView(APIView):
         request=GreeksSubmissionSerializer,
         responses={200: OpenApiTypes.OBJECT, 202: _ACCEPTED},
         examples=[ITEMS_EXAMPLE],
+        parameters=[IDEMPOTENCY_KEY],
         summary="Greeks of up to API_V2_BATCH_SIZE instruments at once; of more, as a job",
     )
     def post(self, request: Request) -> HttpResponse:
+        return once(request, self._answer)
+
+    def _answer(self, request: Request) -> HttpResponse:
         serializer = GreeksSubmissionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        data = serializer.validated_data
-        items = data["items"]
-        if data["asynchronous"] or items is None or len(items) > settings.API_V2_BATCH_SIZE:
-            return _accept(request, serializer)
-        answer = services.answer_now(
-            kind=data["kind"], params=data["params"], as_of=data["as_of"], items=items, now=timezone.now()
-        )
-        return _json(services.answer_body(answer, data["params"]))
+        data, submission = serializer.validated_data, serializer.submission
+        items = submission.items
+        if (
+            data["async"]
+            or data["dry_run"]
+            or "webhook" in data
+            or items is None
+            or len(items) > settings.API_V2_BATCH_SIZE
+        ):
+            return _submit(request, serializer)
+        answer = services.answer_now(submission, items, timezone.now())
+        return json_response(services.answer_body(answer, submission.params))
 
 
 class JobFilterSerializer(StrictSerializer):
@@ -107,26 +124,43 @@ class JobsView(ListAPIView):
         request=JobSubmissionSerializer,
         responses={202: _ACCEPTED},
         examples=[JOB_EXAMPLE, SELECTOR_EXAMPLE],
+        parameters=[IDEMPOTENCY_KEY],
         summary="Submit a job of up to BATCH_MAX_ITEMS items",
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
+        return once(request, self._submit)
+
+    def _submit(self, request: Request) -> HttpResponse:
         serializer = JobSubmissionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return _accept(request, serializer)
+        return _submit(request, serializer)
 
 
 class JobView(APIView):
     @extend_schema(tags=TAGS, responses=JobSerializer, summary="One job: status, counts, progress, timings")
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        return Response(JobSerializer(selectors.get_job(request.user, job_id)).data)
+        return Response(JobSerializer(selectors.get_job(_owner(request), job_id)).data)
 
 
 class CancelView(APIView):
     @extend_schema(tags=TAGS, request=None, responses={202: JobSerializer}, summary="Stop computing")
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        job = selectors.get_job(request.user, job_id)
+        job = selectors.get_job(_owner(request), job_id)
         ring_chunks(services.cancel(job))
-        return Response(JobSerializer(selectors.get_job(request.user, job_id)).data, status=202)
+        return Response(JobSerializer(selectors.get_job(_owner(request), job_id)).data, status=202)
+
+
+class RetryView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        request=None,
+        responses={202: _ACCEPTED},
+        parameters=[IDEMPOTENCY_KEY],
+        summary="Try failed items again",
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
+        job = selectors.get_job(_owner(request), job_id)
+        return once(request, lambda _: _accepted(services.retry(job)))
 
 
 class ResultsQuerySerializer(StrictSerializer):
@@ -148,9 +182,15 @@ class ResultsView(APIView):
         query = ResultsQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         after, limit, status = (query.validated_data[name] for name in ("cursor", "limit", "status"))
-        job = selectors.get_job(request.user, job_id)
+        job = selectors.get_job(_owner(request), job_id)
+        final = validators(job, "results", request.build_absolute_uri(), after, limit, status)
+        if final and (unchanged := final.answer(request._request)):
+            return cast(HttpResponse, unchanged)
         page, reached = selectors.read_results(job, after=after, limit=limit, status=status)
-        return _page(request, job, page.joined, reached)
+        response = _page(request, job, page.joined, reached)
+        if final:
+            final.mark(response)
+        return response
 
 
 class StatisticsView(APIView):
@@ -159,14 +199,12 @@ class StatisticsView(APIView):
         return Response(selectors.statistics(request.user))
 
 
-def _json(body: str) -> HttpResponse:
-    return HttpResponse(body, content_type="application/json")
-
-
 def _page(request: Request, job: Job, joined: str, reached: int | None) -> HttpResponse:
     """The bodies as they were stored, joined: nothing is decoded or encoded again."""
     following = "null" if reached is None else str(reached)
-    response = _json(f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":[{joined}]}}')
+    response = json_response(
+        f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":[{joined}]}}'
+    )
     if reached is not None:
         query = request.query_params.copy()
         query["cursor"] = str(reached)

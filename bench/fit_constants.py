@@ -133,6 +133,12 @@ def render(name: str, coefficients: list[float]) -> str:
     return f"{name} = (\n" + "".join(f"    {float(c)!r},\n" for c in coefficients) + ")\n"
 
 
+def render_row(row: list[float]) -> str:
+    if len(row) == 1:
+        return f"    ({row[0]!r},),\n"
+    return "    (\n" + "".join(f"        {c!r},\n" for c in row) + "    ),\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write the module instead of printing it")
@@ -147,15 +153,11 @@ def main() -> None:
     text += f"\n# Bachelier's formula inverted, relative error {inverse_error:.1e}\n"
     text += render("BACHELIER_ABOVE", list(above)) + render("BACHELIER_BELOW", list(below))
     text += f"\n# Bachelier's to Black's total volatility, relative error {correction_error:.1e}\n"
-    text += (
-        "LOGNORMAL = (\n"
-        + "".join("    (\n" + "".join(f"        {c!r},\n" for c in row) + "    ),\n" for row in rows)
-        + ")\n"
-    )
+    text += "LOGNORMAL = (\n" + "".join(render_row(row) for row in rows) + ")\n"
     if write:
         MODULE.write_text(text)
     else:
-        print(text)
+        print(text, end="")
 
 
 if __name__ == "__main__":

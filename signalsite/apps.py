@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class SignalsiteConfig(AppConfig):
     name = "signalsite"
     verbose_name = "Signal Service"
+
+    def ready(self) -> None:
+        from signalsite import celery  # noqa: F401 - shared tasks belong to the application that exists first

@@ -1,10 +1,19 @@
 """The Celery application."""
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
 app = Celery("signalsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.worker_init.connect
+def load_kernels(**_: Any) -> None:
+    """Once in the parent, so that no task waits for it and the pool's processes share the memory."""
+    from signals.greeks.core.engine import warm
+
+    warm()

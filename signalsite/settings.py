@@ -6,6 +6,7 @@ process or opens a connection.
 
 import os
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ from signalsite.embedded import state as embedded
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = embedded.state_dir()
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text.strip())
+    except ValueError as error:
+        raise EnvError(f"WEBHOOK_ALLOWED_NETWORKS: {error}") from error
+
 
 try:
     ENVIRONMENT = env.str("SIGNALSITE_ENV", "development", validate=validate.OneOf(["development", "production"]))
@@ -39,7 +48,13 @@ try:
     DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
     API_V2_BATCH_SIZE = env.int("API_V2_BATCH_SIZE", 100, validate=validate.Range(min=1, max=1000))
     BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 100_000, validate=validate.Range(min=1, max=1_000_000))
+    BATCH_MAX_OPEN_JOBS = env.int("BATCH_MAX_OPEN_JOBS", 100, validate=validate.Range(min=1))  # of one user
+    JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=validate.Range(min=0.001))
     BATCH_MAX_BODY_BYTES = env.int("BATCH_MAX_BODY_BYTES", 64 << 20, validate=validate.Range(min=1 << 10, max=1 << 30))
+    WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", DEVELOPMENT)
+    WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", [], subcast=_network)
+    WEBHOOK_MAX_ATTEMPTS = env.int("WEBHOOK_MAX_ATTEMPTS", 10, validate=validate.Range(min=1, max=100))
+    WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", max(WORKERS // 2, 1), validate=validate.Range(min=1, max=512))
 except EnvError as error:
     raise ImproperlyConfigured(f"environment: {error}") from error
 
@@ -156,6 +171,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 15,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_IGNORE_RESULT = True  # a job's truth is its rows in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -170,7 +186,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_DB_REUSE_MAX = 1000  # else the worker closes its connection after each task: 170 tasks/s instead of 1,200
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
-    "requeue-stalled-chunks": {"task": "batch.requeue_stalled", "schedule": 10.0, "options": {"expires": 10}},
+    "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
+    "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 # HTTP API

@@ -6,3 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
 application = get_wsgi_application()
+
+from signals.greeks.core.engine import warm  # noqa: E402 - after the settings, which say where kernels are cached
+
+warm()  # no request waits for it

@@ -1,7 +1,7 @@
 """pytest plugin (`-p tests.servers`): the tests have servers of their own, on a state folder of their own.
 
 It is imported before the settings are. TEST_DATABASE_URL and TEST_REDIS_URL name other servers, TEST_STATE another
-state folder (two test runs at once need one each); whatever the environment says for a normal run (DATABASE_URL,
+state folder; whatever the environment says for a normal run (DATABASE_URL,
 REDIS_URL, CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
 """
 
@@ -32,7 +32,7 @@ def _free_state() -> Path:
     raise SystemExit("twenty test runs at once: something is left over")
 
 
-os.environ["SIGNALSITE_STATE"] = os.environ.get("TEST_STATE") or f"{state.own_state_dir()}-test"
+os.environ["SIGNALSITE_STATE"] = os.environ.get("TEST_STATE") or str(_free_state())
 for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
     os.environ.pop(name, None)
     if given := os.environ.get(f"TEST_{name}"):

@@ -54,6 +54,16 @@ class Items:
             {at - start: reason for at, reason in self.refused.items() if start <= at < stop},
         )
 
+    def extend(self, other: "Items", places: Sequence[int]) -> None:
+        """Append the items of another run that stand at these places."""
+        for place in places:
+            at = len(self.keys)
+            self.keys.append(other.keys[place])
+            self.custom_ids.append(other.custom_ids[place])
+            for name, values in other.overrides.items():
+                if place in values:
+                    self.overrides.setdefault(name, {})[at] = values[place]
+
     def to_json(self) -> dict[str, Any]:
         kept: dict[str, Any] = {"keys": self.keys}
         if any(self.custom_ids):

@@ -10,6 +10,9 @@ from rest_framework import serializers
 
 from batch.core.items import Bounds, Items
 
+IDENTITY: Mapping[str, type] = {"position": int, "custom_id": str, "instrument_key": str}
+"""The columns that every answer begins with, whatever its kind, and their types."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -24,12 +27,14 @@ class Prepared:
 
 class Kind(ABC):
     name: str
+    version: int
+    """Of the computing: counted up when the same inputs would get another answer."""
     params_serializer: type[serializers.Serializer]
     overrides: Mapping[str, Bounds]
     """What an item may set for itself, and within which bounds."""
-    fields: tuple[str, ...]
-    """Columns of an answer, after position, custom_id and instrument_key; the first three are status, reason,
-    retryable."""
+    fields: Mapping[str, type]
+    """Columns of an answer after IDENTITY, in order, with the type of each (str, float, bool or int; any may be null);
+    the first three are status, reason, retryable."""
 
     @abstractmethod
     def check_selector(self, selector: Mapping[str, Any]) -> None:
@@ -52,5 +57,10 @@ class Kind(ABC):
     @abstractmethod
     def compute(
         self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
-    ) -> dict[str, list[Any]]:
-        """Columns by name of `fields`, one element an item. NaN stands for null."""
+    ) -> tuple[dict[str, list[Any]], str]:
+        """Columns by name of `fields`, one element an item, NaN standing for null; and the digest of the stored data
+        that they were computed from."""
+
+    @abstractmethod
+    def digest(self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+        """The digest that `compute` would give now: the same digest means the same answers."""

@@ -23,8 +23,7 @@ from signals.greeks.core.conventions import (
     PriceSource,
 )
 from signals.greeks.market import load_market, market_from_json, market_to_json
-from signals.greeks.selectors import newest_quote_time, option_groups
-from signals.greeks.services import compute_greeks
+from signals.greeks.selectors import load_options, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
 from signals.instruments.selectors import chain_columns, find_underlying, newest_quote, quoted_at, select_options
 from signalsite.foundation.errors import InvalidInput
@@ -96,6 +95,7 @@ def greeks_params(values: Mapping[str, Any]) -> GreeksParams:
 
 class GreeksKind(Kind):
     name = "greeks"
+    version = 1
     params_serializer = GreeksParamsSerializer
     overrides = {
         "price": Bounds(0.0, 1e12, above=0.0),
@@ -104,29 +104,29 @@ class GreeksKind(Kind):
         "rate": _RATE,
         "dividend_yield": _RATE,
     }
-    fields = (
-        "status",
-        "reason",
-        "retryable",
-        "implied_volatility",
-        "delta",
-        "gamma",
-        "theta",
-        "vega",
-        "rho",
-        "theoretical_price",
-        "price_used",
-        "price_source",
-        "price_age_seconds",
-        "underlying_used",
-        "forward",
-        "forward_source",
-        "expiry_years",
-        "rate",
-        "dividend_yield",
-        "model",
-        "iv_source",
-    )
+    fields = {
+        "status": str,
+        "reason": str,
+        "retryable": bool,
+        "implied_volatility": float,
+        "delta": float,
+        "gamma": float,
+        "theta": float,
+        "vega": float,
+        "rho": float,
+        "theoretical_price": float,
+        "price_used": float,
+        "price_source": str,
+        "price_age_seconds": float,
+        "underlying_used": float,
+        "forward": float,
+        "forward_source": str,
+        "expiry_years": float,
+        "rate": float,
+        "dividend_yield": float,
+        "model": str,
+        "iv_source": str,
+    }
 
     def exchange(self, keys: Sequence[str], selector: Mapping[str, Any] | None) -> str:
         if selector is not None:
@@ -186,9 +186,16 @@ class GreeksKind(Kind):
 
     def compute(
         self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
-    ) -> dict[str, list[Any]]:
-        market = market_from_json(dict(context))
-        return compute_greeks(items.keys, items.overrides, as_of, greeks_params(params), market=market).columns
+    ) -> tuple[dict[str, list[Any]], str]:
+        from signals.greeks.services import compute_greeks  # loads the kernels, which most processes never need
+
+        chosen = greeks_params(params)
+        rows = load_options(items.keys, as_of, chosen.max_quote_age_seconds)
+        columns = compute_greeks(items.keys, rows, items.overrides, as_of, chosen, market_from_json(dict(context)))
+        return columns, rows.digest()
+
+    def digest(self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+        return load_options(items.keys, as_of, greeks_params(params).max_quote_age_seconds).digest()
 
 
 def _exchange(selector: Mapping[str, Any]) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from signals.greeks import selectors
-from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource
-from signals.greeks.core.evaluate import FORWARD_SOURCES, expiry_years
+from signals.greeks.core.conventions import FORWARD_SOURCES, ForwardSource, GreeksParams, PriceSource, expiry_years
 from signals.greeks.core.forward import Forward, ParityColumns, find_forward
 from signals.greeks.core.prices import choose_price
 from timeframes.core.sessions import local_date

@@ -1,5 +1,6 @@
 """What the pricing needs, read as columns: contracts with their quotes, and the market around them."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -105,6 +106,15 @@ class OptionRows:
     black76: np.ndarray
     dividend_yield: np.ndarray
     quotes: QuoteColumns
+
+    def digest(self) -> str:
+        """Of all that is here: the same digest means that the same was loaded."""
+        found = hashlib.blake2b(repr((self.underlying, self.expiry, self.product)).encode(), digest_size=16)
+        for column in (self.sign, self.strike, self.expires_at, self.black76, self.dividend_yield):
+            found.update(column.tobytes())
+        for name in self.quotes.__slots__:
+            found.update(getattr(self.quotes, name).tobytes())
+        return found.hexdigest()
 
 
 def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -> OptionRows:

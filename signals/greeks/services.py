@@ -1,28 +1,18 @@
 """Greeks of named instruments at one instant, each with its receipt or its reason."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
-from signals.greeks import selectors
-from signals.greeks.core.conventions import GreeksParams, Model
-from signals.greeks.core.evaluate import (
-    FORWARD_WORDS,
-    PRICE_WORDS,
-    VOLATILITY_WORDS,
-    GreeksFrame,
-    OptionColumns,
-    evaluate,
-)
+from signals.greeks.core.conventions import FORWARD_WORDS, PRICE_WORDS, VOLATILITY_WORDS, GreeksParams, Model
+from signals.greeks.core.evaluate import GreeksFrame, OptionColumns, evaluate
 from signals.greeks.core.reasons import RETRYABLE, reason
 from signals.greeks.core.status import Status
-from signals.greeks.market import Group, GroupMarket, Market, load_market
+from signals.greeks.market import GroupMarket, Market
+from signals.greeks.selectors import OptionRows
 from timeframes.core.keys import InvalidInstrumentKey, parse_key
-
-OVERRIDES = ("price", "underlying_price", "volatility", "rate", "dividend_yield")
-"""What a caller may set for one item, instead of what the market says."""
 
 Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> value
 
@@ -30,34 +20,10 @@ _NAN = float("nan")
 _UNKNOWN = GroupMarket(_NAN, -1, _NAN, _NAN, _NAN)
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Columns in the order of the keys: name -> list. NaN stands for null."""
-
-    status: list[Status]
-    columns: dict[str, list[object]]
-
-
-def _groups(rows: selectors.OptionRows) -> set[Group]:
-    return {
-        (underlying, expiry)
-        for underlying, expiry, sign in zip(rows.underlying, rows.expiry, rows.sign, strict=True)
-        if underlying and expiry and sign
-    }
-
-
 def compute_greeks(
-    keys: Sequence[str],
-    overrides: Overrides,
-    as_of: datetime,
-    params: GreeksParams,
-    *,
-    market: Market | None = None,
-) -> Answers:
-    """Greeks of each key. `market` is what `load_market` found for the whole job; without it, it is found here."""
-    rows = selectors.load_options(keys, as_of, params.max_quote_age_seconds)
-    if market is None:
-        market = load_market(_groups(rows), as_of, params)
+    keys: Sequence[str], rows: OptionRows, overrides: Overrides, as_of: datetime, params: GreeksParams, market: Market
+) -> dict[str, list[Any]]:
+    """Greeks of each key as columns by name, NaN for null, from what was loaded of the keys in the market around them."""
     options = _option_columns(rows, overrides, as_of, market)
     frame = evaluate(options, params)
     no_option = np.flatnonzero(np.isnan(rows.sign)).tolist()
@@ -75,7 +41,7 @@ def _refusal(key: str, product: str | None) -> str:
     return f"no instrument {key} is known"
 
 
-def _option_columns(rows: selectors.OptionRows, overrides: Overrides, as_of: datetime, market: Market) -> OptionColumns:
+def _option_columns(rows: OptionRows, overrides: Overrides, as_of: datetime, market: Market) -> OptionColumns:
     shared = list(dict.fromkeys(zip(rows.underlying, rows.expiry, strict=True)))
     number = {group: at for at, group in enumerate(shared)}
     group = np.array([number[pair] for pair in zip(rows.underlying, rows.expiry, strict=True)], dtype=np.intp)
@@ -112,7 +78,7 @@ def _option_columns(rows: selectors.OptionRows, overrides: Overrides, as_of: dat
 
 def _answers(
     frame: GreeksFrame, options: OptionColumns, refused: Mapping[int, str], as_of: datetime, params: GreeksParams
-) -> Answers:
+) -> dict[str, list[Any]]:
     for place in refused:
         frame.status[place] = Status.BAD_INPUT
     status = [Status(code) for code in frame.status.tolist()]
@@ -132,7 +98,7 @@ def _answers(
         )
     quoted = (frame.price_source >= 0) & (frame.price_source < len(PRICE_WORDS) - 2)
     age = np.where(quoted, as_of.timestamp() - options.quotes.time, np.nan)
-    columns: dict[str, list[object]] = {
+    return {
         "status": [code.word for code in status],
         "reason": list(reasons),
         "retryable": [code in RETRYABLE for code in status],
@@ -155,4 +121,3 @@ def _answers(
         "model": [Model.BLACK76 if flag else Model.BSM for flag in frame.black76.tolist()],
         "iv_source": [VOLATILITY_WORDS[code] for code in frame.iv_source.tolist()],
     }
-    return Answers(status, columns)

@@ -22,7 +22,8 @@ import sys
 import time
 from pathlib import Path
 
-from .process import living_in
+from signalsite.foundation.process import living_in
+
 from .servers import SERVERS, Server
 from .state import CHECKOUT
 

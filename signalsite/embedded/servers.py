@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from signalsite.foundation.process import ends_with_parent
+
 from .binaries import EmbeddedError, all_may_enter, postgres_bin, system_user, valkey_server
-from .process import ends_with_parent
 from .state import PORT, REDIS_SOCKET, make_state, socket_dir
 
 POSTGRES_OPTIONS = {

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TextIO
 
-from .process import ends_with_parent
+from signalsite.foundation.process import ends_with_parent
 
 GRACE = 20.0  # seconds between TERM and KILL
 STEADY = 30.0  # a process that has lived so long starts with the shortest delay when it dies

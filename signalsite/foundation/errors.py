@@ -51,3 +51,11 @@ class InvalidInput(SignalServiceError, ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class Conflict(SignalServiceError):
+    """What is asked cannot be done in the state that things are in."""
+
+
+class LimitExceeded(SignalServiceError):
+    """The caller has as much of something as one may have; it passes."""

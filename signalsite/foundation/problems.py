@@ -11,7 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from signalsite.foundation.errors import DataAccessError, InvalidInput
+from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -63,6 +63,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, InvalidInput):
         set_rollback()
         return problem(400, str(error), errors=[{"field": error.field, "detail": str(error)}])
+    if isinstance(error, Conflict):
+        set_rollback()
+        return problem(409, str(error))
+    if isinstance(error, LimitExceeded):
+        set_rollback()
+        return problem(429, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, OperationalError | InterfaceError | DataAccessError):
         logger.error("storage did not answer: %s", error, exc_info=error)
         return problem(503, "storage is not available, try again", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch.core.chunks import chunk_size
+from batch.core.chunk_size import chunk_size
 from batch.core.items import Bounds, Items, read_items
 from signalsite.foundation.errors import InvalidInput
 

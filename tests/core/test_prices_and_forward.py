@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from signals.greeks.core.conventions import ForwardSource, PriceSource
+from signals.greeks.core.conventions import PRICE_SOURCES, ForwardSource, PriceSource
 from signals.greeks.core.forward import ParityColumns, find_forward, parity_forward
-from signals.greeks.core.prices import PRICE_SOURCES, QuoteColumns, choose_price
+from signals.greeks.core.prices import QuoteColumns, choose_price
 
 NAN = math.nan
 

@@ -17,6 +17,7 @@ from signalsite.embedded.service import running_service
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
+ALLOWED_RECEIVER = "127.0.0.2"  # where webhooks may go though it is not public
 ACCOUNTS = {"alice": False, "bob": False, "staff": True}
 _MAKE_ACCOUNTS = """
 import os
@@ -61,8 +62,10 @@ def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     succeed("simulate_market", "--seed", "11", "--at", AT)
     succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, NAMES=",".join(passwords), PASSWORDS=",".join(passwords.values()))
     log = tmp_path_factory.mktemp("service") / "up.log"
-    with running_service(log, "--workers", "2") as service:
-        yield service.address
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEBHOOK_ALLOWED_NETWORKS", f"{ALLOWED_RECEIVER}/32")
+        with running_service(log, "--workers", "2") as service:
+            yield service.address
     print(log.read_text()[-4000:])
 
 

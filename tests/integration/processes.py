@@ -7,8 +7,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from signalsite.embedded.process import living_in
 from signalsite.embedded.state import SHARED, own_state_dir
+from signalsite.foundation.process import living_in
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,17 +2,38 @@
 
 import argparse
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import pyarrow
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from batch import exports, runner
+from batch import runner
+from batch.client import ApiError, Client, Job, ServiceUnreachable
+from batch.exports.writers import WRITERS
 from batch.kinds.greeks import GreeksParamsSerializer
-from batch.models import Job
-from batch.serializers import JobSubmissionSerializer
-from signalsite.foundation.errors import InvalidInput
-from signalsite.foundation.problems import flat_errors
+
+FILE_WRITERS = {".csv": WRITERS["csv"], ".parquet": WRITERS["parquet"]}
+COLUMNS = (
+    "instrument_key",
+    "status",
+    "reason",
+    "implied_volatility",
+    "delta",
+    "gamma",
+    "theta",
+    "vega",
+    "rho",
+    "price_used",
+    "price_source",
+    "underlying_used",
+    "forward",
+    "forward_source",
+    "expiry_years",
+    "rate",
+)
 
 
 def parameter(text: str) -> tuple[str, str]:
@@ -47,38 +68,63 @@ class Command(BaseCommand):
         parser.add_argument("--out", metavar="FILE", help="write .csv or .parquet, one row an item; default: a summary")
 
     def handle(self, **options: Any) -> None:
-        selector: dict[str, Any] = {name: options[name] for name in ("underlying", "exchange") if options[name]}
-        if options["expiry"]:
-            selector["expiries"] = options["expiry"]
-        for window in ("strike", "moneyness"):
-            if options[window]:
-                selector[window] = dict(zip(("min", "max"), options[window], strict=True))
-        body = {"kind": "greeks", "selector": selector, "params": dict(options["param"]), "as_of": options["at"]}
-        serializer = JobSubmissionSerializer(data=body)
-        try:
-            write = exports.writer(options["out"]) if options["out"] else None
-            valid = serializer.is_valid()
-        except InvalidInput as error:
-            raise CommandError(f"{error.field}: {error}") from error
-        if not valid:
-            raise CommandError("; ".join(f"{row['field']}: {row['detail']}" for row in flat_errors(serializer.errors)))
-
-        job = runner.submit(serializer.validated_data)
-        with runner.worker(notify=self.stderr.write), tqdm(total=1, unit=" items", file=sys.stderr) as bar:
-            for state in runner.follow(job):
-                bar.total = state.total or 1
-                bar.update(state.completed + state.failed - bar.n)
-            job = state
-        if job.status != Job.Status.COMPLETED:
-            raise CommandError(f"job {job.pk} {job.status}: {job.error}")
-        if write:
-            write(exports.result_batches(job))
-        elapsed = (job.finished_at or job.created_at) - job.created_at
+        out = Path(options["out"]) if options["out"] else None
+        if out and out.suffix.lower() not in FILE_WRITERS:
+            raise CommandError(f"out: {out} must end in {' or '.join(FILE_WRITERS)}")
+        with runner.client() as client:
+            try:
+                job = self.run(client, selector(options), dict(options["param"]), options["at"])
+                if out:
+                    write(out, client.to_arrow(job))
+                reasons = Counter(row["status"] for row in client.results(job, status="failed"))
+            except ApiError as error:
+                wrong = "; ".join(f"{row.field}: {row.detail}" for row in error.errors)
+                raise CommandError(wrong or str(error)) from error
+            except (ServiceUnreachable, runner.WorkerEnded) as error:
+                raise CommandError(str(error)) from error
         self.stdout.write(
-            f"job {job.pk} as of {job.as_of:%Y-%m-%d %H:%M:%S %Z}: {job.total} items, {job.completed} with a value, "
-            f"{job.failed} with a reason, in {elapsed.total_seconds():.2f} s"
+            f"job {job.id} as of {job.as_of:%Y-%m-%d %H:%M:%S %Z}: {job.counts.total} items, "
+            f"{job.counts.completed} with a value, {job.counts.failed} with a reason, in {job.duration_seconds:.2f} s"
         )
-        for status, count in exports.count_by_status(job):
+        for status, count in [("ok", job.counts.completed), *reasons.most_common()]:
             self.stdout.write(f"  {status:16} {count}")
-        if options["out"]:
-            self.stdout.write(f"written to {options['out']}")
+        if out:
+            self.stdout.write(f"written to {out}")
+
+    def run(self, client: Client, chosen: dict[str, Any], params: dict[str, Any], at: str | None) -> Job:
+        """The completed job. Interrupted, it is cancelled."""
+        job = client.submit(selector=chosen, params=params, as_of=at)
+        try:
+            with runner.worker(notify=self.stderr.write) as check, tqdm(total=1, unit=" items", file=sys.stderr) as bar:
+
+                def show(state: Job) -> None:
+                    check()
+                    bar.total = state.counts.total or 1
+                    bar.update(state.counts.answered - bar.n)
+
+                job = client.wait(job, progress=show)
+        except KeyboardInterrupt:
+            client.cancel(job)
+            raise
+        if job.status != "completed":
+            raise CommandError(f"job {job.id} {job.status}: {job.error}")
+        return job
+
+
+def selector(options: dict[str, Any]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {name: options[name] for name in ("underlying", "exchange") if options[name]}
+    if options["expiry"]:
+        chosen["expiries"] = options["expiry"]
+    for window in ("strike", "moneyness"):
+        if options[window]:
+            chosen[window] = dict(zip(("min", "max"), options[window], strict=True))
+    return chosen
+
+
+def write(path: Path, answers: pyarrow.Table) -> None:
+    """One row an item, in the columns of the command; the format by the name of the file."""
+    table = answers.select(COLUMNS)
+    with path.open("wb") as file:
+        writer = FILE_WRITERS[path.suffix.lower()](file, table.schema)
+        writer.write(table)
+        writer.close()

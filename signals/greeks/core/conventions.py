@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 DEFAULT_RATE = 0.065
 """Continuously compounded, a year: near the Indian three-month treasury bill. A caller who knows better says `rate`."""
 
@@ -64,3 +66,31 @@ class GreeksParams:
     price: PriceSource = PriceSource.AUTO
     fallback_volatility: FallbackVolatility = FallbackVolatility.NONE
     max_quote_age_seconds: float = 86400.0  # an older quote is no quote: yesterday's price beside today's spot misleads
+
+
+PRICE_SOURCES: tuple[PriceSource, ...] = (
+    PriceSource.MID,
+    PriceSource.LAST,
+    PriceSource.SETTLE,
+    PriceSource.CLOSE,
+)
+"""The order in which `auto` looks. Columns of codes are indexes into these tuples, -1 for none."""
+
+FORWARD_SOURCES: tuple[ForwardSource, ...] = (
+    ForwardSource.PARITY,
+    ForwardSource.FUTURE,
+    ForwardSource.SPOT,
+    ForwardSource.CARRIED_FUTURE,
+    ForwardSource.OVERRIDE,
+)
+PRICE_WORDS: tuple[str | None, ...] = (*PRICE_SOURCES, PriceSource.OVERRIDE, None)  # -1 is none
+FORWARD_WORDS: tuple[str | None, ...] = (*FORWARD_SOURCES, None)
+VOLATILITY_SOURCES: tuple[VolatilitySource, ...] = tuple(VolatilitySource)
+VOLATILITY_WORDS: tuple[str | None, ...] = (*VOLATILITY_SOURCES, None)
+
+
+def expiry_years(day_count: DayCount, seconds_to_expiry: np.ndarray, days_to_expiry: np.ndarray) -> np.ndarray:
+    if day_count is DayCount.EXACT:
+        return seconds_to_expiry / SECONDS_PER_YEAR
+    # A contract is over at its moment of expiry under either convention.
+    return np.where(seconds_to_expiry > 0, days_to_expiry / DAYS_PER_YEAR, np.minimum(seconds_to_expiry, 0.0))

@@ -5,33 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from signals.greeks.core.conventions import (
-    DAYS_PER_YEAR,
-    SECONDS_PER_YEAR,
-    DayCount,
+    FORWARD_SOURCES,
+    PRICE_SOURCES,
+    VOLATILITY_SOURCES,
     FallbackVolatility,
     ForwardSource,
     GreeksParams,
     Model,
-    PriceSource,
     VolatilitySource,
+    expiry_years,
 )
 from signals.greeks.core.engine import implied_greeks, model_greeks
-from signals.greeks.core.prices import PRICE_SOURCES, QuoteColumns, choose_price
+from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
 
-FORWARD_SOURCES: tuple[ForwardSource, ...] = (
-    ForwardSource.PARITY,
-    ForwardSource.FUTURE,
-    ForwardSource.SPOT,
-    ForwardSource.CARRIED_FUTURE,
-    ForwardSource.OVERRIDE,
-)
 _SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
-PRICE_WORDS: tuple[str | None, ...] = (*PRICE_SOURCES, PriceSource.OVERRIDE, None)  # -1 is none
-FORWARD_WORDS: tuple[str | None, ...] = (*FORWARD_SOURCES, None)
-VOLATILITY_SOURCES: tuple[VolatilitySource, ...] = tuple(VolatilitySource)
-VOLATILITY_WORDS: tuple[str | None, ...] = (*VOLATILITY_SOURCES, None)
 _VIX_CAN_HELP = (
     Status.BELOW_INTRINSIC,
     Status.ABOVE_MAXIMUM,
@@ -76,23 +65,16 @@ class GreeksFrame:
     rho: np.ndarray  # per 0.01 of rate
     theoretical_price: np.ndarray
     price_used: np.ndarray
-    price_source: np.ndarray  # int8 index into PRICE_WORDS
+    price_source: np.ndarray  # int8 index into conventions.PRICE_WORDS
     underlying_used: np.ndarray  # what the model was given: spot for bsm, forward for black76
     forward: np.ndarray
-    forward_source: np.ndarray  # int8 index into FORWARD_WORDS
+    forward_source: np.ndarray  # int8 index into conventions.FORWARD_WORDS
     expiry_years: np.ndarray
     rate: np.ndarray
     dividend_yield: np.ndarray
     black76: np.ndarray  # bool
-    iv_source: np.ndarray  # int8 index into VOLATILITY_WORDS
+    iv_source: np.ndarray  # int8 index into conventions.VOLATILITY_WORDS
     vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
-
-
-def expiry_years(day_count: DayCount, seconds_to_expiry: np.ndarray, days_to_expiry: np.ndarray) -> np.ndarray:
-    if day_count is DayCount.EXACT:
-        return seconds_to_expiry / SECONDS_PER_YEAR
-    # A contract is over at its moment of expiry under either convention.
-    return np.where(seconds_to_expiry > 0, days_to_expiry / DAYS_PER_YEAR, np.minimum(seconds_to_expiry, 0.0))
 
 
 def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:

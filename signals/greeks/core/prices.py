@@ -4,15 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from signals.greeks.core.conventions import PriceSource
-
-PRICE_SOURCES: tuple[PriceSource, ...] = (
-    PriceSource.MID,
-    PriceSource.LAST,
-    PriceSource.SETTLE,
-    PriceSource.CLOSE,
-)
-"""The order in which `auto` looks; `choose_price` answers with an index into it, -1 for none."""
+from signals.greeks.core.conventions import PRICE_SOURCES, PriceSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

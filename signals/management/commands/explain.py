@@ -10,7 +10,6 @@ from signals.greeks.core.conventions import DayCount, ForwardSource, GreeksParam
 from signals.greeks.core.oracle import py_vollib_greeks
 from signals.greeks.market import load_market
 from signals.greeks.selectors import load_options, newest_quote_time
-from signals.greeks.services import compute_greeks
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import parse_instant
@@ -61,9 +60,11 @@ class Command(BaseCommand):
         rows = load_options([str(key)], as_of, params.max_quote_age_seconds)
         if rows.underlying[0] is None or rows.expiry[0] is None or not math.isfinite(rows.sign[0]):
             raise CommandError(f"{key} is not a known option")
+        from signals.greeks.services import compute_greeks  # loads the kernels
+
         market = load_market([(rows.underlying[0], rows.expiry[0])], as_of, params)
-        answers = compute_greeks([str(key)], {}, as_of, params, market=market)
-        answer: dict[str, Any] = {name: column[0] for name, column in answers.columns.items()}
+        columns = compute_greeks([str(key)], rows, {}, as_of, params, market)
+        answer: dict[str, Any] = {name: column[0] for name, column in columns.items()}
         around = market[rows.underlying[0], rows.expiry[0]]
         self._inputs(str(key), as_of, rows, around, answer)
         theirs = py_vollib_greeks(

@@ -1,0 +1,227 @@
+"""One chunk of a job: claimed, computed, kept. PostgreSQL's clock and an attempt number say whose it is."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import DatabaseError, connection, transaction
+from django.db.models.functions import Now
+
+from batch import outbox
+from batch.core.items import Items
+from batch.events import Event, happened
+from batch.kinds import KINDS
+from batch.kinds.base import Kind
+from batch.models import Chunk, Job
+from batch.results import OK, ResultRow, copy_in, encode
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15
+HEARTBEAT_SECONDS = 5
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    chunk_id: int
+    attempt: int
+    job_id: uuid.UUID
+    first_position: int
+    items: Items
+    kind: Kind
+    params: dict[str, Any]
+    context: dict[str, Any]
+    as_of: datetime
+    cancelling: bool
+
+
+_CLAIM = """
+UPDATE batch_chunk c SET status = 'running', attempt = attempt + 1, worker = %(worker)s, task_id = %(task)s,
+       started_at = now(), lease_until = now() + make_interval(secs => %(lease)s)
+FROM batch_job j
+WHERE c.id = %(chunk)s AND j.id = c.job_id AND j.status IN ('in_progress', 'cancelling')
+  AND (c.status = 'pending' OR (c.status = 'running' AND c.lease_until < now()))
+RETURNING c.attempt, c.job_id, c.first_position, c.items::text, j.kind, j.params::text, j.context::text, j.as_of,
+          j.status = 'cancelling'
+"""
+
+
+_BEAT = """
+UPDATE batch_chunk SET lease_until = now() + make_interval(secs => %s)
+WHERE id = %s AND attempt = %s AND status = 'running'
+"""
+
+
+def claim(chunk_id: int, *, worker: str, task_id: str) -> Claim | None:
+    """Take a chunk under a new attempt number, in one short transaction; None where it is done, held or not open."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"chunk": chunk_id, "worker": worker, "task": task_id, "lease": LEASE_SECONDS})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    attempt, job_id, first_position, items, kind, params, context, as_of, cancelling = row
+    return Claim(
+        chunk_id=chunk_id,
+        attempt=attempt,
+        job_id=job_id,
+        first_position=first_position,
+        items=Items.from_json(orjson.loads(items)),
+        kind=KINDS[kind],
+        params=orjson.loads(params),
+        context=orjson.loads(context),
+        as_of=as_of,
+        cancelling=cancelling,
+    )
+
+
+def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "") -> bool:
+    """Compute one chunk and keep its results; False where there was nothing to do or another attempt won.
+
+    An error in the computing gives the chunk back and is raised; the MAX_ATTEMPTS-th attempt ends it with a reason.
+    """
+    claimed = claim(chunk_id, worker=worker, task_id=task_id)
+    if claimed is None:
+        return False
+    if claimed.attempt > 1:
+        happened(Event.CHUNK_TAKEN_OVER, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, worker=worker)
+    digest = ""
+    if claimed.cancelling:
+        columns = _without_value(claimed, "cancelled", "the job was cancelled before this item was computed")
+    elif claimed.attempt > MAX_ATTEMPTS:
+        columns = _without_value(claimed, "internal_error", f"computing failed {MAX_ATTEMPTS} times")
+        happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=chunk_id)
+    else:
+        try:
+            with _heartbeat(claimed):
+                columns, digest = claimed.kind.compute(claimed.items, claimed.as_of, claimed.params, claimed.context)
+        except Exception as error:
+            _give_back(claimed)
+            happened(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
+            raise
+        refuse(columns, claimed.items.refused)
+    return _keep(claimed, encode(claimed.items, claimed.first_position, columns), digest)
+
+
+@contextmanager
+def _heartbeat(claimed: Claim) -> Iterator[None]:
+    """Keep the lease while the body runs. A chunk takes well under a second, so the thread rarely gets to beat."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not stop.wait(HEARTBEAT_SECONDS):
+                with connection.cursor() as cursor:
+                    cursor.execute(_BEAT, (LEASE_SECONDS, claimed.chunk_id, claimed.attempt))
+        except DatabaseError as error:  # the lease runs out and another attempt takes over; ours will be refused
+            logger.warning("chunk %s: heartbeat failed: %s", claimed.chunk_id, error)
+        finally:
+            connection.close()  # the thread's own
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _without_value(claimed: Claim, status: str, reason: str) -> dict[str, list[Any]]:
+    count = len(claimed.items)
+    columns: dict[str, list[Any]] = {name: [None] * count for name in claimed.kind.fields}
+    columns |= {"status": [status] * count, "reason": [reason] * count, "retryable": [True] * count}
+    refuse(columns, claimed.items.refused)
+    return columns
+
+
+def refuse(columns: dict[str, list[Any]], refused: Mapping[int, str]) -> None:
+    """What was wrong with an item at the door stands, whatever the computing made of it."""
+    for place, why in refused.items():
+        for column in columns.values():
+            column[place] = None
+        columns["status"][place], columns["reason"][place], columns["retryable"][place] = "bad_input", why, False
+
+
+def _give_back(claimed: Claim) -> None:
+    Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
+        status=Chunk.Status.PENDING, lease_until=None
+    )
+
+
+_FINISH_JOB = """
+UPDATE batch_job SET completed = completed + %(completed)s, failed = failed + %(failed)s,
+    status = CASE WHEN completed + failed + %(size)s < total THEN status
+                  WHEN status = 'cancelling' THEN 'cancelled' ELSE 'completed' END,
+    finished_at = CASE WHEN completed + failed + %(size)s < total THEN NULL ELSE now() END
+WHERE id = %(job)s RETURNING status
+"""
+
+
+def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
+    """Results, the chunk's mark and the job's counters in one transaction that holds only if the attempt is ours."""
+    completed = sum(row.status == OK for row in rows)
+    failed = len(rows) - completed
+    with transaction.atomic():
+        ours = Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
+            status=Chunk.Status.DONE,
+            finished_at=Now(),
+            lease_until=None,
+            completed=completed,
+            failed=failed,
+            digest=digest,
+        )
+        if not ours:
+            happened(Event.LATE_ATTEMPT_REFUSED, job=claimed.job_id, chunk=claimed.chunk_id, attempt=claimed.attempt)
+            return False
+        copy_in(claimed.job_id, rows)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _FINISH_JOB, {"completed": completed, "failed": failed, "size": len(rows), "job": claimed.job_id}
+            )
+            status = cursor.fetchone()[0]
+        if status in Job.TERMINAL:
+            outbox.enqueue(claimed.job_id)
+    if status in Job.TERMINAL:
+        logger.info("job ended", extra={"job": str(claimed.job_id), "status": status})
+    return True
+
+
+PATIENCE_EMPTY, PATIENCE_QUEUED = 8, 300  # seconds
+_STALLED_JOBS = """
+SELECT id FROM batch_job WHERE status = 'validating' AND created_at < now() - make_interval(secs => %(patience)s)
+ORDER BY created_at LIMIT %(most)s
+"""
+_STALLED = """
+WITH stalled AS (
+    SELECT c.id FROM batch_chunk c JOIN batch_job j ON j.id = c.job_id
+    WHERE j.status IN ('in_progress', 'cancelling')
+      AND CASE c.status
+          WHEN 'pending'
+              THEN coalesce(c.rung_at, j.started_at, j.created_at) < now() - make_interval(secs => %(patience)s)
+          WHEN 'running' THEN c.lease_until < now() AND coalesce(c.rung_at < now() - interval '10 seconds', true)
+          ELSE false END
+    ORDER BY j.created_at, c.number LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE batch_chunk SET rung_at = now() FROM stalled WHERE batch_chunk.id = stalled.id RETURNING batch_chunk.id
+"""
+
+
+def find_stalled(*, queued: int, most: int = 500) -> tuple[list[uuid.UUID], list[int]]:
+    """Jobs that nobody prepares and chunks that nobody works on: their tasks were lost, or their worker died.
+
+    `queued`: tasks that wait in the broker. While there are some, what waits is most likely among them, and is only
+    rung for again after long; a broker that is empty has lost them.
+    """
+    patience = {"patience": PATIENCE_QUEUED if queued else PATIENCE_EMPTY, "most": most}
+    with connection.cursor() as cursor:
+        cursor.execute(_STALLED_JOBS, patience)
+        jobs = [row[0] for row in cursor.fetchall()]
+        cursor.execute(_STALLED, patience)
+        return jobs, [row[0] for row in cursor.fetchall()]

@@ -1,0 +1,54 @@
+"""What a job would be and take, without keeping it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from batch.core.chunk_size import chunk_size
+from batch.services import Submission
+
+FIRST_GUESS = 5000.0
+"""Items a second, until this installation has computed a job that tells."""
+
+_RATE = """
+SELECT sum(total) / nullif(sum(extract(epoch FROM finished_at - started_at)), 0) FROM (
+    SELECT total, started_at, finished_at FROM batch_job
+    WHERE kind = %s AND status = 'completed' AND reused_from_id IS NULL AND total >= 500
+    ORDER BY finished_at DESC LIMIT 20
+) recent
+"""
+_AHEAD = """
+SELECT coalesce(sum(c.size), 0) FROM batch_chunk c JOIN batch_job j ON j.id = c.job_id
+WHERE c.status <> 'done' AND j.status IN ('validating', 'in_progress')
+"""
+
+
+def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
+    """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would."""
+    kind, refused = submission.kind, dict[int, str]()
+    if submission.items is not None:
+        total, refused, as_of = len(submission.items), submission.items.refused, submission.as_of
+    else:
+        prepared = kind.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
+        total, as_of = len(prepared.keys or ()), prepared.as_of
+    size = chunk_size(total, settings.WORKERS)
+    with connection.cursor() as cursor:
+        cursor.execute(_RATE, (kind.name,))
+        rate = float(cursor.fetchone()[0] or FIRST_GUESS)
+        cursor.execute(_AHEAD)
+        ahead = int(cursor.fetchone()[0])
+    return {
+        "dry_run": True,
+        "kind": kind.name,
+        "params": submission.params,
+        "as_of": as_of,
+        "total": total,
+        "refused": [{"position": place, "reason": reason} for place, reason in sorted(refused.items())[:100]],
+        "refused_count": len(refused),
+        "chunk_size": size,
+        "chunks": -(-total // size),
+        "estimated_seconds": round((total + ahead) / rate, 3),
+        "items_ahead": ahead,
+    }

@@ -1,0 +1,113 @@
+"""Results of an ended job as one stream (docs/exports.md)."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db import close_old_connections
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from batch.exports.asgi import SLOT
+from batch.exports.formats import FORMATS, Format
+from batch.exports.negotiation import CODINGS, ErrorsAsProblems, NoneAcceptable, choose_coding, choose_format
+from batch.final import validators
+from batch.models import Job
+from batch.selectors import get_job
+from signalsite.foundation.serializers import StrictSerializer
+
+TAGS = ["batch"]
+_VERSION = 1  # counted up when equal rows become other bytes: it is part of the ETag
+_STREAM: dict[Any, Any] = {
+    (200, each.media_type): OpenApiResponse(OpenApiTypes.BINARY, "The rows, in the order of the request.")
+    for each in FORMATS.values()
+}
+_RESPONSES: dict[Any, Any] = {
+    **_STREAM,
+    304: OpenApiResponse(description="Unchanged since the ETag or date that was sent."),
+    409: OpenApiResponse(description="The job has not ended yet; Retry-After says when to ask again."),
+}
+
+
+class NotEnded(APIException):
+    status_code = 409
+    default_detail = "the job has not ended; exports are of ended jobs (results gives what is complete so far)"
+    wait = 1  # Retry-After: 2
+
+
+class FormatQuerySerializer(StrictSerializer):
+    format = serializers.ChoiceField(list(FORMATS), required=False, help_text="Goes before the Accept header.")
+
+
+class ExportQuerySerializer(FormatQuerySerializer):
+    status = serializers.RegexField(
+        r"^[a-z_]{1,32}$", required=False, default="", help_text="A status word; `failed` means everything but ok."
+    )
+
+
+class ExportView(APIView):
+    content_negotiation_class = ErrorsAsProblems
+
+    @extend_schema(
+        tags=TAGS, parameters=[ExportQuerySerializer], responses=_RESPONSES, summary="All results of an ended job"
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+        query = ExportQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return _export(request, job_id, **query.validated_data)
+
+
+class ErrorsView(APIView):
+    content_negotiation_class = ErrorsAsProblems
+
+    @extend_schema(
+        tags=TAGS, parameters=[FormatQuerySerializer], responses=_RESPONSES, summary="Every item of it that is not ok"
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+        query = FormatQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return _export(request, job_id, **query.validated_data, status="failed")
+
+
+def _export(request: Request, job_id: uuid.UUID, *, status: str, format: str = "") -> HttpResponseBase:
+    owner = cast(User, request.user)  # the permission saw to it
+    job = get_job(owner, job_id)
+    chosen = choose_format(request._request, format)
+    coding = choose_coding(request.headers.get("Accept-Encoding"), ("identity",) if chosen.compressed else CODINGS)
+    if coding is None:
+        raise NoneAcceptable(f"content codings offered are {', '.join(CODINGS)}; parquet comes without one")
+    final = validators(job, "export", _VERSION, chosen.name, coding, status)
+    if final is None:
+        raise NotEnded
+    response = final.answer(request._request)
+    if response is None:
+        response = HttpResponse() if request.method == "HEAD" else _stream(request, owner, job, chosen, coding, status)
+        final.mark(response)
+        response["Content-Type"] = chosen.content_type
+        name = "-".join(filter(None, (job.kind, str(job.pk), status)))
+        response["Content-Disposition"] = f'attachment; filename="{name}.{chosen.name}"'
+        response["X-Accel-Buffering"] = "no"  # nginx would hold the first bytes back
+        if coding != "identity":
+            response["Content-Encoding"] = coding
+    close_old_connections()  # the answer may take long to send: the pool has its connection back before
+    return response
+
+
+def _stream(
+    request: Request, owner: User, job: Job, format_: Format, coding: str, status: str
+) -> StreamingHttpResponse:
+    from batch.exports.stream import encoded, over_threads  # loads pyarrow, which only exports need
+
+    parts: Iterator[bytes] = encoded(job, format_, coding, status)
+    scope: dict[str, Any] | None = getattr(request._request, "scope", None)
+    if scope is None:  # under WSGI a thread is taken for as long as the reader reads
+        return StreamingHttpResponse(parts)
+    scope[SLOT].claim(owner.pk)
+    streamed: AsyncIterator[bytes] = over_threads(parts)
+    return StreamingHttpResponse(streamed)

@@ -1,0 +1,1 @@
+"""Job results as files and streams: NDJSON, CSV, Parquet and Arrow, a page at a time."""

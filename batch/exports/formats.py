@@ -1,0 +1,26 @@
+"""The formats that results are given in."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    name: str  # also the ending of its files
+    media_type: str
+    parameters: str = ""
+    compressed: bool = False  # by itself: a content coding would only cost
+
+    @property
+    def content_type(self) -> str:
+        return self.media_type + self.parameters
+
+
+FORMATS = {
+    each.name: each
+    for each in (
+        Format("ndjson", "application/x-ndjson"),
+        Format("csv", "text/csv", "; charset=utf-8; header=present"),
+        Format("parquet", "application/vnd.apache.parquet", compressed=True),
+        Format("arrow", "application/vnd.apache.arrow.stream"),
+    )
+}

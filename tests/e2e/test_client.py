@@ -1,0 +1,234 @@
+"""The Python client against the real service, and in the process of a command."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import jwt
+import psutil
+import pytest
+
+from batch.client import ApiError, Client, Job
+from signalsite.embedded import state
+from signalsite.embedded.service import running_service
+from tests.e2e.conftest import AT, BATCH, ROOT, manage, succeed
+
+Login = Callable[[str], httpx.Client]
+CHAIN = {"underlying": "SIM@NIFTY"}
+
+
+@pytest.fixture(scope="module")
+def client(address: str, passwords: dict[str, str]) -> Iterator[Client]:
+    with Client(address, username="alice", password=passwords["alice"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def chain(client: Client) -> Job:
+    return client.wait(client.submit(selector=CHAIN, as_of=AT), timeout=60)
+
+
+@pytest.fixture(scope="module")
+def keys(client: Client, chain: Job) -> list[str]:
+    return [row["instrument_key"] for row in client.results(chain)]
+
+
+def test_a_job_from_submission_to_tables(client: Client, keys: list[str]) -> None:
+    items = [{"instrument_key": key, "custom_id": f"mine-{n}"} for n, key in enumerate(keys[:600])]
+    seen: list[Job] = []
+    job = client.submit([*items, "SIM@NIFTY@nonsense"], params={"rate": 0.07}, as_of=AT, reuse=False)
+    ended = client.wait(job, progress=seen.append, timeout=60)
+    assert (ended.status, ended.done, ended.progress, ended.error) == ("completed", True, 1.0, "")
+    assert ended.counts.total == ended.counts.answered == 601 and ended.counts.failed >= 1
+    assert seen[-1] == ended and [state.counts.answered for state in seen] == sorted(
+        state.counts.answered for state in seen
+    )
+    assert ended.as_of and ended.as_of.isoformat() == "2026-03-02T05:30:00+00:00"
+    rows = list(client.results(job))
+    assert [row["custom_id"] for row in rows[:-1]] == [item["custom_id"] for item in items]
+    failed = list(client.results(job, status="failed"))
+    assert len(failed) == ended.counts.failed and failed == [row for row in rows if row["status"] != "ok"]
+    table = client.to_arrow(job)
+    assert table.column("instrument_key").to_pylist() == [row["instrument_key"] for row in rows]
+    assert table.column("delta").to_pylist() == [row["delta"] for row in rows]
+    frame = client.to_pandas(job.id)
+    assert frame["delta"].mean() == pytest.approx(
+        sum(row["delta"] for row in rows if row["delta"] is not None) / ended.counts.completed
+    )
+    assert job.id in {
+        each.id for each in client.jobs(kind="greeks", created_after=job.created_at.replace(microsecond=0))
+    }
+
+
+def test_results_are_given_while_the_job_runs(client: Client, keys: list[str]) -> None:
+    job = client.submit((keys * 20)[:20_000], as_of=AT, reuse=False)
+    rows = client.results(job)
+    first = next(rows)
+    assert first["position"] == 0 and not client.job(job).done
+    assert [first["position"], *(row["position"] for row in rows)] == list(range(20_000))
+
+
+def test_a_submission_repeated_under_its_key_is_one_job(client: Client, keys: list[str]) -> None:
+    one, other = (client.submit(keys[:5], as_of=AT, idempotency_key="client-test") for _ in range(2))
+    assert one.id == other.id
+    with pytest.raises(ApiError) as error:
+        client.submit(keys[:6], as_of=AT, idempotency_key="client-test")
+    assert error.value.status == 422
+
+
+def test_an_estimate_makes_no_job(client: Client, keys: list[str]) -> None:
+    newest = next(client.jobs()).id
+    estimate = client.estimate([*keys[:99], {"instrument_key": keys[0], "price": "dear"}], as_of=AT)
+    assert (estimate.total, estimate.refused_count, estimate.refused[0]["position"]) == (100, 1, 99)
+    assert estimate.chunks >= 1 and estimate.estimated_seconds > 0
+    assert client.estimate(selector=CHAIN, as_of=AT).total == len(keys)
+    assert next(client.jobs()).id == newest
+
+
+def test_few_are_answered_at_once_and_more_too(client: Client, keys: list[str]) -> None:
+    for count in (3, 150):
+        answer = client.greeks(keys[:count], params={"rate": 0.05}, as_of=AT)
+        assert [row["instrument_key"] for row in answer.data] == keys[:count]
+        assert answer.counts.total == count == answer.counts.answered
+        assert answer.params["rate"] == 0.05 and answer.as_of.isoformat() == "2026-03-02T05:30:00+00:00"
+
+
+def test_a_cancelled_job_is_retried_as_another(client: Client, keys: list[str]) -> None:
+    job = client.submit((keys * 30)[:30_000], as_of=AT, reuse=False)
+    client.cancel(job)
+    ended = client.wait(job, timeout=60)
+    assert ended.status == "cancelled"
+    statuses = Counter(row["status"] for row in client.results(ended))
+    assert statuses.total() == 30_000 and statuses["cancelled"] > 0
+    again = client.wait(client.retry(ended), timeout=60)
+    assert again.retry_of == job.id and again.status == "completed"
+    assert again.counts.total >= statuses["cancelled"]
+
+
+def test_refusals_name_their_field(client: Client, address: str, passwords: dict[str, str]) -> None:
+    with pytest.raises(ApiError) as error:
+        client.submit(["A"], params={"forward": "futures"})
+    assert (error.value.status, [row.field for row in error.value.errors]) == (400, ["params.forward"])
+    with pytest.raises(ApiError) as error:
+        client.job("00000000-0000-0000-0000-000000000000")
+    assert error.value.status == 404
+    with Client(address, username="alice", password="wrong") as stranger, pytest.raises(ApiError) as error:
+        next(stranger.jobs())
+    assert error.value.status == 401
+
+
+def test_an_expired_token_is_refreshed(address: str, passwords: dict[str, str]) -> None:
+    """A token that is past its end by the service's own clock: its key signs one here, as only this test may."""
+    with Client(address, username="alice", password=passwords["alice"]) as client:
+        list(client.jobs())
+        tokens = client._http._client.auth
+        secret = state.secret(state.state_dir(), "secret_key")
+        claims = jwt.decode(tokens._access, secret, algorithms=["HS256"])  # type: ignore[union-attr]
+        expired = jwt.encode(claims | {"exp": int(time.time()) - 10}, secret, algorithm="HS256")
+        tokens._access = expired  # type: ignore[union-attr]
+        assert next(client.jobs()).kind == "greeks"
+        assert tokens._access != expired  # type: ignore[union-attr]
+
+
+def test_the_client_outlives_a_restart_of_the_service(address: str, passwords: dict[str, str], tmp_path: Path) -> None:
+    with running_service(tmp_path / "first.log", "--workers", "1") as service:
+        client = Client(service.address, username="alice", password=passwords["alice"])
+        assert next(client.jobs()).kind == "greeks"
+        port = int(service.address.rpartition(":")[2])
+    again = subprocess.Popen(
+        [sys.executable, "manage.py", "up", "--no-flower", "--workers", "1", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with client:
+            assert client.submit(selector=CHAIN, as_of=AT).status in ("validating", "in_progress", "completed")
+    finally:
+        again.terminate()
+        again.wait(60)
+
+
+# In the process of a command: batch_greeks
+
+
+def own_database() -> str:
+    """The address of the tests' PostgreSQL, as an operator writes that of his."""
+    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
+
+
+@pytest.fixture
+def workerless(address: str) -> dict[str, str]:
+    """The tests' database, and a broker of its own, where no worker listens."""
+    elsewhere = f"{state.state_dir()}-workerless"
+    numba = str(state.numba_cache_dir(state.state_dir()))
+    return {"DATABASE_URL": own_database(), "SIGNALSITE_STATE": elsewhere, "NUMBA_CACHE_DIR": numba}
+
+
+@pytest.mark.parametrize("hosts", [".signals.example,other.example", "*", "[::1]"])
+def test_batch_greeks_runs_under_productions_settings(address: str, tmp_path: Path, hosts: str) -> None:
+    environment = {
+        "SIGNALSITE_ENV": "production",
+        "SECRET_KEY": "of the tests, and long enough for Django's checks and for HS256",
+        "DATABASE_URL": own_database(),
+        "REDIS_URL": state.redis_url(state.state_dir()),
+        "ALLOWED_HOSTS": hosts,
+    }
+    out = tmp_path / "out.csv"
+    said = succeed("batch_greeks", "--underlying", "SIM@NIFTY", "--at", AT, "--out", str(out), **environment)
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert f"{len(rows)} items" in said and "ok" in {row["status"] for row in rows}
+    refused = manage("batch_greeks", "--underlying", "NOSUCH", **environment)
+    assert "CommandError: underlying: " in refused.stderr and "WARNING" not in refused.stderr
+
+
+def test_without_a_worker_the_command_brings_its_own_and_keeps_it_quiet(workerless: dict[str, str]) -> None:
+    done = manage("batch_greeks", "--underlying", "SIM@NIFTY", "--at", AT, **workerless)
+    assert done.returncode == 0, done.stderr
+    notice = re.search(r"no worker is running: starting one for this job \(log: (.+)\)\n", done.stderr)
+    assert notice and not Path(notice[1]).exists()
+    assert "items/s" in done.stderr and "celery" not in done.stderr and "concurrency" not in done.stderr
+
+
+def test_a_worker_that_ends_is_told_with_its_log(workerless: dict[str, str]) -> None:
+    with command("--underlying", "SIM@NIFTY", **workerless) as child:
+        worker = next(each for each in psutil.Process(child.pid).children() if "celery" in each.cmdline())
+        worker.kill()
+        said = child.communicate(timeout=60)[1]
+    assert child.returncode == 1
+    assert "the worker ended with exit code -9; the end of its log:" in said and "Traceback" not in said
+
+
+def test_an_interrupted_command_cancels_its_job(workerless: dict[str, str], login: Login) -> None:
+    with command("--exchange", "SIM", "--at", AT, **workerless) as child:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+    assert child.returncode == 130
+    newest = login("staff").get(f"{BATCH}/jobs").json()["results"][0]
+    assert newest["owner"] == "command-line" and newest["status"] in ("cancelling", "cancelled")
+
+
+@contextmanager
+def command(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """batch_greeks, which has just started its own worker."""
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "batch_greeks", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stderr
+        while "starting one" not in child.stderr.readline():
+            assert child.poll() is None
+        yield child
