@@ -75,6 +75,13 @@ def test_parts_survive_json_and_keep_their_places() -> None:
     assert items.part(6, 7).to_json() == {"keys": [KEY]}
 
 
+def test_items_are_taken_over_with_their_overrides() -> None:
+    items = read(*({"instrument_key": KEY, "custom_id": str(n), "price": n + 1} for n in range(5)), KEY)
+    some = Items([], [])
+    some.extend(items, [1, 5, 4])
+    assert some == Items([KEY] * 3, ["1", None, "4"], {"price": {0: 2.0, 2: 5.0}})
+
+
 @pytest.mark.parametrize(
     ("total", "workers", "size"),
     [(1, 2, 500), (1000, 2, 500), (10_000, 2, 1250), (100_000, 2, 5000), (100_000, 16, 1563)],

@@ -19,9 +19,6 @@ class QuoteColumns:
     volume: np.ndarray
     time: np.ndarray  # seconds since 1970, UTC
 
-    def take(self, index: np.ndarray) -> "QuoteColumns":
-        return QuoteColumns(**{name: getattr(self, name)[index] for name in self.__slots__})
-
 
 def mid_price(bid: np.ndarray, ask: np.ndarray) -> np.ndarray:
     """Middle of a two-sided market that is not crossed, else NaN."""
