@@ -6,6 +6,7 @@ class BatchConfig(AppConfig):
     verbose_name = "Batch"
 
     def ready(self) -> None:
-        from batch import metrics
+        from batch import metrics, progress
 
         metrics.register()
+        progress.register_topic()

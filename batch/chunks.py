@@ -13,7 +13,7 @@ import orjson
 from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
-from batch import outbox
+from batch import outbox, progress
 from batch.core.items import Items
 from batch.events import Event, happened
 from batch.kinds import KINDS
@@ -188,6 +188,7 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
             status = cursor.fetchone()[0]
         if status in Job.TERMINAL:
             outbox.enqueue(claimed.job_id)
+    progress.tell(claimed.job_id, ended=status in Job.TERMINAL)
     if status in Job.TERMINAL:
         logger.info("job ended", extra={"job": str(claimed.job_id), "status": status})
     return True

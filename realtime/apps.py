@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class RealtimeConfig(AppConfig):
     name = "realtime"
     verbose_name = "Real time"
+
+    def ready(self) -> None:
+        from realtime import metrics, topics
+
+        topics.register_own()
+        metrics.register()

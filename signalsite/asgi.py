@@ -11,6 +11,8 @@ from signalsite.wsgi import application as wsgi_application  # sets Django up
 
 from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now: no first export waits for it
 from batch.exports.asgi import Application, Exports, Receive, Scope, Send, is_export  # isort: skip
+from realtime.process import Lifespan  # isort: skip
+from realtime.routing import websocket  # isort: skip
 
 exports: Application = Exports(get_asgi_application())
 pages: Any = WSGIMiddleware(wsgi_application, workers=settings.WEB_THREADS)  # types of its own for the same protocol
@@ -20,4 +22,4 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     await (exports if is_export(scope) else pages)(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": http})
+application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})

@@ -55,6 +55,20 @@ try:
     WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", [], subcast=_network)
     WEBHOOK_MAX_ATTEMPTS = env.int("WEBHOOK_MAX_ATTEMPTS", 10, validate=validate.Range(min=1, max=100))
     WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", max(WORKERS // 2, 1), validate=validate.Range(min=1, max=512))
+
+    WEBSOCKET_MAX_CONNECTIONS = env.int("WEBSOCKET_MAX_CONNECTIONS", 10_000, validate=validate.Range(min=1))
+    WEBSOCKET_MAX_CONNECTIONS_PER_USER = env.int(
+        "WEBSOCKET_MAX_CONNECTIONS_PER_USER", 100, validate=validate.Range(min=1)
+    )
+    WEBSOCKET_HEARTBEAT_INTERVAL = env.float("WEBSOCKET_HEARTBEAT_INTERVAL", 30.0, validate=validate.Range(min=0.1))
+    WEBSOCKET_AUTH_SECONDS = env.float("WEBSOCKET_AUTH_SECONDS", 10.0, validate=validate.Range(min=0.1))
+    WEBSOCKET_TICKET_SECONDS = env.int("WEBSOCKET_TICKET_SECONDS", 30, validate=validate.Range(min=1, max=600))
+    WEBSOCKET_MAX_SUBSCRIPTIONS = env.int("WEBSOCKET_MAX_SUBSCRIPTIONS", 1000, validate=validate.Range(min=1))
+    WEBSOCKET_MAX_PENDING = env.int("WEBSOCKET_MAX_PENDING", 5000, validate=validate.Range(min=1))
+    WEBSOCKET_MAX_FRAME_BYTES = env.int("WEBSOCKET_MAX_FRAME_BYTES", 64 << 10, validate=validate.Range(min=256))
+    WEBSOCKET_MESSAGE_RATE = env.float("WEBSOCKET_MESSAGE_RATE", 50.0, validate=validate.Range(min=0.1))
+    WEBSOCKET_RESUME_LIMIT = env.int("WEBSOCKET_RESUME_LIMIT", 10_000, validate=validate.Range(min=0))
+    WEBSOCKET_ALLOWED_ORIGINS: list[str] = env.list("WEBSOCKET_ALLOWED_ORIGINS", [])
 except EnvError as error:
     raise ImproperlyConfigured(f"environment: {error}") from error
 

@@ -5,9 +5,13 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
+from realtime.ticket_views import TicketView
 from signalsite.health import health, ready
 
-v2 = [path("batch/", include("batch.urls"))]
+v2 = [
+    path("batch/", include("batch.urls")),
+    path("subscriptions/ticket", TicketView.as_view(), name="socket-ticket"),
+]
 
 urlpatterns = [
     path("health", health),

@@ -60,7 +60,7 @@ class Service:
         self.options = options
         self.begun = self.looked = time.monotonic()
         self.ready = False
-        self.supervisor = Supervisor([_web(options["port"]), _worker(options["workers"]), _beat()])
+        self.supervisor = Supervisor([web(options["port"]), _worker(options["workers"]), _beat()])
 
     def run(self) -> None:
         self.supervisor.run(self._look)
@@ -83,9 +83,11 @@ class Service:
                 self.supervisor.say(f"Flower: {address}")
 
 
-def _web(port: int) -> Process:
+def web(port: int) -> Process:
     command = [str(BIN / "uvicorn"), "signalsite.asgi:application", "--host", HOST, "--port", str(port)]
-    command += ["--lifespan", "off", "--log-level", "warning"]
+    command += ["--loop", "uvloop", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
+    command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
+    command += ["--lifespan", "on", "--log-level", "warning"]
     return Process("web", command, {"DATABASE_POOL": "true"})
 
 

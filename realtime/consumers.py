@@ -1,0 +1,190 @@
+"""The sockets' shell: let in, authenticate, read requests. Sending is the session's, what is sent the hub's.
+
+A plain ASGI application within Channels' routing: Channels' own consumer class would cost two more tasks and a thread
+hop for each socket and message, and its groups are not used (docs/websocket.md).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from realtime import subscriptions
+from realtime.admission import Places, origin_is_ours
+from realtime.core import messages, protocol
+from realtime.core.messages import Auth, InvalidMessage, Ping, Subscribe, Unsubscribe
+from realtime.core.protocol import Close, Code
+from realtime.core.token_bucket import TokenBucket
+from realtime.credentials import SUBPROTOCOL, Credential, NotAuthenticated, identify, offered
+from realtime.hub import Hub
+from realtime.metrics import TOTALS
+from realtime.process import the_hub
+from realtime.session import Identity, Send, Session
+
+logger = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+CREDENTIALS = "realtime.credentials"  # where `without_secrets` leaves them in the scope
+_places = Places()
+
+
+class Refused(Exception):
+    """The socket is to be closed with this code."""
+
+    def __init__(self, code: Close, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class Gone(Exception):
+    """The client has closed the socket."""
+
+
+class SocketConsumer:
+    """`token_in_address`: whether `?token=` is taken, as the first version of the API promises."""
+
+    def __init__(self, *, token_in_address: bool = False) -> None:
+        self._token_in_address = token_in_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
+        await send({"type": "websocket.accept", "subprotocol": chosen})  # or no client would hear why it is refused
+        if not _places.take():
+            await _refuse(send, Refused(Close.TOO_MANY, "this process has as many sockets as it may"))
+            return
+        try:
+            await self._serve(scope, receive, send)
+        except Gone:
+            pass
+        except Refused as refusal:
+            await _refuse(send, refusal)
+        finally:
+            _places.give_back()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not origin_is_ours(scope["headers"]):
+            raise Refused(Close.FOREIGN_ORIGIN, "the origin is not allowed")
+        hub = the_hub()
+        inbox = _Inbox(receive)
+        identity = await self._authenticate(scope, inbox, hub)
+        if not _places.take_for(identity.user_id):
+            raise Refused(Close.TOO_MANY, "the user has as many sockets as one may")
+        session = Session(send, identity, mailbox_limit=settings.WEBSOCKET_MAX_PENDING)
+        hub.join(session)
+        try:
+            session.reply(_welcome(scope))
+            await _converse(hub, session, inbox)
+        except Refused as refusal:
+            TOTALS.refused += 1
+            hub.leave(session)
+            await session.close(refusal.code, refusal.reason)
+        finally:
+            hub.leave(session)
+            session.end()
+            _places.give_back_for(identity.user_id)
+
+    async def _authenticate(self, scope: Scope, inbox: "_Inbox", hub: Hub) -> Identity:
+        """By subprotocol, by the address, or by the first message. Raises Refused."""
+        credential: Credential = offered(scope["subprotocols"])
+        in_address: Credential = scope.get(CREDENTIALS, Credential())
+        credential = credential or Credential(ticket=in_address.ticket)
+        if not credential and self._token_in_address:
+            credential = in_address
+        try:
+            if not credential:
+                async with asyncio.timeout(settings.WEBSOCKET_AUTH_SECONDS):
+                    message = messages.read(await inbox.next())
+                if not isinstance(message, Auth):
+                    raise NotAuthenticated("the first message must be auth")
+                credential = Credential(message.token, message.ticket)
+            return await identify(credential, hub.reader)
+        except TimeoutError as error:
+            raise Refused(Close.NOT_AUTHENTICATED, "no credential came in time") from error
+        except (NotAuthenticated, InvalidMessage) as error:
+            raise Refused(Close.NOT_AUTHENTICATED, _short(str(error))) from error
+        except (RedisError, OSError) as error:
+            logger.error("a ticket could not be read: %s", error)
+            raise Refused(Close.INTERNAL_ERROR, "storage does not answer, try again") from error
+
+
+class _Inbox:
+    """Messages as they come, within the limits on their size and rate."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        rate = settings.WEBSOCKET_MESSAGE_RATE
+        self._bucket = TokenBucket(rate=rate, burst=rate * 5, now=time.monotonic())
+
+    async def next(self) -> str:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            raise Gone
+        if not self._bucket.take(time.monotonic()):
+            raise Refused(Close.TOO_FAST, f"more than {settings.WEBSOCKET_MESSAGE_RATE:g} messages a second")
+        text: str | None = message.get("text")
+        if text is None:
+            text = message["bytes"].decode(errors="replace")
+        if len(text) > settings.WEBSOCKET_MAX_FRAME_BYTES:
+            raise Refused(Close.TOO_LARGE, f"a frame has at most {settings.WEBSOCKET_MAX_FRAME_BYTES} bytes")
+        return text
+
+
+async def _converse(hub: Hub, session: Session, inbox: _Inbox) -> None:
+    while True:
+        text = await inbox.next()
+        try:
+            message = messages.read(text)
+        except InvalidMessage as error:
+            session.reply(protocol.error(error.request_id, Code.INVALID_MESSAGE, str(error)))
+        else:
+            match message:
+                case Subscribe():
+                    await subscriptions.subscribe(hub, session, message)
+                case Unsubscribe():
+                    subscriptions.unsubscribe(hub, session, message)
+                case Ping():
+                    session.reply(protocol.pong(message.id, int(time.time() * 1000)))
+                case Auth():
+                    await _renew(hub, session, message)
+        await session.settled()
+
+
+async def _renew(hub: Hub, session: Session, message: Auth) -> None:
+    """A fresh token keeps the socket open for longer; it must be the same user's."""
+    try:
+        fresh = await identify(Credential(message.token, message.ticket), hub.reader)
+        if fresh.user_id != session.identity.user_id:
+            raise NotAuthenticated("the token is another user's")
+    except NotAuthenticated as error:
+        session.reply(protocol.error(message.id, Code.NOT_AUTHENTICATED, str(error)))
+    except (RedisError, OSError):
+        session.reply(protocol.error(message.id, Code.UNAVAILABLE, "storage does not answer, try again"))
+    else:
+        session.identity = fresh
+        session.reply(protocol.ack(message.id, "auth", []))
+
+
+def _welcome(scope: Scope) -> str:
+    label = parse_qs(scope["query_string"].decode("latin-1")).get("client_id", [""])[0]
+    return protocol.welcome(
+        client_id=_short(label),
+        heartbeat_seconds=settings.WEBSOCKET_HEARTBEAT_INTERVAL,
+        max_subscriptions=settings.WEBSOCKET_MAX_SUBSCRIPTIONS,
+    )
+
+
+async def _refuse(send: Send, refusal: Refused) -> None:
+    TOTALS.refused += 1
+    logger.info("socket refused: %s", refusal.reason)
+    await send({"type": "websocket.close", "code": int(refusal.code), "reason": refusal.reason})
+
+
+def _short(text: str) -> str:
+    return text[:100]  # a close frame's reason has at most 123 bytes

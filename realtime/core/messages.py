@@ -1,0 +1,102 @@
+"""What a client may send over a socket: a closed list, read strictly. docs/websocket.md describes it for callers."""
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+Cadence = Literal["raw", "100ms", "1s"]
+RequestId = str | int | None
+CADENCE_SECONDS: dict[str, float] = {"100ms": 0.1, "1s": 1.0}
+_ENTRY_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+
+
+class InvalidMessage(ValueError):
+    """The text is none of the messages below. `request_id` is the sender's, where that much could be read."""
+
+    def __init__(self, message: str, request_id: RequestId = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+
+class Auth(msgspec.Struct, tag="auth", frozen=True, forbid_unknown_fields=True):
+    """The first message of a socket that showed no credential when it connected; later, a fresh token."""
+
+    token: str = ""
+    ticket: str = ""
+    id: RequestId = None
+
+
+class Subscribe(msgspec.Struct, tag="subscribe", frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Either `topics`, or one `channel` with its instrument key and parameters.
+
+    `resume_from`: the last entry ID that the client has seen, one for all topics or one a topic.
+    """
+
+    topics: list[str] = []
+    channel: str = ""
+    instrument_key: str = ""
+    params: dict[str, Any] = {}
+    cadence: Cadence = "raw"
+    resume_from: str | dict[str, str] | None = None
+    id: RequestId = None
+
+    def resume_point(self, topic: str) -> str | None:
+        return self.resume_from.get(topic) if isinstance(self.resume_from, dict) else self.resume_from
+
+
+class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True, forbid_unknown_fields=True, kw_only=True):
+    topics: list[str] = []
+    channel: str = ""
+    instrument_key: str = ""
+    params: dict[str, Any] = {}
+    id: RequestId = None
+
+
+class Ping(msgspec.Struct, tag="ping", frozen=True, forbid_unknown_fields=True):
+    id: RequestId = None
+
+
+class Pong(msgspec.Struct, tag="pong", frozen=True):
+    """Answers nothing of ours; accepted, since clients of v1 send it."""
+
+    id: RequestId = None
+
+
+Incoming = Auth | Subscribe | Unsubscribe | Ping | Pong
+_decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
+
+
+class _OnlyId(msgspec.Struct):
+    id: RequestId = None
+
+
+_id_decoder = msgspec.json.Decoder(_OnlyId)
+
+
+def read(text: str) -> Incoming:
+    """Raises InvalidMessage, which says what is wrong and where."""
+    try:
+        message = _decoder.decode(text)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage(str(error), _read_id(text)) from error
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise InvalidMessage("not JSON that can be read") from error
+    if isinstance(message, Subscribe | Unsubscribe) and bool(message.topics) == bool(message.channel):
+        raise InvalidMessage("give either topics or channel", message.id)
+    if isinstance(message, Subscribe):
+        given = message.resume_from
+        points = given.values() if isinstance(given, dict) else [given] if given is not None else []
+        for point in points:
+            if not _ENTRY_ID.fullmatch(point):
+                raise InvalidMessage(
+                    f"resume_from: {point[:50]!r} is not an entry ID such as 1767000000000-0", message.id
+                )
+    return message
+
+
+def _read_id(text: str) -> RequestId:
+    try:
+        return _id_decoder.decode(text).id
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,290 @@
+"""The hub: one in each web process, in its event loop. It reads the streams that its sockets want and tells them.
+
+Each state is encoded once and put into the mailbox of every socket that wants it; each socket's own task sends from
+there. The hub itself never waits for a socket.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from realtime.audience import Audience, Stream, Topic
+from realtime.core import protocol
+from realtime.core.frames import BEGINNING, EntryId, Frame
+from realtime.core.messages import CADENCE_SECONDS
+from realtime.core.protocol import Close, GapReason
+from realtime.metrics import TOTALS
+from realtime.session import Session
+from realtime.topics import Feed
+from signalsite.foundation.publisher import Entry, StreamReader, Tail
+
+logger = logging.getLogger(__name__)
+
+BLOCK_MS = 100  # the longest that a stream asked for meanwhile waits to be read
+READ_COUNT = 500  # entries of a stream at once
+LET_SEND_SECONDS = 0.025  # of each reading: entries that come after it are told at once, and so conflate
+TAIL_COUNT = 500  # where no hashes keep the newest states
+LOOK_SECONDS = 2.0  # between looks at whether quiet streams are still what they were
+LINGER_SECONDS = 10.0  # that a stream is read on for nobody
+RETRY_SECONDS = (0.1, 2.0)
+
+
+class Hub:
+    def __init__(self, url: str) -> None:
+        self.reader = StreamReader(url)
+        self.sessions: set[Session] = set()
+        self.streams: dict[str, Stream] = {}
+        self._opening: dict[str, asyncio.Task[Stream]] = {}
+        self._some_stream = asyncio.Event()
+        self._dirty: dict[str, dict[tuple[Topic, Audience], int]] = {cadence: {} for cadence in CADENCE_SECONDS}
+        self._beats: deque[tuple[float, Session]] = deque()
+        self._looked = 0.0
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_up())]
+
+    # --- sockets ----------------------------------------------------------------------------------------------------
+
+    def join(self, session: Session) -> None:
+        self.sessions.add(session)
+        self._beats.append((time.monotonic() + settings.WEBSOCKET_HEARTBEAT_INTERVAL, session))
+
+    def leave(self, session: Session) -> None:
+        for topic in list(session.subscriptions):
+            self.detach(session, topic)
+        self.sessions.discard(session)
+
+    @contextlib.asynccontextmanager
+    async def reading(self, feed: Feed) -> AsyncIterator[Stream]:
+        """The feed's stream, read and known from before the body until after it. Raises RedisError or OSError."""
+        stream = self.streams.get(feed.stream)
+        if stream is None:
+            opening = self._opening.get(feed.stream)
+            if opening is None:
+                opening = self._opening[feed.stream] = asyncio.create_task(self._open(feed))
+                opening.add_done_callback(lambda _: self._opening.pop(feed.stream, None))
+            stream = await asyncio.shield(opening)
+        stream.pins += 1
+        try:
+            yield stream
+        finally:
+            stream.pins -= 1
+
+    def attach(self, session: Session, topic: str, feed: Feed, cadence: str, *, snapshot: bool = True) -> None:
+        """Subscribe, in the body of `reading`. The newest states go first, as snapshots."""
+        self.detach(session, topic)
+        stream = self.streams[feed.stream]
+        audience = stream.audience(topic, feed)
+        topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(topic.encode())]
+        if cadence != "raw":  # what the others wait for must not reach the newcomer after its snapshot
+            for each in topics:
+                self._tell_paced(cadence, each, audience, self._dirty[cadence].pop((each, audience), 0))
+        audience.add(session, cadence)
+        session.subscriptions[topic] = (feed, cadence)
+        if snapshot:
+            for each in topics:
+                if each.frame is not None:
+                    session.put_snapshot(each.frame)
+
+    def detach(self, session: Session, topic: str) -> bool:
+        """Unsubscribe; False where there was no such subscription."""
+        feed, cadence = session.subscriptions.pop(topic, (None, ""))
+        if feed is None:
+            return False
+        stream = self.streams[feed.stream]
+        stream.audience(topic, feed).remove(session, cadence)
+        stream.release(topic, feed)
+        return True
+
+    def detach_all(self, session: Session, topics: Iterable[str]) -> None:
+        for topic in topics:
+            self.detach(session, topic)
+
+    async def close_all(self, code: Close, reason: str, last_words: list[str]) -> None:
+        """Tell every socket its last words (in turn one of them) and close it."""
+        sessions = list(self.sessions)
+        for session in sessions:
+            self.leave(session)
+        await asyncio.gather(
+            *(session.close(code, reason, last_words[i % len(last_words)]) for i, session in enumerate(sessions))
+        )
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.reader.close()
+
+    # --- streams ----------------------------------------------------------------------------------------------------
+
+    async def _open(self, feed: Feed) -> Stream:
+        stream = Stream(feed)
+        _remember(stream, await self.reader.tail(feed.stream, feed.hashes, count=1 if stream.hashes else TAIL_COUNT))
+        self.streams[feed.stream] = stream
+        TOTALS.streams = len(self.streams)
+        self._some_stream.set()
+        return stream
+
+    async def _read(self) -> None:
+        """Read for ever. What fails is said once, tried again, and followed by a look at what was missed."""
+        delay, failing = RETRY_SECONDS[0], False
+        while True:
+            try:
+                await self._some_stream.wait()
+                if time.monotonic() - self._looked > LOOK_SECONDS or failing:
+                    await self._look(everywhere=failing)
+                if failing:
+                    logger.warning("the hub reads its streams again")
+                    delay, failing = RETRY_SECONDS[0], False
+                positions = {name: stream.position for name, stream in self.streams.items()}
+                if positions:
+                    found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
+                    await self._tell_all(found)
+            except (RedisError, OSError) as error:
+                if not failing:
+                    logger.error("the hub cannot read its streams, and tries again: %s", error)
+                failing = True
+            except Exception:
+                logger.exception("the hub failed, and goes on")
+                failing = True
+            if failing:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_SECONDS[1])
+
+    async def _tell_all(self, found: list[tuple[str, list[Entry]]]) -> None:
+        begun = time.monotonic()
+        for name, entries in found:
+            stream = self.streams.get(name)
+            if stream is None:
+                continue
+            if len(entries) == READ_COUNT and await self._was_trimmed(stream):
+                continue
+            stream.seen = True
+            for entry_id, fields in entries:
+                for topic, data in fields.items():
+                    self._tell(stream.topic(topic), entry_id, data)
+                stream.position = entry_id
+                if time.monotonic() - begun < LET_SEND_SECONDS:
+                    await asyncio.sleep(0)  # the sockets' tasks send
+
+    def _tell(self, topic: Topic, entry_id: str, data: bytes) -> None:
+        before = topic.frame
+        frame = topic.frame = Frame(topic.name, entry_id, before.seq if before else None, data)
+        for audience in topic.audiences:
+            for session in audience.raw:
+                session.put(frame)
+            for cadence in audience.paced:
+                dirty = self._dirty[cadence]
+                if not dirty:
+                    asyncio.get_running_loop().call_later(CADENCE_SECONDS[cadence], self._pace, cadence)
+                dirty[topic, audience] = dirty.get((topic, audience), 0) + 1
+
+    def _pace(self, cadence: str) -> None:
+        dirty, self._dirty[cadence] = self._dirty[cadence], {}
+        for (topic, audience), states in dirty.items():
+            self._tell_paced(cadence, topic, audience, states)
+
+    def _tell_paced(self, cadence: str, topic: Topic, audience: Audience, states: int) -> None:
+        if states and topic.frame is not None:
+            for session in audience.paced.get(cadence, ()):
+                session.mailbox.conflated += states - 1
+                session.put(topic.frame)
+
+    # --- what goes wrong --------------------------------------------------------------------------------------------
+
+    async def _was_trimmed(self, stream: Stream) -> bool:
+        """We are far behind: has the stream been trimmed past us? Then everyone hears of it, and we go to its end."""
+        bounds = (await self.reader.bounds([stream.name]))[stream.name]
+        if bounds is None or bounds.first is None or EntryId.of(bounds.first) <= EntryId.of(stream.position):
+            return False
+        if stream.position == BEGINNING:
+            return False
+        await self._begin_anew(stream, GapReason.TRIMMED)
+        return True
+
+    async def _look(self, *, everywhere: bool) -> None:
+        """Are the streams that nothing came from still those that we have read?"""
+        self._looked = time.monotonic()
+        quiet = [name for name, stream in self.streams.items() if everywhere or not stream.seen]
+        for stream in self.streams.values():
+            stream.seen = False
+        for name, bounds in (await self.reader.bounds(quiet)).items() if quiet else ():
+            stream_ = self.streams.get(name)
+            if stream_ is None:
+                continue
+            position = EntryId.of(stream_.position)
+            if (bounds is None and stream_.position != BEGINNING) or (bounds and EntryId.of(bounds.last) < position):
+                await self._begin_anew(stream_, GapReason.RESET)
+            elif bounds and bounds.first:
+                if EntryId.of(bounds.first) > position > EntryId.of(BEGINNING) and EntryId.of(bounds.last) > position:
+                    await self._begin_anew(stream_, GapReason.TRIMMED)
+                stream_.forget_before(bounds.first)
+
+    async def _begin_anew(self, stream: Stream, reason: GapReason) -> None:
+        logger.warning("stream %s: %s", stream.name, reason)
+        TOTALS.gaps += 1
+        tail = await self.reader.tail(stream.name, stream.hashes, count=1 if stream.hashes else TAIL_COUNT)
+        since = stream.position
+        for topic in stream.topics.values():
+            topic.frame = None
+        _remember(stream, tail)
+        sessions = {
+            session
+            for audience in [*stream.wildcards.values(), *(topic.own for topic in stream.topics.values())]
+            for session in audience.sessions()
+        }
+        for session in sessions:
+            for topic_text, (feed, _) in session.subscriptions.items():
+                if feed.stream == stream.name:
+                    topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(topic_text.encode())]
+                    for each in topics:
+                        session.mailbox.forget(each.name)
+                    session.notify(f"gap {topic_text}", protocol.gap(topic_text, reason, since))
+                    for each in topics:
+                        if each.frame is not None:
+                            session.put_snapshot(each.frame)
+
+    async def _keep_up(self) -> None:
+        """Heartbeats, tokens that expire, streams that nobody wants."""
+        while True:
+            await asyncio.sleep(min(1.0, settings.WEBSOCKET_HEARTBEAT_INTERVAL / 2))
+            try:
+                self._beat(time.monotonic())
+                self._let_go(time.monotonic())
+            except Exception:
+                logger.exception("the hub's upkeep failed, and goes on")
+
+    def _beat(self, now: float) -> None:
+        wall = time.time()
+        while self._beats and self._beats[0][0] <= now:
+            _, session = self._beats.popleft()
+            if session not in self.sessions:
+                continue
+            self._beats.append((now + settings.WEBSOCKET_HEARTBEAT_INTERVAL, session))
+            session.beat(wall)
+            if session.identity.expires_at <= wall:
+                self.leave(session)
+                session.close_soon(Close.NOT_AUTHENTICATED, "the token has expired")
+
+    def _let_go(self, now: float) -> None:
+        for name, stream in list(self.streams.items()):
+            if stream.wanted:
+                stream.idle_since = None
+            elif stream.idle_since is None:
+                stream.idle_since = now
+            elif now - stream.idle_since > LINGER_SECONDS:
+                del self.streams[name]
+        TOTALS.streams = len(self.streams)
+        if not self.streams:
+            self._some_stream.clear()
+
+
+def _remember(stream: Stream, tail: Tail) -> None:
+    stream.position = tail.position
+    for name, (entry_id, data) in tail.states.items():
+        topic = stream.topic(name)
+        topic.frame = Frame(topic.name, entry_id, None, data)

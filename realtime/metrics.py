@@ -1,0 +1,44 @@
+"""The sockets of this process in Prometheus' terms."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import Metric
+from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+
+@dataclass(slots=True)
+class Totals:
+    """Of this process since it began. Written in the event loop only; read by whoever asks for the metrics."""
+
+    connections: int = 0
+    streams: int = 0
+    sent: int = 0
+    conflated: int = 0
+    dropped: int = 0
+    refused: int = 0
+    gaps: int = 0
+
+
+TOTALS = Totals()
+_GAUGES = {"connections": "Open sockets.", "streams": "Redis streams that the hub reads for them."}
+_COUNTERS = {
+    "sent": "States of topics sent.",
+    "conflated": "States that a newer one replaced before they were sent.",
+    "dropped": "States given up because too many topics waited for one socket.",
+    "refused": "Connections refused or closed for a limit, an origin or a missing token.",
+    "gaps": "Times that a stream was found emptied or trimmed before it was read.",
+}
+
+
+class SocketCollector(Collector):
+    def collect(self) -> Iterator[Metric]:
+        for name, text in _GAUGES.items():
+            yield GaugeMetricFamily(f"signal_websocket_{name}", text, value=getattr(TOTALS, name))
+        for name, text in _COUNTERS.items():
+            yield CounterMetricFamily(f"signal_websocket_{name}", text, value=getattr(TOTALS, name))
+
+
+def register() -> None:
+    REGISTRY.register(SocketCollector())

@@ -1,0 +1,82 @@
+"""Catching up: what a client missed since the entry that it saw last, as long as the stream still has it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from realtime.audience import Stream
+from realtime.core.frames import EntryId, Frame
+from realtime.core.protocol import GapReason
+from realtime.hub import Hub
+from realtime.session import Session
+from realtime.topics import Feed
+
+PAGE = 200  # entries
+BEHIND_SECONDS = 2.0  # that this process may have read less than the client
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    topic: str
+    feed: Feed
+
+    def takes(self, topic: str) -> bool:
+        return topic.startswith(self.feed.prefix) if self.feed.wildcard else topic == self.topic
+
+
+async def catch_up(
+    hub: Hub, session: Session, stream: Stream, since: str, wanted: Sequence[Wanted]
+) -> GapReason | None:
+    """Send every state after `since` that the hub has told others; None when nothing is missing.
+
+    The first update of a topic names `since` as the one before it. Having returned None nothing has been awaited since
+    the last look: whoever subscribes at once misses nothing and gets nothing twice.
+    """
+    try:
+        missing = await _coverage(hub, stream, since)
+        cursor, sent = since, 0
+        prevs: dict[str, str] = {}
+        exact = {each.topic for each in wanted if not each.feed.wildcard}
+        wildcards = [each for each in wanted if each.feed.wildcard]
+        while missing is None and EntryId.of(cursor) < EntryId.of(stream.position):
+            bounds, entries = await hub.reader.between(stream.name, cursor, stream.position, count=PAGE)
+            if bounds is None or EntryId.of(bounds.last) < EntryId.of(cursor):
+                return GapReason.RESET
+            if bounds.first is None or EntryId.of(bounds.first) > EntryId.of(cursor):
+                return GapReason.TRIMMED
+            for entry_id, fields in entries:
+                for name, data in fields.items():
+                    topic = name.decode()
+                    if topic in exact or any(each.takes(topic) for each in wildcards):
+                        session.reply(Frame(topic, entry_id, prevs.get(topic, since), data).update)
+                        prevs[topic] = entry_id
+                        sent += 1
+            if sent > settings.WEBSOCKET_RESUME_LIMIT:
+                return GapReason.TOO_FAR
+            if not entries:
+                return GapReason.TRIMMED
+            cursor = entries[-1][0]
+            await session.settled()
+            if session.closed:
+                return None
+        return missing
+    except (RedisError, OSError):
+        return GapReason.UNREADABLE
+
+
+async def _coverage(hub: Hub, stream: Stream, since: str) -> GapReason | None:
+    """Why the stream cannot tell what came after `since`; None where it can."""
+    bounds = (await hub.reader.bounds([stream.name]))[stream.name]
+    seen = EntryId.of(since)
+    if bounds is None or EntryId.of(bounds.last) < seen:
+        return GapReason.RESET
+    for _ in range(int(BEHIND_SECONDS / 0.01)):  # another process was ahead of this one
+        if EntryId.of(stream.position) >= seen:
+            break
+        await asyncio.sleep(0.01)
+    if EntryId.of(bounds.last) > seen and (bounds.first is None or EntryId.of(bounds.first) > seen):
+        return GapReason.TRIMMED
+    return None

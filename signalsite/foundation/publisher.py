@@ -1,0 +1,113 @@
+"""Streams whose entries are states of topics: each field is a topic, its value the JSON of the topic's newest state.
+
+Whatever a socket shows is such an entry, and the entry's ID its sequence number (docs/websocket.md). An output stream
+may have beside it two hashes, written with the entry in one MULTI: topic -> newest JSON, and topic -> its entry's ID.
+"""
+
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from signalsite.foundation.redis import client
+
+Entry = tuple[str, dict[bytes, bytes]]  # ID, state by topic
+
+# First and last ID of each stream, without their bodies; false where there is no such stream.
+_BOUNDS = """
+local found = {}
+for place, key in ipairs(KEYS) do
+  found[place] = false
+  if redis.call('EXISTS', key) == 1 then
+    local first, last = '', ''
+    local info = redis.call('XINFO', 'STREAM', key)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then last = info[i + 1] end
+      if info[i] == 'first-entry' and info[i + 1] then first = info[i + 1][1] end
+    end
+    found[place] = {first, last}
+  end
+end
+return found
+"""
+
+
+def publish(stream: str, topics: Mapping[str, bytes], *, maxlen: int) -> str:
+    """Append one entry; its ID. The stream keeps about `maxlen` entries. Raises redis.RedisError."""
+    fields = cast(Any, topics)
+    return cast(bytes, client(settings.REDIS_URL).xadd(stream, fields, maxlen=maxlen, approximate=True)).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    first: str | None  # of the entries that are left; None when there are none
+    last: str  # the newest that ever was
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A stream's end: read on after `position`. `states`: topic -> ID and JSON of its newest state, where known."""
+
+    position: str
+    states: dict[bytes, tuple[str, bytes]]
+
+
+class StreamReader:
+    """Reads streams in an event loop. One for each loop; every method raises redis.RedisError or OSError."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.asyncio.Redis.from_url(url, **settings.REDIS_OPTIONS, retry=Retry(NoBackoff(), 0))
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def read(self, positions: Mapping[str, str], *, block_ms: int, count: int) -> list[tuple[str, list[Entry]]]:
+        """Entries after the given IDs, at most `count` a stream; waits up to `block_ms` for the first."""
+        found = await self._redis.xread(cast(Any, positions), count=count, block=block_ms)
+        return [(name.decode(), _entries(entries)) for name, entries in found or ()]
+
+    async def between(self, stream: str, after: str, upto: str, *, count: int) -> tuple[Bounds | None, list[Entry]]:
+        """Entries after one ID up to another, at most `count`, and the stream's bounds at that moment."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.eval(_BOUNDS, 1, stream)
+            pipe.xrange(stream, f"({after}", upto, count=count)
+            (bounds,), entries = await pipe.execute()
+        return _bounds(bounds), _entries(entries)
+
+    async def bounds(self, streams: Sequence[str]) -> dict[str, Bounds | None]:
+        """None where there is no such stream."""
+        found = await cast(Awaitable[list[Any]], self._redis.eval(_BOUNDS, len(streams), *streams))
+        return {stream: _bounds(each) for stream, each in zip(streams, found, strict=True)}
+
+    async def tail(self, stream: str, hashes: tuple[str, str] | None, *, count: int) -> Tail:
+        """The stream's end as of one moment: its last `count` entries, and the hashes (states, IDs) beside it."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.xrevrange(stream, count=count)
+            for name in hashes or ():
+                pipe.hgetall(name)
+            entries, *kept = await pipe.execute()
+        states: dict[bytes, tuple[str, bytes]] = {}
+        if kept:
+            bodies, ids = kept
+            states = {topic: (ids[topic].decode(), body) for topic, body in bodies.items() if topic in ids}
+        newest = _entries(entries)
+        for entry_id, fields in reversed(newest):
+            states.update((topic, (entry_id, body)) for topic, body in fields.items())
+        return Tail(newest[0][0] if newest else "0-0", states)
+
+    async def take(self, key: str) -> bytes | None:
+        """Read a key and remove it: whoever comes second finds nothing."""
+        return cast(bytes | None, await self._redis.getdel(key))
+
+
+def _entries(entries: Collection[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
+    return [(entry_id.decode(), fields) for entry_id, fields in entries]
+
+
+def _bounds(found: list[bytes] | None) -> Bounds | None:
+    return Bounds(found[0].decode() or None, found[1].decode()) if found else None

@@ -1,0 +1,165 @@
+"""Sockets for the tests: a web process of their own, clients, and entries in streams as the stream engine makes them."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+from django.conf import settings
+from rest_framework_simplejwt.tokens import AccessToken
+from websockets.sync.client import ClientConnection, connect
+
+from signalsite.embedded.service import free_port
+from signalsite.management.commands.up import web
+
+ROOT = Path(__file__).resolve().parents[2]
+V2 = "/api/v2/signals/subscriptions/websocket"
+V1 = "/api/v1/ws"
+ALICE, BOB, STAFF = 101, 102, 103  # a token is enough: no query asks for the user
+
+
+def token(user_id: int = ALICE, **claims: Any) -> str:
+    made = AccessToken()
+    made["user_id"] = str(user_id)
+    for name, value in claims.items():
+        made[name] = value
+    return str(made)
+
+
+class Web:
+    """One web process, as `manage.py up` starts it; it can be ended and started again on its port."""
+
+    def __init__(self, log: Path, **environment: str) -> None:
+        self.port, self.log, self.environment = free_port(), log, environment
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        spec = web(self.port)
+        environment = {**os.environ, **spec.environment, **self.environment}
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(spec.command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"http://127.0.0.1:{self.port}/health")
+                return
+            except httpx.TransportError:
+                assert time.monotonic() < deadline and self.process.poll() is None, self.log.read_text()
+                time.sleep(0.05)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def connect(self, path: str = V2, *, user: int | None = ALICE, welcome: bool = True, **options: Any) -> "Socket":
+        if user is not None:
+            options["subprotocols"] = ["signals", f"bearer.{token(user)}"]
+        socket = Socket(
+            connect(f"ws://127.0.0.1:{self.port}{path}", compression=None, max_size=None, legacy=True, **options)
+        )
+        if welcome:
+            assert socket.next("welcome")["type"] == "welcome"
+        return socket
+
+    def metric(self, name: str) -> float:
+        for line in httpx.get(f"http://127.0.0.1:{self.port}/metrics").text.splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.split()[1])
+        raise AssertionError(f"no metric {name}")
+
+
+@contextmanager
+def running_web(log: Path, **environment: str) -> Iterator[Web]:
+    served = Web(log, **environment)
+    served.start()
+    try:
+        yield served
+    finally:
+        if served.process is not None and served.process.poll() is None:
+            served.stop()
+
+
+class Socket:
+    """A client that knows the protocol: messages as dicts, heartbeats aside."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.beats: list[dict[str, Any]] = []
+
+    def __enter__(self) -> "Socket":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def send(self, **message: Any) -> None:
+        self.connection.send(json.dumps(message))
+
+    def next(self, kind: str = "", timeout: float = 5) -> dict[str, Any]:
+        """The next message that is no heartbeat (unless one is asked for), which must be of this type."""
+        while True:
+            message = json.loads(self.connection.recv(timeout))
+            if message["type"] == "heartbeat":
+                self.beats.append(message)
+                if kind != "heartbeat":
+                    continue
+            assert kind in ("", message["type"]), message
+            return message
+
+    def subscribe(self, *topics: str, **more: Any) -> dict[str, Any]:
+        self.send(type="subscribe", id="s", topics=list(topics), **more)
+        return self.next("ack")
+
+    def quiet(self, seconds: float = 0.3) -> None:
+        """Nothing comes."""
+        try:
+            message = self.next(timeout=seconds)
+        except TimeoutError:
+            return
+        raise AssertionError(message)
+
+    def closed(self, timeout: float = 5) -> int | None:
+        """The code that the server closes with; what comes before it is thrown away."""
+        try:
+            while True:
+                self.connection.recv(timeout)
+        except TimeoutError as error:
+            raise AssertionError("the socket is still open") from error
+        except Exception:  # noqa: BLE001 - ConnectionClosedOK or ConnectionClosedError
+            return self.connection.close_code
+
+
+def redis_client() -> "redis.Redis":
+    return redis.Redis.from_url(settings.REDIS_URL)
+
+
+def tell(underlying: str, maxlen: int = 10_000, **states: Any) -> str:
+    """One entry as the stream engine writes it: states by topic (the rest of the key), and the newest beside it."""
+    return tell_topics(underlying, {f"{underlying}@{name}": state for name, state in states.items()}, maxlen)
+
+
+def tell_topics(underlying: str, states: dict[str, Any], maxlen: int = 10_000) -> str:
+    bodies = {topic: json.dumps(state) for topic, state in states.items()}
+    with redis_client() as client:
+        for _ in range(100):
+            now_s, now_us = client.time()
+            entry_id = f"{now_s * 1000 + now_us // 1000}-{now_us % 1000 + 1}"
+            try:
+                with client.pipeline(transaction=True) as pipe:
+                    pipe.xadd(
+                        f"signal_output_stream:{underlying}", bodies, id=entry_id, maxlen=maxlen, approximate=False
+                    )
+                    pipe.hset(f"latest:{underlying}", mapping=bodies)
+                    pipe.hset(f"latest_seq:{underlying}", mapping=dict.fromkeys(bodies, entry_id))
+                    pipe.execute()
+                return entry_id
+            except redis.ResponseError:
+                continue  # two in a microsecond
+    raise AssertionError("no entry ID")
