@@ -69,6 +69,28 @@ try:
     WEBSOCKET_MESSAGE_RATE = env.float("WEBSOCKET_MESSAGE_RATE", 50.0, validate=validate.Range(min=0.1))
     WEBSOCKET_RESUME_LIMIT = env.int("WEBSOCKET_RESUME_LIMIT", 10_000, validate=validate.Range(min=0))
     WEBSOCKET_ALLOWED_ORIGINS: list[str] = env.list("WEBSOCKET_ALLOWED_ORIGINS", [])
+
+    # Live ticks. Lengths and lifetimes (s) of what the consumer leaves in Redis; docs/live.md
+    TICK_BATCH = env.int("TICK_BATCH", 1000, validate=validate.Range(min=1, max=10_000))
+    TICK_MAX_BYTES = env.int("TICK_MAX_BYTES", 16 << 10, validate=validate.Range(min=256))
+    TICK_MAX_AHEAD_SECONDS = env.float("TICK_MAX_AHEAD_SECONDS", 60.0, validate=validate.Range(min=0))
+    TICK_MAX_DELIVERIES = env.int("TICK_MAX_DELIVERIES", 5, validate=validate.Range(min=1))
+    TICK_LEASE_SECONDS = env.float("TICK_LEASE_SECONDS", 5.0, validate=validate.Range(min=0.3))
+    TICK_QUOTE_SECONDS = env.float("TICK_QUOTE_SECONDS", 1.0, validate=validate.Range(min=0))
+    TICK_KEEP_SECONDS = env.float("TICK_KEEP_SECONDS", 300.0, validate=validate.Range(min=0))
+    TICK_KEEP_ENTRIES = env.int("TICK_KEEP_ENTRIES", 50_000, validate=validate.Range(min=1))
+    TICK_REGISTER_INSTRUMENTS = env.bool("TICK_REGISTER_INSTRUMENTS", True)
+    TICK_WRITE_BACK = env.bool("TICK_WRITE_BACK", True)
+    TICK_METRICS_PORT = env.int("TICK_METRICS_PORT", 0, validate=validate.Range(min=0, max=65_535))
+    CHAIN_BEAT_SECONDS = env.float("CHAIN_BEAT_SECONDS", 0.25, validate=validate.Range(min=0.01))
+    RAW_TICKS_LENGTH = env.int("RAW_TICKS_LENGTH", 100, validate=validate.Range(min=1))
+    RAW_TICKS_EXPIRY = env.int("RAW_TICKS_EXPIRY", 3600, validate=validate.Range(min=1))
+    COMPUTED_DATA_LENGTH = env.int("COMPUTED_DATA_LENGTH", 1000, validate=validate.Range(min=1))
+    REDIS_CACHE_EXPIRY = env.int("REDIS_CACHE_EXPIRY", 3600, validate=validate.Range(min=1))
+    OUTPUT_STREAM_LENGTH = env.int("OUTPUT_STREAM_LENGTH", 10_000, validate=validate.Range(min=1))
+    OUTPUT_STREAM_BYTES = env.int("OUTPUT_STREAM_BYTES", 32 << 20, validate=validate.Range(min=1 << 16))
+    LATEST_EXPIRY = env.int("LATEST_EXPIRY", 7 * 86_400, validate=validate.Range(min=1))
+    DEAD_LETTER_LENGTH = env.int("DEAD_LETTER_LENGTH", 100_000, validate=validate.Range(min=1))
 except EnvError as error:
     raise ImproperlyConfigured(f"environment: {error}") from error
 

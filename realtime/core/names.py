@@ -1,0 +1,43 @@
+"""Names of the keys and streams that the consumer reads and writes. docs/live.md says what is in them."""
+
+from dataclasses import dataclass
+
+TICK_STREAM = "tick_stream:"
+
+
+def tick_stream(underlying: str) -> str:
+    return TICK_STREAM + underlying
+
+
+def underlying_of(stream: str) -> str:
+    """EXCHANGE@SYMBOL of a tick stream."""
+    return stream.removeprefix(TICK_STREAM)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """`namespace`: empty for the live market; back-tests have one of their own, so that nobody takes theirs for it."""
+
+    namespace: str = ""
+
+    def _name(self, kind: str, what: str) -> str:
+        return f"{self.namespace}{kind}:{what}"
+
+    def raw_ticks(self, instrument_key: str) -> str:
+        return self._name("raw_ticks", instrument_key)
+
+    def computed_data(self, symbol: str) -> str:
+        return self._name("computed_data", symbol)
+
+    def output_stream(self, underlying: str) -> str:
+        return self._name("signal_output_stream", underlying)
+
+    def latest(self, underlying: str) -> str:
+        return self._name("latest", underlying)
+
+    def latest_seq(self, underlying: str) -> str:
+        return self._name("latest_seq", underlying)
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.namespace}tick_dead_letter"

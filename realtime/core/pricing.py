@@ -1,0 +1,184 @@
+"""Greeks from the book: the forwards of the live chain, then one engine call for everything that is due."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+
+from realtime.core.book import Book, Chain, Floats, Group, Rows
+from signals.greeks.core.answers import answer_columns
+from signals.greeks.core.conventions import FORWARD_SOURCES, GreeksParams, PriceSource, expiry_years
+from signals.greeks.core.evaluate import OptionColumns, evaluate
+from signals.greeks.core.forward import Forward, ParityColumns, find_forward
+from signals.greeks.core.prices import QuoteColumns, choose_price
+from timeframes.core.sessions import local_date
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMarket:
+    """What the options of one underlying and expiry share at `now`. NaN for what is unknown."""
+
+    forward: float
+    forward_source: int  # index into FORWARD_SOURCES, -1 for none
+    spot: float
+    spot_age: float
+    volatility_index: float  # as a decimal
+    volatility_index_age: float
+    days_to_expiry: float
+    black76: float
+    dividend_yield: float
+    spot_restored: float  # 1.0 where the spot is the last known one of an earlier consumer
+
+
+def price_options(book: Book, rows: Rows, quotes: QuoteColumns, now: float, params: GreeksParams) -> dict[str, Any]:
+    """Answers by column name (signals.greeks.core.answers) and the ages of what they stand on, NaN for null.
+
+    `rows`: options of the book; `quotes`: their prices, one each, which need not be the newest. `now`: seconds since
+    1970, the moment they are priced at.
+    """
+    numbers, place = np.unique(book.group[rows], return_inverse=True)
+    markets = [find_market(book, book.groups[number], now, params) for number in numbers.tolist()]
+
+    def of_group(name: str) -> Floats:
+        return np.array([getattr(market, name) for market in markets], np.float64)[place]
+
+    unset = np.full(len(rows), np.nan)
+    fresh = _fresh(quotes, now, params.max_quote_age_seconds)
+    options = OptionColumns(
+        sign=book.sign[rows],
+        strike=book.strike[rows],
+        seconds_to_expiry=book.expires_at[rows] - now,
+        days_to_expiry=of_group("days_to_expiry"),
+        black76=of_group("black76") > 0,
+        dividend_yield=of_group("dividend_yield"),
+        quotes=fresh,
+        spot=of_group("spot"),
+        forward=of_group("forward"),
+        forward_source=of_group("forward_source").astype(np.int8),
+        volatility_index=of_group("volatility_index"),
+        override_price=unset,
+        override_underlying=unset,
+        override_volatility=unset,
+        override_rate=unset,
+        override_dividend_yield=unset,
+    )
+    answers = answer_columns(evaluate(options, params), options, {}, now, params)
+    answers["underlying_price"] = options.spot.tolist()
+    answers["underlying_age_seconds"] = of_group("spot_age").tolist()
+    answers["underlying_restored"] = [flag > 0 for flag in of_group("spot_restored").tolist()]
+    answers["volatility_index"] = options.volatility_index.tolist()
+    answers["volatility_index_age_seconds"] = of_group("volatility_index_age").tolist()
+    return answers
+
+
+def _fresh(quotes: QuoteColumns, now: float, max_age: float) -> QuoteColumns:
+    """Quotes older than `max_age` seconds become none."""
+    stale = ~(now - quotes.time < max_age)
+    if not stale.any():
+        return quotes
+    columns = {name: getattr(quotes, name).copy() for name in ("bid", "ask", "last", "settle", "close", "volume")}
+    for column in columns.values():
+        column[stale] = np.nan
+    return QuoteColumns(time=quotes.time, **columns)
+
+
+def find_market(book: Book, group: Group, now: float, params: GreeksParams) -> GroupMarket:
+    """The market around the options of one underlying and expiry, from the newest ticks of its chain.
+
+    The underlying and the volatility index are the newest ones not after `now`. A price older than
+    `params.max_quote_age_seconds` is none.
+    """
+    chain = book.chains[group.underlying]
+    terms = chain.terms
+    spot, spot_age, restored = _recent(book, terms.spot_key, now, params)
+    index, index_age, _ = _recent(book, terms.volatility_index_key, now, params)
+    own_yield = terms.dividend_yield if params.dividend_yield is None else params.dividend_yield
+    today = local_date(group.exchange, datetime.fromtimestamp(now, UTC))
+    found = _forward(book, chain, group, spot, own_yield, now, today, params)
+    usable = found is not None and found.found
+    return GroupMarket(
+        forward=found.value if found is not None and usable else NAN,
+        forward_source=FORWARD_SOURCES.index(found.source) if found is not None and usable else -1,
+        spot=spot,
+        spot_age=spot_age,
+        volatility_index=index / 100.0,
+        volatility_index_age=index_age,
+        days_to_expiry=float((group.expiry - today).days),
+        black76=float(terms.black76),
+        dividend_yield=terms.dividend_yield,
+        spot_restored=float(restored),
+    )
+
+
+def _recent(book: Book, key: str, now: float, params: GreeksParams) -> tuple[float, float, bool]:
+    """Price, age and whether it was taken over from an earlier consumer, of an underlying or an index."""
+    recent = book.recent.get(key)
+    if recent is None:
+        return NAN, NAN, False
+    seconds, price = recent.at(now)
+    if not now - seconds < params.max_quote_age_seconds or not price > 0:
+        return NAN, NAN, False
+    return price, now - seconds, seconds == recent.restored
+
+
+def _forward(
+    book: Book,
+    chain: Chain,
+    group: Group,
+    spot: float,
+    own_yield: float,
+    now: float,
+    today: date,
+    params: GreeksParams,
+) -> Forward | None:
+    if group.expires_at <= now:
+        return None
+
+    def years(expiry: date, expires_at: float) -> float:
+        days = float((expiry - today).days)
+        return float(expiry_years(params.day_count, np.array([expires_at - now]), np.array([days]))[0])
+
+    futures = {expiry: (price, at) for expiry, price, at in _future_prices(book, chain, now, params)}
+    same = futures.get(group.expiry, (NAN, NAN))[0]
+    nearest = min(futures, key=lambda expiry: abs((expiry - group.expiry).days), default=None)
+    return find_forward(
+        params.forward,
+        parity=_parity(book, group, now, params),
+        future=same,
+        spot=spot,
+        nearest_future=(NAN, 0.0) if nearest is None else (futures[nearest][0], years(nearest, futures[nearest][1])),
+        expiry_years=years(group.expiry, group.expires_at),
+        rate=params.rate,
+        dividend_yield=own_yield,
+    )
+
+
+def _future_prices(book: Book, chain: Chain, now: float, params: GreeksParams) -> Iterable[tuple[date, float, float]]:
+    if not chain.futures:
+        return
+    rows = np.array([row for row, _ in chain.futures.values()], np.intp)
+    price, _ = choose_price(_fresh(book.quotes(rows), now, params.max_quote_age_seconds), PriceSource.AUTO)
+    for (expiry, (_, expires_at)), each in zip(chain.futures.items(), price.tolist(), strict=True):
+        if each == each:
+            yield expiry, each, expires_at
+
+
+def _parity(book: Book, group: Group, now: float, params: GreeksParams) -> ParityColumns:
+    calls, puts = group.paired()
+    both = _fresh(book.quotes(np.concatenate([calls, puts])), now, params.max_quote_age_seconds)
+    price, source = choose_price(both, params.price)
+    spread = np.where(source == 0, both.ask - both.bid, np.nan)  # 0 is the mid
+    n = len(calls)
+    return ParityColumns(
+        strike=book.strike[calls],
+        call=price[:n],
+        put=price[n:],
+        call_spread=spread[:n],
+        put_spread=spread[n:],
+        call_volume=both.volume[:n],
+        put_volume=both.volume[n:],
+    )

@@ -1,0 +1,115 @@
+"""manage.py consume_ticks"""
+
+import logging
+import signal
+import socket
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from prometheus_client import start_http_server
+
+from realtime.core.names import TICK_STREAM, Names
+from realtime.core.sharing import in_shard
+from realtime.effects import Limits
+from realtime.streams import connect, find_streams
+from realtime.tick_consumer import Options, TickConsumer
+from signals.greeks.core.conventions import GreeksParams
+from signals.greeks.core.engine import warm
+from timeframes.models import BacktestTick, Tick
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "The tick daemon: reads tick streams, prices, stores, publishes. Runs until SIGTERM, which drains it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--streams", metavar="NAME,...", help="tick_stream:NSE@NIFTY or just NSE@NIFTY, by name")
+        which.add_argument("--pattern", default=f"{TICK_STREAM}*", help="all streams of this pattern (default: all)")
+        parser.add_argument("--shard", metavar="I/N", help="of those only part I (from 0) of N, by their names")
+        parser.add_argument("--group", help="consumer group (default signals; with --clock=tick backtest)")
+        parser.add_argument("--consumer", default=socket.gethostname(), help="name in the group (default: the host's)")
+        parser.add_argument("--clock", choices=("wall", "tick"), default="wall", help="tick: the ticks' times are now")
+        parser.add_argument("--namespace", help="prefix of all that is written to Redis (with --clock=tick backtest:)")
+        parser.add_argument(
+            "--write-back", choices=("on", "off"), help="copies with the state P (default TICK_WRITE_BACK; tick: off)"
+        )
+        parser.add_argument("--metrics-port", type=int, default=settings.TICK_METRICS_PORT, help="0: none")
+
+    def handle(self, **given: Any) -> None:
+        own_time = given["clock"] == "tick"
+        namespace = given["namespace"]
+        if namespace is None:
+            namespace = "backtest:" if own_time else ""
+        if own_time and not namespace:
+            raise CommandError("--clock=tick needs a --namespace: its results are not the live market's")
+        write_back = settings.TICK_WRITE_BACK and not own_time
+        client = connect(settings.REDIS_URL)
+        if given["streams"]:
+            names = {TICK_STREAM + name.removeprefix(TICK_STREAM) for name in given["streams"].split(",") if name}
+            find = partial(set, names)
+        else:
+            find = partial(find_streams, client, given["pattern"])
+        if given["shard"]:
+            find = partial(_of_shard, find, *_shard(given["shard"]))
+        consumer = TickConsumer(
+            client,
+            find=find,
+            group=given["group"] or ("backtest" if own_time else "signals"),
+            name=given["consumer"],
+            choice=f"{given['streams'] or given['pattern']} {given['shard']}",
+            model=BacktestTick if own_time else Tick,
+            names=Names(namespace),
+            options=live_options(own_time=own_time),
+            params=GreeksParams(),
+            write_back=write_back if given["write_back"] is None else given["write_back"] == "on",
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: consumer.stop.set())
+        if given["metrics_port"]:
+            start_http_server(given["metrics_port"])
+        warm()
+        logger.info("consuming as %s", consumer.ownership.token)
+        consumer.run()
+        logger.info("drained")
+
+
+def live_options(*, own_time: bool) -> Options:
+    return Options(
+        batch=settings.TICK_BATCH,
+        max_bytes=settings.TICK_MAX_BYTES,
+        max_ahead=settings.TICK_MAX_AHEAD_SECONDS,
+        max_deliveries=settings.TICK_MAX_DELIVERIES,
+        beat=settings.CHAIN_BEAT_SECONDS,
+        lease=settings.TICK_LEASE_SECONDS,
+        maintenance=1.0,
+        quotes=0.0 if own_time else settings.TICK_QUOTE_SECONDS,
+        keep=settings.TICK_KEEP_SECONDS,
+        keep_entries=settings.TICK_KEEP_ENTRIES,
+        own_time=own_time,
+        register=settings.TICK_REGISTER_INSTRUMENTS,
+        limits=Limits(
+            raw_ticks=settings.RAW_TICKS_LENGTH,
+            raw_ticks_expiry=settings.RAW_TICKS_EXPIRY,
+            computed_data=settings.COMPUTED_DATA_LENGTH,
+            cache_expiry=settings.REDIS_CACHE_EXPIRY,
+            output_entries=settings.OUTPUT_STREAM_LENGTH,
+            output_bytes=settings.OUTPUT_STREAM_BYTES,
+            latest_expiry=settings.LATEST_EXPIRY,
+            dead_letters=settings.DEAD_LETTER_LENGTH,
+        ),
+    )
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and int(part) < int(parts)):
+        raise CommandError(f"--shard {text}: write I/N with I from 0 to N - 1, such as 0/4")
+    return int(part), int(parts)
+
+
+def _of_shard(find: Any, shard: int, shards: int) -> set[str]:
+    return {stream for stream in find() if in_shard(stream, shard, shards)}

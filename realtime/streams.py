@@ -1,0 +1,167 @@
+"""Tick streams in Redis: found, read by a consumer group, taken over, trimmed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from django.conf import settings
+
+from realtime.core.entry_ids import EntryId, after, format_id, parse_id
+
+StreamEntry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
+
+
+def connect(url: str) -> "redis.Redis":
+    """A client whose stream reads come as they are on the wire: half the time of the library's dictionaries.
+
+    Texts may be no UTF-8 (surrogates stand for such bytes): that is a bad tick, not a broken reply.
+    """
+    client = redis.Redis.from_url(
+        url, decode_responses=True, encoding_errors="surrogateescape", **settings.REDIS_OPTIONS
+    )
+    for command in ("XREADGROUP", "XREAD", "XAUTOCLAIM"):
+        client.set_response_callback(command, lambda answer, **options: answer or [])
+    return client
+
+
+def find_streams(client: "redis.Redis", pattern: str) -> set[str]:
+    return set(client.scan_iter(pattern, count=1000, _type="stream"))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a group stands in a stream, and what is known of entries that are gone."""
+
+    delivered: EntryId
+    deleted: EntryId  # the newest entry that was ever removed
+    added: int  # entries ever
+    length: int
+    pending: int
+    entries_read: int | None
+    lag: int | None
+
+    @property
+    def overtaken(self) -> bool:
+        """Entries were removed that the group had not been given."""
+        return self.deleted > self.delivered
+
+    @property
+    def waiting(self) -> int:
+        """Entries not yet acknowledged, given out or not."""
+        return self.pending + (self.length if self.lag is None else self.lag)
+
+
+class Group:
+    """One consumer group over tick streams, seen by one of its consumers."""
+
+    def __init__(self, client: "redis.Redis", name: str, consumer: str) -> None:
+        self.client = client
+        self.name = name
+        self.consumer = consumer
+
+    def create(self, stream: str) -> None:
+        """Make the group, and the stream, if they are not there; a new group begins with the first entry there is."""
+        try:
+            self.client.xgroup_create(stream, self.name, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def read(self, streams: Sequence[str], count: int, block_ms: int) -> list[StreamEntry]:
+        """New entries of all streams, waiting so long for the first."""
+        answer = self.client.execute_command(
+            *("XREADGROUP", "GROUP", self.name, self.consumer, "COUNT", count, "BLOCK", max(block_ms, 1)),
+            *("STREAMS", *streams, *(">" for _ in streams)),
+        )
+        return [(stream, entry_id, entry) for stream, entries in answer for entry_id, entry in entries]
+
+    def pending(self, stream: str, idle_ms: int, count: int = 10_000) -> list[tuple[str, int]]:
+        """(entry ID, times delivered) of what was given out and not acknowledged, oldest first."""
+        found = self.client.xpending_range(stream, self.name, "-", "+", count, idle=idle_ms or None)
+        return [(row["message_id"], row["times_delivered"]) for row in found]
+
+    def claim(self, stream: str, first: str, count: int, idle_ms: int) -> tuple[list[StreamEntry], int]:
+        """Take over `count` pending entries from `first` on, whoever had them; and how many were found removed."""
+        _, entries, removed = self.client.execute_command(
+            "XAUTOCLAIM", stream, self.name, self.consumer, idle_ms, first, "COUNT", count
+        )
+        return [(stream, entry_id, entry) for entry_id, entry in entries], len(removed)
+
+    def position(self, stream: str) -> Position:
+        with self.client.pipeline(transaction=True) as pipeline:
+            pipeline.xinfo_stream(stream)
+            pipeline.xinfo_groups(stream)
+            info, groups = pipeline.execute()
+        mine = next((group for group in groups if group["name"] == self.name), None)
+        if mine is None:
+            raise redis.ResponseError(f"NOGROUP {self.name} of {stream}")
+        return Position(
+            delivered=parse_id(mine["last-delivered-id"]),
+            deleted=parse_id(info["max-deleted-entry-id"]),
+            added=info["entries-added"],
+            length=info["length"],
+            pending=mine["pending"],
+            entries_read=mine["entries-read"],
+            lag=mine["lag"],
+        )
+
+    def skip_to(self, stream: str, entry_id: EntryId, entries_read: int) -> None:
+        """Go on after `entry_id`: what is before it is gone."""
+        self.client.execute_command(
+            "XGROUP", "SETID", stream, self.name, format_id(entry_id), "ENTRIESREAD", entries_read
+        )
+
+    def forget_consumers(self, stream: str, idle_ms: int) -> None:
+        """Remove consumers that have nothing pending and were not seen for so long."""
+        for row in self.client.xinfo_consumers(stream, self.name):
+            if row["pending"] == 0 and row["idle"] > idle_ms and row["name"] != self.consumer:
+                self.client.xgroup_delconsumer(stream, self.name, row["name"])
+
+
+def runs(pending: Sequence[tuple[str, int]], suspicious: int, most: int) -> Iterator[tuple[str, int, int]]:
+    """(first ID, number, times delivered) of runs to claim together; what was delivered so often comes alone."""
+    begin = 0
+    while begin < len(pending):
+        end = begin + 1
+        if pending[begin][1] < suspicious:
+            while end < len(pending) and end - begin < most and pending[end][1] < suspicious:
+                end += 1
+        yield pending[begin][0], end - begin, pending[begin][1]
+        begin = end
+
+
+def trim(client: "redis.Redis", stream: str, *, keep_ms: int, keep_entries: int) -> int:
+    """Remove entries that every group has acknowledged and that are older than so long; returns how many.
+
+    Never by length, which could overtake a group. Beyond `keep_entries` the younger ones go too, by the time at which
+    about so many would be left.
+    """
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.xinfo_stream(stream)
+        pipeline.xinfo_groups(stream)
+        info, groups = pipeline.execute()
+    if not groups or not info["length"]:
+        return 0
+    bounds = [_oldest_needed(client, stream, group) for group in groups]
+    first, last = parse_id(info["first-entry"][0])[0], parse_id(info["last-generated-id"])[0]
+    kept = keep_ms if info["length"] <= keep_entries else min(keep_ms, (last - first) * keep_entries // info["length"])
+    now = client.time()
+    bounds.append((int(now[0] * 1000 + now[1] // 1000) - kept, 0))
+    return int(client.xtrim(stream, minid=format_id(min(bounds)), approximate=True))
+
+
+def _oldest_needed(client: "redis.Redis", stream: str, group: dict[str, Any]) -> EntryId:
+    if group["pending"]:
+        return parse_id(client.xpending(stream, group["name"])["min"])
+    return after(parse_id(group["last-delivered-id"]))
+
+
+def tail(client: "redis.Redis", positions: dict[str, str]) -> list[StreamEntry]:
+    """Entries after the positions of streams that others own, without a group; `positions` is kept up."""
+    if not positions:
+        return []
+    answer = client.execute_command("XREAD", "COUNT", 1000, "STREAMS", *positions, *positions.values())
+    for stream, entries in answer:
+        positions[stream] = entries[-1][0]
+    return [(stream, entry_id, entry) for stream, entries in answer for entry_id, entry in entries]

@@ -1,0 +1,55 @@
+"""Ticks and quotes into PostgreSQL."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import numpy as np
+import psycopg
+from django.db import InterfaceError, OperationalError
+
+from realtime.core.book import Book
+from realtime.core.ticks import Tick
+from timeframes.core.quotes import QuoteColumns
+from timeframes.models import AbstractTick
+from timeframes.services import record_quotes
+from timeframes.ticks import record_ticks
+
+SOURCE = "stream"
+UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+"""The server is away or cannot take more now. A COPY raises the driver's own errors, all else Django's."""
+
+
+def store_ticks(model: type[AbstractTick], ticks: Iterable[Tick]) -> None:
+    """Committed when this returns; a tick that is there already stays as it is."""
+    rows = []
+    for tick in ticks:
+        f = tick.fields
+        rows.append(
+            (
+                *(tick.contract.text, tick.time, tick.entry_id, f.ltp, f.last_quantity, f.volume, f.oi),
+                *(f.bid, f.ask, f.bid_size, f.ask_size, f.open, f.high, f.low, f.close),
+            )
+        )
+    if rows:
+        record_ticks(model, rows)
+
+
+def store_quotes(book: Book) -> None:
+    """The newest tick of each instrument that changed since the last call, as the quotes that jobs read."""
+    places = sorted(book.unrecorded)
+    if not places:
+        return
+    rows = np.array(places, np.intp)
+    record_quotes(
+        QuoteColumns(
+            instrument_key=[book.contracts[row].text for row in places],
+            time=[datetime.fromtimestamp(seconds, UTC) for seconds in book.time[rows].tolist()],
+            source=SOURCE,
+            bid=book.bid[rows],
+            ask=book.ask[rows],
+            last=book.last[rows],
+            volume=book.volume[rows],
+            open_interest=book.oi[rows],
+        )
+    )
+    book.unrecorded.difference_update(places)

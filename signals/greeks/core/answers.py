@@ -1,0 +1,62 @@
+"""Answers with their receipts and reasons: what a priced frame says to a caller, whichever door it goes out by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from signals.greeks.core.conventions import FORWARD_WORDS, PRICE_WORDS, VOLATILITY_WORDS, GreeksParams, Model
+from signals.greeks.core.evaluate import GreeksFrame, OptionColumns
+from signals.greeks.core.reasons import RETRYABLE, reason
+from signals.greeks.core.status import Status
+
+
+def answer_columns(
+    frame: GreeksFrame, options: OptionColumns, refused: Mapping[int, str], as_of: float, params: GreeksParams
+) -> dict[str, list[Any]]:
+    """What a caller is told of each option, as columns by name; NaN for null. `as_of` in seconds since 1970.
+
+    `refused`: place of an item that is no option, and why.
+    """
+    for place in refused:
+        frame.status[place] = Status.BAD_INPUT
+    status = [Status(code) for code in frame.status.tolist()]
+    reasons: list[str | None] = [None] * len(status)
+    with np.errstate(over="ignore", invalid="ignore"):
+        discount = np.exp(-frame.rate * np.maximum(frame.expiry_years, 0.0))
+    for place in np.flatnonzero((frame.status != Status.OK) | (frame.vix_instead_of > 0)).tolist():
+        forward, strike = frame.forward[place] * discount[place], options.strike[place] * discount[place]
+        code = status[place] if status[place] != Status.OK else Status(int(frame.vix_instead_of[place]))
+        reasons[place] = refused.get(place) or reason(
+            code,
+            price=float(frame.price_used[place]),
+            intrinsic=float(max(options.sign[place] * (forward - strike), 0.0)),
+            maximum=float(forward if options.sign[place] > 0 else strike),
+            wanted=params.price,
+            forward=params.forward,
+        )
+    quoted = (frame.price_source >= 0) & (frame.price_source < len(PRICE_WORDS) - 2)
+    age = np.where(quoted, as_of - options.quotes.time, np.nan)
+    return {
+        "status": [code.word for code in status],
+        "reason": list(reasons),
+        "retryable": [code in RETRYABLE for code in status],
+        "implied_volatility": frame.implied_volatility.tolist(),
+        "delta": frame.delta.tolist(),
+        "gamma": frame.gamma.tolist(),
+        "theta": frame.theta.tolist(),
+        "vega": frame.vega.tolist(),
+        "rho": frame.rho.tolist(),
+        "theoretical_price": frame.theoretical_price.tolist(),
+        "price_used": frame.price_used.tolist(),
+        "price_source": [PRICE_WORDS[code] for code in frame.price_source.tolist()],
+        "price_age_seconds": age.tolist(),
+        "underlying_used": frame.underlying_used.tolist(),
+        "forward": frame.forward.tolist(),
+        "forward_source": [FORWARD_WORDS[code] for code in frame.forward_source.tolist()],
+        "expiry_years": frame.expiry_years.tolist(),
+        "rate": frame.rate.tolist(),
+        "dividend_yield": frame.dividend_yield.tolist(),
+        "model": [Model.BLACK76 if flag else Model.BSM for flag in frame.black76.tolist()],
+        "iv_source": [VOLATILITY_WORDS[code] for code in frame.iv_source.tolist()],
+    }
