@@ -1,57 +1,27 @@
 """What a micro-batch leaves in Redis, and its acknowledgement, in one transaction.
 
-Few large commands: the client packs and the server parses a hundred small ones in ten times the time. Scripts are sent
-as text, not by digest: a digest that a restarted server does not know would fail inside the transaction, and the
-acknowledgement beside it would hold.
+Plain commands, as few and large as can be: a script would have every value copied and hashed by Lua, which took more of
+the server's time than all the writing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import redis
 
 from realtime.core.cycle import Frame, Rejected
-from realtime.core.entry_ids import EntryId, parse_id
+from realtime.core.entry_ids import EntryId, format_id, parse_id
 from realtime.core.names import Names, tick_stream
 from realtime.core.ticks import PROCESSED
 from realtime.ownership import Ownership
 from realtime.streams import StreamEntry
 
-# KEYS: lists. ARGV: length and lifetime (s), then for each list how many values, and the values. Newest last.
-_LISTS = """
-local at = 3
-for place = 1, #KEYS do
-  local last = at + tonumber(ARGV[at])
-  redis.call('RPUSH', KEYS[place], unpack(ARGV, at + 1, last))
-  redis.call('LTRIM', KEYS[place], -ARGV[1], -1)
-  redis.call('EXPIRE', KEYS[place], ARGV[2])
-  at = last + 1
-end
-"""
-# KEYS: output stream, newest states, their entry IDs. ARGV: length, lifetime (s), then topic and state in turn.
-_PUBLISH = """
-local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 3))
-redis.call('HSET', KEYS[2], unpack(ARGV, 3))
-local ids = {}
-for place = 3, #ARGV, 2 do ids[place - 2] = ARGV[place]; ids[place - 1] = id end
-redis.call('HSET', KEYS[3], unpack(ids))
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-redis.call('EXPIRE', KEYS[3], ARGV[2])
-"""
-# KEYS: a stream. ARGV: for each entry how many names and values, and these.
-_APPEND = """
-local at = 1
-while at <= #ARGV do
-  local last = at + tonumber(ARGV[at])
-  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, last))
-  at = last + 1
-end
-"""
-TOPICS_AT_ONCE = 1_500  # Lua's stack holds 8,000 values
-VALUES_AT_ONCE = 2_000
+TRIM_SLACK = 1.25
+"""A list is cut when it has grown to so many times its length, so that most pushes are one command."""
+ENTRY_BYTES = 48 << 10
+"""A larger entry is split: the server grows an entry field by field, which costs five times as much beyond 100 kB."""
 DEAD_LETTER_CHARACTERS = 4_096  # of an entry; an oversized one is not kept whole
 
 
@@ -69,11 +39,17 @@ class Limits:
     dead_letters: int
 
 
-@dataclass(slots=True)
-class Acknowledged:
-    """What the server said: for each stream the newest entry ever removed, and how many ever were."""
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Values at the end of a list: the length it is allowed, and its lifetime (s)."""
 
-    removed: dict[str, tuple[EntryId, int]] = field(default_factory=dict)
+    key: str
+    length: int
+    lifetime: int
+
+
+Removed = dict[str, tuple[EntryId, int]]
+"""What the server says of each stream: the newest entry that was ever removed, and how many ever were."""
 
 
 class Effects:
@@ -86,6 +62,7 @@ class Effects:
         names: Names,
         limits: Limits,
         write_back: bool,
+        clock: Callable[[], float],
     ) -> None:
         self.client = client
         self.ownership = ownership
@@ -93,11 +70,19 @@ class Effects:
         self.names = names
         self.limits = limits
         self.write_back = write_back
+        self.clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Whatever we believed about what is in Redis may be wrong."""
         self._entry_bytes: dict[str, float] = {}  # by underlying: a moving average
+        self._last_ids: dict[str, EntryId] = {}  # by underlying: of the output stream
+        self._renewals: dict[str, float] = {}  # by list: when it is to be given its lifetime again
+        self._overlong: set[str] = set()  # lists to be cut with their next push
 
     def commit(
         self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected], owned: Iterable[str]
-    ) -> Acknowledged:
+    ) -> Removed:
         """Leave the frame's effects and acknowledge `entries`, all or nothing, if the streams of both are ours.
 
         Raises LeaseLost, and redis.RedisError; after either nothing is certain but that it is all or nothing.
@@ -105,58 +90,93 @@ class Effects:
         by_stream: dict[str, list[StreamEntry]] = {}
         for entry in entries:
             by_stream.setdefault(entry[0], []).append(entry)
+        for underlying in frame.topics.keys() - self._last_ids.keys():
+            self._last_ids[underlying] = self._newest_id(underlying)
         with self.client.pipeline(transaction=True) as pipeline:
-            self.ownership.watch(pipeline, {*by_stream, *owned})
-            pipeline.multi()
-            self._leave_lists(pipeline, frame)
-            for underlying, topics in frame.topics.items():
-                self._publish(pipeline, underlying, topics)
-            self._leave_dead_letters(pipeline, rejected)
-            if self.write_back:
-                self._write_back(pipeline, frame, by_stream)
-            for stream, read in by_stream.items():
-                pipeline.execute_command("XACK", stream, self.group, *(entry_id for _, entry_id, _ in read))
-            for stream in by_stream:
-                pipeline.xinfo_stream(stream)
-            answers = pipeline.execute()
+            while True:
+                try:
+                    self.ownership.watch(pipeline, {*by_stream, *owned})
+                    pipeline.multi()
+                    pushed = self._leave_lists(pipeline, frame)
+                    for underlying, topics in frame.topics.items():
+                        self._publish(pipeline, underlying, topics)
+                    self._leave_dead_letters(pipeline, rejected)
+                    if self.write_back:
+                        self._write_back(pipeline, frame, by_stream)
+                    for stream, read in by_stream.items():
+                        pipeline.execute_command("XACK", stream, self.group, *(entry_id for _, entry_id, _ in read))
+                    for stream in by_stream:
+                        pipeline.xinfo_stream(stream)
+                    answers = pipeline.execute()
+                    break
+                except redis.WatchError:  # our own heartbeat renewed the lease meanwhile, or another took it
+                    continue
+        self._remember(pushed, answers)
         infos = answers[-len(by_stream) :] if by_stream else []
-        return Acknowledged(
-            {
-                stream: (parse_id(info["max-deleted-entry-id"]), info["entries-added"] - info["length"])
-                for stream, info in zip(by_stream, infos, strict=True)
-            }
-        )
+        return {
+            stream: (parse_id(info["max-deleted-entry-id"]), info["entries-added"] - info["length"])
+            for stream, info in zip(by_stream, infos, strict=True)
+        }
 
-    def _leave_lists(self, pipeline: Any, frame: Frame) -> None:
-        limits = self.limits
-        self._push(pipeline, frame.raw, self.names.raw_ticks, limits.raw_ticks, limits.raw_ticks_expiry)
-        self._push(pipeline, frame.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry)
+    def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
+        """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push."""
+        limits, now = self.limits, self.clock()
+        pushed = []
+        for values, name, length, lifetime in (
+            (frame.raw, self.names.raw_ticks, limits.raw_ticks, limits.raw_ticks_expiry),
+            (frame.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry),
+        ):
+            for what, each in values.items():
+                push = Push(name(what), length, lifetime)
+                pushed.append(push)
+                pipeline.execute_command("RPUSH", push.key, *each[-length:])
+        for push in pushed:
+            if self._renewals.get(push.key, 0.0) <= now:
+                pipeline.execute_command("EXPIRE", push.key, push.lifetime)
+            if push.key in self._overlong:
+                pipeline.execute_command("LTRIM", push.key, -push.length, -1)
+        return pushed
 
-    def _push(
-        self, pipeline: Any, values: Mapping[str, Sequence[bytes]], name: Any, length: int, lifetime: int
-    ) -> None:
-        if not values:
-            return
-        arguments: list[Any] = [length, lifetime]
-        keys = []
-        for what, each in values.items():
-            for begin in range(0, len(each), VALUES_AT_ONCE):
-                some = each[begin : begin + VALUES_AT_ONCE]
-                keys.append(name(what))
-                arguments.append(len(some))
-                arguments += some
-        pipeline.eval(_LISTS, len(keys), *keys, *arguments)
+    def _remember(self, pushed: Sequence[Push], sizes: Sequence[Any]) -> None:
+        now = self.clock()
+        for push, size in zip(pushed, sizes, strict=False):
+            if self._renewals.get(push.key, 0.0) <= now:
+                self._renewals[push.key] = now + push.lifetime / 10
+            if push.key in self._overlong:
+                self._overlong.discard(push.key)
+            elif size > push.length * TRIM_SLACK:
+                self._overlong.add(push.key)
+
+    def _newest_id(self, underlying: str) -> EntryId:
+        newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)
+        return parse_id(newest[0][0]) if newest else (0, 0)
 
     def _publish(self, pipeline: Any, underlying: str, topics: Mapping[str, bytes]) -> None:
-        names, limits = self.names, self.limits
-        keys = (names.output_stream(underlying), names.latest(underlying), names.latest_seq(underlying))
-        waiting = iter(topics.items())
-        while some := list(islice(waiting, TOPICS_AT_ONCE)):
-            size = sum(len(topic) + len(state) for topic, state in some)
+        """We alone write to the stream, so that we can give its entries their IDs, which also go into a hash."""
+        names, lifetime = self.names, self.limits.latest_expiry
+        stream, latest, latest_seq = (
+            name(underlying) for name in (names.output_stream, names.latest, names.latest_seq)
+        )
+        ids: list[str] = []
+        for some in _portions(topics):
+            size = sum(map(len, some))
             mean = self._entry_bytes.get(underlying, size)
             self._entry_bytes[underlying] = mean = 0.98 * mean + 0.02 * size
-            length = max(min(limits.output_entries, int(limits.output_bytes / mean)), 1)
-            pipeline.eval(_PUBLISH, 3, *keys, length, limits.latest_expiry, *(part for pair in some for part in pair))
+            length = max(min(self.limits.output_entries, int(self.limits.output_bytes / mean)), 1)
+            text = self._next_id(underlying)
+            pipeline.execute_command("XADD", stream, "MAXLEN", "~", length, text, *some)
+            pipeline.execute_command("HSET", latest, *some)
+            for topic in some[::2]:
+                ids += (topic, text)
+        pipeline.execute_command("HSET", latest_seq, *ids)
+        pipeline.execute_command("EXPIRE", latest, lifetime)
+        pipeline.execute_command("EXPIRE", latest_seq, lifetime)
+
+    def _next_id(self, underlying: str) -> str:
+        milliseconds, number = self._last_ids[underlying]
+        now = int(self.clock() * 1000)
+        self._last_ids[underlying] = (now, 0) if now > milliseconds else (milliseconds, number + 1)
+        return format_id(self._last_ids[underlying])
 
     def _leave_dead_letters(self, pipeline: Any, rejected: Sequence[Rejected]) -> None:
         for each in rejected:
@@ -176,14 +196,23 @@ class Effects:
         accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
         for stream, read in by_stream.items():
             underlying = stream.removeprefix(tick_stream(""))
-            arguments: list[Any] = []
             for _, entry_id, entry in read:
                 if (underlying, entry_id) in accepted:
-                    copy = processed(entry)
-                    arguments.append(len(copy))
-                    arguments += copy
-            if arguments:
-                pipeline.eval(_APPEND, 1, stream, *arguments)
+                    pipeline.execute_command("XADD", stream, "*", *processed(entry))
+
+
+def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:
+    """Topics and states in turn, in lists of about ENTRY_BYTES."""
+    portion: list[Any] = []
+    size = 0
+    for pair in topics.items():
+        portion += pair
+        size += len(pair[0]) + len(pair[1])
+        if size >= ENTRY_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 def processed(entry: Sequence[str]) -> list[Any]:

@@ -7,6 +7,7 @@ consumer that was paused beyond its lease changes nothing.
 import hashlib
 import secrets
 from collections.abc import Iterable
+from typing import Any
 
 import redis
 
@@ -53,17 +54,21 @@ class Ownership:
 
         What is to be given back stays ours until `release`.
         """
-        wanted = sorted(streams)
-        answer = self.client.eval(
-            _HEARTBEAT, len(wanted) + 1, self.members, *map(self.lease, wanted), self.token, self.milliseconds
-        )
-        owners = {stream: owner or None for stream, owner in zip(wanted, answer[1:], strict=True)}
-        take, give = share_streams(owners, self.token, int(answer[0]))
+        consumers, owners = self.renew(streams)
+        take, give = share_streams(owners, self.token, consumers)
         owned = {stream for stream, owner in owners.items() if owner == self.token}
         for stream in take:
             if self.client.set(self.lease(stream), self.token, nx=True, px=self.milliseconds):
                 owned.add(stream)
         return owned, give
+
+    def renew(self, streams: Iterable[str]) -> tuple[int, dict[str, str | None]]:
+        """Show that we live, and renew what is ours: (consumers alive, each stream's owner)."""
+        wanted = sorted(streams)
+        answer: Any = self.client.eval(
+            _HEARTBEAT, len(wanted) + 1, self.members, *map(self.lease, wanted), self.token, self.milliseconds
+        )
+        return int(answer[0]), {stream: owner or None for stream, owner in zip(wanted, answer[1:], strict=True)}
 
     def release(self, streams: Iterable[str]) -> None:
         leases = [self.lease(stream) for stream in streams]

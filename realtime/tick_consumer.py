@@ -8,6 +8,7 @@ acknowledges them. After any doubt the consumer forgets what it held and takes i
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
 from typing import TypeVar
@@ -60,8 +61,24 @@ class Options:
     limits: Limits
 
 
+HANDLED_ELSEWHERE = (LeaseLost, redis.RedisError, *UNAVAILABLE)
+"""Not the fault of any tick: what was read is read again when things are better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was read, what came of it, and when it was read (monotonic)."""
+
+    entries: Sequence[StreamEntry]
+    frame: Frame
+    rejected: Sequence[Rejected]
+    begun: float
+
+
 class TickConsumer:
-    """`find`: the streams there are to choose from, asked for now and then."""
+    """While one batch is written, in a thread of its own, the next is read and computed.
+
+    `find`: the streams there are to choose from, asked for now and then."""
 
     def __init__(
         self,
@@ -88,7 +105,13 @@ class TickConsumer:
         self.group = Group(client, group, name)
         self.ownership = Ownership(client, group=group, name=name, choice=choice, seconds=options.lease)
         self.effects = Effects(
-            client, self.ownership, group=group, names=names, limits=options.limits, write_back=write_back
+            client,
+            self.ownership,
+            group=group,
+            names=names,
+            limits=options.limits,
+            write_back=write_back,
+            clock=time.time,
         )
         self.book = Book()
         self.cycle = Cycle(self.book, params, beat=options.beat, max_bytes=options.max_bytes, computations=computations)
@@ -96,6 +119,8 @@ class TickConsumer:
         self.owned: dict[str, Progress] = {}
         self._failed: set[str] = set()  # streams with entries that our handling raised on
         self._tails: dict[str, str] = {}
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._writing: tuple[Batch, Future[None]] | None = None
         self._due = dict.fromkeys(("settle", "maintain", "quotes", "redeliver"), 0.0)
 
     def run(self) -> None:
@@ -120,29 +145,57 @@ class TickConsumer:
     def step(self) -> None:
         """One round: at most one read of the streams, waiting shortly for the first entry."""
         if self._is_due("settle", self.options.lease / 3):
+            self._finish()
             self._settle()
         if not self.owned:
             self.stop.wait(min(0.2, self.options.lease / 3))
             return
         if self._is_due("maintain", self.options.maintenance):
+            self._finish()
             self._maintain()
         if self._failed and self._is_due("redeliver", REDELIVER_SECONDS):
+            self._finish()
             self._redeliver()
-        self._hear_others()
-        count = max(self.options.batch // len(self.owned), 20)
-        entries = self.group.read(sorted(self.owned), count, self._patience())
-        begun = time.monotonic()
-        self.handle(entries)
-        if entries:
-            metrics.processing_time.observe(time.monotonic() - begun, len(entries))
         if self.options.quotes and self._is_due("quotes", self.options.quotes):
             self._patiently(lambda: store_quotes(self.book))
+        self._hear_others()
+        count = min(self.options.batch, max(4 * self.options.batch // len(self.owned), 20))
+        entries = self.group.read(sorted(self.owned), count, self._patience())
+        begun = time.monotonic()
+        try:
+            batch = self._compute(entries, begun)
+        except HANDLED_ELSEWHERE:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, it is some tick's doing: `handle` finds out whose
+            self._finish()
+            self.handle(entries)
+            return
+        self._finish()
+        if batch is not None:
+            self._writing = (batch, self._writer.submit(self._write, batch))
+
+    def _finish(self) -> None:
+        """Wait for the batch that is being written, if there is one; raises what its writing raised."""
+        if self._writing is None:
+            return
+        batch, writing = self._writing
+        while not wait([writing], self.options.lease / 3).done:
+            self.ownership.renew(self.owned)
+        self._writing = None
+        try:
+            writing.result()
+        except HANDLED_ELSEWHERE:
+            raise
+        except Exception:  # noqa: BLE001 - as in `step`
+            self.handle(batch.entries)
 
     def handle(self, entries: Sequence[StreamEntry]) -> None:
         """Take entries all the way to their acknowledgement. What raises is halved until the one at fault is alone."""
         try:
-            self._handle(entries)
-        except (LeaseLost, redis.RedisError, *UNAVAILABLE):
+            batch = self._compute(entries, time.monotonic())
+            if batch is not None:
+                self._write(batch)
+        except HANDLED_ELSEWHERE:
             raise
         except Exception:
             metrics.errors.labels("handler").inc()
@@ -156,11 +209,12 @@ class TickConsumer:
             self.handle(entries[:half])
             self.handle(entries[half:])
 
-    def _handle(self, entries: Sequence[StreamEntry]) -> None:
+    def _compute(self, entries: Sequence[StreamEntry], begun: float) -> Batch | None:
+        """What is to be written of these entries and of the chains that are due; None where there is nothing."""
         now = self.clock()
         beat = not self.options.own_time and now >= self.cycle.next_beat()
         if not entries and not beat:
-            return
+            return None
         batch = [(underlying_of(stream), entry_id, entry) for stream, entry_id, entry in entries]
         decoded = self.cycle.decode(batch, now + self.options.max_ahead)
         unknown = self._prepare(decoded.ticks)
@@ -177,12 +231,19 @@ class TickConsumer:
         for name, error in frame.failures:
             metrics.errors.labels(name).inc()
             logger.error("computation %s failed: %s", name, error, exc_info=error)
-        self._patiently(lambda: store_ticks(self.model, frame.ticks))
-        self._commit(entries, frame, decoded.rejected)
-        metrics.ticks.labels("accepted").inc(len(frame.ticks))
-        metrics.ticks.labels("rejected").inc(len(decoded.rejected))
         metrics.ticks.labels("skipped").inc(decoded.skipped)
+        return Batch(entries, frame, decoded.rejected, begun)
+
+    def _write(self, batch: Batch) -> None:
+        """First to PostgreSQL, then the effects and the acknowledgement."""
+        frame = batch.frame
+        self._patiently(lambda: store_ticks(self.model, frame.ticks))
+        self._commit(batch.entries, frame, batch.rejected)
+        metrics.ticks.labels("accepted").inc(len(frame.ticks))
+        metrics.ticks.labels("rejected").inc(len(batch.rejected))
         metrics.repriced.inc(frame.priced)
+        if batch.entries:
+            metrics.processing_time.observe(time.monotonic() - batch.begun, len(batch.entries))
 
     def _prepare(self, ticks: Sequence[Tick]) -> set[str]:
         contracts = [tick.contract for tick in ticks]
@@ -199,15 +260,15 @@ class TickConsumer:
                 connection.close()
                 if self.stop.is_set():
                     raise
-                logger.error("PostgreSQL: %s; trying again in %.1f s", error, delay)
-                self._keep_leases()
+                logger.error("PostgreSQL: %s; trying again in %.1f s", str(error).strip(), delay)
+                self.ownership.renew(self.owned)
                 self.stop.wait(delay)
                 delay = min(delay * 2, BACKOFF[1])
 
     def _commit(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> None:
         told = {tick_stream(underlying) for underlying in frame.topics} & self.owned.keys()
-        answer = self.effects.commit(entries, frame, rejected, told)
-        for stream, (deleted, removed) in answer.removed.items():
+        removals = self.effects.commit(entries, frame, rejected, told)
+        for stream, (deleted, removed) in removals.items():
             if progress := self.owned.get(stream):
                 # Entries taken over are older than what was read last: they were accounted for when they were.
                 fresh = [parse_id(entry_id) for each, entry_id, _ in entries if each == stream]
@@ -261,14 +322,11 @@ class TickConsumer:
                     self._give_up(entries, deliveries)
                 else:
                     self.handle(entries)
-                self._keep_leases()
+                if self._is_due("settle", self.options.lease / 3):
+                    self.ownership.renew(self.owned)
             if stream in self._failed or len(pending) < 10_000:
                 break
         return claimed
-
-    def _keep_leases(self) -> None:
-        if self._is_due("settle", self.options.lease / 3):
-            self.ownership.settle(self.owned)
 
     def _give_up(self, entries: Sequence[StreamEntry], deliveries: int) -> None:
         detail = f"handling it failed {deliveries} times"
@@ -335,15 +393,22 @@ class TickConsumer:
 
     def _forget(self) -> None:
         """Whatever we believed about the streams may be wrong: begin again as if another had had them."""
+        if self._writing is not None:
+            wait([self._writing[1]])
+            self._writing = None
         self.owned.clear()
         self._failed.clear()
+        self.effects.forget()
         self._due["settle"] = 0.0
 
     def _leave(self) -> None:
         try:
+            self._finish()
             if self.options.quotes:
                 store_quotes(self.book)
             self.ownership.leave(self.owned)
         except (redis.RedisError, *UNAVAILABLE) as error:
             logger.warning("could not say goodbye: %s", error)
+        self._writer.submit(lambda: connection.close()).result()  # each thread has a connection of its own
+        self._writer.shutdown()
         connection.close()

@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 
@@ -164,13 +166,12 @@ class Cycle:
         greeks: list[bytes | None] = [None] * len(ticks)
         for place, answer in zip(options.tolist(), answers, strict=False):
             greeks[place] = answer
-        statements = [tick.statement for tick in ticks]
         as_of = f',"as_of":"{datetime.fromtimestamp(now, UTC).isoformat()}","greeks":'.encode()
         more = self._compute(Due(book, ticks, rows, now), frame)
         frame.ticks += ticks
         for place, (tick, is_newest) in enumerate(zip(ticks, newest.tolist(), strict=True)):
             contract = tick.contract
-            text = b"".join([statements[place], as_of, greeks[place] or b"null", more[place], b"}"])
+            text = b"".join([tick.statement, as_of, greeks[place] or b"null", more[place], b"}"])
             frame.raw[contract.text].append(tick.raw)
             frame.computed[contract.key.symbol].append(text)
             if is_newest:
@@ -221,5 +222,11 @@ def _joined(quotes: QuoteColumns, places: Rows, more: QuoteColumns) -> QuoteColu
 
 def _as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
     """Each option's answers as a JSON object; NaN becomes null."""
-    names = list(columns)
-    return [orjson.dumps(dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+    row, encode = _row_type(tuple(columns)), msgspec.json.Encoder().encode
+    return [encode(row(*values)) for values in zip(*columns.values(), strict=True)]
+
+
+@cache
+def _row_type(names: tuple[str, ...]) -> Any:
+    """A struct takes half the time of a dictionary with the same names."""
+    return msgspec.defstruct("Answer", [(name, Any) for name in names], gc=False)

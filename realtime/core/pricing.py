@@ -34,7 +34,9 @@ class GroupMarket:
     spot_restored: float  # 1.0 where the spot is the last known one of an earlier consumer
 
 
-def price_options(book: Book, rows: Rows, quotes: QuoteColumns, now: float, params: GreeksParams) -> dict[str, Any]:
+def price_options(
+    book: Book, rows: Rows, quotes: QuoteColumns, now: float, params: GreeksParams
+) -> dict[str, list[Any]]:
     """Answers by column name (signals.greeks.core.answers) and the ages of what they stand on, NaN for null.
 
     `rows`: options of the book; `quotes`: their prices, one each, which need not be the newest. `now`: seconds since

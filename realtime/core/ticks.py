@@ -90,21 +90,19 @@ class Contract:
 class Tick:
     """One accepted tick. `seconds` since 1970 is `time`; `raw` is all of it as a JSON object."""
 
-    stream: str
+    stream: str  # EXCHANGE@SYMBOL of the tick stream
     entry_id: str
     contract: Contract
     time: datetime
     seconds: float
     fields: TickFields
     raw: bytes
+    statement: bytes = b""  # the beginning of the JSON object that is published of it
 
-    @property
-    def statement(self) -> bytes:
-        """The beginning of the JSON object that is published of it."""
-        head = (
-            f'{{"instrument_key":"{self.contract.text}","entry_id":"{self.entry_id}","time":"{self.time.isoformat()}"'
-        )
-        return head.encode() + b',"tick":' + self.raw
+    def __post_init__(self) -> None:
+        key, entry_id, time = self.contract.text, self.entry_id, self.time.isoformat()
+        head = f'{{"instrument_key":"{key}","entry_id":"{entry_id}","time":"{time}","tick":'
+        self.statement = head.encode() + self.raw
 
 
 def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, bytes]:
