@@ -28,8 +28,8 @@ setup: $(USERS) $(STATIC) ## install into .venv, create the database, compile th
 demo: setup ## a job of 1,000 option contracts through HTTP, workers and PostgreSQL, start to finish
 	@$(MANAGE) demo $(ARGS)
 
-up: setup ## run the whole service until Ctrl-C: servers, web (PORT=8000), WORKERS=2 workers, beat, Flower
-	@$(MANAGE) up $(ARGS)
+up: setup ## run the whole service with a simulated feed until Ctrl-C: web (PORT=8000), WORKERS=2, consumer, Flower
+	@$(MANAGE) up --simulate $(ARGS)
 
 services: setup ## run only PostgreSQL and Redis until Ctrl-C, and say how to connect
 	@$(MANAGE) services

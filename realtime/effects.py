@@ -13,10 +13,11 @@ import redis
 
 from realtime.core.cycle import Frame, Rejected
 from realtime.core.entry_ids import EntryId, format_id, parse_id
-from realtime.core.names import Names, tick_stream
+from realtime.core.names import Names
 from realtime.core.ticks import PROCESSED
 from realtime.ownership import Ownership
 from realtime.streams import StreamEntry
+from timeframes.core.tick_stream import tick_stream, underlying_of
 
 TRIM_SLACK = 1.25
 """A list is cut when it has grown to so many times its length, so that most pushes are one command."""
@@ -195,7 +196,7 @@ class Effects:
         """A copy of each accepted tick, in the form it came in, with the state P: our own group skips those."""
         accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
         for stream, read in by_stream.items():
-            underlying = stream.removeprefix(tick_stream(""))
+            underlying = underlying_of(stream)
             for _, entry_id, entry in read:
                 if (underlying, entry_id) in accepted:
                     pipeline.execute_command("XADD", stream, "*", *processed(entry))

@@ -21,7 +21,7 @@ from realtime.contracts import load_terms, prepare_contracts
 from realtime.core.book import Book
 from realtime.core.cycle import Computation, Cycle, Frame, Rejected
 from realtime.core.entry_ids import parse_id
-from realtime.core.names import Names, tick_stream, underlying_of
+from realtime.core.names import Names
 from realtime.core.progress import Progress
 from realtime.core.ticks import Reason, Tick
 from realtime.effects import Effects, Limits
@@ -30,6 +30,7 @@ from realtime.restore import restore_underlying
 from realtime.streams import Group, StreamEntry, runs, tail, trim
 from realtime.tick_store import UNAVAILABLE, store_quotes, store_ticks
 from signals.greeks.core.conventions import GreeksParams
+from timeframes.core.tick_stream import tick_stream, underlying_of
 from timeframes.models import AbstractTick
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from signalsite.health import health, ready
 
 v2 = [
     path("batch/", include("batch.urls")),
+    path("realtime/", include("realtime.urls")),
     path("subscriptions/ticket", TicketView.as_view(), name="socket-ticket"),
 ]
 

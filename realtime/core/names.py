@@ -1,17 +1,6 @@
-"""Names of the keys and streams that the consumer reads and writes. docs/live.md says what is in them."""
+"""Names of the keys and streams that the consumer writes. docs/live.md says what is in them."""
 
 from dataclasses import dataclass
-
-TICK_STREAM = "tick_stream:"
-
-
-def tick_stream(underlying: str) -> str:
-    return TICK_STREAM + underlying
-
-
-def underlying_of(stream: str) -> str:
-    """EXCHANGE@SYMBOL of a tick stream."""
-    return stream.removeprefix(TICK_STREAM)
 
 
 @dataclass(frozen=True, slots=True)

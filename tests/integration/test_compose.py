@@ -41,7 +41,7 @@ def options(service):
 
 
 def test_it_has_every_part():
-    assert set(SERVICES) == {"database", "redis", "cache", "migrate", "web", "worker", "beat", "flower"}
+    assert set(SERVICES) == {"database", "redis", "cache", "migrate", "web", "worker", "consumer", "beat", "flower"}
     assert SERVICES["database"]["image"].startswith("timescale/timescaledb:2.")
 
 
@@ -127,7 +127,7 @@ def test_every_service_is_watched_limited_and_restarted():
         for other, condition in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other == "migrate" else "service_healthy"
             assert condition == {"condition": wanted}
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "consumer", "beat"):
         assert {"migrate", "database", "redis", "cache"} <= set(SERVICES[name]["depends_on"])
 
 

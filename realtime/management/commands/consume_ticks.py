@@ -10,13 +10,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
-from realtime.core.names import TICK_STREAM, Names
+from realtime.core.names import Names
 from realtime.core.sharing import in_shard
 from realtime.effects import Limits
 from realtime.streams import connect, find_streams
 from realtime.tick_consumer import Options, TickConsumer
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.engine import warm
+from timeframes.core.tick_stream import TICK_STREAM
 from timeframes.models import BacktestTick, Tick
 
 logger = logging.getLogger(__name__)

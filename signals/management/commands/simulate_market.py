@@ -1,15 +1,22 @@
 """manage.py simulate_market"""
 
+import signal
 from collections import defaultdict
+from datetime import datetime
+from threading import Event
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from signals.instruments.core.simulated_listing import EXCHANGE, symbols_for
 from signals.instruments.core.simulated_market import SimulatedMarket, simulate_market
+from signals.instruments.core.simulated_ticks import TickSource
+from signals.instruments.feed import publish
 from signals.instruments.simulator import store_market
 from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.redis import client
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date, parse_instant
 
@@ -29,6 +36,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--minutes", type=int, default=375, metavar="N", help="spot and VIX by the minute before it (default 375)"
         )
+        parser.add_argument("--stream", action="store_true", help="then publish ticks into its streams until Ctrl-C")
+        parser.add_argument("--rate", type=float, default=200.0, metavar="N", help="ticks a second (default 200)")
+        parser.add_argument("--seconds", type=float, metavar="N", help="publish only for so long")
+        parser.add_argument("--one-field", action="store_true", help="ticks as JSON in one field, not as flat fields")
+        parser.add_argument("--clean", action="store_true", help="no late, swapped, repeated or malformed ticks")
 
     def handle(
         self,
@@ -39,6 +51,7 @@ class Command(BaseCommand):
         symbols: list[str] | None,
         underlyings: int | None,
         minutes: int,
+        stream: bool,
         **options: Any,
     ) -> None:
         try:
@@ -56,6 +69,29 @@ class Command(BaseCommand):
         written = store_market(market)
         self.stdout.write("\n".join(_summary(market)))
         self.stdout.write(f"{written:,} quotes at and before {moment.isoformat()}, seed {seed}")
+        if stream:
+            self._publish(market, seed, moment, **options)
+
+    def _publish(
+        self, market: SimulatedMarket, seed: int, moment: datetime, *, rate: float, clean: bool, **options: Any
+    ) -> None:
+        if not 0 < rate <= 100_000:
+            raise CommandError(f"--rate {rate:g}: from above 0 to 100,000 ticks a second")
+        source = TickSource(market, seed=seed, at=moment, flawed=not clean)
+        stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        self.stdout.write(f"publishing {rate:g} ticks a second")
+        sent = publish(
+            client(settings.REDIS_URL),
+            source,
+            rate=rate,
+            one_field=options["one_field"],
+            stop=stop,
+            seconds=options["seconds"],
+            report=self.stdout.write,
+        )
+        self.stdout.write(f"{sent:,} ticks published")
 
 
 def _summary(market: SimulatedMarket) -> list[str]:

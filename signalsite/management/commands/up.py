@@ -1,4 +1,4 @@
-"""Run the whole service: servers, web, workers, beat and Flower."""
+"""Run the whole service: servers, web, workers, beat, the tick consumer and Flower."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ WARM = "from signals.greeks.core.engine import warm; warm()"
 
 
 class Command(BaseCommand):
-    help = "Run the whole service until Ctrl-C: embedded servers, web, workers, beat and Flower."
+    help = "Run the whole service until Ctrl-C: embedded servers, web, workers, beat, tick consumer and Flower."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")), help="web (PORT)")
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--flower-port", type=int, default=int(os.environ.get("FLOWER_PORT", "5555")), help="Flower (FLOWER_PORT)"
         )
+        parser.add_argument("--simulate", action="store_true", help="ticks of a simulated market, to look at")
         parser.add_argument("--no-flower", dest="flower", action="store_false", help="leave Flower out")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,7 +61,8 @@ class Service:
         self.options = options
         self.begun = self.looked = time.monotonic()
         self.ready = False
-        self.supervisor = Supervisor([web(options["port"]), _worker(options["workers"]), _beat()])
+        processes = [web(options["port"]), _worker(options["workers"]), _beat(), _consumer()]
+        self.supervisor = Supervisor([*processes, _ticks()] if options["simulate"] else processes)
 
     def run(self) -> None:
         self.supervisor.run(self._look)
@@ -103,6 +105,20 @@ def _worker(processes: int) -> Process:
 
 def _beat() -> Process:
     return Process("beat", _celery("beat", "--loglevel", "INFO", "--pidfile="), {"LOG_LEVEL": "WARNING"})
+
+
+def _manage(*arguments: str) -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
+
+
+def _consumer() -> Process:
+    return Process("consumer", _manage("consume_ticks"))
+
+
+def _ticks() -> Process:
+    # Small enough that every option is heard of within seconds; the same seed, so that a restart lists nothing new.
+    market = ["--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", "0"]
+    return Process("ticks", _manage("simulate_market", *market, "--stream", "--rate", "200"))
 
 
 def _flower(port: int) -> tuple[Process, str]:

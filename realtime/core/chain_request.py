@@ -1,0 +1,79 @@
+"""Which part of an option chain is asked for."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import InvalidInstrumentKey, Right, parse_key
+
+DEFAULT_STRIKES = 10
+MAX_STRIKES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeWindow:
+    """`around`: strikes on each side of the money, None for all; else those from `lowest` to `highest`."""
+
+    around: int | None = DEFAULT_STRIKES
+    lowest: float | None = None
+    highest: float | None = None
+
+    def choose(self, strikes: Iterable[float], money: float | None) -> list[float]:
+        """Of these strikes those that are wanted, ascending; `money` is the price they lie around."""
+        found = sorted(strikes)
+        if self.lowest is not None and self.highest is not None:
+            return [strike for strike in found if self.lowest <= strike <= self.highest]
+        if self.around is None or not found:
+            return found
+        middle = found.index(at_the_money(found, money)) if money is not None else len(found) // 2
+        return found[max(middle - self.around, 0) : middle + self.around + 1]
+
+
+def at_the_money(strikes: list[float], money: float) -> float:
+    """The nearest of ascending strikes; of two as near the lower."""
+    place = bisect_left(strikes, money)
+    near = strikes[max(place - 1, 0) : place + 1]
+    return min(near, key=lambda strike: (abs(strike - money), strike))
+
+
+def parse_strikes(text: str) -> StrikeWindow:
+    """`10` on each side of the money, `all`, or `23000:24500`. Raises InvalidInput."""
+    if text == "all":
+        return StrikeWindow(around=None)
+    low, colon, high = text.partition(":")
+    try:
+        if colon:
+            return StrikeWindow(None, float(low), float(high))
+        if 0 <= int(text) <= MAX_STRIKES:
+            return StrikeWindow(int(text))
+    except ValueError:
+        pass
+    raise InvalidInput(
+        "strikes", f"strikes {text[:40]!r} is neither a number up to {MAX_STRIKES}, nor all, nor LOWEST:HIGHEST"
+    )
+
+
+def options_by_expiry(topics: Iterable[str]) -> dict[date, dict[float, dict[Right, str]]]:
+    """The options among an underlying's topics: expiry -> strike -> right -> key."""
+    found: dict[date, dict[float, dict[Right, str]]] = {}
+    for topic in topics:
+        if "_options@" not in topic or ":" in topic:
+            continue
+        try:
+            key = parse_key(topic)
+        except InvalidInstrumentKey:  # left there by another version
+            continue
+        if key.expiry is not None and key.strike is not None:
+            found.setdefault(key.expiry, {}).setdefault(float(key.strike), {})[key.right] = topic
+    return found
+
+
+def choose_expiry(
+    options: Mapping[date, Mapping[float, Mapping[Right, str]]], wanted: date | None, today: date
+) -> date | None:
+    """The expiry that is wanted; the nearest from `today` on where none is said. None where there is none such."""
+    if wanted is not None:
+        return wanted if wanted in options else None
+    return min((expiry for expiry in options if expiry >= today), default=None)

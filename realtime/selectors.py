@@ -1,0 +1,104 @@
+"""Live values from Redis, as the tick consumer left them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+import orjson
+import redis
+from django.conf import settings
+
+from realtime.core.chain_request import StrikeWindow, at_the_money, choose_expiry, options_by_expiry
+from realtime.core.names import Names
+from signalsite.foundation.errors import RedisConnectionError
+from signalsite.foundation.redis import client
+from timeframes.core.keys import Right, parse_key
+from timeframes.core.sessions import local_date
+
+NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveValue:
+    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered."""
+
+    state: dict[str, Any]
+    body: bytes
+
+
+def live_value(state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
+    """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
+    read = orjson.loads(state)
+    ages = {
+        "seq": seq.decode() if seq else None,
+        "age_seconds": _age(read["time"], now),
+        "computed_age_seconds": _age(read["as_of"], now),
+    }
+    return LiveValue(read, state[:-1] + b"," + orjson.dumps(ages)[1:])
+
+
+def _age(moment: str, now: datetime) -> float:
+    return (now - datetime.fromisoformat(moment)).total_seconds()
+
+
+def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
+    """The newest state of each instrument, None where there is none. Raises InvalidInput and RedisConnectionError."""
+    by_underlying: dict[str, list[str]] = {}
+    for key in dict.fromkeys(keys):
+        by_underlying.setdefault(parse_key(key).underlying, []).append(key)
+    found: dict[str, LiveValue] = {}
+    try:
+        with client(settings.REDIS_URL).pipeline(transaction=True) as pipeline:
+            for underlying, wanted in by_underlying.items():
+                pipeline.hmget(NAMES.latest(underlying), wanted)
+                pipeline.hmget(NAMES.latest_seq(underlying), wanted)
+            answers = pipeline.execute()
+    except redis.RedisError as error:
+        raise RedisConnectionError("Redis did not answer") from error
+    for place, wanted in enumerate(by_underlying.values()):
+        for key, state, seq in zip(wanted, answers[2 * place], answers[2 * place + 1], strict=True):
+            if state is not None:
+                found[key] = live_value(state, seq, now)
+    return [found.get(key) for key in keys]
+
+
+def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> bytes | None:
+    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live."""
+    try:
+        topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(NAMES.latest(underlying)))
+    except redis.RedisError as error:
+        raise RedisConnectionError("Redis did not answer") from error
+    options = _options(tuple(sorted(topics)))
+    key = parse_key(underlying)
+    chosen = choose_expiry(options, expiry, local_date(key.exchange, now))
+    if chosen is None:
+        return None
+    spots = live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
+    spot = next(filter(None, spots), None)
+    money = spot.state["tick"].get("ltp") if spot else None
+    money = None if money is None else float(money)
+    strikes = window.choose(options[chosen], money)
+    wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
+    bodies = {topic: value.body for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    head = {
+        "underlying": underlying,
+        "expiry": chosen.isoformat(),
+        "expiries": sorted(each.isoformat() for each in options),
+        "at": now.astimezone(UTC).isoformat(),
+        "underlying_price": money,
+        "at_the_money": at_the_money(sorted(options[chosen]), money) if money is not None else None,
+    }
+    rows = []
+    for strike in strikes:
+        sides = [bodies.get(options[chosen][strike].get(right, ""), b"null") for right in (Right.CALL, Right.PUT)]
+        rows.append(b'{"strike":%b,"call":%b,"put":%b}' % (orjson.dumps(strike), *sides))
+    spot_body = spot.body if spot else b"null"
+    return orjson.dumps(head)[:-1] + b',"spot":' + spot_body + b',"strikes":[' + b",".join(rows) + b"]}"
+
+
+@lru_cache(maxsize=32)
+def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
+    """Parsed once for each set of topics, which changes only when something new is listed."""
+    return options_by_expiry(topic.decode() for topic in topics)

@@ -1,0 +1,89 @@
+"""The live snapshot over HTTP: what the tick consumer last told of an instrument or a chain, with its age."""
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from realtime.core.chain_request import parse_strikes
+from realtime.selectors import live_chain, live_values
+from realtime.serializers import MAX_KEYS, ChainQuerySerializer, GreeksBodySerializer, GreeksQuerySerializer
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import Product, parse_key
+
+TAGS = ["realtime"]
+
+
+def _json(body: bytes) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _many(keys: list[str]) -> HttpResponse:
+    """One object for each key, in their order: its state, or {"instrument_key", "status": "not_found"}."""
+    if not 1 <= len(keys) <= MAX_KEYS:
+        raise InvalidInput("keys", f"1 to {MAX_KEYS} keys at once, not {len(keys)}")
+    values = live_values(keys, datetime.now(UTC))
+    bodies = [
+        b'{"instrument_key":"%b","status":"not_found"}' % key.encode() if value is None else value.body
+        for key, value in zip(keys, values, strict=True)
+    ]
+    return _json(b'{"data":[' + b",".join(bodies) + b"]}")
+
+
+class LiveGreeksView(APIView):
+    @extend_schema(tags=TAGS, responses={200: OpenApiTypes.OBJECT}, summary="Live Greeks of one instrument")
+    def get(self, request: Request, instrument_key: str) -> HttpResponse:
+        (value,) = live_values([instrument_key], datetime.now(UTC))
+        if value is None:
+            raise NotFound(f"no live value of {instrument_key}")
+        return _json(value.body)
+
+
+class ManyLiveGreeksView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        parameters=[GreeksQuerySerializer],
+        responses={200: OpenApiTypes.OBJECT},
+        summary="Live Greeks of up to 500 instruments",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        query = GreeksQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        return _many([key for key in query.validated_data["keys"].split(",") if key])
+
+    @extend_schema(
+        tags=TAGS,
+        request=GreeksBodySerializer,
+        responses={200: OpenApiTypes.OBJECT},
+        summary="Live Greeks of up to 500 instruments, named in the body",
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = GreeksBodySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return _many(body.validated_data["instrument_keys"])
+
+
+class LiveChainView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        parameters=[ChainQuerySerializer],
+        responses={200: OpenApiTypes.OBJECT},
+        summary="Live option chain of one expiry",
+    )
+    def get(self, request: Request, underlying: str) -> HttpResponse:
+        query = ChainQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        if "@" not in underlying and "/" not in underlying:
+            underlying = f"{settings.DEFAULT_EXCHANGE}@{underlying}"
+        if parse_key(underlying).product not in (Product.UNDERLYING, Product.CRYPTO_SPOT):
+            raise InvalidInput("underlying", f"{underlying} is no underlying, such as NSE@NIFTY")
+        expiry = query.validated_data.get("expiry")
+        body = live_chain(underlying, expiry, parse_strikes(query.validated_data["strikes"]), datetime.now(UTC))
+        if body is None:
+            raise NotFound(f"no live options of {underlying}{f' that expire on {expiry}' if expiry else ''}")
+        return _json(body)
