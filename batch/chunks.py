@@ -188,7 +188,7 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
             status = cursor.fetchone()[0]
         if status in Job.TERMINAL:
             outbox.enqueue(claimed.job_id)
-    progress.tell(claimed.job_id, ended=status in Job.TERMINAL)
+    progress.tell(claimed.job_id, at_once=status in Job.TERMINAL)
     if status in Job.TERMINAL:
         logger.info("job ended", extra={"job": str(claimed.job_id), "status": status})
     return True

@@ -29,14 +29,14 @@ _FIELDS = ("id", "owner_id", "status", "total", "completed", "failed", "error", 
 _silent_until = 0.0
 
 
-def tell(job_id: uuid.UUID, *, ended: bool = False) -> None:
-    """Publish the job's state as committed. Call after the commit; `ended` is never held back."""
+def tell(job_id: uuid.UUID, *, at_once: bool = False) -> None:
+    """Publish the job's state as committed: call it after the commit. `at_once`: not to be held back."""
     global _silent_until
-    if time.monotonic() < _silent_until:
+    if time.monotonic() < _silent_until and not at_once:
         return
     try:
         throttle = client(settings.REDIS_URL).set(f"job_progress:{job_id}", b"", nx=True, px=EVERY_MS)
-        if throttle or ended:
+        if throttle or at_once:
             _publish(job_id)
     except redis.RedisError as error:
         _silent_until = time.monotonic() + SILENT_SECONDS

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
-from batch import outbox
+from batch import outbox, progress
 from batch.chunks import refuse
 from batch.core.chunk_size import chunk_size
 from batch.core.items import Items
@@ -178,6 +179,7 @@ def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> lis
                 _answer_from(locked, earlier)
         locked.save()
         outbox.enqueue(locked.pk)
+        transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
     if earlier is not None or error:
         return []
     return list(Chunk.objects.filter(job=job).order_by("number").values_list("id", flat=True))
@@ -224,6 +226,7 @@ def cancel(job: Job) -> list[int]:
             return []
         locked.save(update_fields=["status", "finished_at", "as_of"])
         outbox.enqueue(locked.pk)
+        transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
     return list(Chunk.objects.filter(job=job, status=Chunk.Status.PENDING).values_list("id", flat=True))
 
 

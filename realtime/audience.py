@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from realtime.core.frames import BEGINNING, EntryId, Frame
+from realtime.core.entry_ids import parse_id
+from realtime.core.frames import BEGINNING, Frame
 from realtime.session import Session
 from realtime.topics import Feed
 
@@ -95,9 +96,9 @@ class Stream:
     def forget_before(self, first: str) -> None:
         """Where no hash keeps newest states: forget topics that nobody wants and whose entry is trimmed by now."""
         if self.hashes is None:
-            oldest = EntryId.of(first)
+            oldest = parse_id(first)
             for name, topic in list(self.topics.items()):
-                if not any(topic.audiences) and (topic.frame is None or EntryId.of(topic.frame.seq or "0") < oldest):
+                if not any(topic.audiences) and (topic.frame is None or parse_id(topic.frame.seq or "0") < oldest):
                     del self.topics[name]
 
     @property

@@ -24,7 +24,9 @@ from realtime.credentials import SUBPROTOCOL, Credential, NotAuthenticated, iden
 from realtime.hub import Hub
 from realtime.metrics import TOTALS
 from realtime.process import the_hub
-from realtime.session import Identity, Send, Session
+from realtime.session import Identity, Session
+from realtime.topics import Reader
+from realtime.wire import Send
 
 logger = logging.getLogger(__name__)
 
@@ -57,38 +59,41 @@ class SocketConsumer:
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen})  # or no client would hear why it is refused
         if not _places.take():
-            await _refuse(send, Refused(Close.TOO_MANY, "this process has as many sockets as it may"))
+            TOTALS.refused += 1
+            reason = "this process has as many sockets as it may"
+            await send({"type": "websocket.close", "code": int(Close.TOO_MANY), "reason": reason})
             return
         try:
             await self._serve(scope, receive, send)
         except Gone:
             pass
-        except Refused as refusal:
-            await _refuse(send, refusal)
         finally:
             _places.give_back()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not origin_is_ours(scope["headers"]):
-            raise Refused(Close.FOREIGN_ORIGIN, "the origin is not allowed")
-        hub = the_hub()
-        inbox = _Inbox(receive)
-        identity = await self._authenticate(scope, inbox, hub)
-        if not _places.take_for(identity.user_id):
-            raise Refused(Close.TOO_MANY, "the user has as many sockets as one may")
-        session = Session(send, identity, mailbox_limit=settings.WEBSOCKET_MAX_PENDING)
+        hub, user_id = the_hub(), None
+        session = Session(send, mailbox_limit=settings.WEBSOCKET_MAX_PENDING)
         hub.join(session)
         try:
+            if not origin_is_ours(scope["headers"]):
+                raise Refused(Close.FOREIGN_ORIGIN, "the origin is not allowed")
+            inbox = _Inbox(receive)
+            session.identity = await self._authenticate(scope, inbox, hub)
+            if not _places.take_for(session.identity.user_id):
+                raise Refused(Close.TOO_MANY, "the user has as many sockets as one may")
+            user_id = session.identity.user_id
             session.reply(_welcome(scope))
-            await _converse(hub, session, inbox)
+            await _converse(hub, session, session.identity, inbox)
         except Refused as refusal:
             TOTALS.refused += 1
+            logger.info("socket refused: %s", refusal.reason)
             hub.leave(session)
             await session.close(refusal.code, refusal.reason)
         finally:
             hub.leave(session)
             session.end()
-            _places.give_back_for(identity.user_id)
+            if user_id is not None:
+                _places.give_back_for(user_id)
 
     async def _authenticate(self, scope: Scope, inbox: "_Inbox", hub: Hub) -> Identity:
         """By subprotocol, by the address, or by the first message. Raises Refused."""
@@ -136,7 +141,7 @@ class _Inbox:
         return text
 
 
-async def _converse(hub: Hub, session: Session, inbox: _Inbox) -> None:
+async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbox) -> None:
     while True:
         text = await inbox.next()
         try:
@@ -146,21 +151,21 @@ async def _converse(hub: Hub, session: Session, inbox: _Inbox) -> None:
         else:
             match message:
                 case Subscribe():
-                    await subscriptions.subscribe(hub, session, message)
+                    await subscriptions.subscribe(hub, session, Reader(identity.user_id), message)
                 case Unsubscribe():
                     subscriptions.unsubscribe(hub, session, message)
                 case Ping():
                     session.reply(protocol.pong(message.id, int(time.time() * 1000)))
                 case Auth():
-                    await _renew(hub, session, message)
+                    await _renew(hub, session, identity, message)
         await session.settled()
 
 
-async def _renew(hub: Hub, session: Session, message: Auth) -> None:
+async def _renew(hub: Hub, session: Session, identity: Identity, message: Auth) -> None:
     """A fresh token keeps the socket open for longer; it must be the same user's."""
     try:
         fresh = await identify(Credential(message.token, message.ticket), hub.reader)
-        if fresh.user_id != session.identity.user_id:
+        if fresh.user_id != identity.user_id:
             raise NotAuthenticated("the token is another user's")
     except NotAuthenticated as error:
         session.reply(protocol.error(message.id, Code.NOT_AUTHENTICATED, str(error)))
@@ -178,12 +183,6 @@ def _welcome(scope: Scope) -> str:
         heartbeat_seconds=settings.WEBSOCKET_HEARTBEAT_INTERVAL,
         max_subscriptions=settings.WEBSOCKET_MAX_SUBSCRIPTIONS,
     )
-
-
-async def _refuse(send: Send, refusal: Refused) -> None:
-    TOTALS.refused += 1
-    logger.info("socket refused: %s", refusal.reason)
-    await send({"type": "websocket.close", "code": int(refusal.code), "reason": refusal.reason})
 
 
 def _short(text: str) -> str:

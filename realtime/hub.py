@@ -10,13 +10,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from typing import cast
 
 from django.conf import settings
 from redis.exceptions import RedisError
 
 from realtime.audience import Audience, Stream, Topic
 from realtime.core import protocol
-from realtime.core.frames import BEGINNING, EntryId, Frame
+from realtime.core.entry_ids import parse_id
+from realtime.core.frames import BEGINNING, Frame
 from realtime.core.messages import CADENCE_SECONDS
 from realtime.core.protocol import Close, GapReason
 from realtime.metrics import TOTALS
@@ -33,6 +35,7 @@ TAIL_COUNT = 500  # where no hashes keep the newest states
 LOOK_SECONDS = 2.0  # between looks at whether quiet streams are still what they were
 LINGER_SECONDS = 10.0  # that a stream is read on for nobody
 RETRY_SECONDS = (0.1, 2.0)
+WRITE_COUNT = 100  # sockets, and then the event loop's turn: it hands over to the kernel what they were given
 
 
 class Hub:
@@ -44,6 +47,7 @@ class Hub:
         self._some_stream = asyncio.Event()
         self._dirty: dict[str, dict[tuple[Topic, Audience], int]] = {cadence: {} for cadence in CADENCE_SECONDS}
         self._beats: deque[tuple[float, Session]] = deque()
+        self._writing: set[asyncio.Task[None]] = set()
         self._looked = 0.0
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_up())]
 
@@ -82,7 +86,8 @@ class Hub:
         topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(topic.encode())]
         if cadence != "raw":  # what the others wait for must not reach the newcomer after its snapshot
             for each in topics:
-                self._tell_paced(cadence, each, audience, self._dirty[cadence].pop((each, audience), 0))
+                for other in self._tell_paced(cadence, each, audience, self._dirty[cadence].pop((each, audience), 0)):
+                    other.write()
         audience.add(session, cadence)
         session.subscriptions[topic] = (feed, cadence)
         if snapshot:
@@ -156,7 +161,9 @@ class Hub:
                 delay = min(delay * 2, RETRY_SECONDS[1])
 
     async def _tell_all(self, found: list[tuple[str, list[Entry]]]) -> None:
+        """Every state of the first entries is sent; when that takes too long the rest conflates in the mailboxes."""
         begun = time.monotonic()
+        waiting: set[Session] = set()
         for name, entries in found:
             stream = self.streams.get(name)
             if stream is None:
@@ -166,17 +173,20 @@ class Hub:
             stream.seen = True
             for entry_id, fields in entries:
                 for topic, data in fields.items():
-                    self._tell(stream.topic(topic), entry_id, data)
+                    self._tell(stream.topic(topic), entry_id, data, waiting)
                 stream.position = entry_id
                 if time.monotonic() - begun < LET_SEND_SECONDS:
-                    await asyncio.sleep(0)  # the sockets' tasks send
+                    await _write(waiting)
+                    waiting.clear()
+        await _write(waiting)
 
-    def _tell(self, topic: Topic, entry_id: str, data: bytes) -> None:
+    def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> None:
         before = topic.frame
         frame = topic.frame = Frame(topic.name, entry_id, before.seq if before else None, data)
         for audience in topic.audiences:
             for session in audience.raw:
-                session.put(frame)
+                session.mailbox.put(frame)
+            waiting |= audience.raw
             for cadence in audience.paced:
                 dirty = self._dirty[cadence]
                 if not dirty:
@@ -185,21 +195,26 @@ class Hub:
 
     def _pace(self, cadence: str) -> None:
         dirty, self._dirty[cadence] = self._dirty[cadence], {}
+        waiting: set[Session] = set()
         for (topic, audience), states in dirty.items():
-            self._tell_paced(cadence, topic, audience, states)
+            waiting |= self._tell_paced(cadence, topic, audience, states)
+        writing = asyncio.create_task(_write(waiting))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
 
-    def _tell_paced(self, cadence: str, topic: Topic, audience: Audience, states: int) -> None:
-        if states and topic.frame is not None:
-            for session in audience.paced.get(cadence, ()):
-                session.mailbox.conflated += states - 1
-                session.put(topic.frame)
+    def _tell_paced(self, cadence: str, topic: Topic, audience: Audience, states: int) -> set[Session]:
+        sessions = audience.paced.get(cadence, set()) if states and topic.frame is not None else set()
+        for session in sessions:
+            session.mailbox.conflated += states - 1
+            session.mailbox.put(cast(Frame, topic.frame))
+        return sessions
 
     # --- what goes wrong --------------------------------------------------------------------------------------------
 
     async def _was_trimmed(self, stream: Stream) -> bool:
         """We are far behind: has the stream been trimmed past us? Then everyone hears of it, and we go to its end."""
         bounds = (await self.reader.bounds([stream.name]))[stream.name]
-        if bounds is None or bounds.first is None or EntryId.of(bounds.first) <= EntryId.of(stream.position):
+        if bounds is None or bounds.first is None or parse_id(bounds.first) <= parse_id(stream.position):
             return False
         if stream.position == BEGINNING:
             return False
@@ -216,11 +231,11 @@ class Hub:
             stream_ = self.streams.get(name)
             if stream_ is None:
                 continue
-            position = EntryId.of(stream_.position)
-            if (bounds is None and stream_.position != BEGINNING) or (bounds and EntryId.of(bounds.last) < position):
+            position = parse_id(stream_.position)
+            if (bounds is None and stream_.position != BEGINNING) or (bounds and parse_id(bounds.last) < position):
                 await self._begin_anew(stream_, GapReason.RESET)
             elif bounds and bounds.first:
-                if EntryId.of(bounds.first) > position > EntryId.of(BEGINNING) and EntryId.of(bounds.last) > position:
+                if parse_id(bounds.first) > position > parse_id(BEGINNING) and parse_id(bounds.last) > position:
                     await self._begin_anew(stream_, GapReason.TRIMMED)
                 stream_.forget_before(bounds.first)
 
@@ -265,6 +280,8 @@ class Hub:
             if session not in self.sessions:
                 continue
             self._beats.append((now + settings.WEBSOCKET_HEARTBEAT_INTERVAL, session))
+            if session.identity is None:
+                continue
             session.beat(wall)
             if session.identity.expires_at <= wall:
                 self.leave(session)
@@ -288,3 +305,11 @@ def _remember(stream: Stream, tail: Tail) -> None:
     for name, (entry_id, data) in tail.states.items():
         topic = stream.topic(name)
         topic.frame = Frame(topic.name, entry_id, None, data)
+
+
+async def _write(sessions: Iterable[Session]) -> None:
+    for number, session in enumerate(sessions, 1):
+        session.write()
+        if number % WRITE_COUNT == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)

@@ -8,7 +8,8 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from realtime.audience import Stream
-from realtime.core.frames import EntryId, Frame
+from realtime.core.entry_ids import parse_id
+from realtime.core.frames import Frame
 from realtime.core.protocol import GapReason
 from realtime.hub import Hub
 from realtime.session import Session
@@ -41,17 +42,17 @@ async def catch_up(
         prevs: dict[str, str] = {}
         exact = {each.topic for each in wanted if not each.feed.wildcard}
         wildcards = [each for each in wanted if each.feed.wildcard]
-        while missing is None and EntryId.of(cursor) < EntryId.of(stream.position):
+        while missing is None and parse_id(cursor) < parse_id(stream.position):
             bounds, entries = await hub.reader.between(stream.name, cursor, stream.position, count=PAGE)
-            if bounds is None or EntryId.of(bounds.last) < EntryId.of(cursor):
+            if bounds is None or parse_id(bounds.last) < parse_id(cursor):
                 return GapReason.RESET
-            if bounds.first is None or EntryId.of(bounds.first) > EntryId.of(cursor):
+            if bounds.first is None or parse_id(bounds.first) > parse_id(cursor):
                 return GapReason.TRIMMED
             for entry_id, fields in entries:
                 for name, data in fields.items():
                     topic = name.decode()
                     if topic in exact or any(each.takes(topic) for each in wildcards):
-                        session.reply(Frame(topic, entry_id, prevs.get(topic, since), data).update)
+                        session.reply_state(Frame(topic, entry_id, prevs.get(topic, since), data))
                         prevs[topic] = entry_id
                         sent += 1
             if sent > settings.WEBSOCKET_RESUME_LIMIT:
@@ -70,13 +71,13 @@ async def catch_up(
 async def _coverage(hub: Hub, stream: Stream, since: str) -> GapReason | None:
     """Why the stream cannot tell what came after `since`; None where it can."""
     bounds = (await hub.reader.bounds([stream.name]))[stream.name]
-    seen = EntryId.of(since)
-    if bounds is None or EntryId.of(bounds.last) < seen:
+    seen = parse_id(since)
+    if bounds is None or parse_id(bounds.last) < seen:
         return GapReason.RESET
     for _ in range(int(BEHIND_SECONDS / 0.01)):  # another process was ahead of this one
-        if EntryId.of(stream.position) >= seen:
+        if parse_id(stream.position) >= seen:
             break
         await asyncio.sleep(0.01)
-    if EntryId.of(bounds.last) > seen and (bounds.first is None or EntryId.of(bounds.first) > seen):
+    if parse_id(bounds.last) > seen and (bounds.first is None or parse_id(bounds.first) > seen):
         return GapReason.TRIMMED
     return None

@@ -9,10 +9,10 @@ from django.urls import path
 from realtime.consumers import CREDENTIALS, Receive, Scope, SocketConsumer
 from realtime.core.protocol import Close
 from realtime.credentials import Credential
-from realtime.session import Send
+from realtime.wire import Send
 
-V2 = SocketConsumer()
-V1 = SocketConsumer(token_in_address=True)
+V2: Any = SocketConsumer()
+V1: Any = SocketConsumer(token_in_address=True)
 _SECRETS = ("token", "ticket")
 _routes: Any = URLRouter(
     [

@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from realtime.core import protocol
-from realtime.core.frames import EntryId, Frame
+from realtime.core.frames import Frame
 from realtime.core.mailbox import Mailbox
 from realtime.core.protocol import Close
+from realtime.core.wire import unframed
 from realtime.metrics import TOTALS
+from realtime.wire import Send, frame_writer
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 MOST_REPLIES = 64  # that may wait before the next request is read
 PATIENCE_SECONDS = 2.0  # with a reader that is slow to take our last words
 
@@ -32,6 +32,7 @@ class Session:
         "_counted",
         "_lag_ms",
         "_send",
+        "_write_frame",
         "_writer",
         "closed",
         "identity",
@@ -40,34 +41,35 @@ class Session:
         "subscriptions",
     )
 
-    def __init__(self, send: Send, identity: Identity, *, mailbox_limit: int) -> None:
-        self.identity = identity
+    def __init__(self, send: Send, *, mailbox_limit: int) -> None:
+        self.identity: Identity | None = None  # until it is known
         self.mailbox = Mailbox(mailbox_limit)
         self.subscriptions: dict[str, Any] = {}  # the hub's
         self.sent = 0
         self.closed = False
-        self._send = send
+        self._send, self._write_frame = send, frame_writer(send)
         self._writer: asyncio.Task[None] | None = None
         self._lag_ms: int | None = None
         self._closer: asyncio.Task[None] | None = None
         self._counted = (0, 0)
 
-    def put(self, frame: Frame) -> None:
-        self.mailbox.put(frame)
-        if self._writer is None and not self.closed:
-            self._writer = asyncio.create_task(self._write())
-
     def put_snapshot(self, frame: Frame) -> None:
         self.mailbox.put_snapshot(frame)
-        self._wake()
+        self.write()
 
     def reply(self, text: str) -> None:
         self.mailbox.reply(text)
-        self._wake()
+        self.write()
+
+    def reply_state(self, frame: Frame) -> None:
+        """A state that no newer one may replace: it belongs to what a client catches up with."""
+        self._count_sent(frame)
+        self.mailbox.reply_framed(frame.update)
+        self.write()
 
     def notify(self, subject: str, text: str) -> None:
         self.mailbox.notify(subject, text)
-        self._wake()
+        self.write()
 
     async def settled(self) -> None:
         """Wait until few replies wait: a client that asks without reading is not listened to meanwhile."""
@@ -116,25 +118,39 @@ class Session:
         if self._writer is not None:
             self._writer.cancel()
 
-    def _wake(self) -> None:
-        if self._writer is None and not self.closed:
-            self._writer = asyncio.create_task(self._write())
+    def write(self) -> None:
+        """Send what waits, as far as the socket takes it; a task does the rest when it takes more again."""
+        if self._writer is not None or self.closed:
+            return
+        while (message := self._next()) is not None:
+            if self._write_frame is None or not self._write_frame(message):
+                self._writer = asyncio.create_task(self._write_on(message))
+                return
 
-    async def _write(self) -> None:
-        """Send what waits, the newest state of each topic at the moment of sending; ends when nothing waits."""
-        take, send = self.mailbox.take, self._send
+    async def _write_on(self, message: bytes | None) -> None:
         try:
-            while (next_ := take()) is not None:
-                text, frame = next_
-                await send({"type": "websocket.send", "text": text})
-                if frame is not None:
-                    self.sent += 1
-                    TOTALS.sent += 1
-                    if frame.seq is not None:
-                        lag = int(time.time() * 1000) - EntryId.of(frame.seq).milliseconds
-                        if self._lag_ms is None or lag > self._lag_ms:
-                            self._lag_ms = lag
+            while message is not None:
+                await self._send({"type": "websocket.send", "text": unframed(message)})
+                message = self._next()
         except OSError:  # the client has gone; its reader hears of it too
             self.closed = True
         finally:
             self._writer = None
+
+    def _next(self) -> bytes | None:
+        """The next message, counted as sent: the newest state of its topic at this moment."""
+        taken = self.mailbox.take()
+        if taken is None:
+            return None
+        message, frame = taken
+        if frame is not None:
+            self._count_sent(frame)
+        return message
+
+    def _count_sent(self, frame: Frame) -> None:
+        self.sent += 1
+        TOTALS.sent += 1
+        if frame.milliseconds:
+            lag = int(time.time() * 1000) - frame.milliseconds
+            if self._lag_ms is None or lag > self._lag_ms:
+                self._lag_ms = lag

@@ -31,7 +31,7 @@ class Accepted:
     current: bytes | None
 
 
-async def subscribe(hub: Hub, session: Session, message: Subscribe) -> None:
+async def subscribe(hub: Hub, session: Session, reader: Reader, message: Subscribe) -> None:
     """Answer with one outcome a topic, then send what each subscription begins with."""
     try:
         names = _topics(message)
@@ -51,7 +51,7 @@ async def subscribe(hub: Hub, session: Session, message: Subscribe) -> None:
                 detail = f"a socket has at most {settings.WEBSOCKET_MAX_SUBSCRIPTIONS} subscriptions"
                 outcome: Item | Accepted = refused(name, Code.TOO_MANY_SUBSCRIPTIONS, detail)
             else:
-                outcome = await _accept(hub, session, name, streams)
+                outcome = await _accept(hub, reader, name, streams)
             if isinstance(outcome, Item):
                 new -= name not in session.subscriptions
                 outcomes.append(outcome)
@@ -88,11 +88,11 @@ def _topics(message: Subscribe | Unsubscribe) -> Sequence[str]:
     return message.topics
 
 
-async def _accept(hub: Hub, session: Session, name: str, streams: AsyncExitStack) -> Accepted | Item:
+async def _accept(hub: Hub, reader: Reader, name: str, streams: AsyncExitStack) -> Accepted | Item:
     kind = topics.kind_of(name)
     try:
         feed = kind.locate(name)
-        await kind.authorise(Reader(session.identity.user_id), name)
+        await kind.authorise(reader, name)
         stream = await streams.enter_async_context(hub.reading(feed))
         known = feed.wildcard or ((found := stream.topics.get(name.encode())) is not None and found.frame is not None)
         return Accepted(name, kind, feed, None if known else await kind.current(name))

@@ -1,5 +1,7 @@
 """A ticket for a socket, for clients that cannot set headers and should not put a token into an address."""
 
+from typing import cast
+
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from redis.exceptions import RedisError
@@ -21,7 +23,7 @@ class TicketView(APIView):
     @extend_schema(tags=["realtime"], request=None, responses={200: TicketSerializer}, summary="A ticket for a socket")
     def post(self, request: Request) -> Response:
         try:
-            ticket = issue_ticket(request.user.pk, request.auth)
+            ticket = issue_ticket(cast(int, request.user.pk), request.auth)
         except RedisError as error:
             raise RedisConnectionError("Redis did not answer") from error
         body = {"ticket": ticket, "expires_in": settings.WEBSOCKET_TICKET_SECONDS}

@@ -6,10 +6,9 @@ from typing import Any
 
 from django.conf import settings
 
+from realtime.core.names import Names
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 from timeframes.core.keys import InstrumentKey, InvalidInstrumentKey, Product, parse_key
-
-OUTPUT_STREAM = "signal_output_stream:"
 
 
 class UnknownTopic(InvalidInput):
@@ -101,7 +100,8 @@ def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> st
 
 def output_feed(underlying: str, prefix: str = "") -> Feed:
     """Of everything that is told about an underlying, such as NSE@NIFTY."""
-    return Feed(f"{OUTPUT_STREAM}{underlying}", (f"latest:{underlying}", f"latest_seq:{underlying}"), prefix)
+    names = Names()
+    return Feed(names.output_stream(underlying), (names.latest(underlying), names.latest_seq(underlying)), prefix)
 
 
 def locate_instrument(topic: str) -> Feed:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from realtime.core.frames import Frame
+from realtime.core.wire import framed
 
 _NOTICE = "\0"  # no topic begins so
 
@@ -29,22 +30,25 @@ class Mailbox:
         self.conflated = self.dropped = 0
         self.replies = 0  # that wait
         self._numbered = 0
-        self._waiting: OrderedDict[str | int, Frame | _Snapshot | str] = OrderedDict()
+        self._waiting: OrderedDict[str | int, Frame | _Snapshot | bytes] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def reply(self, text: str) -> None:
         """An answer: never replaced, never dropped. Whoever reads the requests sees to it that few wait."""
+        self.reply_framed(framed(text.encode()))
+
+    def reply_framed(self, message: bytes) -> None:
         self._numbered += 1
-        self._waiting[self._numbered] = text
+        self._waiting[self._numbered] = message
         self.replies += 1
 
     def notify(self, subject: str, text: str) -> None:
         """A notice that replaces an unsent one on the same subject."""
         key = _NOTICE + subject
         self._waiting.pop(key, None)
-        self._waiting[key] = text
+        self._waiting[key] = framed(text.encode())
 
     def put(self, frame: Frame) -> None:
         """A new state of a topic. It takes the place of one that waits, and is a snapshot where that was to be one."""
@@ -69,20 +73,19 @@ class Mailbox:
         if self._waiting.pop(topic, None) is not None:
             self.conflated += 1
 
-    def take(self) -> tuple[str, Frame | None] | None:
-        """The next text to be sent, and the state that it tells, if it tells one; None when nothing waits."""
+    def take(self) -> tuple[bytes, Frame | None] | None:
+        """The next message, framed, and the state that it tells, if it tells one; None when nothing waits."""
         if not self._waiting:
             return None
         key, held = self._waiting.popitem(last=False)
-        if type(held) is Frame:
+        if isinstance(held, Frame):
             return held.update, held
-        if type(held) is _Snapshot:
+        if isinstance(held, _Snapshot):
             return held.frame.snapshot, held.frame
         self.replies -= isinstance(key, int)
-        assert isinstance(held, str)
         return held, None
 
     def _drop_oldest(self) -> None:
-        oldest = next(key for key, held in self._waiting.items() if not isinstance(held, str))
+        oldest = next(key for key, held in self._waiting.items() if not isinstance(held, bytes))
         del self._waiting[oldest]
         self.dropped += 1

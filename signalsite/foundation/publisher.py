@@ -61,7 +61,8 @@ class StreamReader:
     """Reads streams in an event loop. One for each loop; every method raises redis.RedisError or OSError."""
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.asyncio.Redis.from_url(url, **settings.REDIS_OPTIONS, retry=Retry(NoBackoff(), 0))
+        options: dict[str, Any] = settings.REDIS_OPTIONS
+        self._redis = redis.asyncio.Redis.from_url(url, **options, retry=Retry(NoBackoff(), 0))
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -1,4 +1,4 @@
-"""Sockets for the tests: a web process of their own, clients, and entries in streams as the stream engine makes them."""
+"""Sockets for the tests: a web process of their own, clients, and entries as the stream engine makes them."""
 
 import json
 import os

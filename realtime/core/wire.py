@@ -1,0 +1,19 @@
+"""A text message as it goes over the wire (RFC 6455, 5.2): one frame, unmasked, the same bytes for every socket."""
+
+_FINAL_TEXT = 0x81
+
+
+def framed(body: bytes) -> bytes:
+    size = len(body)
+    if size < 126:
+        head = bytes((_FINAL_TEXT, size))
+    elif size < 1 << 16:
+        head = bytes((_FINAL_TEXT, 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((_FINAL_TEXT, 127)) + size.to_bytes(8, "big")
+    return head + body
+
+
+def unframed(frame: bytes) -> str:
+    start = {126: 4, 127: 10}.get(frame[1], 2)
+    return frame[start:].decode()

@@ -1,0 +1,110 @@
+"""The closed lists of messages, both ways, and the limit on their rate."""
+
+import json
+
+import pytest
+
+from realtime.core import protocol
+from realtime.core.messages import Auth, InvalidMessage, Ping, Pong, Subscribe, Unsubscribe, read
+from realtime.core.protocol import Close, Code, GapReason, Item
+from realtime.core.token_bucket import TokenBucket
+
+MESSAGES = [
+    ('{"type":"auth","token":"t"}', Auth(token="t")),
+    ('{"type":"auth","ticket":"t","id":1}', Auth(ticket="t", id=1)),
+    ('{"type":"ping"}', Ping()),
+    ('{"type":"ping","id":"x"}', Ping(id="x")),
+    ('{"type":"pong","whatever":1}', Pong()),
+    ('{"type":"subscribe","topics":["A@B"],"id":7}', Subscribe(topics=["A@B"], id=7)),
+    (
+        '{"type":"subscribe","topics":["A@B"],"cadence":"1s","resume_from":"12-3"}',
+        Subscribe(topics=["A@B"], cadence="1s", resume_from="12-3"),
+    ),
+    (
+        '{"type":"subscribe","channel":"moneyness","instrument_key":"moneyness_greeks","params":{"underlying":"NIFTY"}}',
+        Subscribe(channel="moneyness", instrument_key="moneyness_greeks", params={"underlying": "NIFTY"}),
+    ),
+    ('{"type":"unsubscribe","topics":["A@B"]}', Unsubscribe(topics=["A@B"])),
+    (
+        '{"type":"unsubscribe","channel":"ticks","instrument_key":"A@B"}',
+        Unsubscribe(channel="ticks", instrument_key="A@B"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MESSAGES)
+def test_each_message_is_read(text: str, message: object) -> None:
+    assert read(text) == message
+
+
+WRONG = [
+    ("", None, "truncated"),
+    ("nonsense", None, "malformed"),
+    ("null", None, "object"),
+    ("{}", None, "type"),
+    ('{"type":"sell","id":3}', 3, "sell"),
+    ('{"type":"subscribe","id":3}', 3, "either topics or channel"),
+    ('{"type":"unsubscribe","id":3,"topics":["a"],"channel":"b"}', 3, "either topics or channel"),
+    ('{"type":"subscribe","topics":"A@B"}', None, "topics"),
+    ('{"type":"subscribe","topics":["A@B"],"cadence":"5s"}', None, "cadence"),
+    ('{"type":"subscribe","topics":["A@B"],"speed":1,"id":"q"}', "q", "speed"),
+    ('{"type":"subscribe","topics":["A@B"],"resume_from":"12"}', None, "12"),
+    ('{"type":"subscribe","topics":["A@B"],"resume_from":{"A@B":"x-1"},"id":8}', 8, "x-1"),
+    ('{"type":"subscribe","topics":["A@B"],"resume_from":5,"id":8}', 8, "resume_from"),
+    ("[" * 100_000, None, ""),
+    ('{"type":"ping","id":"\\ud800"}', None, ""),
+    ('{"type":"ping","id":"\ud800"}', None, ""),
+]
+
+
+@pytest.mark.parametrize(("text", "request_id", "part"), WRONG)
+def test_what_is_wrong_is_said_with_the_id(text: str, request_id: object, part: str) -> None:
+    with pytest.raises(InvalidMessage) as caught:
+        read(text)
+    assert caught.value.request_id == request_id
+    assert part in str(caught.value)
+
+
+def test_resume_points_are_for_all_topics_or_for_each() -> None:
+    assert Subscribe(resume_from="1-0").resume_point("a") == "1-0"
+    each = Subscribe(resume_from={"a": "1-0"})
+    assert each.resume_point("a") == "1-0" and each.resume_point("b") is None
+    assert Subscribe().resume_point("a") is None
+
+
+SENT = [
+    (
+        protocol.welcome(client_id="me", heartbeat_seconds=30, max_subscriptions=5),
+        {"type": "welcome", "client_id": "me", "heartbeat_seconds": 30, "max_subscriptions": 5,
+         "cadences": ["raw", "100ms", "1s"]},
+    ),
+    (
+        protocol.ack(3, "subscribe", [Item(topic="a", ok=True, cadence="raw"),
+                                      protocol.refused("b" * 999, Code.UNKNOWN_TOPIC, "why")]),
+        {"type": "ack", "id": 3, "request": "subscribe", "items": [
+            {"topic": "a", "ok": True, "cadence": "raw"},
+            {"topic": "b" * 200, "ok": False, "code": "unknown_topic", "detail": "why"}]},
+    ),
+    (protocol.error(None, Code.FORBIDDEN, "no"), {"type": "error", "id": None, "code": "forbidden", "detail": "no"}),
+    (protocol.pong("x", 5), {"type": "pong", "id": "x", "at": 5}),
+    (protocol.gap("a", GapReason.TRIMMED, "1-0"), {"type": "gap", "topic": "a", "reason": "trimmed", "since": "1-0"}),
+    (
+        protocol.heartbeat(at=1, sent=2, conflated=3, dropped=4, lag_ms=None),
+        {"type": "heartbeat", "at": 1, "sent": 2, "conflated": 3, "dropped": 4, "lag_ms": None},
+    ),
+    (protocol.closing(Close.GOING_AWAY, 700), {"type": "closing", "code": 1001, "reconnect_after_ms": 700}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "meaning"), SENT)
+def test_each_answer(text: str, meaning: dict[str, object]) -> None:
+    assert json.loads(text) == meaning
+
+
+def test_a_bucket_gives_its_burst_at_once_and_its_rate_in_the_long_run() -> None:
+    bucket = TokenBucket(rate=2, burst=4, now=0.0)
+    assert [bucket.take(0.0) for _ in range(5)] == [True] * 4 + [False]
+    assert bucket.take(0.5) and not bucket.take(0.6)
+    taken = sum(bucket.take(1 + step / 100) for step in range(10_000))
+    assert 200 <= taken <= 205
+    assert [bucket.take(1e6) for _ in range(5)] == [True] * 4 + [False]
