@@ -10,32 +10,35 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from typing import cast
 
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from realtime.audience import Audience, Stream, Topic
-from realtime.core import protocol
-from realtime.core.entry_ids import parse_id
-from realtime.core.frames import BEGINNING, Frame
-from realtime.core.messages import CADENCE_SECONDS
-from realtime.core.protocol import Close, GapReason
+from realtime import continuity
+from realtime.audience import Stream, Topic
+from realtime.core.frames import Frame
+from realtime.core.protocol import Close
 from realtime.metrics import TOTALS
+from realtime.pacing import Pacer
 from realtime.session import Session
 from realtime.topics import Feed
-from signalsite.foundation.publisher import Entry, StreamReader, Tail
+from signalsite.foundation.errors import LimitExceeded
+from signalsite.foundation.publisher import Entry, StreamReader
 
 logger = logging.getLogger(__name__)
 
 BLOCK_MS = 100  # the longest that a stream asked for meanwhile waits to be read
 READ_COUNT = 500  # entries of a stream at once
 LET_SEND_SECONDS = 0.025  # of each reading: entries that come after it are told at once, and so conflate
-TAIL_COUNT = 500  # where no hashes keep the newest states
 LOOK_SECONDS = 2.0  # between looks at whether quiet streams are still what they were
+MAX_STREAMS = 2_000
 LINGER_SECONDS = 10.0  # that a stream is read on for nobody
 RETRY_SECONDS = (0.1, 2.0)
 WRITE_COUNT = 100  # sockets, and then the event loop's turn: it hands over to the kernel what they were given
+
+
+class TooManyStreams(LimitExceeded):
+    """Sockets ask for more underlyings than one process reads."""
 
 
 class Hub:
@@ -45,7 +48,7 @@ class Hub:
         self.streams: dict[str, Stream] = {}
         self._opening: dict[str, asyncio.Task[Stream]] = {}
         self._some_stream = asyncio.Event()
-        self._dirty: dict[str, dict[tuple[Topic, Audience], int]] = {cadence: {} for cadence in CADENCE_SECONDS}
+        self._pacer = Pacer(self._write_soon)
         self._beats: deque[tuple[float, Session]] = deque()
         self._writing: set[asyncio.Task[None]] = set()
         self._looked = 0.0
@@ -64,11 +67,14 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def reading(self, feed: Feed) -> AsyncIterator[Stream]:
-        """The feed's stream, read and known from before the body until after it. Raises RedisError or OSError."""
+        """The feed's stream, read and known from before the body until after it. Raises RedisError, OSError or
+        TooManyStreams."""
         stream = self.streams.get(feed.stream)
         if stream is None:
             opening = self._opening.get(feed.stream)
             if opening is None:
+                if len(self.streams) + len(self._opening) >= MAX_STREAMS:
+                    raise TooManyStreams(f"this process reads {MAX_STREAMS} underlyings already")
                 opening = self._opening[feed.stream] = asyncio.create_task(self._open(feed))
                 opening.add_done_callback(lambda _: self._opening.pop(feed.stream, None))
             stream = await asyncio.shield(opening)
@@ -84,10 +90,8 @@ class Hub:
         stream = self.streams[feed.stream]
         audience = stream.audience(topic, feed)
         topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(topic.encode())]
-        if cadence != "raw":  # what the others wait for must not reach the newcomer after its snapshot
-            for each in topics:
-                for other in self._tell_paced(cadence, each, audience, self._dirty[cadence].pop((each, audience), 0)):
-                    other.write()
+        if cadence != "raw":
+            self._pacer.tell_now(cadence, topics, audience)
         audience.add(session, cadence)
         session.subscriptions[topic] = (feed, cadence)
         if snapshot:
@@ -128,7 +132,7 @@ class Hub:
 
     async def _open(self, feed: Feed) -> Stream:
         stream = Stream(feed)
-        _remember(stream, await self.reader.tail(feed.stream, feed.hashes, count=1 if stream.hashes else TAIL_COUNT))
+        await continuity.load(self.reader, stream)
         self.streams[feed.stream] = stream
         TOTALS.streams = len(self.streams)
         self._some_stream.set()
@@ -140,7 +144,7 @@ class Hub:
         while True:
             try:
                 await self._some_stream.wait()
-                if time.monotonic() - self._looked > LOOK_SECONDS or failing:
+                if failing or time.monotonic() - self._looked > LOOK_SECONDS:
                     await self._look(everywhere=failing)
                 if failing:
                     logger.warning("the hub reads its streams again")
@@ -148,7 +152,7 @@ class Hub:
                 positions = {name: stream.position for name, stream in self.streams.items()}
                 if positions:
                     found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
-                    await self._tell_all(found)
+                    await self._tell_all(found, positions)
             except (RedisError, OSError) as error:
                 if not failing:
                     logger.error("the hub cannot read its streams, and tries again: %s", error)
@@ -160,16 +164,16 @@ class Hub:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_SECONDS[1])
 
-    async def _tell_all(self, found: list[tuple[str, list[Entry]]]) -> None:
+    async def _tell_all(self, found: list[tuple[str, list[Entry]]], read_after: dict[str, str]) -> None:
         """Every state of the first entries is sent; when that takes too long the rest conflates in the mailboxes."""
         begun = time.monotonic()
         waiting: set[Session] = set()
         for name, entries in found:
             stream = self.streams.get(name)
-            if stream is None:
-                continue
-            if len(entries) == READ_COUNT and await self._was_trimmed(stream):
-                continue
+            if stream is None or stream.position != read_after[name]:
+                continue  # let go meanwhile, and perhaps taken up again
+            if len(entries) == READ_COUNT and not await continuity.check(self.reader, [stream]):
+                continue  # far behind, and trimmed past us
             stream.seen = True
             for entry_id, fields in entries:
                 for topic, data in fields.items():
@@ -180,6 +184,11 @@ class Hub:
                     waiting.clear()
         await _write(waiting)
 
+    def _write_soon(self, sessions: Iterable[Session]) -> None:
+        writing = asyncio.create_task(_write(sessions))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+
     def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> None:
         before = topic.frame
         frame = topic.frame = Frame(topic.name, entry_id, before.seq if before else None, data)
@@ -187,81 +196,18 @@ class Hub:
             for session in audience.raw:
                 session.mailbox.put(frame)
             waiting |= audience.raw
-            for cadence in audience.paced:
-                dirty = self._dirty[cadence]
-                if not dirty:
-                    asyncio.get_running_loop().call_later(CADENCE_SECONDS[cadence], self._pace, cadence)
-                dirty[topic, audience] = dirty.get((topic, audience), 0) + 1
-
-    def _pace(self, cadence: str) -> None:
-        dirty, self._dirty[cadence] = self._dirty[cadence], {}
-        waiting: set[Session] = set()
-        for (topic, audience), states in dirty.items():
-            waiting |= self._tell_paced(cadence, topic, audience, states)
-        writing = asyncio.create_task(_write(waiting))
-        self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
-
-    def _tell_paced(self, cadence: str, topic: Topic, audience: Audience, states: int) -> set[Session]:
-        sessions = audience.paced.get(cadence, set()) if states and topic.frame is not None else set()
-        for session in sessions:
-            session.mailbox.conflated += states - 1
-            session.mailbox.put(cast(Frame, topic.frame))
-        return sessions
-
-    # --- what goes wrong --------------------------------------------------------------------------------------------
-
-    async def _was_trimmed(self, stream: Stream) -> bool:
-        """We are far behind: has the stream been trimmed past us? Then everyone hears of it, and we go to its end."""
-        bounds = (await self.reader.bounds([stream.name]))[stream.name]
-        if bounds is None or bounds.first is None or parse_id(bounds.first) <= parse_id(stream.position):
-            return False
-        if stream.position == BEGINNING:
-            return False
-        await self._begin_anew(stream, GapReason.TRIMMED)
-        return True
+            if audience.paced:
+                self._pacer.note(topic, audience)
 
     async def _look(self, *, everywhere: bool) -> None:
         """Are the streams that nothing came from still those that we have read?"""
         self._looked = time.monotonic()
-        quiet = [name for name, stream in self.streams.items() if everywhere or not stream.seen]
+        quiet = [stream for stream in self.streams.values() if everywhere or not stream.seen]
         for stream in self.streams.values():
             stream.seen = False
-        for name, bounds in (await self.reader.bounds(quiet)).items() if quiet else ():
-            stream_ = self.streams.get(name)
-            if stream_ is None:
-                continue
-            position = parse_id(stream_.position)
-            if (bounds is None and stream_.position != BEGINNING) or (bounds and parse_id(bounds.last) < position):
-                await self._begin_anew(stream_, GapReason.RESET)
-            elif bounds and bounds.first:
-                if parse_id(bounds.first) > position > parse_id(BEGINNING) and parse_id(bounds.last) > position:
-                    await self._begin_anew(stream_, GapReason.TRIMMED)
-                stream_.forget_before(bounds.first)
+        await continuity.check(self.reader, quiet)
 
-    async def _begin_anew(self, stream: Stream, reason: GapReason) -> None:
-        logger.warning("stream %s: %s", stream.name, reason)
-        TOTALS.gaps += 1
-        tail = await self.reader.tail(stream.name, stream.hashes, count=1 if stream.hashes else TAIL_COUNT)
-        since = stream.position
-        for topic in stream.topics.values():
-            topic.frame = None
-        _remember(stream, tail)
-        sessions = {
-            session
-            for audience in [*stream.wildcards.values(), *(topic.own for topic in stream.topics.values())]
-            for session in audience.sessions()
-        }
-        for session in sessions:
-            for topic_text, (feed, _) in session.subscriptions.items():
-                if feed.stream == stream.name:
-                    topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(topic_text.encode())]
-                    for each in topics:
-                        session.mailbox.forget(each.name)
-                    session.notify(f"gap {topic_text}", protocol.gap(topic_text, reason, since))
-                    for each in topics:
-                        if each.frame is not None:
-                            session.put_snapshot(each.frame)
+    # --- upkeep -----------------------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
         """Heartbeats, tokens that expire, streams that nobody wants."""
@@ -298,13 +244,6 @@ class Hub:
         TOTALS.streams = len(self.streams)
         if not self.streams:
             self._some_stream.clear()
-
-
-def _remember(stream: Stream, tail: Tail) -> None:
-    stream.position = tail.position
-    for name, (entry_id, data) in tail.states.items():
-        topic = stream.topic(name)
-        topic.frame = Frame(topic.name, entry_id, None, data)
 
 
 async def _write(sessions: Iterable[Session]) -> None:

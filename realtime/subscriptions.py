@@ -15,7 +15,7 @@ from realtime.core import protocol
 from realtime.core.frames import Frame
 from realtime.core.messages import Subscribe, Unsubscribe
 from realtime.core.protocol import Code, Item, refused
-from realtime.hub import Hub
+from realtime.hub import Hub, TooManyStreams
 from realtime.resume import Wanted, catch_up
 from realtime.session import Session
 from realtime.topics import Feed, Forbidden, Kind, Reader, UnknownChannel, UnknownTopic
@@ -100,6 +100,8 @@ async def _accept(hub: Hub, reader: Reader, name: str, streams: AsyncExitStack) 
         return refused(name, Code.UNKNOWN_TOPIC, str(error))
     except Forbidden as error:
         return refused(name, Code.FORBIDDEN, str(error))
+    except TooManyStreams as error:
+        return refused(name, Code.TOO_MANY_SUBSCRIPTIONS, str(error))
     except (RedisError, OSError, DatabaseError) as error:
         logger.warning("a subscription could not be served: %s", error)
         return refused(name, Code.UNAVAILABLE, "storage does not answer, try again")

@@ -1,0 +1,79 @@
+"""Is a stream still what was read of it? It may be trimmed past the reader, emptied, or restored without its end.
+
+Then the sockets that want it hear of a gap, and get its newest states anew.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from realtime.audience import Stream
+from realtime.core import protocol
+from realtime.core.entry_ids import parse_id
+from realtime.core.frames import BEGINNING, Frame
+from realtime.core.protocol import GapReason
+from realtime.metrics import TOTALS
+from realtime.session import Session
+from signalsite.foundation.publisher import Bounds, StreamReader
+
+logger = logging.getLogger(__name__)
+
+TAIL_COUNT = 500  # entries that newest states are taken from where no hashes keep them
+
+
+async def load(reader: StreamReader, stream: Stream) -> None:
+    """Go to the stream's end, knowing the newest states there."""
+    tail = await reader.tail(stream.name, stream.hashes, count=1 if stream.hashes else TAIL_COUNT)
+    for topic in stream.topics.values():
+        topic.frame = None
+    stream.position = tail.position
+    for name, (entry_id, data) in tail.states.items():
+        topic = stream.topic(name)
+        topic.frame = Frame(topic.name, entry_id, None, data)
+
+
+def broken(stream: Stream, bounds: Bounds | None) -> GapReason | None:
+    """Why what comes next does not follow on what was read; None where it does, or where nothing was read."""
+    if stream.position == BEGINNING:
+        return None
+    position = parse_id(stream.position)
+    if bounds is None or parse_id(bounds.last) < position:
+        return GapReason.RESET
+    if bounds.first and parse_id(bounds.first) > position and parse_id(bounds.last) > position:
+        return GapReason.TRIMMED
+    return None
+
+
+async def check(reader: StreamReader, streams: Iterable[Stream]) -> bool:
+    """Look at the streams, begin those anew that are broken; whether all are whole."""
+    by_name = {stream.name: stream for stream in streams}
+    whole = True
+    for name, bounds in (await reader.bounds(list(by_name))).items() if by_name else ():
+        stream = by_name[name]
+        if (reason := broken(stream, bounds)) is not None:
+            whole = False
+            await _begin_anew(reader, stream, reason)
+        elif bounds and bounds.first:
+            stream.forget_before(bounds.first)
+    return whole
+
+
+async def _begin_anew(reader: StreamReader, stream: Stream, reason: GapReason) -> None:
+    logger.warning("stream %s: %s", stream.name, reason)
+    TOTALS.gaps += 1
+    since = stream.position
+    await load(reader, stream)
+    audiences = [*stream.wildcards.values(), *(topic.own for topic in stream.topics.values())]
+    for session in {session for audience in audiences for session in audience.sessions()}:
+        _tell_gap(session, stream, reason, since)
+
+
+def _tell_gap(session: Session, stream: Stream, reason: GapReason, since: str) -> None:
+    for name, (feed, _) in session.subscriptions.items():
+        if feed.stream == stream.name:
+            topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(name.encode())]
+            for topic in topics:
+                session.mailbox.forget(topic.name)
+            session.notify(f"gap {name}", protocol.gap(name, reason, since))
+            for topic in topics:
+                if topic.frame is not None:
+                    session.put_snapshot(topic.frame)
