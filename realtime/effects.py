@@ -16,7 +16,7 @@ from realtime.core.entry_ids import EntryId, format_id, parse_id
 from realtime.core.names import Names
 from realtime.core.ticks import PROCESSED
 from realtime.ownership import Ownership
-from realtime.streams import StreamEntry
+from realtime.streams import Redis, StreamEntry, removed
 from timeframes.core.tick_stream import tick_stream, underlying_of
 
 TRIM_SLACK = 1.25
@@ -50,13 +50,13 @@ class Push:
 
 
 Removed = dict[str, tuple[EntryId, int]]
-"""What the server says of each stream: the newest entry that was ever removed, and how many ever were."""
+"""What the server says of each stream: the oldest entry that is left, and how many ever were removed."""
 
 
 class Effects:
     def __init__(
         self,
-        client: "redis.Redis",
+        client: Redis,
         ownership: Ownership,
         *,
         group: str,
@@ -114,10 +114,7 @@ class Effects:
                     continue
         self._remember(pushed, answers)
         infos = answers[-len(by_stream) :] if by_stream else []
-        return {
-            stream: (parse_id(info["max-deleted-entry-id"]), info["entries-added"] - info["length"])
-            for stream, info in zip(by_stream, infos, strict=True)
-        }
+        return {stream: removed(info) for stream, info in zip(by_stream, infos, strict=True)}
 
     def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
         """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push."""

@@ -9,9 +9,8 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-import redis
-
 from realtime.core.sharing import share_streams
+from realtime.streams import Redis
 
 # A member is a consumer that lives; those that choose from the same streams share them.
 # KEYS: the members, then a lease for each stream. Returns how many members there are, and each stream's owner.
@@ -39,7 +38,7 @@ class LeaseLost(Exception):
 class Ownership:
     """`choice`: what the streams were chosen by; `seconds`: how long a lease lasts without its holder."""
 
-    def __init__(self, client: "redis.Redis", *, group: str, name: str, choice: str, seconds: float) -> None:
+    def __init__(self, client: Redis, *, group: str, name: str, choice: str, seconds: float) -> None:
         self.client = client
         self.group = group
         self.token = f"{name}:{secrets.token_hex(6)}"
@@ -80,7 +79,7 @@ class Ownership:
         self.release(streams)
         self.client.zrem(self.members, self.token)
 
-    def watch(self, pipeline: "redis.client.Pipeline", streams: Iterable[str]) -> None:
+    def watch(self, pipeline: Redis, streams: Iterable[str]) -> None:
         """Make the pipeline's transaction hold only while all these streams are ours. Raises LeaseLost."""
         leases = [self.lease(stream) for stream in streams]
         pipeline.watch(*leases)

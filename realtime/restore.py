@@ -4,16 +4,16 @@ import math
 from datetime import datetime
 
 import orjson
-import redis
 
 from realtime.contracts import prepare_contracts
 from realtime.core.book import Book
 from realtime.core.cycle import tick_quotes
 from realtime.core.names import Names
 from realtime.core.ticks import Contract, Refused, Tick, TickFields, check_fields, decode_entry, read_contract
+from realtime.streams import Redis
 
 
-def restore_underlying(client: "redis.Redis", book: Book, names: Names, underlying: str, *, register: bool) -> int:
+def restore_underlying(client: Redis, book: Book, names: Names, underlying: str, *, register: bool) -> int:
     """Fill the book with the newest ticks known of an underlying; returns how many there were.
 
     What the book knows already stays unless it is older. The underlyings' and indices' prices among them are marked as

@@ -1,6 +1,6 @@
 """Tick streams in Redis: found, read by a consumer group, taken over, trimmed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,12 @@ from django.conf import settings
 
 from realtime.core.entry_ids import EntryId, after, format_id, parse_id
 
+Redis = Any
+"""A redis.Redis or pipeline: the library's own annotations are of plain and awaitable answers at once."""
 StreamEntry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
 
 
-def connect(url: str) -> "redis.Redis":
+def connect(url: str) -> Redis:
     """A client whose stream reads come as they are on the wire: half the time of the library's dictionaries.
 
     Texts may be no UTF-8 (surrogates stand for such bytes): that is a bad tick, not a broken reply.
@@ -25,37 +27,35 @@ def connect(url: str) -> "redis.Redis":
     return client
 
 
-def find_streams(client: "redis.Redis", pattern: str) -> set[str]:
+def find_streams(client: Redis, pattern: str) -> set[str]:
     return set(client.scan_iter(pattern, count=1000, _type="stream"))
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a group stands in a stream, and what is known of entries that are gone."""
+    """Where a group stands in a stream, and what is gone from it."""
 
     delivered: EntryId
-    deleted: EntryId  # the newest entry that was ever removed
-    added: int  # entries ever
-    length: int
-    pending: int
-    entries_read: int | None
-    lag: int | None
+    first: EntryId  # the oldest entry that is left
+    removed: int  # entries ever removed
+    position: int | None  # how many entries ever came up to `delivered`; None: the server does not know
+    waiting: int  # entries not yet acknowledged, given out or not
 
-    @property
-    def overtaken(self) -> bool:
-        """Entries were removed that the group had not been given."""
-        return self.deleted > self.delivered
 
-    @property
-    def waiting(self) -> int:
-        """Entries not yet acknowledged, given out or not."""
-        return self.pending + (self.length if self.lag is None else self.lag)
+def removed(info: Mapping[str, Any]) -> tuple[EntryId, int]:
+    """From XINFO STREAM: the oldest entry that is left (or where it would be), and how many ever were removed.
+
+    The server's max-deleted-entry-id knows only of XDEL, not of trimming.
+    """
+    oldest = info["first-entry"]
+    first = parse_id(oldest[0]) if oldest else after(parse_id(info["last-generated-id"]))
+    return first, info["entries-added"] - info["length"]
 
 
 class Group:
     """One consumer group over tick streams, seen by one of its consumers."""
 
-    def __init__(self, client: "redis.Redis", name: str, consumer: str) -> None:
+    def __init__(self, client: Redis, name: str, consumer: str) -> None:
         self.client = client
         self.name = name
         self.consumer = consumer
@@ -96,20 +96,19 @@ class Group:
         mine = next((group for group in groups if group["name"] == self.name), None)
         if mine is None:
             raise redis.ResponseError(f"NOGROUP {self.name} of {stream}")
+        first, gone = removed(info)
+        lag = mine["lag"]
+        position = mine["entries-read"]
+        if mine["last-delivered-id"] == info["last-generated-id"]:
+            position = info["entries-added"]
+        elif mine["last-delivered-id"] == "0-0":  # a new group: what went before its time is no loss
+            position = gone
         return Position(
             delivered=parse_id(mine["last-delivered-id"]),
-            deleted=parse_id(info["max-deleted-entry-id"]),
-            added=info["entries-added"],
-            length=info["length"],
-            pending=mine["pending"],
-            entries_read=mine["entries-read"],
-            lag=mine["lag"],
-        )
-
-    def skip_to(self, stream: str, entry_id: EntryId, entries_read: int) -> None:
-        """Go on after `entry_id`: what is before it is gone."""
-        self.client.execute_command(
-            "XGROUP", "SETID", stream, self.name, format_id(entry_id), "ENTRIESREAD", entries_read
+            first=first,
+            removed=gone,
+            position=position,
+            waiting=mine["pending"] + (info["length"] if lag is None else lag),
         )
 
     def forget_consumers(self, stream: str, idle_ms: int) -> None:
@@ -131,7 +130,7 @@ def runs(pending: Sequence[tuple[str, int]], suspicious: int, most: int) -> Iter
         begin = end
 
 
-def trim(client: "redis.Redis", stream: str, *, keep_ms: int, keep_entries: int) -> int:
+def trim(client: Redis, stream: str, *, keep_ms: int, keep_entries: int) -> int:
     """Remove entries that every group has acknowledged and that are older than so long; returns how many.
 
     Never by length, which could overtake a group. Beyond `keep_entries` the younger ones go too, by the time at which
@@ -151,13 +150,13 @@ def trim(client: "redis.Redis", stream: str, *, keep_ms: int, keep_entries: int)
     return int(client.xtrim(stream, minid=format_id(min(bounds)), approximate=True))
 
 
-def _oldest_needed(client: "redis.Redis", stream: str, group: dict[str, Any]) -> EntryId:
+def _oldest_needed(client: Redis, stream: str, group: dict[str, Any]) -> EntryId:
     if group["pending"]:
         return parse_id(client.xpending(stream, group["name"])["min"])
     return after(parse_id(group["last-delivered-id"]))
 
 
-def tail(client: "redis.Redis", positions: dict[str, str]) -> list[StreamEntry]:
+def tail(client: Redis, positions: dict[str, str]) -> list[StreamEntry]:
     """Entries after the positions of streams that others own, without a group; `positions` is kept up."""
     if not positions:
         return []

@@ -27,7 +27,7 @@ from realtime.core.ticks import Reason, Tick
 from realtime.effects import Effects, Limits
 from realtime.ownership import LeaseLost, Ownership
 from realtime.restore import restore_underlying
-from realtime.streams import Group, StreamEntry, runs, tail, trim
+from realtime.streams import Group, Redis, StreamEntry, runs, tail, trim
 from realtime.tick_store import UNAVAILABLE, store_quotes, store_ticks
 from signals.greeks.core.conventions import GreeksParams
 from timeframes.core.tick_stream import tick_stream, underlying_of
@@ -83,7 +83,7 @@ class TickConsumer:
 
     def __init__(
         self,
-        client: "redis.Redis",
+        client: Redis,
         *,
         find: Callable[[], set[str]],
         group: str,
@@ -233,6 +233,8 @@ class TickConsumer:
             metrics.errors.labels(name).inc()
             logger.error("computation %s failed: %s", name, error, exc_info=error)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
+        if not entries and not frame.topics:
+            return None
         return Batch(entries, frame, decoded.rejected, begun)
 
     def _write(self, batch: Batch) -> None:
@@ -269,12 +271,12 @@ class TickConsumer:
     def _commit(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> None:
         told = {tick_stream(underlying) for underlying in frame.topics} & self.owned.keys()
         removals = self.effects.commit(entries, frame, rejected, told)
-        for stream, (deleted, removed) in removals.items():
+        for stream, (first, gone) in removals.items():
             if progress := self.owned.get(stream):
                 # Entries taken over are older than what was read last: they were accounted for when they were.
                 fresh = [parse_id(entry_id) for each, entry_id, _ in entries if each == stream]
                 fresh = [entry_id for entry_id in fresh if entry_id > progress.delivered]
-                self._report_lost(stream, progress.account(fresh, deleted, removed) if fresh else 0)
+                self._report_lost(stream, progress.account(fresh, first, gone) if fresh else 0)
 
     def _report_lost(self, stream: str, lost: int) -> None:
         if lost:
@@ -285,14 +287,19 @@ class TickConsumer:
         owned, give_back = self.ownership.settle(self.find())
         for stream in self.owned.keys() - owned:
             logger.warning("lost %s to another consumer", stream)
-            del self.owned[stream]
+            self._drop(stream)
         self.ownership.release(give_back)
         for stream in give_back:
             logger.info("gave back %s", stream)
-            self.owned.pop(stream, None)
+            self._drop(stream)
         for stream in sorted(owned - self.owned.keys() - set(give_back)):
             self._take(stream)
         metrics.owned.set(len(self.owned))
+
+    def _drop(self, stream: str) -> None:
+        self.owned.pop(stream, None)
+        if chain := self.book.chains.get(underlying_of(stream)):
+            chain.moved = False  # its new owner tells of it
 
     def _take(self, stream: str) -> None:
         """Begin with a stream: the book as it was left, then what was given out and not acknowledged."""
@@ -302,8 +309,7 @@ class TickConsumer:
             self.book.add_underlying(known, terms)
         restored = self._restore(underlying)
         at = self.group.position(stream)
-        position = at.entries_read if at.lag is None else at.added - at.lag
-        self.owned[stream] = Progress(at.delivered, position)
+        self.owned[stream] = Progress(at.delivered, at.position)
         claimed = self._claim(stream, 0)
         logger.info("took %s: %d instruments restored, %d entries taken over", stream, restored, claimed)
 
@@ -369,9 +375,9 @@ class TickConsumer:
         for stream, progress in self.owned.items():
             at = self.group.position(stream)
             metrics.queue_length.labels(stream).set(at.waiting)
-            if at.overtaken and (lost := progress.account((), at.deleted, at.added - at.length)):
-                self._report_lost(stream, lost)
-                self.group.skip_to(stream, at.deleted, at.added - at.length)
+            self._report_lost(stream, progress.account((), at.first, at.removed))
+            if progress.position is None and at.delivered == progress.delivered:
+                progress.position = at.position
             trim(
                 self.client,
                 stream,
@@ -397,7 +403,8 @@ class TickConsumer:
         if self._writing is not None:
             wait([self._writing[1]])
             self._writing = None
-        self.owned.clear()
+        for stream in list(self.owned):
+            self._drop(stream)
         self._failed.clear()
         self.effects.forget()
         self._due["settle"] = 0.0

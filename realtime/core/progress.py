@@ -8,30 +8,21 @@ from realtime.core.entry_ids import EntryId
 
 @dataclass(slots=True)
 class Progress:
-    """`delivered`: newest entry given out. `position`: how many entries ever came before and with it; None: unknown."""
+    """`delivered`: newest entry given out. `position`: how many entries ever came up to it; None while unknown."""
 
     delivered: EntryId
     position: int | None
 
-    def account(self, batch: Sequence[EntryId], deleted: EntryId, removed: int) -> int:
-        """Take in a batch read after `delivered`; returns how many entries were removed unread before it.
+    def account(self, batch: Sequence[EntryId], first: EntryId, removed: int) -> int:
+        """Take in what was read after `delivered`; returns how many entries had been removed before they were read.
 
-        `deleted`: the newest entry that was ever removed; `removed`: how many ever were, all of them older than the
-        rest. Both may have been looked at later than the batch was read: what was removed after it had been read was
-        not lost. Where the number cannot be known, one stands for at least one.
+        `first`: the oldest entry that is left, or where it would be; `removed`: how many entries ever were removed.
+        Both may have been looked at after the batch was read: its own entries among the removed ones are not lost.
         """
         lost = 0
-        if deleted > self.delivered:
-            read_before_removal = sum(entry_id <= deleted for entry_id in batch)
-            if self.position is not None:
-                lost = max(removed - self.position - read_before_removal, 0)
-            elif not batch or batch[0] > deleted:
-                lost = 1
-            if not batch and lost:
-                self.delivered, self.position = deleted, removed
-                return lost
+        if self.position is not None:
+            lost = max(removed - self.position - sum(entry_id < first for entry_id in batch), 0)
+            self.position += lost + len(batch)
         if batch:
             self.delivered = batch[-1]
-            if self.position is not None:
-                self.position += lost + len(batch)
         return lost

@@ -154,7 +154,8 @@ def _refusal(error: msgspec.ValidationError, document: Any) -> Refused:
     found = _PATH.search(str(error))
     if not found or not isinstance(document, dict):
         return Refused(Reason.WRONG_TYPE, str(error))
-    name, value = found[1], document.get(found[1])
+    name = found[1]
+    value: Any = document.get(name)
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Event
+from typing import Any
 
 import orjson
 import redis
@@ -60,5 +61,5 @@ def _send(client: "redis.Redis", source: TickSource, count: int, one_field: bool
     return len(made)
 
 
-def _entry(fields: Fields, one_field: bool) -> Fields:
+def _entry(fields: Fields, one_field: bool) -> Any:
     return {"data": orjson.dumps(fields)} if one_field else fields

@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         client = connect(settings.REDIS_URL)
         if given["streams"]:
             names = {TICK_STREAM + name.removeprefix(TICK_STREAM) for name in given["streams"].split(",") if name}
-            find = partial(set, names)
+            find: Callable[[], set[str]] = partial(set, names)
         else:
             find = partial(find_streams, client, given["pattern"])
         if given["shard"]:

@@ -207,4 +207,5 @@ def _to_tick(price: float, rounding: Callable[[float], float]) -> float:
 def _black() -> Callable[..., float]:
     from py_vollib.black import black  # seconds to import
 
-    return black
+    priced: Callable[..., float] = black
+    return priced

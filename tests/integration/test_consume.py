@@ -1,0 +1,316 @@
+"""manage.py consume_ticks: what it keeps, tells, refuses and acknowledges."""
+
+import gzip
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pandas as pd
+import pytest
+import redis
+
+from signalsite.embedded.hold import hold
+from tests.integration.live import KILLED, Live, kill_server, tick
+from tests.integration.processes import ROOT, fresh_state, until
+
+DATA = ROOT.parent / "shared" / "data" / "6_ticks"
+EXPIRY = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    with fresh_state() as state, pytest.MonkeyPatch.context() as patch:
+        for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
+            patch.delenv(name, raising=False)
+        patch.setenv("SIGNALSITE_STATE", str(state))
+        live = Live(state, tmp_path_factory.mktemp("live") / "consumer.log")
+        live.log.touch()
+        with hold(wait=True):
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=live.environment, check=True)
+            yield live
+
+
+@pytest.fixture
+def live(servers):
+    servers.empty()
+    servers.log.write_text("")
+    return servers
+
+
+def option(strike: int, right: str, **more):
+    return tick(f"NSE@NIFTY@equity_options@{EXPIRY}@{right}@{strike}", **more)
+
+
+def chain(spot: float = 24_000.0):
+    """A spot, India VIX and a few options around it, priced so that put-call parity gives the spot."""
+    made = [tick(ltp=spot), tick("NSE@INDIAVIX@equity_spot", 13.5)]
+    for strike in range(23_800, 24_300, 100):
+        call = max(spot - strike, 0) + 250
+        made.append(option(strike, "call", ltp=call, bid=call - 1, ask=call + 1))
+        put = call - spot + strike
+        made.append(option(strike, "put", ltp=put, bid=put - 1, ask=put + 1))
+    return made
+
+
+@pytest.mark.parametrize("one_field", [True, False])
+def test_ticks_are_kept_priced_and_told_of(live, one_field):
+    made = chain()
+    live.publish(made, one_field=one_field)
+    with live.consumer():
+        live.drain()
+    assert live.stored() == len(made)
+    assert not live.dead()
+    key = f"NSE@NIFTY@equity_options@{EXPIRY}@call@24000"
+    state = orjson.loads(live.redis.hget("latest:NSE@NIFTY", key))
+    assert state["greeks"]["status"] == "ok"
+    assert state["greeks"]["forward_source"] == "parity"
+    assert state["greeks"]["underlying_price"] == 24_000
+    assert state["greeks"]["volatility_index"] == 0.135
+    assert state["tick"]["instrument_key"] == key
+    assert live.redis.llen(f"raw_ticks:{key}") == 1
+    assert live.redis.ttl(f"raw_ticks:{key}") > 0
+    assert live.redis.llen("computed_data:NIFTY") == len(made) - 1
+    topics = {
+        topic: entry_id
+        for entry_id, fields in live.redis.xrange("signal_output_stream:NSE@NIFTY")
+        for topic in fields
+    }
+    assert topics == live.redis.hgetall("latest_seq:NSE@NIFTY")
+    assert topics.keys() == {fields["instrument_key"] for _, fields in made if "VIX" not in fields["instrument_key"]}
+    assert live.rows("SELECT count(*) FROM timeframes_quote WHERE source = 'stream'") == [(len(made),)]
+
+
+def test_copies_bear_the_state_p_and_are_never_copied_again(live):
+    made = [tick(ltp=24_000 + number, extra="rides along") for number in range(50)]
+    live.publish(made, one_field=False)
+    live.publish([tick(ltp=1.0)])
+    with live.consumer():
+        live.drain()
+        time.sleep(1.5)
+        live.drain()
+    entries = [fields for _, fields in live.redis.xrange("tick_stream:NSE@NIFTY")]
+    states = [fields.get("state") or orjson.loads(fields["data"])["state"] for fields in entries]
+    assert (states.count("U"), states.count("P")) == (51, 51)
+    assert live.stored() == 51
+    newest = orjson.loads(live.redis.lindex("computed_data:NIFTY", 0))
+    assert newest["tick"]["extra"] == "rides along"
+
+
+def test_bad_ticks_are_put_aside_with_their_reasons_and_harm_no_neighbour(live):
+    good = [*chain(), tick(ltp=24_001)]
+    key = "NSE@NIFTY@equity_spot"
+    bad = {
+        "malformed": '{"instrument_key":',
+        "missing_ltt": {"instrument_key": key, "ltp": 1},
+        "missing_instrument_key": {"ltt": 1.7e9, "ltp": 1},
+        "missing_price": {"instrument_key": key, "ltt": 1.7e9},
+        "future_ltt": {"instrument_key": key, "ltt": time.time() + 3600, "ltp": 1},
+        "bad_ltt": {"instrument_key": key, "ltt": "yesterday", "ltp": 1},
+        "not_finite": {"instrument_key": key, "ltt": 1.7e9, "ltp": "NaN"},
+        "negative": {"instrument_key": key, "ltt": 1.7e9, "ltp": -1},
+        "wrong_type": {"instrument_key": key, "ltt": 1.7e9, "ltp": [1]},
+        "oversized": {"instrument_key": key, "ltt": 1.7e9, "ltp": 1, "note": "x" * 20_000},
+        "unknown_instrument": {"instrument_key": "NSE@NOBODY@equity_spot", "ltt": 1.7e9, "ltp": 1},
+        "bad_state": {"instrument_key": key, "ltt": 1.7e9, "ltp": 1, "state": "X"},
+        "too_large": {"instrument_key": key, "ltt": 1.7e9, "ltp": 1e16},
+    }
+    assert len(good) == len(bad)
+    for neighbour, value in zip(good, bad.values(), strict=True):
+        live.publish([neighbour, ("NSE@NIFTY", value)])
+    live.redis.xadd("tick_stream:NSE@NIFTY", {"data": b'{"instrument_key":"\xff"}'})
+    with live.consumer():
+        live.drain()
+    assert live.stored() == len(good)
+    assert live.dead() == {**dict.fromkeys(bad, 1), "malformed": 2}
+    letter = live.redis.xrange("tick_dead_letter")[0][1]
+    assert letter.keys() == {"stream", "entry_id", "reason", "detail", "entry"}
+
+
+@pytest.mark.parametrize("where", ["before", "between", "after"])
+def test_a_killed_consumer_loses_and_doubles_nothing(live, where):
+    made = [each for number in range(100) for each in chain(24_000 + number)]
+    live.publish(made)
+    with live.consumer("--write-back", "off", script=KILLED, KILL=where) as first:
+        assert first.wait(30) == -signal.SIGKILL
+    assert live.waiting() > 0
+    with live.consumer("--write-back", "off"):
+        live.drain()
+    assert live.stored() == len(made)
+    assert live.redis.llen("raw_ticks:NSE@NIFTY@equity_spot") == 100
+    assert not live.dead()
+
+
+def test_a_tick_delivered_again_is_stored_once(live):
+    live.publish(chain())
+    for number in range(3):
+        with live.consumer("--group", f"reader{number}"):
+            live.drain(group=f"reader{number}")
+    assert live.stored() == len(chain())
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_redis_goes_and_comes_back(live, flushed):
+    live.publish(chain())
+    with live.consumer("--write-back", "off") as consumer:
+        live.drain()
+        if flushed:
+            live.redis.flushall()
+        else:
+            kill_server(live.state, "valkey")
+            until(lambda: _answers(live), 15, "Redis came back")
+        live.publish(chain(24_100))
+        live.drain()
+        assert consumer.poll() is None
+    assert live.stored() == 2 * len(chain())
+    assert not live.dead()
+
+
+def _answers(live) -> bool:
+    try:
+        return live.redis.ping()
+    except redis.ConnectionError:
+        return False
+
+
+def test_postgresql_is_down_for_ten_seconds(live):
+    live.publish(chain())
+    with live.consumer("--write-back", "off") as consumer:
+        live.drain()
+        end = time.monotonic() + 10
+        published = 0
+        while time.monotonic() < end:
+            kill_server(live.state, "postgres")
+            live.publish(chain(24_000 + published))
+            published += 1
+            time.sleep(0.2)
+        live.drain(60)
+        assert consumer.poll() is None
+    assert live.stored() == (1 + published) * len(chain())
+    assert not live.dead()
+
+
+def test_a_stream_moves_when_consumers_come_and_go(live):
+    live.publish([*chain(), tick("NSE@BANKNIFTY@equity_spot", 55_000.0)])
+
+    def owners() -> dict[str, str]:
+        found = live.redis.keys("tick_owner:signals:*")
+        return {key: (live.redis.get(key) or "nobody:").split(":")[0] for key in found}
+
+    with live.consumer("--consumer", "one") as one:
+        until(lambda: set(owners().values()) == {"one"} and len(owners()) == 3, 15, "one owns all")
+        with live.consumer("--consumer", "two") as two:
+            until(lambda: sorted(owners().values()).count("two") == 1, 15, "two owns its share")
+            one.kill()
+            until(lambda: set(owners().values()) == {"two"} and len(owners()) == 3, 15, "two owns all")
+            live.publish(chain(24_050))
+            live.drain()
+            two.send_signal(signal.SIGSTOP)
+            with live.consumer("--consumer", "three"):
+                until(lambda: set(owners().values()) == {"three"}, 15, "three took over from a paused one")
+                live.publish(chain(24_060))
+                two.send_signal(signal.SIGCONT)
+                live.drain()
+    assert live.stored() == 3 * len(chain()) + 1
+    assert not live.dead()
+
+
+def test_acknowledged_entries_are_trimmed_behind_every_group(live):
+    live.redis.xgroup_create("tick_stream:NSE@NIFTY", "other", id="0", mkstream=True)
+    made = [tick(ltp=1.0 + number) for number in range(3000)]
+    live.publish(made)
+    (first,) = live.redis.xreadgroup("other", "x", {"tick_stream:NSE@NIFTY": ">"}, count=1000)
+    with live.consumer("--write-back", "off", TICK_KEEP_SECONDS="0"):
+        live.drain()
+        time.sleep(2.5)
+        assert live.redis.xlen("tick_stream:NSE@NIFTY") == 3000
+        live.redis.xack("tick_stream:NSE@NIFTY", "other", *(entry_id for entry_id, _ in first[1]))
+        until(lambda: live.redis.xlen("tick_stream:NSE@NIFTY") <= 2100, 10, "trimmed")
+        assert live.redis.xlen("tick_stream:NSE@NIFTY") >= 2000
+
+
+def test_trimming_that_overtakes_the_consumer_is_counted(live):
+    live.publish([tick(ltp=1.0)])
+    with live.consumer("--write-back", "off") as consumer:
+        live.drain()
+        consumer.send_signal(signal.SIGSTOP)
+        live.publish([tick(ltp=2.0 + number) for number in range(30)])
+        live.redis.xtrim("tick_stream:NSE@NIFTY", maxlen=10, approximate=False)
+        consumer.send_signal(signal.SIGCONT)
+        alarm = "entries of tick_stream:NSE@NIFTY were removed before they were read"
+        until(lambda: alarm in live.log.read_text(), 15, "alarm")
+        live.drain()
+    lost = sum(int(line.split(alarm)[0].split()[-1]) for line in live.log.read_text().splitlines() if alarm in line)
+    assert lost in (19, 20)  # a read that was waiting got the first of them at once
+    assert live.stored() == 31 - lost
+
+
+def test_sigterm_drains(live):
+    live.publish(chain())
+    with live.consumer() as consumer:
+        live.drain()
+        consumer.terminate()
+        assert consumer.wait(10) == 0
+    assert "drained" in live.log.read_text()
+    assert not live.redis.keys("tick_owner:*")
+
+
+def test_a_back_test_has_a_namespace_of_its_own(live):
+    begin = 1_700_000_000
+    made = []
+    for second in range(20):
+        for stream, fields in chain(24_000 + second):
+            made.append((stream, {**fields, "ltt": begin + second}))
+    live.publish(made)
+    with live.consumer("--clock=tick", "--write-back", "off"):
+        live.drain(group="backtest")
+    assert (live.stored(), live.stored("backtest_ticks")) == (0, len(made))
+    assert not live.redis.keys("latest:*")
+    state = orjson.loads(live.redis.hget("backtest:latest:NSE@NIFTY", f"NSE@NIFTY@equity_options@{EXPIRY}@call@24000"))
+    assert state["as_of"].startswith("2023-11-14T22:13:39")
+    assert state["greeks"]["price_age_seconds"] == 0
+
+
+def nifty_seconds():
+    with gzip.open(DATA / "NIFTY_1sec_ltp_2022-10-31.csv.gz", "rt") as lines:
+        rows = [line.strip().split(",") for line in lines if line[0].isdigit()]
+    return [tick(ltt=moment, ltp=float(price)) for moment, price in rows]
+
+
+def binance_trades():
+    rows = pd.read_parquet(DATA / "binance_btcusdt_trades_2021-01-08.parquet")
+    return [
+        tick("BINANCE@BTC/USDT@crypto_spot", price, ltt=at.isoformat(), last_quantity=quantity, trade_id=trade)
+        for at, trade, price, quantity in zip(rows.timestamp, rows.trade_id, rows.price, rows.quantity, strict=True)
+    ]
+
+
+def binance_socket():
+    made = []
+    with gzip.open(DATA / "binance_spot_btcusdt_20240808_ws.gz", "rt") as lines:
+        for line in lines:
+            message = orjson.loads(line.partition(" ")[2])
+            trade = message.get("data", {})
+            if trade.get("e") == "trade":
+                made.append(
+                    tick("BINANCE@BTC/USDT@crypto_spot", ltt=trade["T"], ltp=trade["p"], last_quantity=trade["q"])
+                )
+    return made
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real tick files are not here")
+@pytest.mark.parametrize("read", [nifty_seconds, binance_trades, binance_socket])
+def test_real_ticks_are_replayed(live, read):
+    made = read()
+    live.publish(made)
+    with live.consumer("--write-back", "off", TICK_BATCH="1000"):
+        live.drain(120)
+    assert live.stored() == len(made)
+    assert not live.dead()
+    (low, high, total) = live.rows("SELECT min(ltp), max(ltp), sum(last_quantity) FROM ticks")[0]
+    prices = [float(fields["ltp"]) for _, fields in made]
+    assert (low, high) == (min(prices), max(prices))
+    if total is not None:
+        assert total == pytest.approx(sum(float(fields["last_quantity"]) for _, fields in made))
