@@ -43,11 +43,11 @@ class ChunkInline(ReadOnly, admin.TabularInline):
     ordering = ("number",)
 
 
+_DELIVERY_FIELDS = ("id", "url", "status", "attempts", "next_attempt", "created_at", "attempts_log")
+
+
 class DeliveryLog(ReadOnly):
     """What both views of a delivery share. The secret is shown nowhere."""
-
-    fields = ("id", "url", "status", "attempts", "next_attempt", "created_at", "attempts_log")
-    readonly_fields: tuple[str, ...] = ("url", "next_attempt", "attempts_log")
 
     @admin.display(description="URL")
     def url(self, delivery: WebhookDelivery) -> str:
@@ -77,6 +77,7 @@ def _attempt(entry: Mapping[str, Any]) -> str:
 class WebhookDeliveryInline(DeliveryLog, admin.StackedInline):
     model = WebhookDelivery
     verbose_name_plural = "webhook"
+    fields = readonly_fields = _DELIVERY_FIELDS
 
 
 @admin.register(WebhookDelivery)
@@ -87,8 +88,7 @@ class WebhookDeliveryAdmin(DeliveryLog, admin.ModelAdmin):
     date_hierarchy = "created_at"
     search_fields = ("id__exact", "job__id__exact", "job__webhook_url")
     search_help_text = "A delivery's or a job's whole id, or part of the URL"
-    fields = ("job_page", *DeliveryLog.fields)
-    readonly_fields = ("job_page", *DeliveryLog.readonly_fields)
+    fields = readonly_fields = ("job_page", *_DELIVERY_FIELDS)
 
     @admin.display(description="job")
     def job_page(self, delivery: WebhookDelivery) -> str:

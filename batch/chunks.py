@@ -47,7 +47,8 @@ UPDATE batch_chunk c SET status = 'running', attempt = attempt + 1, worker = %(w
        started_at = now(), lease_until = now() + make_interval(secs => %(lease)s)
 FROM batch_job j
 WHERE c.id = %(chunk)s AND j.id = c.job_id AND j.status IN ('in_progress', 'cancelling')
-  AND (c.status = 'pending' OR (c.status = 'running' AND c.lease_until < now()))
+  AND (c.status = 'pending' OR (c.status = 'running' AND (c.lease_until < now()
+                                                          OR (%(again)s AND c.task_id = %(task)s))))
 RETURNING c.attempt, c.job_id, c.first_position, c.items::text, j.kind, j.params::text, j.context::text, j.as_of,
           j.status = 'cancelling'
 """
@@ -59,10 +60,14 @@ WHERE id = %s AND attempt = %s AND status = 'running'
 """
 
 
-def claim(chunk_id: int, *, worker: str, task_id: str) -> Claim | None:
-    """Take a chunk under a new attempt number, in one short transaction; None where it is done, held or not open."""
+def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> Claim | None:
+    """Take a chunk under a new attempt number, in one short transaction; None where it is done, held or not open.
+
+    `again`: the task runs anew because its last run failed or was lost with its process, so what that one held is free.
+    """
+    values = {"chunk": chunk_id, "worker": worker, "task": task_id, "again": again, "lease": LEASE_SECONDS}
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"chunk": chunk_id, "worker": worker, "task": task_id, "lease": LEASE_SECONDS})
+        cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
     if row is None:
         return None
@@ -81,32 +86,37 @@ def claim(chunk_id: int, *, worker: str, task_id: str) -> Claim | None:
     )
 
 
-def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "") -> bool:
+def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool = False) -> bool:
     """Compute one chunk and keep its results; False where there was nothing to do or another attempt won.
 
-    An error in the computing gives the chunk back and is raised; the MAX_ATTEMPTS-th attempt ends it with a reason.
+    An error is raised after it was counted: the task is to be run `again`, under the same id. The attempt after the
+    MAX_ATTEMPTS-th does not compute, it ends the chunk with a reason.
     """
-    claimed = claim(chunk_id, worker=worker, task_id=task_id)
+    claimed = claim(chunk_id, worker=worker, task_id=task_id, again=again)
     if claimed is None:
         return False
     if claimed.attempt > 1:
         happened(Event.CHUNK_TAKEN_OVER, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, worker=worker)
+    try:
+        return _keep(claimed, *_answer(claimed))
+    except Exception as error:
+        happened(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
+        raise
+
+
+def _answer(claimed: Claim) -> tuple[list[ResultRow], str]:
+    """The chunk's rows, and the digest of what they were computed from."""
     digest = ""
     if claimed.cancelling:
         columns = _without_value(claimed, "cancelled", "the job was cancelled before this item was computed")
     elif claimed.attempt > MAX_ATTEMPTS:
         columns = _without_value(claimed, "internal_error", f"computing failed {MAX_ATTEMPTS} times")
-        happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=chunk_id)
+        happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
     else:
-        try:
-            with _heartbeat(claimed):
-                columns, digest = claimed.kind.compute(claimed.items, claimed.as_of, claimed.params, claimed.context)
-        except Exception as error:
-            _give_back(claimed)
-            happened(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
-            raise
+        with _heartbeat(claimed):
+            columns, digest = claimed.kind.compute(claimed.items, claimed.as_of, claimed.params, claimed.context)
         refuse(columns, claimed.items.refused)
-    return _keep(claimed, encode(claimed.items, claimed.first_position, columns), digest)
+    return encode(claimed.items, claimed.first_position, columns), digest
 
 
 @contextmanager
@@ -147,12 +157,6 @@ def refuse(columns: dict[str, list[Any]], refused: Mapping[int, str]) -> None:
         for column in columns.values():
             column[place] = None
         columns["status"][place], columns["reason"][place], columns["retryable"][place] = "bad_input", why, False
-
-
-def _give_back(claimed: Claim) -> None:
-    Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
-        status=Chunk.Status.PENDING, lease_until=None
-    )
 
 
 _FINISH_JOB = """

@@ -15,8 +15,12 @@ class Event(StrEnum):
     CHUNK_GIVEN_UP = "chunk_given_up"  # it failed too often: its items say so
     JOB_REQUEUED = "job_requeued"  # its task was lost
     CHUNK_REQUEUED = "chunk_requeued"
+    BROKER_UNAVAILABLE = "broker_unavailable"  # nothing could be enqueued; the sweep will
     JOB_REUSED = "job_reused"  # answered from an earlier job
     JOB_EXPIRED = "job_expired"
+    WEBHOOK_DELIVERED = "webhook_delivered"
+    WEBHOOK_FAILED = "webhook_failed"  # one attempt; there will be another
+    WEBHOOK_GIVEN_UP = "webhook_given_up"
 
 
 def happened(event: Event, by: int = 1, *, level: int = logging.WARNING, **context: object) -> None:

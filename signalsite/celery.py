@@ -11,6 +11,14 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@signals.task_prerun.connect
+def leave_lost_connections(**_: Any) -> None:
+    """Connections are kept from task to task (CELERY_DB_REUSE_MAX), even one that has failed."""
+    from django.db import close_old_connections
+
+    close_old_connections()
+
+
 @signals.worker_init.connect
 def load_kernels(**_: Any) -> None:
     """Once in the parent, so that no task waits for it and the pool's processes share the memory."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
+from kombu import Queue
 
 from signalsite.embedded import state as embedded
 
@@ -141,7 +142,7 @@ _database["OPTIONS"] = {
     **_database.get("OPTIONS", {}),
 }
 if DATABASE_POOL:
-    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 5}
+    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 3, "reconnect_timeout": 5}
 _database["CONN_MAX_AGE"] = 0 if DATABASE_POOL else 60
 _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}
@@ -165,16 +166,20 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,  # above the time limit, or a task would run twice
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 5,
+    "socket_timeout": 2,  # a request that enqueues may meet it twice, and must be answered within 5 s
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
-    "health_check_interval": 15,
+    "health_check_interval": 5,
 }
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}  # one for a connection that went stale
 CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_URGENT_QUEUE = "urgent"  # a worker takes from both in turn: the sweep and what it finds do not wait in line
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE)]
+CELERY_TASK_ROUTES = {"batch.requeue_stalled": {"queue": CELERY_URGENT_QUEUE}}
 CELERY_TASK_IGNORE_RESULT = True  # a job's truth is its rows in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_LOST_WAIT = 1.0  # seconds that a killed process may still be heard of
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_TASK_SERIALIZER = "json"

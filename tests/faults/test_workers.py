@@ -1,0 +1,111 @@
+"""Workers that die, hang, come back late or are asked to leave, in the middle of a job of 100,000 instruments."""
+
+import os
+import signal
+import time
+from functools import partial
+
+import pytest
+
+from tests.faults.site import Site, until
+
+WHOLE = 100_000
+TAKEOVER = 30.0  # seconds, at most
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_pool_child_is_replaced_and_its_chunk_taken_over(site: Site, measured: dict[str, float]) -> None:
+    job = site.submit(20_000)
+    chunk, moment = site.strike(job, kill)
+    taken = measured["kill -9 of a pool child: its chunk runs again"] = site.takeover(chunk, moment)
+    assert taken < TAKEOVER
+    assert site.finish(job)["status"] == "completed"
+    site.tells("chunk_taken_over", job=job, chunk=str(chunk))
+
+
+@pytest.mark.faults
+def test_a_pool_child_killed_in_a_large_job(site: Site, measured: dict[str, float]) -> None:
+    job = site.submit(WHOLE)
+    site.begun(job)
+    chunk, moment = site.strike(job, kill)
+    taken = measured["kill -9 of a pool child at 30 % of 100,000: its chunk runs again"] = site.takeover(chunk, moment)
+    assert taken < TAKEOVER
+    assert site.finish(job)["status"] == "completed"
+    site.tells("chunk_taken_over", job=job, chunk=str(chunk))
+
+
+@pytest.mark.faults
+def test_a_killed_worker_is_started_again_and_its_chunks_taken_over(site: Site, measured: dict[str, float]) -> None:
+    job = site.submit(WHOLE)
+    site.begun(job)
+    worker = site.process("worker").pid
+    chunk, moment = site.strike(job, lambda _: os.killpg(worker, signal.SIGKILL))
+    taken = measured["kill -9 of the whole worker at 30 % of 100,000: its chunk runs again"] = site.takeover(
+        chunk, moment
+    )
+    assert taken < TAKEOVER
+    assert site.finish(job)["status"] == "completed"
+    measured["kill -9 of the whole worker at 30 % of 100,000: the job has ended"] = time.monotonic() - moment
+    assert site.logged("worker ended with status -9")
+    site.tells("chunk_taken_over", job=job, chunk=str(chunk))
+
+
+@pytest.mark.faults
+def test_a_child_stopped_beyond_its_lease_is_refused_when_it_comes_back(site: Site, measured: dict[str, float]) -> None:
+    job = site.submit(WHOLE)
+    site.begun(job)
+    stopped: list[int] = []
+
+    def stop(pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        stopped.append(pid)
+
+    try:
+        chunk, moment = site.strike(job, stop)
+        taken = measured["SIGSTOP of a pool child: its chunk runs again"] = site.takeover(chunk, moment)
+        assert taken < TAKEOVER
+        assert site.finish(job)["status"] == "completed"
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    site.tells("late_attempt_refused", job=job, chunk=str(chunk), attempt="1")
+    assert site.finish(job)["status"] == "completed"
+
+
+def test_a_worker_asked_to_leave_finishes_what_it_has_begun(site: Site, measured: dict[str, float]) -> None:
+    job = site.submit(40_000)
+    site.begun(job, 0.1)
+    worker = site.process("worker")
+    begun = time.monotonic()
+    worker.terminate()
+    worker.wait(20)
+    measured["SIGTERM: the worker has left"] = time.monotonic() - begun
+    assert not site.rows("SELECT id FROM batch_chunk WHERE job_id = %s AND status = 'running'", job)
+    assert site.finish(job)["status"] == "completed"
+    assert not site.count("chunk_taken_over")
+    assert site.logged("worker ended with status 0")
+
+
+@pytest.mark.faults
+def test_a_chunk_that_kills_every_worker_is_given_up(site: Site, measured: dict[str, float]) -> None:
+    job = site.submit(20_000)
+    begun = time.monotonic()
+    (chunk,) = site.rows("SELECT id FROM batch_chunk WHERE job_id = %s AND number = 1", job)[0]
+    running = "SELECT attempt, worker FROM batch_chunk WHERE id = %s AND status = 'running' AND attempt = %s"
+    attempt = 1
+    while attempt <= 3:
+        _, worker = until(partial(site.rows, running, chunk, attempt), TAKEOVER, f"attempt {attempt}")[0]
+        kill(int(worker.rpartition(":")[2]))
+        time.sleep(0.05)
+        attempt += bool(site.rows(running, chunk, attempt))
+        assert not site.rows("SELECT 1 FROM batch_chunk WHERE id = %s AND status = 'done'", chunk), "it got through"
+    ended = site.finish(job, 90)
+    measured["a chunk that kills its worker each time: given up"] = time.monotonic() - begun
+    assert (ended["status"], ended["request_counts"]["failed"] >= 5000) == ("completed", True)
+    statuses = "SELECT count(*) FROM batch_result WHERE job_id = %s AND status = 'internal_error'"
+    size = site.rows("SELECT size FROM batch_chunk WHERE id = %s", chunk)[0]
+    assert site.rows(statuses, job) == [size]
+    site.tells("chunk_given_up", job=job, chunk=str(chunk))
