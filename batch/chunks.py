@@ -198,8 +198,12 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
 
 
 PATIENCE_EMPTY, PATIENCE_QUEUED = 8, 300  # seconds
+# A queue keeps its order: where what was enqueued later has long been begun, the task before it was lost.
 _STALLED_JOBS = """
-SELECT id FROM batch_job WHERE status = 'validating' AND created_at < now() - make_interval(secs => %(patience)s)
+SELECT id FROM batch_job j WHERE status = 'validating'
+  AND (created_at < now() - make_interval(secs => %(patience)s)
+       OR EXISTS (SELECT FROM batch_job later WHERE later.created_at > j.created_at
+                  AND later.started_at < now() - make_interval(secs => %(overtaken)s)))
 ORDER BY created_at LIMIT %(most)s
 """
 _STALLED = """
@@ -209,6 +213,9 @@ WITH stalled AS (
       AND CASE c.status
           WHEN 'pending'
               THEN coalesce(c.rung_at, j.started_at, j.created_at) < now() - make_interval(secs => %(patience)s)
+                   OR c.rung_at IS NULL AND EXISTS (
+                       SELECT FROM batch_chunk later WHERE later.job_id = c.job_id AND later.number > c.number
+                       AND later.rung_at IS NULL AND later.started_at < now() - make_interval(secs => %(overtaken)s))
           WHEN 'running' THEN c.lease_until < now() AND coalesce(c.rung_at < now() - interval '10 seconds', true)
           ELSE false END
     ORDER BY j.created_at, c.number LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
@@ -221,9 +228,9 @@ def find_stalled(*, queued: int, most: int = 500) -> tuple[list[uuid.UUID], list
     """Jobs that nobody prepares and chunks that nobody works on: their tasks were lost, or their worker died.
 
     `queued`: tasks that wait in the broker. While there are some, what waits is most likely among them, and is only
-    rung for again after long; a broker that is empty has lost them.
+    rung for again after long, or when it was overtaken; a broker that is empty has lost them.
     """
-    patience = {"patience": PATIENCE_QUEUED if queued else PATIENCE_EMPTY, "most": most}
+    patience = {"patience": PATIENCE_QUEUED if queued else PATIENCE_EMPTY, "overtaken": PATIENCE_EMPTY, "most": most}
     with connection.cursor() as cursor:
         cursor.execute(_STALLED_JOBS, patience)
         jobs = [row[0] for row in cursor.fetchall()]

@@ -46,6 +46,7 @@ try:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEVELOPMENT)
     ACCESS_TOKEN_MINUTES = env.int("ACCESS_TOKEN_MINUTES", 60, validate=validate.Range(min=1, max=1440))
 
+    FLOWER_URL = env.str("FLOWER_URL", "http://127.0.0.1:5555" if DEVELOPMENT else "").rstrip("/")
     DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
     API_V2_BATCH_SIZE = env.int("API_V2_BATCH_SIZE", 100, validate=validate.Range(min=1, max=1000))
     BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 100_000, validate=validate.Range(min=1, max=1_000_000))
@@ -166,7 +167,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,  # above the time limit, or a task would run twice
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 2,  # a request that enqueues may meet it twice, and must be answered within 5 s
+    "socket_timeout": 1,  # a request that enqueues may meet it three times, and must be answered within 5 s
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 5,

@@ -291,8 +291,8 @@ class TestCost:
                     size += len(part)
                     highest = max(highest, web.memory_info().rss)
             if not warm:
-                assert first < 0.5 < 10 * (time.perf_counter() - begun)
-                assert (highest - before) / 2**20 < 16
+                assert first < (time.perf_counter() - begun) / 3
+                assert (highest - before) / 2**20 < 24
         assert size > 1_000_000
 
     def test_ten_stalled_readers_freeze_nobody(self, alice: httpx.Client, address: str, big: dict[str, Any]) -> None:
