@@ -33,7 +33,9 @@ class TestTwice:
 
 
 class TestCancel:
-    @pytest.mark.parametrize("share", [0.0, pytest.param(0.5, marks=pytest.mark.faults), 0.95])  # of 20 chunks
+    @pytest.mark.parametrize(
+        "share", [0.0, *(pytest.param(share, marks=pytest.mark.faults) for share in (0.5, 0.95))]
+    )  # of 20 chunks
     def test_at(self, site: Site, share: float) -> None:
         job = site.submit(100_000 if share else 20_000)
         if share:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.site import BATCH, Site
+from tests.faults.site import BATCH, Site, hanging
 
 RECOVERY = 30.0  # seconds, besides the computing
 
@@ -33,15 +33,12 @@ def test_submissions_while_postgres_is_away(site: Site, measured: dict[str, floa
     """Each is a job that completes, or a 503 and no row."""
     keeper = site.keeper("postgres")
     before = site.rows("SELECT count(*) FROM batch_job")[0][0]
-    os.kill(keeper, signal.SIGSTOP)
-    try:
+    with hanging(keeper):  # so that it does not come back at once
         os.kill(site.server("postgres"), signal.SIGQUIT)
         answers = [site.post(600) for _ in range(5)]
         assert {answer.status_code for answer in answers} == {503}
         metrics = site.ask("GET", "/metrics").text
         assert "signal_batch_up 0.0" in metrics
-    finally:
-        os.kill(keeper, signal.SIGCONT)
     begun = time.monotonic()
     while (answer := site.post(600)).status_code != 202:
         assert time.monotonic() < begun + RECOVERY

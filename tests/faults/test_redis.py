@@ -3,12 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.site import BATCH, Site
+from tests.faults.site import BATCH, Site, hanging
 
 RECOVERY = 30.0  # seconds, besides the computing
 
@@ -46,15 +44,6 @@ def test_redis_killed_and_empty_afterwards(site: Site, measured: dict[str, float
     assert site.finish(job, RECOVERY + 10)["status"] == "completed"
     measured["kill -9 of Redis, its data lost, in a job of 100,000: the job has ended"] = time.monotonic() - begun
     site.tells("chunk_requeued")
-
-
-@contextmanager
-def hanging(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def check_submission(site: Site) -> str | None:

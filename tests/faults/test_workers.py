@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.faults.site import Site, until
+from tests.faults.site import Site, hanging, until
 
 WHOLE = 100_000
 TAKEOVER = 30.0  # seconds, at most
@@ -51,6 +51,30 @@ def test_a_killed_worker_is_started_again_and_its_chunks_taken_over(site: Site, 
     measured["kill -9 of the whole worker at 30 % of 100,000: the job has ended"] = time.monotonic() - moment
     assert site.logged("worker ended with status -9")
     site.tells("chunk_taken_over", job=job, chunk=str(chunk))
+
+
+@pytest.mark.faults
+def test_in_a_long_line_what_was_lost_does_not_wait_for_its_turn(site: Site, measured: dict[str, float]) -> None:
+    worker = site.process("worker").pid
+    with hanging(worker), site.redis() as redis:
+        jobs = [site.submit(WHOLE) for _ in range(10)]
+        message = str(redis.rpop("celery"))
+    lost = next(job for job in jobs if job in message)
+    begun = time.monotonic()
+    other = next(job for job in jobs if job != lost)
+    site.begun(other)
+    chunk, moment = site.strike(other, lambda _: os.killpg(worker, signal.SIGKILL))
+    taken = measured["kill -9 of the whole worker, a million items waiting: its chunk runs again"] = site.takeover(
+        chunk, moment
+    )
+    assert taken < TAKEOVER
+    started = "SELECT 1 FROM batch_job WHERE id = %s AND started_at IS NOT NULL"
+    until(partial(site.rows, started, lost), TAKEOVER, "the job whose task was lost")
+    measured["a lost task, a million items waiting: it runs"] = time.monotonic() - begun
+    with site.redis() as redis:
+        assert redis.llen("celery") > 0, "the line was too short to prove anything"
+    for job in jobs:
+        assert site.finish(job, 120)["status"] == "completed"
 
 
 @pytest.mark.faults
