@@ -11,6 +11,7 @@ from django.db import connection
 from batch.core.items import Items
 from batch.kinds.base import IDENTITY
 from batch.models import Result
+from signalsite.foundation.rows import binary_rows
 
 OK = "ok"
 RETRYABLE = ("no_price", "no_underlying", "cancelled", "internal_error")
@@ -62,13 +63,14 @@ def retryable_positions(job_id: uuid.UUID) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    joined: str  # bodies, with the separator between them
+    joined: bytes  # bodies, with the separator between them
     count: int
     last_position: int | None
 
 
 _PAGE = """
-SELECT coalesce(string_agg(body, %(separator)s ORDER BY position), ''), count(*), max(position) FROM (
+SELECT coalesce(string_agg(convert_to(body, 'UTF8'), %(separator)s ORDER BY position), ''), count(*), max(position)
+FROM (
     SELECT position, body FROM batch_result
     WHERE job_id = %(job)s AND position > %(after)s AND position < %(before)s {status}
     ORDER BY position LIMIT %(limit)s
@@ -78,12 +80,10 @@ _STATUS = {"": "", "failed": "AND status <> 'ok'"}
 
 
 def read_page(
-    job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "", separator: str = ","
+    job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "", separator: bytes = b","
 ) -> Page:
     """Results at positions in (after, before), in the order of the request; status: "", "failed" or a status word."""
     condition = _STATUS.get(status, "AND status = %(status)s")
     parameters: dict[str, Any] = {"job": job_id, "after": after, "before": before, "limit": limit, "status": status}
     parameters["separator"] = separator
-    with connection.cursor() as cursor:
-        cursor.execute(_PAGE.format(status=condition), parameters)
-        return Page(*cursor.fetchone())
+    return Page(*binary_rows(_PAGE.format(status=condition), parameters)[0])

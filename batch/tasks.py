@@ -40,7 +40,7 @@ def requeue_stalled() -> None:
     queued = client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE)
     stalled_jobs, stalled_chunks = chunks.find_stalled(queued=queued)
     for job_id in stalled_jobs:
-        ring_job(job_id)
+        ring_job(job_id, queue=settings.CELERY_URGENT_QUEUE)
     ring_chunks(stalled_chunks, queue=settings.CELERY_URGENT_QUEUE)
     for event, found in ((Event.JOB_REQUEUED, stalled_jobs), (Event.CHUNK_REQUEUED, stalled_chunks)):
         if found:
@@ -59,10 +59,10 @@ def expire() -> None:
     retention.expire()
 
 
-def ring_job(job_id: uuid.UUID) -> None:
+def ring_job(job_id: uuid.UUID, *, queue: str | None = None) -> None:
     """Enqueue a job that is kept already. A broker that is down only delays it: beat finds it again."""
     try:
-        prepare_job.delay(str(job_id))
+        prepare_job.apply_async((str(job_id),), queue=queue)
     except OperationalError as error:
         happened(Event.BROKER_UNAVAILABLE, level=logging.ERROR, job=job_id, error=error)
 

@@ -199,12 +199,11 @@ class StatisticsView(APIView):
         return Response(selectors.statistics(request.user))
 
 
-def _page(request: Request, job: Job, joined: str, reached: int | None) -> HttpResponse:
+def _page(request: Request, job: Job, joined: bytes, reached: int | None) -> HttpResponse:
     """The bodies as they were stored, joined: nothing is decoded or encoded again."""
     following = "null" if reached is None else str(reached)
-    response = json_response(
-        f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":[{joined}]}}'
-    )
+    head = f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":['
+    response = json_response(b"".join((head.encode(), joined, b"]}")))
     if reached is not None:
         query = request.query_params.copy()
         query["cursor"] = str(reached)

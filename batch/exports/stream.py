@@ -39,12 +39,12 @@ def pages(job: Job, status: str = "") -> Iterator[bytes]:
     """
     expected, read, after = count_results(job, status), 0, -1
     while read < expected:
-        page = read_page(job.pk, after=after, before=job.total, limit=ROWS_PER_PAGE, status=status, separator="\n")
+        page = read_page(job.pk, after=after, before=job.total, limit=ROWS_PER_PAGE, status=status, separator=b"\n")
         close_old_connections()  # back to the pool: whoever reads this may be slow
         if page.last_position is None:
             raise ResultsGone(f"job {job.pk}: {read} of {expected} results, the others are gone")
         read, after = read + page.count, page.last_position
-        yield page.joined.encode() + b"\n"
+        yield page.joined + b"\n"
 
 
 def encoded(job: Job, format_: Format, coding: str, status: str = "") -> Iterator[bytes]:
