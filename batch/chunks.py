@@ -65,7 +65,13 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
 
     `again`: the task runs anew because its last run failed or was lost with its process, so what that one held is free.
     """
-    values = {"chunk": chunk_id, "worker": worker, "task": task_id, "again": again, "lease": LEASE_SECONDS}
+    values: dict[str, int | str] = {
+        "chunk": chunk_id,
+        "worker": worker,
+        "task": task_id,
+        "again": again,
+        "lease": LEASE_SECONDS,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, values)
         row = cursor.fetchone()

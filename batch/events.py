@@ -31,4 +31,6 @@ def happened(event: Event, by: int = 1, *, level: int = logging.WARNING, **conte
             " ON CONFLICT (name) DO UPDATE SET count = kept.count + EXCLUDED.count",
             (event, by),
         )
-    logger.log(level, "%s (%d)", event, by, extra={name: str(value) for name, value in context.items()})
+    known = {name: str(value) for name, value in context.items()}
+    said = " ".join([f"{event} ({by})", *(f"{name}={value}" for name, value in known.items())])
+    logger.log(level, "%s", said, extra=known)

@@ -5,6 +5,7 @@ import os
 import socket
 import uuid
 from collections.abc import Iterable
+from typing import cast
 
 from celery import Task, shared_task
 from django.conf import settings
@@ -37,7 +38,7 @@ def compute_chunk(self: Task, chunk_id: int) -> None:
 
 @shared_task(name="batch.requeue_stalled", ignore_result=True)
 def requeue_stalled() -> None:
-    queued = client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE)
+    queued = cast(int, client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE))
     stalled_jobs, stalled_chunks = chunks.find_stalled(queued=queued)
     for job_id in stalled_jobs:
         ring_job(job_id, queue=settings.CELERY_URGENT_QUEUE)

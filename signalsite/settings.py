@@ -12,7 +12,6 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
-from kombu import Queue
 
 from signalsite.embedded import state as embedded
 
@@ -150,7 +149,8 @@ DATABASES = {"default": _database}
 
 REDIS_URL = REDIS_URL or embedded.redis_url(STATE_DIR)
 CACHE_URL = CACHE_URL or REDIS_URL
-REDIS_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 15}
+# Short, since a request may need several calls and must be answered within 5 s. A blocking read needs its own.
+REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1, "health_check_interval": 15}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -175,7 +175,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}  # one for a connection that went stale
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_URGENT_QUEUE = "urgent"  # a worker takes from both in turn: the sweep and what it finds do not wait in line
-CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE)]
+CELERY_TASK_QUEUES = {
+    name: {"exchange": CELERY_TASK_DEFAULT_QUEUE, "routing_key": name}
+    for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE)
+}
 CELERY_TASK_ROUTES = {"batch.requeue_stalled": {"queue": CELERY_URGENT_QUEUE}}
 CELERY_TASK_IGNORE_RESULT = True  # a job's truth is its rows in PostgreSQL
 CELERY_TASK_ACKS_LATE = True

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.site import BATCH, Site, hanging
+from tests.faults.site import BATCH, SLOWEST, Site, hanging
 
 RECOVERY = 30.0  # seconds, besides the computing
 
@@ -54,6 +54,9 @@ def check_submission(site: Site) -> str | None:
     site.ask("GET", f"{BATCH}/statistics")
     site.ask("GET", "/metrics")
     site.ask("GET", "/health")
+    begun = time.monotonic()
+    assert site.client.get("/ready").status_code == 503
+    assert time.monotonic() - begun < SLOWEST
     if answer.status_code == 503:
         assert site.rows(kept) == before
         return None
