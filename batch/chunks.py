@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from batch import outbox
@@ -19,7 +19,8 @@ from batch.events import Event, happened
 from batch.kinds import KINDS
 from batch.kinds.base import Kind
 from batch.models import Chunk, Job
-from batch.results import OK, ResultRow, copy_in, encode
+from batch.results import OK, ResultRow, encode, insert
+from batch.transactions import worker_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +179,7 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
     """Results, the chunk's mark and the job's counters in one transaction that holds only if the attempt is ours."""
     completed = sum(row.status == OK for row in rows)
     failed = len(rows) - completed
-    with transaction.atomic():
+    with worker_transaction():
         ours = Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
             status=Chunk.Status.DONE,
             finished_at=Now(),
@@ -190,7 +191,7 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
         if not ours:
             happened(Event.LATE_ATTEMPT_REFUSED, job=claimed.job_id, chunk=claimed.chunk_id, attempt=claimed.attempt)
             return False
-        copy_in(claimed.job_id, rows)
+        insert(claimed.job_id, rows)
         with connection.cursor() as cursor:
             cursor.execute(
                 _FINISH_JOB, {"completed": completed, "failed": failed, "size": len(rows), "job": claimed.job_id}

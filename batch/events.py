@@ -13,6 +13,7 @@ class Event(StrEnum):
     LATE_ATTEMPT_REFUSED = "late_attempt_refused"  # a worker came back after its chunk was taken over
     CHUNK_FAILED = "chunk_failed"  # computing raised; it will be tried again
     CHUNK_GIVEN_UP = "chunk_given_up"  # it failed too often: its items say so
+    JOB_GIVEN_UP = "job_given_up"  # it could not be prepared
     JOB_REQUEUED = "job_requeued"  # its task was lost
     CHUNK_REQUEUED = "chunk_requeued"
     BROKER_UNAVAILABLE = "broker_unavailable"  # nothing could be enqueued; the sweep will

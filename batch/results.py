@@ -1,11 +1,12 @@
-"""The results table: rows in by COPY, pages out as text that PostgreSQL joins."""
+"""The results table: rows in by arrays, pages out as text that PostgreSQL joins."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import psycopg
 from django.db import connection
 
 from batch.core.items import Items
@@ -16,7 +17,10 @@ from signalsite.foundation.rows import binary_rows
 OK = "ok"
 RETRYABLE = ("no_price", "no_underlying", "cancelled", "internal_error")
 """Status words of items that trying again can help."""
-_COPY = "COPY batch_result (job_id, position, status, body) FROM STDIN (FORMAT BINARY)"
+_INSERT = (
+    "INSERT INTO batch_result (job_id, position, status, body)"
+    " SELECT %s, * FROM unnest(%b::int[], %b::text[], %b::text[])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,12 @@ def encode(items: Items, first_position: int, columns: Mapping[str, list[Any]]) 
     ]
 
 
-def copy_in(job_id: uuid.UUID, rows: Iterable[ResultRow]) -> None:
-    """Within the caller's transaction."""
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.set_types(["uuid", "int4", "text", "text"])
-        for row in rows:
-            copy.write_row((job_id, row.position, row.status, row.body))
+def insert(job_id: uuid.UUID, rows: Sequence[ResultRow]) -> None:
+    """Within the caller's transaction; in one statement, see `worker_transaction`."""
+    columns = ([row.position for row in rows], [row.status for row in rows], [row.body for row in rows])
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_INSERT, (job_id, *columns))
 
 
 def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:

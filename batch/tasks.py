@@ -11,14 +11,14 @@ from celery import Task, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from batch import chunks, outbox, retention, services, webhooks
+from batch import chunks, outbox, preparation, retention, webhooks
 from batch.events import Event, happened
 from signalsite.foundation.redis import client
 
 
 @shared_task(name="batch.prepare_job", autoretry_for=(Exception,), retry_backoff=1, max_retries=3)
 def prepare_job(job_id: str) -> None:
-    ring_chunks(services.prepare(uuid.UUID(job_id)))
+    ring_chunks(preparation.prepare(uuid.UUID(job_id)))
 
 
 @shared_task(

@@ -5,6 +5,7 @@ process or opens a connection.
 """
 
 import os
+import socket
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -170,6 +171,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 1,  # a request that enqueues may meet it three times, and must be answered within 5 s
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
+    "socket_keepalive_options": {
+        socket.TCP_KEEPIDLE: 10,
+        socket.TCP_KEEPINTVL: 5,
+        socket.TCP_KEEPCNT: 3,
+        socket.TCP_USER_TIMEOUT: 20_000,
+    },
     "health_check_interval": 5,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}  # one for a connection that went stale

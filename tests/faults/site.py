@@ -175,9 +175,12 @@ class Site:
 
     # blows
 
-    def strike(self, job: str, blow: Callable[[int], None]) -> tuple[int, float]:
-        """Do `blow` to a pool child while it computes a chunk of the job; the chunk's id, and the moment."""
-        running = "SELECT id, worker FROM batch_chunk WHERE job_id = %s AND status = 'running' AND attempt = 1"
+    def strike(self, job: str, blow: Callable[[int], object]) -> tuple[int, float]:
+        """Do `blow` to a pool child that has just begun a chunk of the job; the chunk's id, and the moment."""
+        running = (
+            "SELECT id, worker FROM batch_chunk WHERE job_id = %s AND status = 'running' AND attempt = 1"
+            " AND started_at > clock_timestamp() - interval '0.1 s'"
+        )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             for chunk, worker in self.rows(running, job)[:1]:

@@ -103,3 +103,12 @@ def test_redis_that_hangs_for_a_minute(site: Site, measured: dict[str, float]) -
     begun = time.monotonic()
     assert site.finish(job, RECOVERY)["status"] == "completed"
     measured["Redis hung for 60 s in a job of 100,000: the job has ended"] = time.monotonic() - begun
+    job = site.submit(40_000)  # and afterwards both processes work: when one hangs, the other goes on
+    stopped: list[int] = []
+    chunk, moment = site.strike(job, lambda pid: (os.kill(pid, signal.SIGSTOP), stopped.append(pid)))
+    try:
+        assert site.takeover(chunk, moment) < RECOVERY
+        assert site.finish(job)["status"] == "completed"
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)

@@ -5,6 +5,7 @@ import signal
 import time
 from functools import partial
 
+import psutil
 import pytest
 
 from tests.faults.site import Site, hanging, until
@@ -95,9 +96,45 @@ def test_a_child_stopped_beyond_its_lease_is_refused_when_it_comes_back(site: Si
         assert site.finish(job)["status"] == "completed"
     finally:
         for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGCONT)
     site.tells("late_attempt_refused", job=job, chunk=str(chunk), attempt="1")
     assert site.finish(job)["status"] == "completed"
+
+
+@pytest.mark.faults
+def test_a_child_stopped_in_the_transaction_that_keeps_its_results(site: Site, measured: dict[str, float]) -> None:
+    """It holds the locks of its chunk and its job; PostgreSQL ends its connection."""
+    job = site.submit(WHOLE)
+    site.begun(job, 0.1)
+    keeping = (
+        "SELECT c.id, c.worker FROM batch_chunk c WHERE job_id = %s AND status = 'running' AND EXISTS (SELECT FROM"
+        " pg_stat_activity WHERE state <> 'idle' AND query LIKE 'INSERT INTO batch_result%%')"
+    )
+    free = "SELECT id FROM batch_chunk WHERE id = %s FOR UPDATE SKIP LOCKED"
+    child = 0
+    while not child:
+        for chunk, worker in until(partial(site.rows, keeping, job), 30, "a chunk's results are kept"):
+            pid = int(worker.rpartition(":")[2])
+            os.kill(pid, signal.SIGSTOP)
+            moment = time.monotonic()
+            time.sleep(0.3)  # the server ends the statement that it has
+            if site.rows(free, chunk):
+                os.kill(pid, signal.SIGCONT)
+            else:
+                child = pid
+                break
+    try:
+        taken = measured["SIGSTOP of a pool child in its transaction: its chunk runs again"] = site.takeover(
+            chunk, moment
+        )
+        assert taken < TAKEOVER
+        assert site.finish(job)["status"] == "completed"
+    finally:
+        if psutil.pid_exists(child):
+            os.kill(child, signal.SIGCONT)
+    assert site.finish(job)["status"] == "completed"
+    site.tells("chunk_taken_over", job=job, chunk=str(chunk))
 
 
 def test_a_worker_asked_to_leave_finishes_what_it_has_begun(site: Site, measured: dict[str, float]) -> None:
