@@ -3,7 +3,7 @@
 SHELL := /bin/bash -eu -o pipefail
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up services test check bench lock fmt clean
+.PHONY: help setup demo up services test faults check bench lock fmt clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
@@ -34,8 +34,11 @@ up: setup ## run the whole service with a simulated feed until Ctrl-C: web (PORT
 services: setup ## run only PostgreSQL and Redis until Ctrl-C, and say how to connect
 	@$(MANAGE) services
 
-test: $(DEVELOPMENT) $(STATIC) ## all tests, with coverage (ARGS="-k forward" for some)
+test: $(DEVELOPMENT) $(STATIC) ## all tests but the long ones of `faults`, with coverage (ARGS="-k forward" for some)
 	@$(PY) -m pytest --cov $(ARGS)
+
+faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything during jobs of 100,000; prints recovery times (minutes)
+	@$(PY) -m pytest tests/faults -m "" $(ARGS)
 
 check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migrations, and the settings of production
 	$(VENV)/bin/ruff check .

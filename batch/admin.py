@@ -1,29 +1,21 @@
-"""Jobs as staff see them: computed by the service, so read-only but for cancelling."""
+"""Jobs as staff see them: computed by the service, so read-only but for cancelling and trying again."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from batch import services
-from batch.models import Chunk, Job, WebhookDelivery
-from batch.tasks import ring_chunks
+from batch.models import Chunk, Job
+from batch.tasks import ring_chunks, ring_job
+from batch.webhook_admin import ReadOnly, WebhookDeliveryInline
+from signalsite.foundation.errors import SignalServiceError
 
-
-class ReadOnly:
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+_COLOURS = {Chunk.Status.PENDING: "#b8b8b8", Chunk.Status.RUNNING: "#e8a33d", Chunk.Status.DONE: "#3f8f5f"}
 
 
 class ChunkInline(ReadOnly, admin.TabularInline):
@@ -34,84 +26,25 @@ class ChunkInline(ReadOnly, admin.TabularInline):
         "size",
         "status",
         "attempt",
+        "task",
         "worker",
-        "started_at",
         "finished_at",
         "completed",
         "failed",
     )
+    readonly_fields = ("task",)
     ordering = ("number",)
 
-
-class DeliveryLog(ReadOnly):
-    """What both views of a delivery share. The secret is shown nowhere."""
-
-    fields = ("id", "url", "status", "attempts", "next_attempt", "created_at", "attempts_log")
-    readonly_fields: tuple[str, ...] = ("url", "next_attempt", "attempts_log")
-
-    @admin.display(description="URL")
-    def url(self, delivery: WebhookDelivery) -> str:
-        return delivery.job.webhook_url.partition("?")[0]  # a query may hold a token
-
-    @admin.display(description="next attempt at", ordering="next_attempt_at")
-    def next_attempt(self, delivery: WebhookDelivery) -> datetime | None:
-        return delivery.next_attempt_at if delivery.status == WebhookDelivery.Status.PENDING else None
-
-    @admin.display(description="log")
-    def attempts_log(self, delivery: WebhookDelivery) -> str:
-        return format_html_join("", "<div>{}</div>", ([_attempt(entry)] for entry in delivery.log))
-
-    @admin.display(description="last outcome")
-    def last_outcome(self, delivery: WebhookDelivery) -> str:
-        return _attempt(delivery.log[-1]) if delivery.log else ""
-
-
-def _attempt(entry: Mapping[str, Any]) -> str:
-    """One attempt of a delivery's log in a line: when, what came of it, how long it took, what the receiver said."""
-    at = f"{datetime.fromtimestamp(entry['at'], UTC):%Y-%m-%d %H:%M:%S}Z" if "at" in entry else ""
-    seconds = f"({entry['seconds']:.3f} s)" if "seconds" in entry else ""
-    outcome = str(entry.get("status_code", entry.get("error", "")))
-    return " ".join(part for part in (at, outcome, seconds, entry.get("body", "")) if part)
-
-
-class WebhookDeliveryInline(DeliveryLog, admin.StackedInline):
-    model = WebhookDelivery
-    verbose_name_plural = "webhook"
-
-
-@admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(DeliveryLog, admin.ModelAdmin):
-    list_display = ("id", "job_page", "url", "status", "attempts", "last_outcome", "next_attempt", "created_at")
-    list_filter = ("status", "created_at")
-    list_select_related = ("job",)
-    date_hierarchy = "created_at"
-    search_fields = ("id__exact", "job__id__exact", "job__webhook_url")
-    search_help_text = "A delivery's or a job's whole id, or part of the URL"
-    fields = ("job_page", *DeliveryLog.fields)
-    readonly_fields = ("job_page", *DeliveryLog.readonly_fields)
-
-    @admin.display(description="job")
-    def job_page(self, delivery: WebhookDelivery) -> str:
-        return format_html(
-            '<a href="{}">{}</a>', reverse("admin:batch_job_change", args=[delivery.job_id]), delivery.job_id
-        )
+    @admin.display(description="task in Flower")
+    def task(self, chunk: Chunk) -> SafeString | str:
+        if not chunk.task_id or not settings.FLOWER_URL:
+            return chunk.task_id
+        return format_html('<a href="{}/task/{}">{}</a>', settings.FLOWER_URL, chunk.task_id, chunk.task_id[:8])
 
 
 @admin.register(Job)
 class JobAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = (
-        "id",
-        "kind",
-        "status",
-        "owner",
-        "progress",
-        "total",
-        "completed",
-        "failed",
-        "as_of",
-        "created_at",
-        "elapsed",
-    )
+    list_display = ("id", "kind", "status", "owner", "progress", "total", "failed", "created_at", "elapsed")
     list_filter = ("status", "kind", "created_at", ("owner", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
@@ -120,19 +53,24 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     fields = (
         ("kind", "status", "owner"),
         ("progress", "total", "completed", "failed"),
+        "chunk_grid",
         ("as_of", "created_at", "started_at", "finished_at", "elapsed"),
         "params",
         "selector",
+        ("retry_of", "reused_from"),
         "error",
     )
-    inlines = (WebhookDeliveryInline, ChunkInline)
-    actions = ("cancel",)
+    actions = ("cancel", "retry")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return super().get_queryset(request).defer("context")
 
+    def get_inlines(self, request: HttpRequest, obj: Job | None) -> list[type[admin.options.InlineModelAdmin]]:
+        delivery = [WebhookDeliveryInline] if obj is not None and hasattr(obj, "webhook_delivery") else []
+        return [*delivery, ChunkInline]
+
     @admin.display(description="progress")
-    def progress(self, job: Job) -> str:
+    def progress(self, job: Job) -> SafeString:
         answered = job.completed + job.failed
         return format_html(
             '<progress value="{}" max="{}" title="{} of {}"></progress>',
@@ -142,23 +80,54 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
             job.total,
         )
 
+    @admin.display(description="chunks")
+    def chunk_grid(self, job: Job) -> SafeString:
+        """A square a chunk, in the order of the request; its title tells the rest."""
+        squares = (
+            (_COLOURS[Chunk.Status(status)], f"chunk {number}: {status}, attempt {attempt}, {failed} of {size} failed")
+            for number, status, attempt, size, failed in job.chunks.order_by("number").values_list(
+                "number", "status", "attempt", "size", "failed"
+            )
+        )
+        square = (
+            '<span title="{1}" style="display:inline-block;width:14px;height:14px;margin:1px;background:{0}"></span>'
+        )
+        return format_html_join("", square, squares)
+
     @admin.display(description="seconds")
     def elapsed(self, job: Job) -> str:
         return f"{(job.finished_at - job.created_at).total_seconds():.3f}" if job.finished_at else ""
 
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
+    def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("batch.change_job")
 
-    @admin.action(description="Cancel the selected jobs", permissions=["cancel"])
+    @admin.action(description="Cancel the selected jobs", permissions=["operate"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        running = jobs.exclude(status__in=Job.TERMINAL)
-        cancelled = 0
-        for job in running:
+        def stop(job: Job) -> None:
+            if job.status in Job.TERMINAL:
+                raise AlreadyEnded(f"job {job.pk} had ended already and stays as it is")
             ring_chunks(services.cancel(job))
-            self.log_change(request, job, "Cancelled.")
-            cancelled += 1
-        ended = jobs.count() - cancelled
-        if cancelled:
-            self.message_user(request, f"{cancelled} job(s) are being cancelled.", messages.SUCCESS)
-        if ended > 0:
-            self.message_user(request, f"{ended} job(s) had ended already and stay as they are.", messages.WARNING)
+
+        self._each(request, jobs, stop, "Cancelled.", "being cancelled")
+
+    @admin.action(description="Try the failed items of the selected jobs again", permissions=["operate"])
+    def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        self._each(request, jobs, lambda job: ring_job(services.retry(job).pk), "Retried.", "tried again as new jobs")
+
+    def _each(self, request: HttpRequest, jobs: QuerySet[Job], act: Callable[[Job], None], log: str, said: str) -> None:
+        """Act on each job; tell how many it was done to, and why not to the others."""
+        count = 0
+        for job in jobs:
+            try:
+                act(job)
+            except SignalServiceError as error:
+                self.message_user(request, str(error), messages.WARNING)
+            else:
+                self.log_change(request, job, log)
+                count += 1
+        if count:
+            self.message_user(request, f"{count} job(s) are {said}.", messages.SUCCESS)
+
+
+class AlreadyEnded(SignalServiceError):
+    """A job that has ended is asked to stop."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from batch import outbox, progress
@@ -19,7 +19,8 @@ from batch.events import Event, happened
 from batch.kinds import KINDS
 from batch.kinds.base import Kind
 from batch.models import Chunk, Job
-from batch.results import OK, ResultRow, copy_in, encode
+from batch.results import OK, ResultRow, encode, insert
+from batch.transactions import worker_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ UPDATE batch_chunk c SET status = 'running', attempt = attempt + 1, worker = %(w
        started_at = now(), lease_until = now() + make_interval(secs => %(lease)s)
 FROM batch_job j
 WHERE c.id = %(chunk)s AND j.id = c.job_id AND j.status IN ('in_progress', 'cancelling')
-  AND (c.status = 'pending' OR (c.status = 'running' AND c.lease_until < now()))
+  AND (c.status = 'pending' OR (c.status = 'running' AND (c.lease_until < now()
+                                                          OR (%(again)s AND c.task_id = %(task)s))))
 RETURNING c.attempt, c.job_id, c.first_position, c.items::text, j.kind, j.params::text, j.context::text, j.as_of,
           j.status = 'cancelling'
 """
@@ -59,10 +61,20 @@ WHERE id = %s AND attempt = %s AND status = 'running'
 """
 
 
-def claim(chunk_id: int, *, worker: str, task_id: str) -> Claim | None:
-    """Take a chunk under a new attempt number, in one short transaction; None where it is done, held or not open."""
+def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> Claim | None:
+    """Take a chunk under a new attempt number, in one short transaction; None where it is done, held or not open.
+
+    `again`: the task runs anew because its last run failed or was lost with its process, so what that one held is free.
+    """
+    values: dict[str, int | str] = {
+        "chunk": chunk_id,
+        "worker": worker,
+        "task": task_id,
+        "again": again,
+        "lease": LEASE_SECONDS,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"chunk": chunk_id, "worker": worker, "task": task_id, "lease": LEASE_SECONDS})
+        cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
     if row is None:
         return None
@@ -81,32 +93,37 @@ def claim(chunk_id: int, *, worker: str, task_id: str) -> Claim | None:
     )
 
 
-def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "") -> bool:
+def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool = False) -> bool:
     """Compute one chunk and keep its results; False where there was nothing to do or another attempt won.
 
-    An error in the computing gives the chunk back and is raised; the MAX_ATTEMPTS-th attempt ends it with a reason.
+    An error is raised after it was counted: the task is to be run `again`, under the same id. The attempt after the
+    MAX_ATTEMPTS-th does not compute, it ends the chunk with a reason.
     """
-    claimed = claim(chunk_id, worker=worker, task_id=task_id)
+    claimed = claim(chunk_id, worker=worker, task_id=task_id, again=again)
     if claimed is None:
         return False
     if claimed.attempt > 1:
         happened(Event.CHUNK_TAKEN_OVER, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, worker=worker)
+    try:
+        return _keep(claimed, *_answer(claimed))
+    except Exception as error:
+        happened(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
+        raise
+
+
+def _answer(claimed: Claim) -> tuple[list[ResultRow], str]:
+    """The chunk's rows, and the digest of what they were computed from."""
     digest = ""
     if claimed.cancelling:
         columns = _without_value(claimed, "cancelled", "the job was cancelled before this item was computed")
     elif claimed.attempt > MAX_ATTEMPTS:
         columns = _without_value(claimed, "internal_error", f"computing failed {MAX_ATTEMPTS} times")
-        happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=chunk_id)
+        happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
     else:
-        try:
-            with _heartbeat(claimed):
-                columns, digest = claimed.kind.compute(claimed.items, claimed.as_of, claimed.params, claimed.context)
-        except Exception as error:
-            _give_back(claimed)
-            happened(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
-            raise
+        with _heartbeat(claimed):
+            columns, digest = claimed.kind.compute(claimed.items, claimed.as_of, claimed.params, claimed.context)
         refuse(columns, claimed.items.refused)
-    return _keep(claimed, encode(claimed.items, claimed.first_position, columns), digest)
+    return encode(claimed.items, claimed.first_position, columns), digest
 
 
 @contextmanager
@@ -149,12 +166,6 @@ def refuse(columns: dict[str, list[Any]], refused: Mapping[int, str]) -> None:
         columns["status"][place], columns["reason"][place], columns["retryable"][place] = "bad_input", why, False
 
 
-def _give_back(claimed: Claim) -> None:
-    Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
-        status=Chunk.Status.PENDING, lease_until=None
-    )
-
-
 _FINISH_JOB = """
 UPDATE batch_job SET completed = completed + %(completed)s, failed = failed + %(failed)s,
     status = CASE WHEN completed + failed + %(size)s < total THEN status
@@ -168,7 +179,7 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
     """Results, the chunk's mark and the job's counters in one transaction that holds only if the attempt is ours."""
     completed = sum(row.status == OK for row in rows)
     failed = len(rows) - completed
-    with transaction.atomic():
+    with worker_transaction():
         ours = Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
             status=Chunk.Status.DONE,
             finished_at=Now(),
@@ -180,7 +191,7 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
         if not ours:
             happened(Event.LATE_ATTEMPT_REFUSED, job=claimed.job_id, chunk=claimed.chunk_id, attempt=claimed.attempt)
             return False
-        copy_in(claimed.job_id, rows)
+        insert(claimed.job_id, rows)
         with connection.cursor() as cursor:
             cursor.execute(
                 _FINISH_JOB, {"completed": completed, "failed": failed, "size": len(rows), "job": claimed.job_id}
@@ -195,8 +206,12 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
 
 
 PATIENCE_EMPTY, PATIENCE_QUEUED = 8, 300  # seconds
+# A queue keeps its order: where what was enqueued later has long been begun, the task before it was lost.
 _STALLED_JOBS = """
-SELECT id FROM batch_job WHERE status = 'validating' AND created_at < now() - make_interval(secs => %(patience)s)
+SELECT id FROM batch_job j WHERE status = 'validating'
+  AND (created_at < now() - make_interval(secs => %(patience)s)
+       OR EXISTS (SELECT FROM batch_job later WHERE later.created_at > j.created_at
+                  AND later.started_at < now() - make_interval(secs => %(overtaken)s)))
 ORDER BY created_at LIMIT %(most)s
 """
 _STALLED = """
@@ -206,6 +221,9 @@ WITH stalled AS (
       AND CASE c.status
           WHEN 'pending'
               THEN coalesce(c.rung_at, j.started_at, j.created_at) < now() - make_interval(secs => %(patience)s)
+                   OR c.rung_at IS NULL AND EXISTS (
+                       SELECT FROM batch_chunk later WHERE later.job_id = c.job_id AND later.number > c.number
+                       AND later.rung_at IS NULL AND later.started_at < now() - make_interval(secs => %(overtaken)s))
           WHEN 'running' THEN c.lease_until < now() AND coalesce(c.rung_at < now() - interval '10 seconds', true)
           ELSE false END
     ORDER BY j.created_at, c.number LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
@@ -218,9 +236,9 @@ def find_stalled(*, queued: int, most: int = 500) -> tuple[list[uuid.UUID], list
     """Jobs that nobody prepares and chunks that nobody works on: their tasks were lost, or their worker died.
 
     `queued`: tasks that wait in the broker. While there are some, what waits is most likely among them, and is only
-    rung for again after long; a broker that is empty has lost them.
+    rung for again after long, or when it was overtaken; a broker that is empty has lost them.
     """
-    patience = {"patience": PATIENCE_QUEUED if queued else PATIENCE_EMPTY, "most": most}
+    patience = {"patience": PATIENCE_QUEUED if queued else PATIENCE_EMPTY, "overtaken": PATIENCE_EMPTY, "most": most}
     with connection.cursor() as cursor:
         cursor.execute(_STALLED_JOBS, patience)
         jobs = [row[0] for row in cursor.fetchall()]

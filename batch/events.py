@@ -13,10 +13,15 @@ class Event(StrEnum):
     LATE_ATTEMPT_REFUSED = "late_attempt_refused"  # a worker came back after its chunk was taken over
     CHUNK_FAILED = "chunk_failed"  # computing raised; it will be tried again
     CHUNK_GIVEN_UP = "chunk_given_up"  # it failed too often: its items say so
+    JOB_GIVEN_UP = "job_given_up"  # it could not be prepared
     JOB_REQUEUED = "job_requeued"  # its task was lost
     CHUNK_REQUEUED = "chunk_requeued"
+    BROKER_UNAVAILABLE = "broker_unavailable"  # nothing could be enqueued; the sweep will
     JOB_REUSED = "job_reused"  # answered from an earlier job
     JOB_EXPIRED = "job_expired"
+    WEBHOOK_DELIVERED = "webhook_delivered"
+    WEBHOOK_FAILED = "webhook_failed"  # one attempt; there will be another
+    WEBHOOK_GIVEN_UP = "webhook_given_up"
 
 
 def happened(event: Event, by: int = 1, *, level: int = logging.WARNING, **context: object) -> None:
@@ -27,4 +32,6 @@ def happened(event: Event, by: int = 1, *, level: int = logging.WARNING, **conte
             " ON CONFLICT (name) DO UPDATE SET count = kept.count + EXCLUDED.count",
             (event, by),
         )
-    logger.log(level, "%s (%d)", event, by, extra={name: str(value) for name, value in context.items()})
+    known = {name: str(value) for name, value in context.items()}
+    said = " ".join([f"{event} ({by})", *(f"{name}={value}" for name, value in known.items())])
+    logger.log(level, "%s", said, extra=known)

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.db import close_old_connections
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -95,7 +96,9 @@ def _export(request: Request, job_id: uuid.UUID, *, status: str, format: str = "
         response["X-Accel-Buffering"] = "no"  # nginx would hold the first bytes back
         if coding != "identity":
             response["Content-Encoding"] = coding
-    close_old_connections()  # the answer may take long to send: the pool has its connection back before
+    if isinstance(request._request, ASGIRequest):
+        # This thread is the request's own, and sending the answer may take long: the pool has its connection back now.
+        connections.close_all()
     return response
 
 
@@ -105,9 +108,9 @@ def _stream(
     from batch.exports.stream import encoded, over_threads  # loads pyarrow, which only exports need
 
     parts: Iterator[bytes] = encoded(job, format_, coding, status)
-    scope: dict[str, Any] | None = getattr(request._request, "scope", None)
-    if scope is None:  # under WSGI a thread is taken for as long as the reader reads
+    if not isinstance(request._request, ASGIRequest):  # under WSGI a slow reader holds a thread
         return StreamingHttpResponse(parts)
-    scope[SLOT].claim(owner.pk)
+    if slot := request._request.scope.get(SLOT):
+        slot.claim(owner.pk)
     streamed: AsyncIterator[bytes] = over_threads(parts)
     return StreamingHttpResponse(streamed)

@@ -31,6 +31,7 @@ class Job(models.Model):
     )
     context = models.JSONField(default=dict, help_text="What the job's chunks share: for Greeks, the forwards.")
     error = models.TextField(blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="How often its preparation has begun.")
     chunk_size = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     completed = models.PositiveIntegerField(default=0, help_text="Items with a value.")

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 
+from batch.events import Event, happened
 from batch.models import Job, WebhookDelivery
 from batch.sending import TOTAL_SECONDS
 
@@ -81,7 +82,12 @@ def claim(delivery_id: uuid.UUID) -> Claim | None:
     """Take the next attempt; None where it is not due, is held or is done, or where as many are on their way as may be:
     slow receivers must not keep every worker from computing.
     """
-    values = {"id": delivery_id, "lease": LEASE_SECONDS, "lost": _LOST, "concurrency": settings.WEBHOOK_CONCURRENCY}
+    values: dict[str, Any] = {
+        "id": delivery_id,
+        "lease": LEASE_SECONDS,
+        "lost": _LOST,
+        "concurrency": settings.WEBHOOK_CONCURRENCY,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
@@ -97,16 +103,16 @@ WHERE id = %(id)s AND status = 'pending' AND attempts = %(attempt)s
 
 def record(claimed: Claim, status: WebhookDelivery.Status, entry: Mapping[str, Any], wait: float = 0.0) -> None:
     """Keep an attempt's outcome, if the attempt is still ours. `wait`: seconds until the next one, of a pending one."""
-    values = {"id": claimed.delivery_id, "attempt": claimed.attempt, "status": status, "wait": wait}
+    values: dict[str, Any] = {"id": claimed.delivery_id, "attempt": claimed.attempt, "status": status, "wait": wait}
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, {**values, "entry": orjson.dumps([entry]).decode()})
         kept = cursor.rowcount
-    context = {"job": str(claimed.job_id), "webhook": str(claimed.delivery_id), "attempt": claimed.attempt, **entry}
+    context = {"job": claimed.job_id, "webhook": claimed.delivery_id, "attempt": claimed.attempt, **entry}
     if not kept:
-        logger.warning("late webhook attempt refused", extra=context)
+        happened(Event.LATE_ATTEMPT_REFUSED, **context)
     elif status == WebhookDelivery.Status.DELIVERED:
-        logger.info("webhook delivered", extra=context)
+        happened(Event.WEBHOOK_DELIVERED, level=logging.INFO, **context)
     elif status == WebhookDelivery.Status.PENDING:
-        logger.warning("webhook attempt failed, next in %.0f s", wait, extra=context)
+        happened(Event.WEBHOOK_FAILED, next_in_seconds=round(wait), **context)
     else:
-        logger.error("webhook given up", extra=context)
+        happened(Event.WEBHOOK_GIVEN_UP, level=logging.ERROR, **context)

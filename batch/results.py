@@ -1,21 +1,26 @@
-"""The results table: rows in by COPY, pages out as text that PostgreSQL joins."""
+"""The results table: rows in by arrays, pages out as text that PostgreSQL joins."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import psycopg
 from django.db import connection
 
 from batch.core.items import Items
 from batch.kinds.base import IDENTITY
 from batch.models import Result
+from signalsite.foundation.rows import binary_rows
 
 OK = "ok"
 RETRYABLE = ("no_price", "no_underlying", "cancelled", "internal_error")
 """Status words of items that trying again can help."""
-_COPY = "COPY batch_result (job_id, position, status, body) FROM STDIN (FORMAT BINARY)"
+_INSERT = (
+    "INSERT INTO batch_result (job_id, position, status, body)"
+    " SELECT %s, * FROM unnest(%b::int[], %b::text[], %b::text[])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,12 @@ def encode(items: Items, first_position: int, columns: Mapping[str, list[Any]]) 
     ]
 
 
-def copy_in(job_id: uuid.UUID, rows: Iterable[ResultRow]) -> None:
-    """Within the caller's transaction."""
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.set_types(["uuid", "int4", "text", "text"])
-        for row in rows:
-            copy.write_row((job_id, row.position, row.status, row.body))
+def insert(job_id: uuid.UUID, rows: Sequence[ResultRow]) -> None:
+    """Within the caller's transaction; in one statement, see `worker_transaction`."""
+    columns = ([row.position for row in rows], [row.status for row in rows], [row.body for row in rows])
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_INSERT, (job_id, *columns))
 
 
 def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:
@@ -62,13 +67,14 @@ def retryable_positions(job_id: uuid.UUID) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    joined: str  # bodies, with the separator between them
+    joined: bytes  # bodies, with the separator between them
     count: int
     last_position: int | None
 
 
 _PAGE = """
-SELECT coalesce(string_agg(body, %(separator)s ORDER BY position), ''), count(*), max(position) FROM (
+SELECT coalesce(string_agg(convert_to(body, 'UTF8'), %(separator)s ORDER BY position), ''), count(*), max(position)
+FROM (
     SELECT position, body FROM batch_result
     WHERE job_id = %(job)s AND position > %(after)s AND position < %(before)s {status}
     ORDER BY position LIMIT %(limit)s
@@ -78,12 +84,10 @@ _STATUS = {"": "", "failed": "AND status <> 'ok'"}
 
 
 def read_page(
-    job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "", separator: str = ","
+    job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "", separator: bytes = b","
 ) -> Page:
     """Results at positions in (after, before), in the order of the request; status: "", "failed" or a status word."""
     condition = _STATUS.get(status, "AND status = %(status)s")
     parameters: dict[str, Any] = {"job": job_id, "after": after, "before": before, "limit": limit, "status": status}
     parameters["separator"] = separator
-    with connection.cursor() as cursor:
-        cursor.execute(_PAGE.format(status=condition), parameters)
-        return Page(*cursor.fetchone())
+    return Page(*binary_rows(_PAGE.format(status=condition), parameters)[0])

@@ -33,11 +33,12 @@ def client() -> Client:
     if made:
         user.set_unusable_password()
         user.save(update_fields=["password"])
+    application = get_wsgi_application()
     logging.getLogger("django.request").setLevel(logging.ERROR)  # a 4xx is the caller's to tell
     return Client(
         f"https://{_allowed_host()}",  # https: not to be redirected to it
         token=lambda: str(AccessToken.for_user(user)),
-        transport=httpx.WSGITransport(get_wsgi_application()),  # type: ignore[arg-type]
+        transport=httpx.WSGITransport(application),
     )
 
 

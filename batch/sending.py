@@ -66,7 +66,12 @@ def post(
     request = httpcore.Request(
         "POST",
         httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.target),
-        headers={"Host": target.authority, "Content-Length": str(len(body)), "Connection": "close", **headers},
+        headers=[
+            ("Host", target.authority),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+            *headers.items(),
+        ],
         content=body,
         extensions={"timeout": {"connect": CONNECT_SECONDS, "read": total_seconds, "write": total_seconds}},
     )
@@ -100,20 +105,27 @@ class _CheckedNetwork(httpcore.SyncBackend):
     def __init__(self, policy: Policy, resolver: Resolver, deadline: float) -> None:
         self._policy, self._resolver, self._deadline = policy, resolver, deadline
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
         addresses = _in_time(lambda: self._resolver(host, port), self._deadline)
         for address in addresses:
             check_address(address, self._policy)
         for address in addresses[:-1]:
             try:
-                return self._connect(address, port, timeout, options)
+                return self._connect(address, port, timeout)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue  # the next address may be up
-        return self._connect(addresses[-1], port, timeout, options)
+        return self._connect(addresses[-1], port, timeout)
 
-    def _connect(self, address: str, port: int, timeout: float | None, options: Any) -> "_TimedStream":
+    def _connect(self, address: str, port: int, timeout: float | None) -> "_TimedStream":
         seconds = _left(self._deadline, timeout, httpcore.ConnectTimeout)
-        return _TimedStream(super().connect_tcp(address, port, timeout=seconds, **options), self._deadline)
+        return _TimedStream(super().connect_tcp(address, port, timeout=seconds), self._deadline)
 
 
 class _TimedStream(httpcore.NetworkStream):

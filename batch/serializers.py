@@ -95,13 +95,23 @@ class GreeksSubmissionSerializer(StrictSerializer):
     dry_run = serializers.BooleanField(default=False, help_text="true: validate and estimate; nothing is kept.")
 
     def to_internal_value(self, data: Any) -> Any:
-        """A hundred thousand items don't go through a field each, and `params` belong to the kind."""
+        """A hundred thousand items don't go through a field each, and `params` belong to the kind.
+
+        The items are taken out of the request's data: a request is in a reference cycle (DRF's request, parser and
+        view know each other), and what it holds would stay until the garbage collector comes by.
+        """
         if not isinstance(data, dict):
             raise serializers.ValidationError({"body": "must be a JSON object"})
-        self.raw_items, self.raw_params = data.get("items"), data.get("params")
-        rest = {name: value for name, value in data.items() if name not in ("items", "params")}
+        self.raw_items, self.raw_params = data.pop("items", None), data.get("params")
+        rest = {name: value for name, value in data.items() if name != "params"}
         attrs: dict[str, Any] = super().to_internal_value(rest)
         return attrs
+
+    def take(self) -> Submission:
+        """What was submitted, once: the serializer is in a cycle too."""
+        submission: Submission = self.submission
+        del self.submission
+        return submission
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         kind = KINDS[attrs.get("kind", "greeks")]
@@ -116,6 +126,7 @@ class GreeksSubmissionSerializer(StrictSerializer):
             kind.check_selector(selector)
         else:
             items = read_items(self.raw_items or [], kind.overrides, most=settings.BATCH_MAX_ITEMS)
+        self.raw_items = None
         as_of: datetime | None = None
         if attrs.get("as_of"):
             as_of = parse_instant(attrs["as_of"], kind.exchange(items.keys if items else [], selector))

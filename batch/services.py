@@ -1,8 +1,6 @@
 """What can be done with jobs. Enqueueing is the caller's: these functions return what is to be enqueued."""
 
-import hashlib
 import logging
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,11 +17,10 @@ from batch import outbox, progress
 from batch.chunks import refuse
 from batch.core.chunk_size import chunk_size
 from batch.core.items import Items
-from batch.events import Event, happened
 from batch.kinds import KINDS
-from batch.kinds.base import Kind, Prepared
+from batch.kinds.base import Kind
 from batch.models import Chunk, Job
-from batch.results import OK, RETRYABLE, ResultRow, copy_from_job, encode, retryable_positions
+from batch.results import OK, RETRYABLE, ResultRow, encode, retryable_positions
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -69,13 +66,13 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
             webhook_secret=webhook.get("secret", ""),
         )
         if submission.items is not None:
-            _cut(job, submission.items)
+            cut(job, submission.items)
     job.refresh_from_db()
     logger.info("job accepted", extra={"job": str(job.id), "kind": job.kind, "items": job.total})
     return job
 
 
-def _cut(job: Job, items: Items) -> list[Chunk]:
+def cut(job: Job, items: Items) -> list[Chunk]:
     job.chunk_size = chunk_size(len(items), settings.WORKERS)
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
@@ -117,97 +114,6 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> str:
     }
     bodies = ",".join(row.body for row in answer.rows)
     return f'{orjson.dumps(head).decode()[:-1]},"data":[{bodies}]}}'
-
-
-def prepare(job_id: uuid.UUID) -> list[int]:
-    """Resolve what the job's chunks share and open them for work; their ids. Nothing where that was done before, or
-    where an earlier job has the answers."""
-    job = Job.objects.get(pk=job_id)
-    if job.status != Job.Status.VALIDATING:
-        return []
-    kind = KINDS[job.kind]
-    if job.selector is None:
-        parts = [Items.from_json(kept) for kept in job.chunks.order_by("number").values_list("items", flat=True)]
-        prepared = kind.prepare_items([key for part in parts for key in part.keys], job.as_of, job.params)
-    else:
-        prepared = kind.prepare_selector(job.selector, job.as_of, job.params)
-        parts = [Items(prepared.keys or [], [None] * len(prepared.keys or ()))]
-    prepared = replace(prepared, as_of=prepared.as_of or job.created_at)
-    digest = _request_digest(job, kind, prepared, parts)
-    earlier = find_reusable(job, digest, kind, prepared) if job.reuse else None
-    return _open(job, prepared, digest, earlier)
-
-
-def _request_digest(job: Job, kind: Kind, prepared: Prepared, parts: list[Items]) -> str:
-    """Of everything that the answers depend on but the items' own stored data, which the chunks' digests are of."""
-    asked = [kind.name, kind.version, job.params, prepared.as_of, prepared.context]
-    found = hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16)
-    for part in parts:
-        found.update(orjson.dumps(part.to_json(), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS))
-    return found.hexdigest()
-
-
-def find_reusable(job: Job, digest: str, kind: Kind, prepared: Prepared) -> Job | None:
-    """An ended job of the same owner that was asked the same and whose stored inputs are still what they were."""
-    earlier = Job.objects.filter(
-        owner=job.owner_id, status=Job.Status.COMPLETED, request_digest=digest, reused_from=None
-    ).first()
-    if earlier is None or prepared.as_of is None:
-        return None
-    for chunk in earlier.chunks.all():
-        items = Items.from_json(chunk.items)
-        if chunk.digest != kind.digest(items, prepared.as_of, job.params, prepared.context):
-            return None
-    return earlier
-
-
-def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> list[int]:
-    error = _selection_error(prepared)
-    with transaction.atomic():
-        locked = Job.objects.select_for_update().get(pk=job.pk)
-        if locked.status != Job.Status.VALIDATING:
-            return []
-        locked.as_of, locked.request_digest, locked.context = prepared.as_of, digest, prepared.context
-        locked.started_at = Now()
-        if error:
-            locked.status, locked.error, locked.finished_at = Job.Status.FAILED, error, Now()
-        else:
-            if prepared.keys is not None:
-                _cut(locked, Items(prepared.keys, [None] * len(prepared.keys)))
-            locked.status = Job.Status.IN_PROGRESS
-            if earlier is not None:
-                _answer_from(locked, earlier)
-        locked.save()
-        outbox.enqueue(locked.pk)
-        transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
-    if earlier is not None or error:
-        return []
-    return list(Chunk.objects.filter(job=job).order_by("number").values_list("id", flat=True))
-
-
-def _answer_from(job: Job, earlier: Job) -> None:
-    copy_from_job(job.pk, earlier.pk)
-    job.chunks.update(status=Chunk.Status.DONE, finished_at=Now())
-    job.reused_from = earlier
-    job.completed, job.failed = earlier.completed, earlier.failed
-    job.status, job.finished_at = Job.Status.COMPLETED, Now()
-    happened(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
-
-
-def _selection_error(prepared: Prepared) -> str:
-    keys = prepared.keys
-    if keys is None:
-        return ""
-    if len(keys) > settings.BATCH_MAX_ITEMS:
-        return f"the selector stands for {len(keys)} options; {settings.BATCH_MAX_ITEMS} are allowed"
-    if keys:
-        return ""
-    if prepared.newest and prepared.as_of:
-        return (
-            f"the selector stands for no option that was quoted shortly before {prepared.as_of.isoformat()}; "
-            f"the newest quote is of {prepared.newest.isoformat()}"
-        )
-    return "the selector stands for no option with a quote"
 
 
 def cancel(job: Job) -> list[int]:

@@ -5,35 +5,44 @@ import os
 import socket
 import uuid
 from collections.abc import Iterable
+from typing import cast
 
 from celery import Task, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from batch import chunks, outbox, retention, services, webhooks
+from batch import chunks, outbox, preparation, retention, webhooks
 from batch.events import Event, happened
 from signalsite.foundation.redis import client
-
-logger = logging.getLogger(__name__)
 
 
 @shared_task(name="batch.prepare_job", autoretry_for=(Exception,), retry_backoff=1, max_retries=3)
 def prepare_job(job_id: str) -> None:
-    ring_chunks(services.prepare(uuid.UUID(job_id)))
+    ring_chunks(preparation.prepare(uuid.UUID(job_id)))
 
 
-@shared_task(name="batch.compute_chunk", bind=True, autoretry_for=(Exception,), retry_backoff=1, max_retries=3)
+@shared_task(
+    name="batch.compute_chunk",
+    bind=True,
+    autoretry_for=(Exception,),
+    retry_backoff=1,  # seconds, doubled each time
+    retry_jitter=False,
+    max_retries=chunks.MAX_ATTEMPTS,
+)
 def compute_chunk(self: Task, chunk_id: int) -> None:
-    chunks.compute_chunk(chunk_id, worker=f"{socket.gethostname()}:{os.getpid()}", task_id=self.request.id or "")
+    request = self.request
+    again = request.retries > 0 or bool(request.delivery_info.get("redelivered"))
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    chunks.compute_chunk(chunk_id, worker=worker, task_id=request.id, again=again)
 
 
 @shared_task(name="batch.requeue_stalled", ignore_result=True)
 def requeue_stalled() -> None:
-    queued = client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE)
+    queued = cast(int, client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE))
     stalled_jobs, stalled_chunks = chunks.find_stalled(queued=queued)
     for job_id in stalled_jobs:
-        ring_job(job_id)
-    ring_chunks(stalled_chunks)
+        ring_job(job_id, queue=settings.CELERY_URGENT_QUEUE)
+    ring_chunks(stalled_chunks, queue=settings.CELERY_URGENT_QUEUE)
     for event, found in ((Event.JOB_REQUEUED, stalled_jobs), (Event.CHUNK_REQUEUED, stalled_chunks)):
         if found:
             happened(event, len(found))
@@ -51,18 +60,18 @@ def expire() -> None:
     retention.expire()
 
 
-def ring_job(job_id: uuid.UUID) -> None:
+def ring_job(job_id: uuid.UUID, *, queue: str | None = None) -> None:
     """Enqueue a job that is kept already. A broker that is down only delays it: beat finds it again."""
     try:
-        prepare_job.delay(str(job_id))
+        prepare_job.apply_async((str(job_id),), queue=queue)
     except OperationalError as error:
-        logger.error("broker unavailable, job %s waits for the next sweep: %s", job_id, error)
+        happened(Event.BROKER_UNAVAILABLE, level=logging.ERROR, job=job_id, error=error)
 
 
-def ring_chunks(chunk_ids: Iterable[int]) -> None:
+def ring_chunks(chunk_ids: Iterable[int], *, queue: str | None = None) -> None:
     try:
         with compute_chunk.app.producer_or_acquire() as producer:  # one connection for all
             for chunk_id in chunk_ids:
-                compute_chunk.apply_async((chunk_id,), producer=producer)
-    except OperationalError as error:
-        logger.error("broker unavailable, chunks wait for the next sweep: %s", error)
+                compute_chunk.apply_async((chunk_id,), producer=producer, queue=queue)
+    except OperationalError as error:  # the sweep will find them
+        happened(Event.BROKER_UNAVAILABLE, level=logging.ERROR, error=error)

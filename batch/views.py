@@ -29,6 +29,7 @@ from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.kinds import KINDS
 from batch.models import Job
 from batch.serializers import GreeksSubmissionSerializer, JobSerializer, JobSubmissionSerializer
+from batch.services import Submission
 from batch.tasks import ring_chunks, ring_job
 from signalsite.foundation.serializers import StrictSerializer
 
@@ -40,10 +41,10 @@ def _owner(request: Request) -> User:
     return cast(User, request.user)  # the permission saw to it
 
 
-def _submit(request: Request, serializer: GreeksSubmissionSerializer) -> HttpResponse:
-    if serializer.validated_data["dry_run"]:
-        return json_response(orjson.dumps(estimate(serializer.submission, now=timezone.now())))
-    return _accepted(services.submit(_owner(request), serializer.submission))
+def _submit(request: Request, submission: Submission, *, dry_run: bool) -> HttpResponse:
+    if dry_run:
+        return json_response(orjson.dumps(estimate(submission, now=timezone.now())))
+    return _accepted(services.submit(_owner(request), submission))
 
 
 def _accepted(job: Job) -> HttpResponse:
@@ -68,7 +69,7 @@ class GreeksView(APIView):
     def _answer(self, request: Request) -> HttpResponse:
         serializer = GreeksSubmissionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        data, submission = serializer.validated_data, serializer.submission
+        data, submission = serializer.validated_data, serializer.take()
         items = submission.items
         if (
             data["async"]
@@ -77,7 +78,7 @@ class GreeksView(APIView):
             or items is None
             or len(items) > settings.API_V2_BATCH_SIZE
         ):
-            return _submit(request, serializer)
+            return _submit(request, submission, dry_run=data["dry_run"])
         answer = services.answer_now(submission, items, timezone.now())
         return json_response(services.answer_body(answer, submission.params))
 
@@ -133,7 +134,7 @@ class JobsView(ListAPIView):
     def _submit(self, request: Request) -> HttpResponse:
         serializer = JobSubmissionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return _submit(request, serializer)
+        return _submit(request, serializer.take(), dry_run=serializer.validated_data["dry_run"])
 
 
 class JobView(APIView):
@@ -199,12 +200,11 @@ class StatisticsView(APIView):
         return Response(selectors.statistics(request.user))
 
 
-def _page(request: Request, job: Job, joined: str, reached: int | None) -> HttpResponse:
+def _page(request: Request, job: Job, joined: bytes, reached: int | None) -> HttpResponse:
     """The bodies as they were stored, joined: nothing is decoded or encoded again."""
     following = "null" if reached is None else str(reached)
-    response = json_response(
-        f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":[{joined}]}}'
-    )
+    head = f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":['
+    response = json_response(b"".join((head.encode(), joined, b"]}")))
     if reached is not None:
         query = request.query_params.copy()
         query["cursor"] = str(reached)

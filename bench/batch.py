@@ -25,7 +25,7 @@ from signalsite.embedded.service import running_service
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 
 SIZES = {1_000: 9, 10_000: 3, 100_000: 3}  # items: runs
-PAGE = 10_000
+PAGE = 2_000
 USER = """
 import os
 from django.contrib.auth import get_user_model
@@ -69,9 +69,8 @@ def measure(client: httpx.Client, web: psutil.Process, keys: list[str]) -> dict[
     py_vollib_seconds = loop_py_vollib(rows)
     seconds: dict[int, float] = {}
     growth = 0.0
-    print(
-        f"\njobs over HTTP, 2 cores: {'items':>8} {'seconds':>8} {'worst':>8} {'items/s':>9} {'us/item':>8}  py_vollib loop"
-    )
+    heads = f"{'items':>8} {'seconds':>8} {'worst':>8} {'items/s':>9} {'us/item':>8}  py_vollib loop"
+    print(f"\njobs over HTTP, 2 cores: {heads}")
     for size, runs in SIZES.items():
         with peak_memory(web) as peak:
             taken = [run_job(client, keys[:size])[0] for _ in range(runs)]

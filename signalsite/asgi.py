@@ -7,7 +7,7 @@ from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
-from signalsite.wsgi import application as wsgi_application  # sets Django up
+from signalsite import wsgi  # sets Django up
 
 from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now: no first export waits for it
 from batch.exports.asgi import Application, Exports, Receive, Scope, Send, is_export  # isort: skip
@@ -15,7 +15,8 @@ from realtime.process import Lifespan  # isort: skip
 from realtime.routing import websocket  # isort: skip
 
 exports: Application = Exports(get_asgi_application())
-pages: Any = WSGIMiddleware(wsgi_application, workers=settings.WEB_THREADS)  # types of its own for the same protocol
+django: Any = wsgi.application  # a2wsgi has types of its own for the same protocols
+pages: Any = WSGIMiddleware(django, workers=settings.WEB_THREADS)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@ process or opens a connection.
 """
 
 import os
+import socket
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -45,6 +46,7 @@ try:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEVELOPMENT)
     ACCESS_TOKEN_MINUTES = env.int("ACCESS_TOKEN_MINUTES", 60, validate=validate.Range(min=1, max=1440))
 
+    FLOWER_URL = env.str("FLOWER_URL", "http://127.0.0.1:5555" if DEVELOPMENT else "").rstrip("/")
     DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
     API_V2_BATCH_SIZE = env.int("API_V2_BATCH_SIZE", 100, validate=validate.Range(min=1, max=1000))
     BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 100_000, validate=validate.Range(min=1, max=1_000_000))
@@ -177,14 +179,15 @@ _database["OPTIONS"] = {
     **_database.get("OPTIONS", {}),
 }
 if DATABASE_POOL:
-    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 5}
+    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 3, "reconnect_timeout": 5}
 _database["CONN_MAX_AGE"] = 0 if DATABASE_POOL else 60
 _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}
 
 REDIS_URL = REDIS_URL or embedded.redis_url(STATE_DIR)
 CACHE_URL = CACHE_URL or REDIS_URL
-REDIS_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 15}
+# Short, since a request may need several calls and must be answered within 5 s. A blocking read needs its own.
+REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1, "health_check_interval": 15}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -201,16 +204,29 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,  # above the time limit, or a task would run twice
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 5,
+    "socket_timeout": 1,  # a request that enqueues may meet it three times, and must be answered within 5 s
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
-    "health_check_interval": 15,
+    "socket_keepalive_options": {
+        socket.TCP_KEEPIDLE: 10,
+        socket.TCP_KEEPINTVL: 5,
+        socket.TCP_KEEPCNT: 3,
+        socket.TCP_USER_TIMEOUT: 20_000,
+    },
+    "health_check_interval": 5,
 }
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}  # one for a connection that went stale
 CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_URGENT_QUEUE = "urgent"  # a worker takes from both in turn: the sweep and what it finds do not wait in line
+CELERY_TASK_QUEUES = {
+    name: {"exchange": CELERY_TASK_DEFAULT_QUEUE, "routing_key": name}
+    for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE)
+}
+CELERY_TASK_ROUTES = {"batch.requeue_stalled": {"queue": CELERY_URGENT_QUEUE}}
 CELERY_TASK_IGNORE_RESULT = True  # a job's truth is its rows in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_LOST_WAIT = 1.0  # seconds that a killed process may still be heard of
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_TASK_SERIALIZER = "json"

@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -60,13 +59,10 @@ class Client:
         self._http = Http(url, auth, timeout, transport)
 
     def __enter__(self) -> "Client":
-        self._http.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self._http.close()

@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Mapping
 from datetime import date
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -27,15 +26,6 @@ class Http:
         self, address: httpx.URL, auth: httpx.Auth, timeout: float, transport: httpx.BaseTransport | None
     ) -> None:
         self._client = httpx.Client(base_url=address, auth=auth, timeout=timeout, transport=transport)
-
-    def __enter__(self) -> "Http":
-        self._client.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.__exit__(kind, error, trace)
 
     def close(self) -> None:
         self._client.close()

@@ -7,7 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from django.db import DatabaseError
+from prometheus_client import Counter
+
 from batch.exports.slots import Slots
+from signalsite.foundation.errors import DataAccessError
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -20,6 +24,7 @@ STALLED_SECONDS = 60.0  # without taking 64 KB
 LONGEST_SECONDS = 3600.0
 _PATH = re.compile(r"/api/v2/(?:signals/)?batch/jobs/[0-9a-f-]{36}/(?:export|errors)")
 
+BROKEN_OFF = Counter("batch_exports_broken_off", "Exports that ended before their last row.", ["why"])
 logger = logging.getLogger(__name__)
 
 
@@ -28,7 +33,7 @@ def is_export(scope: Scope) -> bool:
 
 
 class ReaderStalled(Exception):
-    pass
+    """A part waited too long to be taken."""
 
 
 class Exports:
@@ -44,21 +49,21 @@ class Exports:
         begun = time.monotonic()
 
         async def send_in_time(message: Message) -> None:
-            left = begun + self._longest - time.monotonic()
+            limit = min(self._stalled, begun + self._longest - time.monotonic())
             try:
-                async with asyncio.timeout(min(self._stalled, left)):
+                async with asyncio.timeout(limit):
                     await send(message)
             except TimeoutError as error:
-                raise ReaderStalled from error
+                raise ReaderStalled(f"no 64 KB taken in {limit:.0f} s") from error
 
         with self._slots.request() as slot:
             try:
                 await self._django({**scope, SLOT: slot}, _without_body(receive), send_in_time)
-            except ReaderStalled:  # the server closes the connection, as the answer is not complete
-                logger.warning(
-                    "export dropped: its reader stalled",
-                    extra={"path": scope["path"], "seconds": round(time.monotonic() - begun, 1)},
-                )
+            except (ReaderStalled, DataAccessError, DatabaseError) as error:
+                # Too late for a status: the answer stays without its end, and the server closes the connection.
+                BROKEN_OFF.labels(type(error).__name__).inc()
+                seconds = round(time.monotonic() - begun, 1)
+                logger.warning("export broken off: %r", error, extra={"path": scope["path"], "seconds": seconds})
 
 
 def _without_body(receive: Receive) -> Receive:

@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 from batch.exports.columns import to_table
 
 _FORMULA = r"^[=+\-@\t\r\n]"  # what spreadsheets take for a formula at the beginning of a cell (OWASP)
-_ROW_GROUP = 20_000  # small groups cost Parquet readers and size; this is 4 MB of Greeks
+_ROW_GROUP = 10_000  # small groups cost Parquet readers and size; this is 2 MB of Greeks
 
 
 class RowWriter(ABC):
@@ -68,7 +68,7 @@ class CsvWriter(TableWriter):
 
 
 class ParquetWriter(TableWriter):
-    """Row groups of some 20,000, compressed with zstd."""
+    """Row groups of 10,000 or a page more, compressed with zstd."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self.columns = columns

@@ -22,7 +22,7 @@ _UNKNOWN = GroupMarket(_NAN, -1, _NAN, _NAN, _NAN)
 def compute_greeks(
     keys: Sequence[str], rows: OptionRows, overrides: Overrides, as_of: datetime, params: GreeksParams, market: Market
 ) -> dict[str, list[Any]]:
-    """Greeks of each key as columns by name, NaN for null, from what was loaded of the keys and the market around."""
+    """Greeks of each key as columns by name, NaN for null. `rows`: what was loaded of the keys, in their order."""
     options = _option_columns(rows, overrides, as_of, market)
     frame = evaluate(options, params)
     no_option = np.flatnonzero(np.isnan(rows.sign)).tolist()

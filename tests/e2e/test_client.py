@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +13,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-import jwt
 import psutil
 import pytest
 
 from batch.client import ApiError, Client, Job
+from batch.client.auth import PasswordTokens
 from signalsite.embedded import state
-from signalsite.embedded.service import running_service
 from tests.e2e.conftest import AT, BATCH, ROOT, manage, succeed
 
 Login = Callable[[str], httpx.Client]
@@ -127,35 +125,16 @@ def test_refusals_name_their_field(client: Client, address: str, passwords: dict
     assert error.value.status == 401
 
 
-def test_an_expired_token_is_refreshed(address: str, passwords: dict[str, str]) -> None:
-    """A token that is past its end by the service's own clock: its key signs one here, as only this test may."""
-    with Client(address, username="alice", password=passwords["alice"]) as client:
-        list(client.jobs())
-        tokens = client._http._client.auth
-        secret = state.secret(state.state_dir(), "secret_key")
-        claims = jwt.decode(tokens._access, secret, algorithms=["HS256"])  # type: ignore[union-attr]
-        expired = jwt.encode(claims | {"exp": int(time.time()) - 10}, secret, algorithm="HS256")
-        tokens._access = expired  # type: ignore[union-attr]
-        assert next(client.jobs()).kind == "greeks"
-        assert tokens._access != expired  # type: ignore[union-attr]
-
-
-def test_the_client_outlives_a_restart_of_the_service(address: str, passwords: dict[str, str], tmp_path: Path) -> None:
-    with running_service(tmp_path / "first.log", "--workers", "1") as service:
-        client = Client(service.address, username="alice", password=passwords["alice"])
-        assert next(client.jobs()).kind == "greeks"
-        port = int(service.address.rpartition(":")[2])
-    again = subprocess.Popen(
-        [sys.executable, "manage.py", "up", "--no-flower", "--workers", "1", "--port", str(port)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        with client:
-            assert client.submit(selector=CHAIN, as_of=AT).status in ("validating", "in_progress", "completed")
-    finally:
-        again.terminate()
-        again.wait(60)
+def test_a_token_that_is_no_longer_taken_is_refreshed(address: str, passwords: dict[str, str]) -> None:
+    tokens = PasswordTokens(httpx.URL(address), "alice", passwords["alice"])
+    with httpx.Client(base_url=address, auth=tokens) as http:
+        for refresh in ("", "no longer taken"):  # the second time, both are gone
+            assert http.get(f"{BATCH}/jobs").status_code == 200
+            kept = tokens._refresh = refresh or tokens._refresh
+            tokens._access = "no longer taken"
+            assert http.get(f"{BATCH}/jobs").status_code == 200
+            assert tokens._access != "no longer taken"
+            assert (tokens._refresh == kept) is not bool(refresh)
 
 
 # In the process of a command: batch_greeks
@@ -174,22 +153,30 @@ def workerless(address: str) -> dict[str, str]:
     return {"DATABASE_URL": own_database(), "SIGNALSITE_STATE": elsewhere, "NUMBA_CACHE_DIR": numba}
 
 
-@pytest.mark.parametrize("hosts", [".signals.example,other.example", "*", "[::1]"])
-def test_batch_greeks_runs_under_productions_settings(address: str, tmp_path: Path, hosts: str) -> None:
-    environment = {
+@pytest.fixture
+def production(address: str) -> dict[str, str]:
+    return {
         "SIGNALSITE_ENV": "production",
         "SECRET_KEY": "of the tests, and long enough for Django's checks and for HS256",
         "DATABASE_URL": own_database(),
         "REDIS_URL": state.redis_url(state.state_dir()),
-        "ALLOWED_HOSTS": hosts,
+        "ALLOWED_HOSTS": ".signals.example,other.example",
     }
+
+
+def test_batch_greeks_runs_under_productions_settings(production: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
-    said = succeed("batch_greeks", "--underlying", "SIM@NIFTY", "--at", AT, "--out", str(out), **environment)
+    said = succeed("batch_greeks", "--underlying", "SIM@NIFTY", "--at", AT, "--out", str(out), **production)
     with out.open() as file:
         rows = list(csv.DictReader(file))
     assert f"{len(rows)} items" in said and "ok" in {row["status"] for row in rows}
-    refused = manage("batch_greeks", "--underlying", "NOSUCH", **environment)
-    assert "CommandError: underlying: " in refused.stderr and "WARNING" not in refused.stderr
+
+
+@pytest.mark.parametrize("hosts", ["*", "[::1]"])
+def test_batch_greeks_is_let_in_by_any_allowed_hosts(production: dict[str, str], hosts: str) -> None:
+    refused = manage("batch_greeks", "--underlying", "NOSUCH", **{**production, "ALLOWED_HOSTS": hosts})
+    assert "CommandError: selector.underlying: no underlying" in refused.stderr
+    assert "django.request" not in refused.stderr  # told once
 
 
 def test_without_a_worker_the_command_brings_its_own_and_keeps_it_quiet(workerless: dict[str, str]) -> None:

@@ -74,9 +74,7 @@ def test_ticks_are_kept_priced_and_told_of(live, one_field):
     assert live.redis.ttl(f"raw_ticks:{key}") > 0
     assert live.redis.llen("computed_data:NIFTY") == len(made) - 1
     topics = {
-        topic: entry_id
-        for entry_id, fields in live.redis.xrange("signal_output_stream:NSE@NIFTY")
-        for topic in fields
+        topic: entry_id for entry_id, fields in live.redis.xrange("signal_output_stream:NSE@NIFTY") for topic in fields
     }
     assert topics == live.redis.hgetall("latest_seq:NSE@NIFTY")
     assert topics.keys() == {fields["instrument_key"] for _, fields in made if "VIX" not in fields["instrument_key"]}

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from batch import runner
 from batch.client import ApiError, Client, Job, ServiceUnreachable
-from batch.exports.writers import WRITERS
+from batch.exports.writers import CsvWriter, ParquetWriter, TableWriter
 from batch.kinds.greeks import GreeksParamsSerializer
 
-FILE_WRITERS = {".csv": WRITERS["csv"], ".parquet": WRITERS["parquet"]}
+FILE_WRITERS: dict[str, type[TableWriter]] = {".csv": CsvWriter, ".parquet": ParquetWriter}
 COLUMNS = (
     "instrument_key",
     "status",

@@ -80,7 +80,9 @@ class Command(BaseCommand):
         self._side_by_side(answer, theirs)
 
     def _inputs(self, key: str, as_of: Any, rows: Any, around: Any, answer: dict[str, Any]) -> None:
-        prices = (f"{name} {getattr(rows.quotes, name)[0]:g}" for name in ("bid", "ask", "last", "settle", "close"))
+        prices = (
+            f"{name} {_text(getattr(rows.quotes, name)[0])}" for name in ("bid", "ask", "last", "settle", "close")
+        )
         price, age = _text(answer["price_used"]), _text(answer["price_age_seconds"])
         lines = [
             ("instrument", key),
@@ -109,4 +111,4 @@ class Command(BaseCommand):
 
 
 def _text(value: float) -> str:
-    return f"{value:.10g}"
+    return f"{value:.10g}" if math.isfinite(value) else "-"

@@ -71,7 +71,9 @@ class Command(BaseCommand):
         rows = list(client.results(job))
         elapsed = time.perf_counter() - begun
         self.show(rows)
-        self.stdout.write(f"   {len(rows)} answers read {elapsed:.2f} s after the POST began, as of {job.as_of}")
+        self.stdout.write(
+            f"   {len(rows)} answers read {elapsed:.2f} s after the POST began, as of {job.as_of:%Y-%m-%d %H:%M:%S %Z}"
+        )
 
     def show(self, rows: list[dict[str, Any]]) -> None:
         self.stdout.write("   " + f"{'instrument':<46}" + "".join(f"{name.split('_')[-1]:>12}" for name in SHOWN))

@@ -1,0 +1,135 @@
+"""Between submission and computing: what a job's chunks share is found once, or its answers are found with an earlier
+job."""
+
+import hashlib
+import logging
+import uuid
+from dataclasses import replace
+from functools import partial
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from batch import outbox, progress
+from batch.core.items import Items
+from batch.events import Event, happened
+from batch.kinds import KINDS
+from batch.kinds.base import Kind, Prepared
+from batch.models import Chunk, Job
+from batch.results import copy_from_job
+from batch.services import cut
+from batch.transactions import worker_transaction
+
+MAX_ATTEMPTS = 5
+
+
+def prepare(job_id: uuid.UUID) -> list[int]:
+    """Resolve what the job's chunks share and open them for work; their ids. Nothing where that was done before, or
+    where an earlier job has the answers."""
+    job = _begin(job_id)
+    if job is None:
+        return []
+    kind = KINDS[job.kind]
+    if job.selector is None:
+        parts = [Items.from_json(kept) for kept in job.chunks.order_by("number").values_list("items", flat=True)]
+        prepared = kind.prepare_items([key for part in parts for key in part.keys], job.as_of, job.params)
+    else:
+        prepared = kind.prepare_selector(job.selector, job.as_of, job.params)
+        parts = [Items(prepared.keys or [], [None] * len(prepared.keys or ()))]
+    prepared = replace(prepared, as_of=prepared.as_of or job.created_at)
+    digest = _request_digest(job, kind, prepared, parts)
+    earlier = find_reusable(job, digest, kind, prepared) if job.reuse else None
+    return _open(job, prepared, digest, earlier)
+
+
+def _begin(job_id: uuid.UUID) -> Job | None:
+    """The job, its attempt counted before the work: one that takes its worker along each time must end too."""
+    with worker_transaction():
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.status != Job.Status.VALIDATING:
+            return None
+        job.attempts += 1
+        if job.attempts > MAX_ATTEMPTS:
+            job.status, job.finished_at = Job.Status.FAILED, Now()
+            job.error = f"the job could not be prepared, {MAX_ATTEMPTS} times"
+            happened(Event.JOB_GIVEN_UP, level=logging.ERROR, job=job.pk)
+        job.save(update_fields=["attempts", "status", "finished_at", "error"])
+        if job.status == Job.Status.FAILED:
+            outbox.enqueue(job.pk)
+            transaction.on_commit(partial(progress.tell, job.pk, at_once=True))
+            return None
+        return job
+
+
+def _request_digest(job: Job, kind: Kind, prepared: Prepared, parts: list[Items]) -> str:
+    """Of everything that the answers depend on but the items' own stored data, which the chunks' digests are of."""
+    asked = [kind.name, kind.version, job.params, prepared.as_of, prepared.context]
+    found = hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16)
+    for part in parts:
+        found.update(orjson.dumps(part.to_json(), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS))
+    return found.hexdigest()
+
+
+def find_reusable(job: Job, digest: str, kind: Kind, prepared: Prepared) -> Job | None:
+    """An ended job of the same owner that was asked the same and whose stored inputs are still what they were."""
+    earlier = Job.objects.filter(
+        owner=job.owner_id, status=Job.Status.COMPLETED, request_digest=digest, reused_from=None
+    ).first()
+    if earlier is None or prepared.as_of is None:
+        return None
+    for chunk in earlier.chunks.all():
+        items = Items.from_json(chunk.items)
+        if chunk.digest != kind.digest(items, prepared.as_of, job.params, prepared.context):
+            return None
+    return earlier
+
+
+def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> list[int]:
+    error = _selection_error(prepared)
+    with worker_transaction():
+        locked = Job.objects.select_for_update().get(pk=job.pk)
+        if locked.status != Job.Status.VALIDATING:
+            return []
+        locked.as_of, locked.request_digest, locked.context = prepared.as_of, digest, prepared.context
+        locked.started_at = Now()
+        if error:
+            locked.status, locked.error, locked.finished_at = Job.Status.FAILED, error, Now()
+        else:
+            if prepared.keys is not None:
+                cut(locked, Items(prepared.keys, [None] * len(prepared.keys)))
+            locked.status = Job.Status.IN_PROGRESS
+            if earlier is not None:
+                _answer_from(locked, earlier)
+        locked.save()
+        outbox.enqueue(locked.pk)
+        transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
+    if earlier is not None or error:
+        return []
+    return list(Chunk.objects.filter(job=job).order_by("number").values_list("id", flat=True))
+
+
+def _answer_from(job: Job, earlier: Job) -> None:
+    copy_from_job(job.pk, earlier.pk)
+    job.chunks.update(status=Chunk.Status.DONE, finished_at=Now())
+    job.reused_from = earlier
+    job.completed, job.failed = earlier.completed, earlier.failed
+    job.status, job.finished_at = Job.Status.COMPLETED, Now()
+    happened(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
+
+
+def _selection_error(prepared: Prepared) -> str:
+    keys = prepared.keys
+    if keys is None:
+        return ""
+    if len(keys) > settings.BATCH_MAX_ITEMS:
+        return f"the selector stands for {len(keys)} options; {settings.BATCH_MAX_ITEMS} are allowed"
+    if keys:
+        return ""
+    if prepared.newest and prepared.as_of:
+        return (
+            f"the selector stands for no option that was quoted shortly before {prepared.as_of.isoformat()}; "
+            f"the newest quote is of {prepared.newest.isoformat()}"
+        )
+    return "the selector stands for no option with a quote"

@@ -1,0 +1,70 @@
+"""The real service on servers of its own, so that they can be killed: `manage.py up`, spoken to over HTTP.
+
+The tests marked `faults` are left out of `make test`; `make faults` runs all.
+"""
+
+import secrets
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from signalsite.embedded.service import running_service
+from tests.e2e.conftest import succeed
+from tests.faults.site import Site
+from tests.integration.processes import environment, fresh_state
+
+_MAKE_ACCOUNT = """
+import os
+from django.contrib.auth import get_user_model
+get_user_model().objects.create_user("trader", password=os.environ["PASSWORD"])
+"""
+_KEYS = """
+from signals.instruments.models import Instrument
+print("\\n".join(Instrument.objects.exclude(right="").order_by("key").values_list("key", flat=True)))
+"""
+
+
+@pytest.fixture(scope="session")
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    whole = any(item.get_closest_marker("faults") for item in request.session.items)
+    password = secrets.token_urlsafe(12)
+    log = tmp_path_factory.mktemp("faults") / "up.log"
+    with fresh_state() as state, pytest.MonkeyPatch.context() as patch:
+        variables = environment(state, LOG_FORMAT="json", PASSWORD=password)
+        succeed("migrate", "-v0", **variables)
+        succeed("simulate_market", "--seed", "5", "--contracts", "100000" if whole else "10000", **variables)
+        succeed("shell", "-v0", "-c", _MAKE_ACCOUNT, **variables)
+        keys = succeed("shell", "-v0", "-c", _KEYS, **variables).split()
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        with running_service(log, "--workers", "2") as running:
+            patch.undo()  # the other tests have servers of their own
+            with httpx.Client(base_url=running.address, timeout=30) as client:
+                token = client.post("/api/token", json={"username": "trader", "password": password}).raise_for_status()
+                client.headers["Authorization"] = f"Bearer {token.json()['access']}"
+                yield Site(running.address, state, log, psutil.Process(running.process.pid), keys, client)
+    print(log.read_text()[-4000:])
+
+
+@pytest.fixture
+def site(service: Site) -> Iterator[Site]:
+    """The service in peace, and in peace again after the test."""
+    service.begin()
+    yield service
+    service.finish(service.submit(500))
+
+
+MEASURED = pytest.StashKey[dict[str, float]]()
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> dict[str, float]:
+    """Seconds by what took them, for the report at the end of the run."""
+    return request.config.stash.setdefault(MEASURED, {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for what, seconds in config.stash.get(MEASURED, {}).items():
+        terminalreporter.write_line(f"{seconds:6.1f} s  {what}")

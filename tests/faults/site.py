@@ -1,0 +1,198 @@
+"""The service under fault: its processes by name, its answers, its rows, its metrics and its log."""
+
+import itertools
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+import psycopg
+import redis
+
+from signalsite.embedded import state as places
+
+BATCH = "/api/v2/signals/batch"
+SLOWEST = 5.0  # seconds that any request may take, whatever has failed
+T = TypeVar("T")
+_ROWS = """
+SELECT j.status, j.total, j.completed, j.failed, j.finished_at IS NOT NULL, c.*, r.* FROM batch_job j,
+LATERAL (SELECT count(*) FILTER (WHERE status <> 'done'), coalesce(sum(completed), 0)::int,
+                coalesce(sum(failed), 0)::int
+         FROM batch_chunk WHERE job_id = j.id) c,
+LATERAL (SELECT count(*), count(*) FILTER (WHERE status = 'ok'), min(position), max(position)
+         FROM batch_result WHERE job_id = j.id) r
+WHERE j.id = %s
+"""
+
+
+def until(found: Callable[[], T], seconds: float, what: str) -> T:
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return result
+
+
+@contextmanager
+def hanging(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@dataclass
+class Site:
+    address: str
+    state: Path
+    log: Path
+    up: psutil.Process  # `manage.py up`
+    keys: list[str]
+    client: httpx.Client
+    read: int = 0  # bytes of the log that earlier tests have written
+    before: dict[str, float] = field(default_factory=dict)  # events that earlier tests have caused
+
+    def begin(self) -> None:
+        self.read, self.before = self.log.stat().st_size, self.events()
+
+    # processes
+
+    def process(self, name: str) -> psutil.Process:
+        """web, worker or beat, when it is up."""
+        mark = "uvicorn" if name == "web" else name
+        return until(
+            lambda: next((child for child in self.up.children() if mark in " ".join(child.cmdline())), None),
+            20,
+            f"{name} runs",
+        )
+
+    def server(self, name: str) -> int:
+        """The process of postgres or valkey, when it is up."""
+        lock = self.state / "locks" / f"{name}.keeper"
+        return int(until(lock.read_text, 20, f"{name} runs"))
+
+    def keeper(self, name: str) -> int:
+        """The process that starts the server again."""
+        return int(psutil.Process(self.server(name)).ppid())
+
+    @contextmanager
+    def redis(self) -> Iterator["redis.Redis"]:
+        with redis.Redis.from_url(places.redis_url(self.state), socket_timeout=5) as client:
+            yield client
+
+    # rows
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        database = places.database(self.state)
+        with psycopg.connect(
+            host=database["HOST"], port=database["PORT"], user=database["USER"], dbname=database["NAME"]
+        ) as connection:
+            cursor = connection.execute(query, values)
+            return cursor.fetchall() if cursor.description else []
+
+    # HTTP
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Any request: never an answer of 500, never over five seconds; a 503 says when to come again."""
+        begun = time.monotonic()
+        answer = self.client.request(method, path, **more)
+        taken = time.monotonic() - begun
+        assert taken < SLOWEST, f"{method} {path}: {taken:.1f} s, {answer.status_code}"
+        assert answer.status_code < 500 or answer.status_code == 503, f"{method} {path}: {answer.text[:1000]}"
+        if answer.status_code == 503:
+            assert answer.headers["Content-Type"] == "application/problem+json" and int(answer.headers["Retry-After"])
+        return answer
+
+    def items(self, count: int) -> list[dict[str, Any]]:
+        keys = itertools.islice(itertools.cycle(self.keys), count)
+        return [{"instrument_key": key, "custom_id": str(place)} for place, key in enumerate(keys)]
+
+    def post(self, count: int, **more: Any) -> httpx.Response:
+        body = {"kind": "greeks", "items": self.items(count), "reuse": False, **more}
+        return self.ask("POST", f"{BATCH}/jobs", json=body)
+
+    def submit(self, count: int, **more: Any) -> str:
+        answer = self.post(count, **more)
+        assert answer.status_code == 202, answer.text[:1000]
+        return str(answer.json()["id"])
+
+    def begun(self, job: str, share: float = 0.3, seconds: float = 60) -> None:
+        """Return when this share of the job's chunks is done."""
+        count = "SELECT count(*) FILTER (WHERE status = 'done') >= %s * count(*) FROM batch_chunk WHERE job_id = %s"
+        until(lambda: self.rows(count, share, job)[0][0], seconds, f"{share:.0%} of the job")
+
+    def finish(self, job: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait for the end of the job over HTTP and check that nothing was lost, doubled or counted wrong."""
+        ended: dict[str, Any] = until(lambda: self._ended(job), seconds, "the end of the job")
+        (found,) = self.rows(_ROWS, job)
+        status, total, completed, failed, finished, chunks_open, of_chunks, failed_of_chunks, *results = found
+        counts = {"total": total, "completed": completed, "failed": failed}
+        assert (ended["status"], ended["request_counts"]) == (status, counts)
+        assert finished and chunks_open == 0
+        assert (of_chunks, failed_of_chunks) == (completed, failed)
+        assert results == [total, completed, 0, total - 1]  # (job, position) is the key: so each position once
+        return ended
+
+    def _ended(self, job: str) -> dict[str, Any] | None:
+        answer = self.ask("GET", f"{BATCH}/jobs/{job}")
+        return answer.json() if answer.status_code == 200 and answer.json()["done"] else None
+
+    # what tells what happened
+
+    def events(self) -> dict[str, float]:
+        text = self.ask("GET", "/metrics").text
+        found = re.findall(r'^signal_batch_events_total\{event="(\w+)"\} (\S+)', text, re.MULTILINE)
+        return {name: float(count) for name, count in found}
+
+    def count(self, event: str) -> float:
+        """How often it has happened in this test, as the metrics say."""
+        return self.events().get(event, 0.0) - self.before.get(event, 0.0)
+
+    def logged(self, part: str, **context: str) -> bool:
+        """Whether a line of the service's log, since the test began, has this in its message and this context."""
+        with self.log.open("rb") as log:
+            log.seek(self.read)
+            for line in log.read().decode(errors="replace").splitlines():
+                said = line.partition("| ")[2]
+                record = json.loads(said) if said.startswith("{") else {"message": said}
+                if part in record["message"] and context.items() <= record.items():
+                    return True
+        return False
+
+    def tells(self, event: str, **context: str) -> None:
+        """A metric and a log line say that it happened."""
+        until(lambda: self.count(event), 10, f"{event} in the metrics")
+        until(lambda: self.logged(event, **context), 10, f"{event} in the log")
+
+    # blows
+
+    def strike(self, job: str, blow: Callable[[int], object]) -> tuple[int, float]:
+        """Do `blow` to a pool child that has just begun a chunk of the job; the chunk's id, and the moment."""
+        running = (
+            "SELECT id, worker FROM batch_chunk WHERE job_id = %s AND status = 'running' AND attempt = 1"
+            " AND started_at > clock_timestamp() - interval '0.1 s'"
+        )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for chunk, worker in self.rows(running, job)[:1]:
+                blow(int(worker.rpartition(":")[2]))
+                moment = time.monotonic()
+                time.sleep(0.05)  # what it had sent already may still be committed
+                if (chunk,) in self.rows("SELECT id FROM batch_chunk WHERE id = %s AND status = 'running'", chunk):
+                    return chunk, moment
+        raise AssertionError("no chunk was running")
+
+    def takeover(self, chunk: int, since: float) -> float:
+        """Seconds until another attempt at the chunk has begun."""
+        again = "SELECT 1 FROM batch_chunk WHERE id = %s AND attempt > 1"
+        until(lambda: self.rows(again, chunk), 60, "another attempt")
+        return time.monotonic() - since

@@ -1,0 +1,77 @@
+"""Tasks that are delivered twice, jobs that are cancelled, chunks that cannot be kept."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from signalsite.celery import app
+from signalsite.embedded import state as places
+from tests.faults.site import BATCH, Site
+
+
+class TestTwice:
+    def send(self, site: Site, name: str, *arguments: object) -> None:
+        with app.connection(places.broker_url(site.state)) as broker:
+            app.send_task(name, arguments, connection=broker)
+
+    def test_every_chunk_and_the_preparation(self, site: Site) -> None:
+        job = site.submit(20_000)
+        for _ in range(3):
+            self.send(site, "batch.prepare_job", job)
+        chunks = [chunk for (chunk,) in site.rows("SELECT id FROM batch_chunk WHERE job_id = %s", job)]
+        for chunk in chunks * 3:
+            self.send(site, "batch.compute_chunk", chunk)
+        ended = site.finish(job)
+        assert ended["status"] == "completed"
+        for chunk in chunks:  # and once more, of a job that has ended
+            self.send(site, "batch.compute_chunk", chunk)
+        self.send(site, "batch.prepare_job", job)
+        time.sleep(1)
+        assert site.finish(job) == ended
+        assert site.rows("SELECT max(attempt) FROM batch_chunk WHERE job_id = %s", job) == [(1,)]
+
+
+class TestCancel:
+    @pytest.mark.parametrize(
+        "share", [0.0, *(pytest.param(share, marks=pytest.mark.faults) for share in (0.5, 0.95))]
+    )  # of 20 chunks
+    def test_at(self, site: Site, share: float) -> None:
+        job = site.submit(100_000 if share else 20_000)
+        if share:
+            site.begun(job, share)
+        for _ in range(2):
+            answer = site.ask("POST", f"{BATCH}/jobs/{job}/cancel")
+            assert answer.status_code == 202
+            assert answer.json()["status"] in ("cancelling", "cancelled", "completed")
+        ended = site.finish(job)
+        assert ended["status"] == "cancelled" or share == 0.95
+        left = "SELECT count(*) FROM batch_result WHERE job_id = %s AND status = 'cancelled'"
+        (count,) = site.rows(left, job)[0]
+        assert 0 <= count <= ended["request_counts"]["failed"]
+        assert site.ask("POST", f"{BATCH}/jobs/{job}/cancel").json() == ended
+
+
+@pytest.fixture
+def poisoned(site: Site) -> Iterator[None]:
+    """PostgreSQL refuses the value of one position, as it would one that breaks a constraint."""
+    site.rows(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'poison'; END $$;"
+        "CREATE TRIGGER poison BEFORE INSERT ON batch_result FOR EACH ROW"
+        " WHEN (NEW.position = 7777 AND NEW.status <> 'internal_error') EXECUTE FUNCTION refuse()"
+    )
+    yield
+    site.rows("DROP TRIGGER poison ON batch_result; DROP FUNCTION refuse()")
+
+
+@pytest.mark.usefixtures("poisoned")
+def test_a_chunk_whose_results_cannot_be_kept_ends_with_a_reason(site: Site, measured: dict[str, float]) -> None:
+    begun = time.monotonic()
+    job = site.submit(20_000)
+    ended = site.finish(job, 90)
+    measured["a chunk that fails each time: given up"] = time.monotonic() - begun
+    assert ended["status"] == "completed"
+    given_up = "SELECT min(position) <= 7777, max(position) >= 7777 FROM batch_result WHERE job_id = %s AND status = %s"
+    assert site.rows(given_up, job, "internal_error") == [(True, True)]
+    site.tells("chunk_failed", job=job, attempt="1")
+    site.tells("chunk_given_up", job=job)

@@ -1,0 +1,48 @@
+"""PostgreSQL dies in the middle of a job and comes back: the API says so in between, the job completes."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.faults.site import BATCH, Site, hanging
+
+RECOVERY = 30.0  # seconds, besides the computing
+
+
+@pytest.mark.parametrize("blow", [pytest.param(signal.SIGKILL, marks=pytest.mark.faults), signal.SIGQUIT])
+def test_postgres_is_restarted_in_a_job(site: Site, measured: dict[str, float], blow: signal.Signals) -> None:
+    job = site.submit(40_000)
+    site.begun(job, 0.1)
+    begun = time.monotonic()
+    os.kill(site.server("postgres"), blow)
+    statuses: list[int] = []
+    while not statuses or statuses[-1] != 200 or time.monotonic() < begun + 3:
+        assert time.monotonic() < begun + RECOVERY
+        statuses.append(site.ask("GET", f"{BATCH}/jobs/{job}").status_code)
+        site.ask("GET", "/metrics")
+    measured[f"{blow.name} to PostgreSQL: the API answers again"] = time.monotonic() - begun
+    assert set(statuses) <= {200, 503}
+    assert site.finish(job, RECOVERY)["status"] == "completed"
+    measured[f"{blow.name} to PostgreSQL in a job of 40,000: the job has ended"] = time.monotonic() - begun
+
+
+@pytest.mark.faults
+def test_submissions_while_postgres_is_away(site: Site, measured: dict[str, float]) -> None:
+    """Each is a job that completes, or a 503 and no row."""
+    keeper = site.keeper("postgres")
+    before = site.rows("SELECT count(*) FROM batch_job")[0][0]
+    with hanging(keeper):  # so that it does not come back at once
+        os.kill(site.server("postgres"), signal.SIGQUIT)
+        answers = [site.post(600) for _ in range(5)]
+        assert {answer.status_code for answer in answers} == {503}
+        metrics = site.ask("GET", "/metrics").text
+        assert "signal_batch_up 0.0" in metrics
+    begun = time.monotonic()
+    while (answer := site.post(600)).status_code != 202:
+        assert time.monotonic() < begun + RECOVERY
+    measured["PostgreSQL is back: a submission is accepted"] = time.monotonic() - begun
+    assert site.finish(answer.json()["id"])["status"] == "completed"
+    assert site.rows("SELECT count(*) FROM batch_job")[0][0] == before + 1
+    assert site.logged("storage did not answer")

@@ -1,0 +1,151 @@
+"""Exports read from PostgreSQL: what is held between pages, what happens when rows go, and the WSGI door."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import wait
+
+import orjson
+import psycopg
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.test import AsyncClient, Client
+from django.utils import timezone
+
+from batch.exports import stream
+from batch.exports.formats import FORMATS
+from batch.exports.stream import ROWS_PER_PAGE, ResultsGone, encoded, over_threads, pages
+from batch.models import Job, Result
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ROWS = 2 * ROWS_PER_PAGE + 7
+
+
+def body(position: int) -> str:
+    row = {"position": position, "custom_id": None, "instrument_key": "NSE@NIFTY", "status": status(position)}
+    return orjson.dumps({**row, "delta": -position / 3}).decode()
+
+
+def status(position: int) -> str:
+    return "no_price" if position % 10 == 3 else "ok"
+
+
+@pytest.fixture
+def owner() -> User:
+    return get_user_model().objects.create_user("exporter")
+
+
+@pytest.fixture
+def job(owner: User) -> Job:
+    failed = sum(status(position) != "ok" for position in range(ROWS))
+    job = Job.objects.create(
+        owner=owner,
+        kind="greeks",
+        status=Job.Status.COMPLETED,
+        total=ROWS,
+        completed=ROWS - failed,
+        failed=failed,
+        finished_at=timezone.now(),
+    )
+    Result.objects.bulk_create(
+        Result(job=job, position=position, status=status(position), body=body(position)) for position in range(ROWS)
+    )
+    return job
+
+
+@pytest.fixture
+def observer() -> Iterator[psycopg.Connection]:
+    parameters = {name: value for name, value in connection.get_connection_params().items() if name != "pool"}
+    parameters.pop("cursor_factory", None)
+    parameters.pop("context", None)
+    with psycopg.connect(**parameters, autocommit=True) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def threads_let_go() -> Iterator[None]:
+    """Without a pool the exports' threads keep their connections for a while: the test database couldn't be dropped."""
+    yield
+    together = threading.Barrier(stream.THREADS)
+
+    def close() -> None:
+        together.wait(5)
+        connections.close_all()
+
+    wait([stream._threads.submit(close) for _ in range(stream.THREADS)])
+
+
+def test_pages_hold_every_row_once_in_order(job: Job) -> None:
+    lines = b"".join(pages(job)).splitlines()
+    assert [line.decode() for line in lines] == [body(position) for position in range(ROWS)]
+    assert [len(page.splitlines()) for page in pages(job)] == [ROWS_PER_PAGE, ROWS_PER_PAGE, 7]
+
+
+@pytest.mark.parametrize("word", ["failed", "no_price", "ok", "expired"])
+def test_pages_of_a_status(job: Job, word: str) -> None:
+    positions = [orjson.loads(line)["position"] for line in b"".join(pages(job, word)).splitlines()]
+    asked = "no_price" if word == "failed" else word
+    assert positions == [position for position in range(ROWS) if status(position) == asked]
+
+
+def test_nothing_is_held_between_two_pages(job: Job, observer: psycopg.Connection) -> None:
+    backend = connection.connection.info.backend_pid
+    parts = encoded(job, FORMATS["ndjson"], "gzip")
+    assert next(parts)
+    state = observer.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone()
+    locks = observer.execute("SELECT count(*) FROM pg_locks WHERE pid = %s", [backend]).fetchone()
+    assert state in (("idle",), None) and locks == (0,)
+
+
+def test_rows_that_go_break_the_export_off(job: Job) -> None:
+    parts = pages(job)
+    next(parts)
+    Job.objects.filter(pk=job.pk).delete()
+    with pytest.raises(ResultsGone, match=f"{ROWS_PER_PAGE} of {ROWS} results"):
+        list(parts)
+
+
+def test_a_lost_connection_costs_one_export_at_the_most(job: Job, observer: psycopg.Connection) -> None:
+    connection.ensure_connection()
+    observer.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    connection.close_if_unusable_or_obsolete()
+    assert len(b"".join(pages(job)).splitlines()) == ROWS
+
+
+def test_parts_are_made_as_they_are_read(job: Job) -> None:
+    made = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal made
+        for part in encoded(job, FORMATS["csv"], "identity"):
+            made += 1
+            yield part
+
+    async def read_one() -> bytes:
+        async for part in over_threads(counted()):
+            return part
+        raise AssertionError("no part")
+
+    assert asyncio.run(read_one()).startswith(b"position,custom_id,instrument_key,status")
+    assert made == 1
+
+
+def test_both_doors_give_the_same(job: Job, owner: User) -> None:
+    path = f"/api/v2/batch/jobs/{job.pk}/export"
+    client = Client()
+    client.force_login(owner)
+    by_thread = client.get(path)
+    assert by_thread.status_code == 200
+    expected = b"".join(by_thread.streaming_content)  # type: ignore[arg-type]
+
+    async def read() -> bytes:
+        client = AsyncClient()
+        await client.aforce_login(owner)
+        answer = await client.get(path)
+        assert answer.is_async
+        return b"".join([part async for part in answer.streaming_content])  # type: ignore[union-attr]
+
+    assert asyncio.run(read()) == expected
+    assert len(expected.splitlines()) == ROWS
