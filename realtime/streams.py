@@ -20,7 +20,7 @@ def connect(url: str) -> Redis:
     Texts may be no UTF-8 (surrogates stand for such bytes): that is a bad tick, not a broken reply.
     """
     client = redis.Redis.from_url(
-        url, decode_responses=True, encoding_errors="surrogateescape", **settings.REDIS_OPTIONS
+        url, decode_responses=True, encoding_errors="surrogateescape", **settings.STREAM_OPTIONS
     )
     for command in ("XREADGROUP", "XREAD", "XAUTOCLAIM"):
         client.set_response_callback(command, lambda answer, **options: answer or [])

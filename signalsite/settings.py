@@ -188,6 +188,7 @@ REDIS_URL = REDIS_URL or embedded.redis_url(STATE_DIR)
 CACHE_URL = CACHE_URL or REDIS_URL
 # Short, since a request may need several calls and must be answered within 5 s. A blocking read needs its own.
 REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1, "health_check_interval": 15}
+STREAM_OPTIONS = {**REDIS_OPTIONS, "socket_timeout": 5}  # reads that wait, and batches of thousands of ticks
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -61,7 +61,7 @@ class StreamReader:
     """Reads streams in an event loop. One for each loop; every method raises redis.RedisError or OSError."""
 
     def __init__(self, url: str) -> None:
-        options: dict[str, Any] = settings.REDIS_OPTIONS
+        options: dict[str, Any] = settings.STREAM_OPTIONS
         self._redis = redis.asyncio.Redis.from_url(url, **options, retry=Retry(NoBackoff(), 0))
 
     async def close(self) -> None:
