@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-SUBJECTS = ("engine", "batch", "sockets")
+SUBJECTS = ("engine", "batch", "live", "sockets")
 OUT = Path(__file__).parent / "out" / "latest.json"
 
 

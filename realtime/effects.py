@@ -17,7 +17,6 @@ from realtime.core.names import Names
 from realtime.core.ticks import PROCESSED
 from realtime.ownership import Ownership
 from realtime.streams import Redis, StreamEntry, removed
-from timeframes.core.tick_stream import tick_stream, underlying_of
 
 TRIM_SLACK = 1.25
 """A list is cut when it has grown to so many times its length, so that most pushes are one command."""
@@ -181,7 +180,7 @@ class Effects:
             entry = dict(zip(each.entry[::2], each.entry[1::2], strict=False))
             readable = orjson.dumps({_printable(name): _printable(value) for name, value in entry.items()})
             fields = {
-                "stream": tick_stream(each.underlying),
+                "stream": each.stream,
                 "entry_id": each.entry_id,
                 "reason": str(each.reason),
                 "detail": _printable(each.detail),
@@ -193,9 +192,8 @@ class Effects:
         """A copy of each accepted tick, in the form it came in, with the state P: our own group skips those."""
         accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
         for stream, read in by_stream.items():
-            underlying = underlying_of(stream)
             for _, entry_id, entry in read:
-                if (underlying, entry_id) in accepted:
+                if (stream, entry_id) in accepted:
                     pipeline.execute_command("XADD", stream, "*", *processed(entry))
 
 
