@@ -26,6 +26,7 @@ from realtime.core.ticks import (
     check_fields,
     decode_entry,
     event_time,
+    is_processed,
     make_tick,
     read_contract,
 )
@@ -99,6 +100,9 @@ class Cycle:
         found = Decoded()
         accept = found.ticks.append
         for stream, entry_id, entry in entries:
+            if PROCESSED in entry and is_processed(entry):  # most copies are known for such without being decoded
+                found.skipped += 1
+                continue
             try:
                 fields, raw = decode_entry(entry, self.max_bytes)
                 if fields.state == PROCESSED:

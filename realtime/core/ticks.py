@@ -111,6 +111,11 @@ def make_tick(
     return Tick(stream, entry_id, contract, time, seconds, fields, raw, head.encode() + raw)
 
 
+def is_processed(entry: Sequence[str]) -> bool:
+    """Whether a field `state` of the entry itself says P."""
+    return any(name == "state" and value == PROCESSED for name, value in zip(entry[::2], entry[1::2], strict=False))
+
+
 def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, bytes]:
     """The known fields, and the whole tick as JSON, of an entry's names and values in turn. Raises Refused."""
     if len(entry) == 2 and entry[0] == "data":
@@ -146,13 +151,22 @@ def _decode_json(data: str) -> tuple[TickFields, bytes]:
     try:
         return _JSON.decode(data), data.encode()
     except msgspec.ValidationError as error:
-        raise _refusal(error, msgspec.json.decode(data)) from None
+        raise _refusal_of_json(error, data) from None
     except msgspec.DecodeError as error:
         raise Refused(Reason.MALFORMED, str(error)) from None
     except UnicodeEncodeError:
         raise Refused(Reason.MALFORMED, "not UTF-8") from None
     except RecursionError:
         raise Refused(Reason.MALFORMED, "nested too deeply") from None
+
+
+def _refusal_of_json(error: msgspec.ValidationError, data: str) -> Refused:
+    try:
+        return _refusal(error, msgspec.json.decode(data))
+    except msgspec.ValidationError as beyond:  # a number that no double can hold
+        return Refused(Reason.TOO_LARGE, str(beyond))
+    except (msgspec.DecodeError, RecursionError) as broken:  # further on than the first fault
+        return Refused(Reason.MALFORMED, str(broken))
 
 
 def _refusal(error: msgspec.ValidationError, document: Any) -> Refused:
@@ -216,6 +230,8 @@ def event_time(fields: TickFields, zone: tzinfo, latest: float) -> tuple[datetim
         seconds = time.timestamp()
     except (BadInstant, OverflowError) as error:
         raise Refused(Reason.BAD_LTT, str(error)) from None
+    if seconds <= 0:
+        raise Refused(Reason.BAD_LTT, f"{time.isoformat()} is not after 1970")
     if seconds > latest:
         raise Refused(Reason.FUTURE_LTT, f"{time.isoformat()} is {seconds - latest:.3f} s later than is allowed")
     return time, seconds
