@@ -1,7 +1,7 @@
 """What a micro-batch leaves in Redis, and its acknowledgement, in one transaction.
 
-Plain commands, as few and large as can be: a script would have every value copied and hashed by Lua, which took more of
-the server's time than all the writing.
+Plain commands, as few and large as can be: a script has every value copied and hashed by Lua, which for large values
+takes more of the server's time than all the writing. Many small commands are another matter: see _APPEND.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,10 +17,19 @@ from realtime.core.names import Names
 from realtime.core.ticks import PROCESSED
 from realtime.ownership import Ownership
 from realtime.streams import Redis, StreamEntry, removed
-from timeframes.core.tick_stream import tick_stream, underlying_of
 
 TRIM_SLACK = 1.25
 """A list is cut when it has grown to so many times its length, so that most pushes are one command."""
+# KEYS: a stream. ARGV: for each entry how many names and values, and these. As text, not by digest: a digest that a
+# restarted server does not know would fail inside the transaction, and the acknowledgement beside it would hold.
+_APPEND = """
+local at = 1
+while at <= #ARGV do
+  local last = at + tonumber(ARGV[at])
+  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, last))
+  at = last + 1
+end
+"""
 ENTRY_BYTES = 48 << 10
 """A larger entry is split: the server grows an entry field by field, which costs five times as much beyond 100 kB."""
 DEAD_LETTER_CHARACTERS = 4_096  # of an entry; an oversized one is not kept whole
@@ -181,7 +190,7 @@ class Effects:
             entry = dict(zip(each.entry[::2], each.entry[1::2], strict=False))
             readable = orjson.dumps({_printable(name): _printable(value) for name, value in entry.items()})
             fields = {
-                "stream": tick_stream(each.underlying),
+                "stream": each.stream,
                 "entry_id": each.entry_id,
                 "reason": str(each.reason),
                 "detail": _printable(each.detail),
@@ -193,10 +202,14 @@ class Effects:
         """A copy of each accepted tick, in the form it came in, with the state P: our own group skips those."""
         accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
         for stream, read in by_stream.items():
-            underlying = underlying_of(stream)
+            arguments: list[Any] = []
             for _, entry_id, entry in read:
-                if (underlying, entry_id) in accepted:
-                    pipeline.execute_command("XADD", stream, "*", *processed(entry))
+                if (stream, entry_id) in accepted:
+                    copy = processed(entry)
+                    arguments.append(len(copy))
+                    arguments += copy
+            if arguments:
+                pipeline.execute_command("EVAL", _APPEND, 1, stream, *arguments)
 
 
 def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:

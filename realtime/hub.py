@@ -30,10 +30,12 @@ logger = logging.getLogger(__name__)
 BLOCK_MS = 100  # the longest that a stream asked for meanwhile waits to be read
 READ_COUNT = 500  # entries of a stream at once
 LET_SEND_SECONDS = 0.025  # of each reading: entries that come after it are told at once, and so conflate
+STALL_SECONDS = 1.0  # without a read: much may have been trimmed meanwhile
 LOOK_SECONDS = 2.0  # between looks at whether quiet streams are still what they were
 MAX_STREAMS = 2_000
 LINGER_SECONDS = 10.0  # that a stream is read on for nobody
 RETRY_SECONDS = (0.1, 2.0)
+STOP_SECONDS = 1.0
 WRITE_COUNT = 100  # sockets, and then the event loop's turn: it hands over to the kernel what they were given
 
 
@@ -52,7 +54,9 @@ class Hub:
         self._beats: deque[tuple[float, Session]] = deque()
         self._writing: set[asyncio.Task[None]] = set()
         self._looked = 0.0
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_up())]
+        self._stopping = False
+        self._reading = asyncio.create_task(self._read())
+        self._upkeep = asyncio.create_task(self._keep_up())
 
     # --- sockets ----------------------------------------------------------------------------------------------------
 
@@ -123,9 +127,14 @@ class Hub:
         )
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """The reader is asked first, and ends after a read: redis.asyncio sometimes swallows a cancellation."""
+        self._stopping = True
+        self._some_stream.set()
+        self._upkeep.cancel()
+        _, running = await asyncio.wait([self._reading, self._upkeep], timeout=STOP_SECONDS)
+        if running:  # Redis does not answer
+            self._reading.cancel()
+            await asyncio.wait(running, timeout=STOP_SECONDS)
         await self.reader.close()
 
     # --- streams ----------------------------------------------------------------------------------------------------
@@ -139,13 +148,16 @@ class Hub:
         return stream
 
     async def _read(self) -> None:
-        """Read for ever. What fails is said once, tried again, and followed by a look at what was missed."""
-        delay, failing = RETRY_SECONDS[0], False
-        while True:
+        """Read until `stop`. What fails is said once, tried again, and followed by a look at what was missed."""
+        delay, failing, read_at = RETRY_SECONDS[0], False, time.monotonic()
+        while not self._stopping:
             try:
-                await self._some_stream.wait()
-                if failing or time.monotonic() - self._looked > LOOK_SECONDS:
-                    await self._look(everywhere=failing)
+                if not self._some_stream.is_set():
+                    await self._some_stream.wait()
+                    read_at = time.monotonic()
+                behind = failing or time.monotonic() - read_at > STALL_SECONDS
+                if behind or time.monotonic() - self._looked > LOOK_SECONDS:
+                    await self._look(everywhere=behind)
                 if failing:
                     logger.warning("the hub reads its streams again")
                     delay, failing = RETRY_SECONDS[0], False
@@ -153,6 +165,7 @@ class Hub:
                 if positions:
                     found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
                     await self._tell_all(found, positions)
+                read_at = time.monotonic()
             except (RedisError, OSError) as error:
                 if not failing:
                     logger.error("the hub cannot read its streams, and tries again: %s", error)

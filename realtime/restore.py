@@ -9,8 +9,18 @@ from realtime.contracts import prepare_contracts
 from realtime.core.book import Book
 from realtime.core.cycle import tick_quotes
 from realtime.core.names import Names
-from realtime.core.ticks import Contract, Refused, Tick, TickFields, check_fields, decode_entry, read_contract
+from realtime.core.ticks import (
+    Contract,
+    Refused,
+    Tick,
+    TickFields,
+    check_fields,
+    decode_entry,
+    make_tick,
+    read_contract,
+)
 from realtime.streams import Redis
+from timeframes.core.tick_stream import tick_stream
 
 
 def restore_underlying(client: Redis, book: Book, names: Names, underlying: str, *, register: bool) -> int:
@@ -43,4 +53,4 @@ def _tick(underlying: str, contract: Contract, kept: dict[str, object]) -> Tick:
     fields, raw = decode_entry(["data", orjson.dumps(kept["tick"]).decode()], 1 << 20)
     check_fields(fields)
     time = datetime.fromisoformat(str(kept["time"]))
-    return Tick(underlying, str(kept["entry_id"]), contract, time, time.timestamp(), fields, raw)
+    return make_tick(tick_stream(underlying), str(kept["entry_id"]), contract, time, time.timestamp(), fields, raw)

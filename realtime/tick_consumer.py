@@ -216,17 +216,15 @@ class TickConsumer:
         beat = not self.options.own_time and now >= self.cycle.next_beat()
         if not entries and not beat:
             return None
-        batch = [(underlying_of(stream), entry_id, entry) for stream, entry_id, entry in entries]
-        decoded = self.cycle.decode(batch, now + self.options.max_ahead)
-        unknown = self._prepare(decoded.ticks)
+        decoded = self.cycle.decode(entries, now + self.options.max_ahead)
         ticks = decoded.ticks
-        if unknown:
-            texts = {(each[0], each[1]): each[2] for each in batch}
+        if unknown := self._prepare(ticks):
+            read = {(stream, entry_id): entry for stream, entry_id, entry in entries}
             for tick in ticks:
                 if tick.contract.text in unknown:
                     where = (tick.stream, tick.entry_id)
                     detail = f"no instrument {tick.contract.text} is known"
-                    decoded.rejected.append(Rejected(*where, texts[where], Reason.UNKNOWN_INSTRUMENT, detail))
+                    decoded.rejected.append(Rejected(*where, read[where], Reason.UNKNOWN_INSTRUMENT, detail))
             ticks = [tick for tick in ticks if tick.contract.text not in unknown]
         frame = self.cycle.handle(ticks, None if self.options.own_time else now)
         for name, error in frame.failures:
@@ -274,9 +272,9 @@ class TickConsumer:
         for stream, (first, gone) in removals.items():
             if progress := self.owned.get(stream):
                 # Entries taken over are older than what was read last: they were accounted for when they were.
-                fresh = [parse_id(entry_id) for each, entry_id, _ in entries if each == stream]
-                fresh = [entry_id for entry_id in fresh if entry_id > progress.delivered]
-                self._report_lost(stream, progress.account(fresh, first, gone) if fresh else 0)
+                fresh = [entry_id for each, entry_id, _ in entries if each == stream]
+                if fresh and parse_id(fresh[0]) > progress.delivered:
+                    self._report_lost(stream, progress.account(fresh, first, gone))
 
     def _report_lost(self, stream: str, lost: int) -> None:
         if lost:
@@ -338,8 +336,7 @@ class TickConsumer:
     def _give_up(self, entries: Sequence[StreamEntry], deliveries: int) -> None:
         detail = f"handling it failed {deliveries} times"
         rejected = [
-            Rejected(underlying_of(stream), entry_id, entry, Reason.HANDLER_ERROR, detail)
-            for stream, entry_id, entry in entries
+            Rejected(stream, entry_id, entry, Reason.HANDLER_ERROR, detail) for stream, entry_id, entry in entries
         ]
         self.effects.commit(entries, Frame(), rejected, ())
         metrics.ticks.labels("rejected").inc(len(rejected))
@@ -366,8 +363,7 @@ class TickConsumer:
         heard = tail(self.client, self._tails)
         if not heard:
             return
-        batch = [(underlying_of(stream), entry_id, entry) for stream, entry_id, entry in heard]
-        decoded = self.cycle.decode(batch, self.clock() + self.options.max_ahead)
+        decoded = self.cycle.decode(heard, self.clock() + self.options.max_ahead)
         unknown = self._prepare(decoded.ticks)
         self.cycle.hear([tick for tick in decoded.ticks if tick.contract.text not in unknown])
 

@@ -73,7 +73,7 @@ try:
     WEBSOCKET_ALLOWED_ORIGINS: list[str] = env.list("WEBSOCKET_ALLOWED_ORIGINS", [])
 
     # Live ticks. Lengths and lifetimes (s) of what the consumer leaves in Redis; docs/live.md
-    TICK_BATCH = env.int("TICK_BATCH", 1000, validate=validate.Range(min=1, max=10_000))
+    TICK_BATCH = env.int("TICK_BATCH", 2000, validate=validate.Range(min=1, max=10_000))
     TICK_MAX_BYTES = env.int("TICK_MAX_BYTES", 16 << 10, validate=validate.Range(min=256))
     TICK_MAX_AHEAD_SECONDS = env.float("TICK_MAX_AHEAD_SECONDS", 60.0, validate=validate.Range(min=0))
     TICK_MAX_DELIVERIES = env.int("TICK_MAX_DELIVERIES", 5, validate=validate.Range(min=1))

@@ -26,19 +26,22 @@ from realtime.core.ticks import (
     check_fields,
     decode_entry,
     event_time,
+    is_processed,
+    make_tick,
     read_contract,
 )
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.prices import QuoteColumns
+from timeframes.core.tick_stream import underlying_of
 
-Entry = tuple[str, str, Sequence[str]]  # stream's underlying, entry ID, names and values in turn
+Entry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A tick for the dead letters."""
 
-    underlying: str
+    stream: str
     entry_id: str
     entry: Sequence[str]
     reason: Reason
@@ -90,13 +93,16 @@ class Cycle:
         self.max_bytes = max_bytes
         self.computations = computations
         self._repriced: dict[str, float] = {}
-        self._contracts: dict[tuple[str, str], Contract] = {}
+        self._contracts: dict[str, dict[str, Contract]] = {}  # by stream, by key
 
     def decode(self, entries: Sequence[Entry], latest: float) -> Decoded:
         """Accepted and refused ticks; `latest`: the event time, in seconds since 1970, after which lies the future."""
         found = Decoded()
-        ticks, contracts = found.ticks, self._contracts
-        for underlying, entry_id, entry in entries:
+        accept = found.ticks.append
+        for stream, entry_id, entry in entries:
+            if PROCESSED in entry and is_processed(entry):  # most copies are known for such without being decoded
+                found.skipped += 1
+                continue
             try:
                 fields, raw = decode_entry(entry, self.max_bytes)
                 if fields.state == PROCESSED:
@@ -104,14 +110,17 @@ class Cycle:
                     continue
                 check_fields(fields)
                 key = fields.instrument_key or ""
-                contract = contracts.get((underlying, key))
+                contracts = self._contracts.get(stream)
+                if contracts is None:
+                    contracts = self._contracts[stream] = {}
+                contract = contracts.get(key)
                 if contract is None:
-                    contract = contracts[underlying, key] = read_contract(key, underlying)
+                    contract = contracts[key] = read_contract(key, underlying_of(stream))
                 time, seconds = event_time(fields, contract.zone, latest)
             except Refused as refused:
-                found.rejected.append(Rejected(underlying, entry_id, entry, refused.reason, str(refused)))
+                found.rejected.append(Rejected(stream, entry_id, entry, refused.reason, str(refused)))
             else:
-                ticks.append(Tick(underlying, entry_id, contract, time, seconds, fields, raw))
+                accept(make_tick(stream, entry_id, contract, time, seconds, fields, raw))
         return found
 
     def handle(self, ticks: Sequence[Tick], now: float | None) -> Frame:

@@ -44,7 +44,7 @@ class Reason(StrEnum):
     HANDLER_ERROR = "handler_error"  # our handling of it raised, as often as is allowed
 
 
-class TickFields(msgspec.Struct, omit_defaults=True):
+class TickFields(msgspec.Struct, omit_defaults=True, gc=False):
     """What a tick may say; anything else rides along untouched."""
 
     instrument_key: str | None = None
@@ -84,25 +84,36 @@ class Contract:
     key: InstrumentKey
     underlying: str
     zone: tzinfo
+    head: str  # how what is published of its ticks begins
 
 
-@dataclass(slots=True)
-class Tick:
+class Tick(msgspec.Struct, gc=False):
     """One accepted tick. `seconds` since 1970 is `time`; `raw` is all of it as a JSON object."""
 
-    stream: str  # EXCHANGE@SYMBOL of the tick stream
+    stream: str
     entry_id: str
     contract: Contract
     time: datetime
     seconds: float
     fields: TickFields
     raw: bytes
-    statement: bytes = b""  # the beginning of the JSON object that is published of it
+    statement: bytes  # the beginning of the JSON object that is published of it
 
-    def __post_init__(self) -> None:
-        key, entry_id, time = self.contract.text, self.entry_id, self.time.isoformat()
-        head = f'{{"instrument_key":"{key}","entry_id":"{entry_id}","time":"{time}","tick":'
-        self.statement = head.encode() + self.raw
+
+def make_tick(
+    stream: str, entry_id: str, contract: Contract, time: datetime, seconds: float, fields: TickFields, raw: bytes
+) -> Tick:
+    ltt = fields.ltt
+    # What names its offset can stand as it is: it saves a tenth of the work on a tick. A "T" for separator, or the text
+    # could hold anything there, a quotation mark included.
+    whole = isinstance(ltt, str) and ltt[10:11] == "T" and (ltt[-6:-5] in ("+", "-") or ltt[-1:] == "Z")
+    head = f'{contract.head}{entry_id}","time":"{ltt if whole else time.isoformat()}","tick":'
+    return Tick(stream, entry_id, contract, time, seconds, fields, raw, head.encode() + raw)
+
+
+def is_processed(entry: Sequence[str]) -> bool:
+    """Whether a field `state` of the entry itself says P."""
+    return any(name == "state" and value == PROCESSED for name, value in zip(entry[::2], entry[1::2], strict=False))
 
 
 def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, bytes]:
@@ -140,13 +151,22 @@ def _decode_json(data: str) -> tuple[TickFields, bytes]:
     try:
         return _JSON.decode(data), data.encode()
     except msgspec.ValidationError as error:
-        raise _refusal(error, msgspec.json.decode(data)) from None
+        raise _refusal_of_json(error, data) from None
     except msgspec.DecodeError as error:
         raise Refused(Reason.MALFORMED, str(error)) from None
     except UnicodeEncodeError:
         raise Refused(Reason.MALFORMED, "not UTF-8") from None
     except RecursionError:
         raise Refused(Reason.MALFORMED, "nested too deeply") from None
+
+
+def _refusal_of_json(error: msgspec.ValidationError, data: str) -> Refused:
+    try:
+        return _refusal(error, msgspec.json.decode(data))
+    except msgspec.ValidationError as beyond:  # a number that no double can hold
+        return Refused(Reason.TOO_LARGE, str(beyond))
+    except (msgspec.DecodeError, RecursionError) as broken:  # further on than the first fault
+        return Refused(Reason.MALFORMED, str(broken))
 
 
 def _refusal(error: msgspec.ValidationError, document: Any) -> Refused:
@@ -200,7 +220,7 @@ def read_contract(key: str, underlying: str) -> Contract:
         raise Refused(Reason.UNKNOWN_INSTRUMENT, str(error)) from None
     if parsed.underlying != underlying and (parsed.exchange or parsed.symbol != underlying.partition("@")[2]):
         raise Refused(Reason.UNKNOWN_INSTRUMENT, f"{key} is not of {underlying}, whose stream this is")
-    return Contract(key, parsed, parsed.underlying, zone)
+    return Contract(key, parsed, parsed.underlying, zone, f'{{"instrument_key":"{key}","entry_id":"')
 
 
 def event_time(fields: TickFields, zone: tzinfo, latest: float) -> tuple[datetime, float]:
@@ -210,6 +230,8 @@ def event_time(fields: TickFields, zone: tzinfo, latest: float) -> tuple[datetim
         seconds = time.timestamp()
     except (BadInstant, OverflowError) as error:
         raise Refused(Reason.BAD_LTT, str(error)) from None
+    if seconds <= 0:
+        raise Refused(Reason.BAD_LTT, f"{time.isoformat()} is not after 1970")
     if seconds > latest:
         raise Refused(Reason.FUTURE_LTT, f"{time.isoformat()} is {seconds - latest:.3f} s later than is allowed")
     return time, seconds

@@ -172,6 +172,25 @@ def test_a_reader_that_stops_harms_nobody_and_costs_little(web: Web, underlying:
         assert beat["sent"] + beat["conflated"] == 401 * 20
 
 
+def test_a_process_that_stood_still_while_its_stream_was_trimmed_says_so(web: Web, underlying: str) -> None:
+    topic = f"{underlying}@equity_spot"
+    assert web.process is not None
+    with web.connect() as socket:
+        seen = tell(underlying, equity_spot=0)
+        socket.subscribe(topic)
+        socket.next("snapshot")
+        web.process.send_signal(signal.SIGSTOP)
+        try:
+            told = [tell(underlying, maxlen=5, equity_spot=n) for n in range(1, 50)]
+            time.sleep(1.2)
+        finally:
+            web.process.send_signal(signal.SIGCONT)
+        assert socket.next("gap") == {"type": "gap", "topic": topic, "reason": "trimmed", "since": seen}
+        assert socket.next("snapshot")["seq"] == told[-1]
+        told.append(tell(underlying, equity_spot=50))
+        assert socket.next("update")["prev"] == told[-2]
+
+
 def test_redis_dies_and_comes_back_with_its_data(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
     with web.connect() as socket:

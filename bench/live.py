@@ -1,0 +1,120 @@
+"""The tick consumer's rate, from XREADGROUP to XACK: Greeks, outputs, persistence. On servers of the benchmark's own.
+
+The streams are filled first, then one `manage.py consume_ticks` is started and watched from the side: the rate is that
+of the last nine tenths of the entries, so that starting and registering the instruments is left out. Spots, India VIX
+and options of two underlyings tick as in `simulate_market --stream`; chains are repriced at the usual beat meanwhile.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import psycopg
+import redis
+
+from signals.instruments.core.simulated_market import simulate_market
+from signals.instruments.core.simulated_ticks import Fields, TickSource
+from signalsite.embedded import state as places
+from signalsite.embedded.hold import hold
+from signalsite.embedded.state import CHECKOUT, own_state_dir
+from timeframes.core.tick_stream import TICK_STREAM, tick_stream
+
+TICKS = int(os.environ.get("LIVE_TICKS", "120000"))
+CONTRACTS = 1_000
+
+
+def run() -> dict[str, float]:
+    os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
+    for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
+        os.environ.pop(name, None)
+    os.environ["SIGNALSITE_REDIS_MAXMEMORY"] = "1gb"
+    with hold(wait=True):
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=CHECKOUT, check=True)
+        client = redis.Redis.from_url(places.redis_url(places.state_dir()))
+        at = datetime.now(UTC)
+        market = simulate_market(seed=7, at=at, symbols=["NIFTY", "BANKNIFTY"], contracts=CONTRACTS, minutes=0)
+        source = TickSource(market, seed=7, at=at, flawed=False)
+        ticks = [tick for _ in range(TICKS // 1_000) for tick in source.ticks(1_000, datetime.now(UTC))]
+        fast = measure(client, ticks, one_field=True, write_back=False)
+        full = measure(client, ticks, one_field=False, write_back=True)
+        empty(client)
+    print(f"\nlive ticks, {CONTRACTS:,} options on 2 underlyings, one consumer process, XREADGROUP to XACK")
+    print(f"  one field, no write-back    {fast:10,.0f} ticks/s")
+    print(f"  flat fields and write-back  {full:10,.0f} ticks/s")
+    return {"live.ticks_per_second": fast, "live.ticks_per_second_full": full}
+
+
+def measure(client: "redis.Redis", ticks: list[tuple[str, Fields]], *, one_field: bool, write_back: bool) -> float:
+    """Ticks a second; every one must have been stored."""
+    empty(client)
+    for begin in range(0, len(ticks), 2_000):
+        with client.pipeline(transaction=False) as pipeline:
+            for underlying, fields in ticks[begin : begin + 2_000]:
+                entry: dict[str, Any] = {"data": orjson.dumps(fields)} if one_field else fields
+                pipeline.xadd(tick_stream(underlying), entry)
+            pipeline.execute()
+    command = [sys.executable, "manage.py", "consume_ticks", "--write-back", "on" if write_back else "off"]
+    with tempfile.TemporaryFile() as log, subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log) as child:
+        try:
+            seconds, counted = watch(client, len(ticks), child)
+        finally:
+            child.terminate()
+            child.wait(30)
+        stored = _sql("SELECT count(*) FROM ticks")
+        if stored != len(ticks) or client.xlen("tick_dead_letter"):
+            log.seek(0)
+            raise SystemExit(f"{stored} of {len(ticks)} ticks were stored\n{log.read().decode()[-2000:]}")
+    return counted / seconds
+
+
+def watch(client: "redis.Redis", total: int, child: "subprocess.Popen[bytes]") -> tuple[float, int]:
+    """(seconds, ticks) from about a tenth of the ticks to the end, when the copies with state P are done with too."""
+    begun, first = 0.0, 0
+    deadline = time.monotonic() + 300
+    while True:
+        done, waiting = acknowledged(client)
+        now = time.monotonic()
+        if child.poll() is not None or now > deadline:
+            raise SystemExit(f"the consumer got to {done} of {total}")
+        if not begun and done >= total / 10:
+            begun, first = now, done
+        if begun and not waiting:
+            return now - begun, total - first
+        time.sleep(0.02)
+
+
+def acknowledged(client: "redis.Redis") -> tuple[int, int]:
+    """Entries acknowledged, and entries that are not yet."""
+    done = waiting = 0
+    for stream in client.scan_iter(f"{TICK_STREAM}*", count=10_000):
+        for group in client.xinfo_groups(stream):
+            done += (group["entries-read"] or 0) - group["pending"]
+            waiting += (group["lag"] or 0) + group["pending"]
+    return done, waiting
+
+
+def _sql(query: str) -> int:
+    settings = places.database(places.state_dir())
+    with psycopg.connect(
+        host=settings["HOST"], port=settings["PORT"], user=settings["USER"], dbname=settings["NAME"]
+    ) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def empty(client: "redis.Redis") -> None:
+    client.flushall()
+    settings = places.database(places.state_dir())
+    with psycopg.connect(
+        host=settings["HOST"], port=settings["PORT"], user=settings["USER"], dbname=settings["NAME"]
+    ) as connection:
+        connection.execute("TRUNCATE ticks, timeframes_quote")
+
+
+if __name__ == "__main__":
+    run()
