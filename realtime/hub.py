@@ -162,10 +162,10 @@ class Hub:
                     logger.warning("the hub reads its streams again")
                     delay, failing = RETRY_SECONDS[0], False
                 positions = {name: stream.position for name, stream in self.streams.items()}
+                read_at = time.monotonic()
                 if positions:
                     found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
                     await self._tell_all(found, positions)
-                read_at = time.monotonic()
             except (RedisError, OSError) as error:
                 if not failing:
                     logger.error("the hub cannot read its streams, and tries again: %s", error)
