@@ -9,12 +9,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q, QuerySet
 from tqdm import tqdm
 
 from batch.client import Client, ClientError, Job
-from signals.instruments.models import Instrument
+from signals.instruments.models import Instrument, Underlying
 from signalsite.embedded import state as places
 from signalsite.embedded.service import ServiceFailed, running_service
+from timeframes.models import Quote
 
 SHOWN = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho")
 
@@ -52,8 +54,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.MIGRATE_HEADING(f"\n{text}"))
 
     def run_job(self, client: Client, count: int) -> None:
-        keys = Instrument.objects.filter(underlying__exchange="SIM").exclude(right="")
-        chain = keys.order_by("expiry", "underlying", "strike", "right").values_list("key", flat=True)
+        chain = contracts().order_by("expiry", "underlying", "strike", "right").values_list("key", flat=True)
         items = list(chain[:count])
         self.say(f"3. POST /api/v2/signals/batch/jobs with {len(items)} contracts")
         begun = time.perf_counter()
@@ -85,6 +86,16 @@ class Command(BaseCommand):
         for status in [status for status in seen if status != "ok"]:
             row = next(row for row in rows if row["status"] == status)
             self.stdout.write(f"   {status}: {row['instrument_key']}: {row['reason']}")
+
+
+def contracts() -> QuerySet[Instrument]:
+    """The simulated options within 6 % of the spot, where most of a market's trade is."""
+    near = Q()
+    for underlying in Underlying.objects.filter(exchange="SIM"):
+        quotes = Quote.objects.filter(instrument_key=underlying.spot_key, last__gt=0).order_by("-time")
+        if spot := quotes.values_list("last", flat=True).first():
+            near |= Q(underlying=underlying, strike__range=(0.94 * spot, 1.06 * spot))
+    return Instrument.objects.filter(near, right__in=("call", "put"))
 
 
 def demo_account(name: str, *, staff: bool) -> str:
