@@ -1,14 +1,14 @@
 """Every address of the service."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from realtime.ticket_views import TicketView
 from signalsite.health import health, ready
 
-v2 = [
+v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
     path("realtime/", include("realtime.urls")),
     path("subscriptions/ticket", TicketView.as_view(), name="socket-ticket"),
