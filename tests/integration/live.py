@@ -27,7 +27,7 @@ KILLED = """
 import os, sys
 import django
 django.setup()
-import realtime.tick_consumer as module
+import realtime.tick_batches as module
 from realtime.effects import Effects
 where, calls = os.environ["KILL"], 0
 store, commit = module.store_ticks, Effects.commit
