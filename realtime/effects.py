@@ -227,17 +227,16 @@ def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:
 
 
 def processed(entry: Sequence[str]) -> list[Any]:
-    """The entry's names and values with the state P."""
-    copy: list[Any] = list(entry)
-    names = copy[::2]
-    if "state" in names:
-        copy[2 * names.index("state") + 1] = PROCESSED
-    elif "data" in names and "instrument_key" not in names:
-        place = 2 * names.index("data") + 1
-        copy[place] = orjson.dumps({**orjson.loads(copy[place]), "state": PROCESSED})
-    else:
-        copy += ["state", PROCESSED]
-    return copy
+    """The entry's names and values with the state P, which comes last: so that copies are known at a glance."""
+    if entry[-2] == "state":
+        return [*entry[:-1], PROCESSED]
+    if "data" in entry[::2] and "instrument_key" not in entry[::2] and "state" not in entry[::2]:
+        place = 2 * entry[::2].index("data") + 1
+        data = orjson.dumps({**orjson.loads(entry[place]), "state": PROCESSED})
+        return [*entry[:place], data, *entry[place + 1 :]]
+    named = dict(zip(entry[::2], entry[1::2], strict=True))
+    named.pop("state", None)
+    return [*(part for pair in named.items() for part in pair), "state", PROCESSED]
 
 
 def _printable(text: str) -> str:

@@ -67,6 +67,8 @@ class TickFields(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 _JSON = msgspec.json.Decoder(TickFields, strict=False)
+_ENCODER = msgspec.json.Encoder()
+_KNOWN = frozenset(TickFields.__struct_fields__)
 _PATH = re.compile(r"at `\$\.(\w+)")
 
 
@@ -111,11 +113,6 @@ def make_tick(
     return Tick(stream, entry_id, contract, time, seconds, fields, raw, head.encode() + raw)
 
 
-def is_processed(entry: Sequence[str]) -> bool:
-    """Whether a field `state` of the entry itself says P."""
-    return any(name == "state" and value == PROCESSED for name, value in zip(entry[::2], entry[1::2], strict=False))
-
-
 def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, bytes]:
     """The known fields, and the whole tick as JSON, of an entry's names and values in turn. Raises Refused."""
     if len(entry) == 2 and entry[0] == "data":
@@ -141,10 +138,11 @@ def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, byte
 
 
 def _flat_as_json(named: Mapping[str, str], fields: TickFields) -> bytes:
-    raw = msgspec.json.encode(fields)
-    known = TickFields.__struct_fields__
-    extra = {name: value for name, value in named.items() if name not in known}
-    return raw[:-1] + b"," + msgspec.json.encode(extra)[1:] if extra and len(raw) > 2 else raw
+    raw = _ENCODER.encode(fields)
+    if named.keys() <= _KNOWN or len(raw) == 2:
+        return raw
+    extra = {name: value for name, value in named.items() if name not in _KNOWN}
+    return raw[:-1] + b"," + _ENCODER.encode(extra)[1:]
 
 
 def _decode_json(data: str) -> tuple[TickFields, bytes]:

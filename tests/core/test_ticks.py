@@ -16,7 +16,6 @@ from realtime.core.ticks import (
     check_fields,
     decode_entry,
     event_time,
-    is_processed,
     make_tick,
     read_contract,
 )
@@ -140,19 +139,6 @@ def test_nothing_raises_but_refused(form, value):
         except Refused:
             continue
         orjson.loads(raw)
-
-
-@pytest.mark.parametrize(
-    ("entry", "processed"),
-    [
-        (["ltp", "P", "state", "U"], False),
-        (["state", "P"], True),
-        (["data", "{}", "state", "P"], True),
-        (["P", "state"], False),
-    ],
-)
-def test_copies_are_known_by_their_state(entry, processed):
-    assert is_processed(entry) is processed
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ KILLED = """
 import os, sys
 import django
 django.setup()
-import realtime.tick_consumer as module
+import realtime.tick_batches as module
 from realtime.effects import Effects
 where, calls = os.environ["KILL"], 0
 store, commit = module.store_ticks, Effects.commit
@@ -135,3 +135,20 @@ def kill_server(state: Path, name: str) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             return
+
+
+# Handling raises on one price, whenever it comes: a fault of ours, not of the tick's.
+POISONED = """
+import sys
+import django
+django.setup()
+from realtime.core.book import Book
+apply = Book.apply
+def applying(self, ticks, quotes):
+    if any(tick.fields.ltp == 666 for tick in ticks):
+        raise ArithmeticError("poison")
+    return apply(self, ticks, quotes)
+Book.apply = applying
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "consume_ticks", *sys.argv[1:]])
+"""

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from signalsite.embedded.hold import hold
-from tests.integration.live import KILLED, Live, kill_server, tick
+from tests.integration.live import KILLED, POISONED, Live, kill_server, tick
 from tests.integration.processes import ROOT, fresh_state, until
 
 DATA = ROOT.parent / "shared" / "data" / "6_ticks"
@@ -139,6 +139,33 @@ def test_a_killed_consumer_loses_and_doubles_nothing(live, where):
     assert live.stored() == len(made)
     assert live.redis.llen("raw_ticks:NSE@NIFTY@equity_spot") == 100
     assert not live.dead()
+
+
+def test_a_poison_tick_is_given_up_alone(live):
+    made = [tick(ltp=1.0 + number) for number in range(100)]
+    made.insert(57, tick(ltp=666))
+    live.publish(made)
+    with live.consumer("--write-back", "off", script=POISONED, TICK_MAX_DELIVERIES="3"):
+        until(lambda: live.stored() == 100, 15, "neighbours kept")
+        live.drain()
+    assert live.dead() == {"handler_error": 1}
+    assert orjson.loads(live.redis.xrange("tick_dead_letter")[0][1]["entry"])["data"].count("666")
+    assert live.stored() == 100
+
+
+def test_what_kills_its_consumers_is_given_up_alone(live):
+    made = [tick(ltp=1.0 + number) for number in range(100)]
+    made.insert(57, tick(ltp=666))
+    live.publish(made)
+    fatal = POISONED.replace('raise ArithmeticError("poison")', "import os; os.kill(os.getpid(), 9)")
+    for _ in range(3):
+        with live.consumer("--write-back", "off", script=fatal, TICK_MAX_DELIVERIES="4") as consumer:
+            assert consumer.wait(20) == -signal.SIGKILL
+    while live.waiting():
+        with live.consumer("--write-back", "off", script=fatal, TICK_MAX_DELIVERIES="4") as consumer:
+            until(lambda: consumer.poll() is not None or not live.waiting(), 20, "killed or done")
+    assert live.dead() == {"handler_error": 1}
+    assert live.stored() == 100
 
 
 def test_a_tick_delivered_again_is_stored_once(live):

@@ -16,7 +16,8 @@ from realtime.core.names import Names
 from realtime.core.sharing import in_shard
 from realtime.effects import Limits
 from realtime.streams import connect, find_streams
-from realtime.tick_consumer import Options, TickConsumer
+from realtime.tick_batches import Options
+from realtime.tick_consumer import TickConsumer
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.engine import warm
 from timeframes.core.tick_stream import TICK_STREAM

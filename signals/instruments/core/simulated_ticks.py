@@ -63,6 +63,9 @@ class TickSource:
         self._options: dict[int, _Option] = {}
         self._futures: list[int] = []
         self._read(market, at)
+        # An underlying ticks as often as it has options, an index without any about once for fifty of theirs.
+        most = max(len(self._options) // 50, 1)
+        self._draws = [name for name, walk in self.walks.items() for _ in range(max(len(walk.options), most))]
 
     def ticks(self, count: int, at: datetime) -> Iterator[tuple[str, Fields]]:
         """(underlying, fields) of the next ticks, all at about `at`; some may come twice, late, or be nonsense."""
@@ -142,8 +145,7 @@ class TickSource:
             walk.price *= math.exp(scale * float(self.rng.standard_normal()))
 
     def _tick(self, at: datetime) -> tuple[str, Fields]:
-        names = list(self.walks)
-        name = names[int(self.rng.integers(len(names)))]
+        name = self._draws[int(self.rng.integers(len(self._draws)))]
         walk = self.walks[name]
         late = self.flawed and self.rng.random() < LATE
         moment = at - timedelta(seconds=LATE_SECONDS * float(self.rng.random())) if late else at

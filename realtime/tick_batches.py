@@ -1,0 +1,236 @@
+"""Micro-batches on their way: computed, kept, told of, acknowledged.
+
+While one is written, in a thread of its own, the next is read and computed. Ticks are in PostgreSQL before one
+transaction in Redis leaves their effects and acknowledges them.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
+from typing import TypeVar
+
+import redis
+from django.db import connection
+
+from realtime import tick_metrics as metrics
+from realtime.contracts import prepare_contracts
+from realtime.core.cycle import Cycle, Frame, Rejected
+from realtime.core.entry_ids import parse_id
+from realtime.core.progress import Progress
+from realtime.core.ticks import Reason, Tick
+from realtime.effects import Effects, Limits
+from realtime.ownership import LeaseLost, Ownership
+from realtime.streams import StreamEntry
+from realtime.tick_store import UNAVAILABLE, store_ticks
+from timeframes.core.tick_stream import tick_stream
+from timeframes.models import AbstractTick
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+BACKOFF = (0.1, 2.0)  # seconds, first and longest
+HANDLED_ELSEWHERE = (LeaseLost, redis.RedisError, *UNAVAILABLE)
+"""Not the fault of any tick: what was read is read again when things are better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was read, what came of it, and when it was read (monotonic)."""
+
+    entries: Sequence[StreamEntry]
+    frame: Frame
+    rejected: Sequence[Rejected]
+    begun: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a consumer works. Times in seconds."""
+
+    batch: int
+    max_bytes: int
+    max_ahead: float
+    max_deliveries: int
+    beat: float
+    lease: float
+    maintenance: float
+    quotes: float  # between writes of the newest quotes; 0: none are written
+    keep: float  # how long acknowledged entries stay in a stream
+    keep_entries: int
+    own_time: bool  # the ticks' times are now
+    register: bool  # unknown contracts are made known; else their ticks are refused
+    limits: Limits
+
+
+class Batches:
+    """`owned`: the streams that are ours, kept up by whoever owns them. `stop`: give up waiting for PostgreSQL."""
+
+    def __init__(
+        self,
+        cycle: Cycle,
+        effects: Effects,
+        ownership: Ownership,
+        *,
+        model: type[AbstractTick],
+        options: Options,
+        owned: dict[str, Progress],
+        stop: Event,
+        clock: Callable[[], float],
+    ) -> None:
+        self.cycle = cycle
+        self.effects = effects
+        self.ownership = ownership
+        self.model = model
+        self.options = options
+        self.owned = owned
+        self.stop = stop
+        self.clock = clock
+        self.failed: set[str] = set()  # streams with entries that our handling raised on
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._writing: tuple[Batch, Future[None]] | None = None
+
+    def begin(self, entries: Sequence[StreamEntry]) -> None:
+        """Compute what comes of entries just read, and of the chains that are due; begin to write it.
+
+        What the writing of the batch before raised is raised here.
+        """
+        try:
+            batch = self._compute(entries, time.monotonic())
+        except HANDLED_ELSEWHERE:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, it is some tick's doing: `handle` finds out whose
+            self.finish()
+            self.handle(entries)
+            return
+        self.finish()
+        if batch is not None:
+            self._writing = (batch, self._writer.submit(self._write, batch))
+
+    def forget(self) -> None:
+        """Let go of what is in hand, when what is being written has come to its end, whichever."""
+        if self._writing is not None:
+            wait([self._writing[1]])
+            self._writing = None
+        self.failed.clear()
+        self.effects.forget()
+
+    def close(self) -> None:
+        self._writer.submit(lambda: connection.close()).result()  # each thread has a connection of its own
+        self._writer.shutdown()
+
+    def finish(self) -> None:
+        """Wait for the batch that is being written, if there is one; raises what its writing raised."""
+        if self._writing is None:
+            return
+        batch, writing = self._writing
+        while not wait([writing], self.options.lease / 3).done:
+            self.ownership.renew(self.owned)
+        self._writing = None
+        try:
+            writing.result()
+        except HANDLED_ELSEWHERE:
+            raise
+        except Exception:  # noqa: BLE001 - as in `step`
+            self.handle(batch.entries)
+
+    def handle(self, entries: Sequence[StreamEntry]) -> None:
+        """Take entries all the way to their acknowledgement. What raises is halved until the one at fault is alone."""
+        try:
+            batch = self._compute(entries, time.monotonic())
+            if batch is not None:
+                self._write(batch)
+        except HANDLED_ELSEWHERE:
+            raise
+        except Exception:
+            metrics.errors.labels("handler").inc()
+            if not entries:
+                raise
+            if len(entries) == 1:
+                logger.exception("tick %s of %s cannot be handled", entries[0][1], entries[0][0])
+                self.failed.add(entries[0][0])
+                return
+            half = len(entries) // 2
+            self.handle(entries[:half])
+            self.handle(entries[half:])
+
+    def _compute(self, entries: Sequence[StreamEntry], begun: float) -> Batch | None:
+        """What is to be written of these entries and of the chains that are due; None where there is nothing."""
+        now = self.clock()
+        beat = not self.options.own_time and now >= self.cycle.next_beat()
+        if not entries and not beat:
+            return None
+        decoded = self.cycle.decode(entries, now + self.options.max_ahead)
+        ticks = decoded.ticks
+        if unknown := self.prepare(ticks):
+            read = {(stream, entry_id): entry for stream, entry_id, entry in entries}
+            for tick in ticks:
+                if tick.contract.text in unknown:
+                    where = (tick.stream, tick.entry_id)
+                    detail = f"no instrument {tick.contract.text} is known"
+                    decoded.rejected.append(Rejected(*where, read[where], Reason.UNKNOWN_INSTRUMENT, detail))
+            ticks = [tick for tick in ticks if tick.contract.text not in unknown]
+        frame = self.cycle.handle(ticks, None if self.options.own_time else now)
+        for name, error in frame.failures:
+            metrics.errors.labels(name).inc()
+            logger.error("computation %s failed: %s", name, error, exc_info=error)
+        metrics.ticks.labels("skipped").inc(decoded.skipped)
+        if not entries and not frame.topics:
+            return None
+        return Batch(entries, frame, decoded.rejected, begun)
+
+    def _write(self, batch: Batch) -> None:
+        """First to PostgreSQL, then the effects and the acknowledgement."""
+        frame = batch.frame
+        self.patiently(lambda: store_ticks(self.model, frame.ticks))
+        self._commit(batch.entries, frame, batch.rejected)
+        metrics.ticks.labels("accepted").inc(len(frame.ticks))
+        metrics.ticks.labels("rejected").inc(len(batch.rejected))
+        metrics.repriced.inc(frame.priced)
+        if batch.entries:
+            metrics.processing_time.observe(time.monotonic() - batch.begun, len(batch.entries))
+
+    def prepare(self, ticks: Sequence[Tick]) -> set[str]:
+        contracts = [tick.contract for tick in ticks]
+        return self.patiently(lambda: prepare_contracts(self.cycle.book, contracts, register=self.options.register))
+
+    def patiently(self, call: Callable[[], Answer]) -> Answer:
+        """Until PostgreSQL answers: what is in hand stays there, the streams stay ours. Raises when told to stop."""
+        delay = BACKOFF[0]
+        while True:
+            try:
+                return call()
+            except UNAVAILABLE as error:
+                metrics.errors.labels(type(error).__name__).inc()
+                connection.close()
+                if self.stop.is_set():
+                    raise
+                logger.error("PostgreSQL: %s; trying again in %.1f s", str(error).strip(), delay)
+                self.ownership.renew(self.owned)
+                self.stop.wait(delay)
+                delay = min(delay * 2, BACKOFF[1])
+
+    def _commit(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> None:
+        told = {tick_stream(underlying) for underlying in frame.topics} & self.owned.keys()
+        removals = self.effects.commit(entries, frame, rejected, told)
+        for stream, (first, gone) in removals.items():
+            if progress := self.owned.get(stream):
+                # Entries taken over are older than what was read last: they were accounted for when they were.
+                fresh = [entry_id for each, entry_id, _ in entries if each == stream]
+                if fresh and parse_id(fresh[0]) > progress.delivered:
+                    self.report_lost(stream, progress.account(fresh, first, gone))
+
+    def report_lost(self, stream: str, lost: int) -> None:
+        if lost:
+            metrics.trimmed.labels(stream).inc(lost)
+            logger.error("%d entries of %s were removed before they were read", lost, stream)
+
+    def give_up(self, entries: Sequence[StreamEntry], deliveries: int) -> None:
+        detail = f"handling it failed {deliveries} times"
+        rejected = [
+            Rejected(stream, entry_id, entry, Reason.HANDLER_ERROR, detail) for stream, entry_id, entry in entries
+        ]
+        self.effects.commit(entries, Frame(), rejected, ())
+        metrics.ticks.labels("rejected").inc(len(rejected))

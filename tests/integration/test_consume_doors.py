@@ -1,0 +1,159 @@
+"""The live snapshot over HTTP, and the daemon's metrics, from a simulated feed to the answer."""
+
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from rest_framework_simplejwt.tokens import AccessToken
+
+from realtime.management.commands.consume_ticks import Command
+from signalsite.embedded.service import free_port
+from signalsite.foundation.redis import client
+from tests.integration.processes import ROOT, until
+
+pytestmark = pytest.mark.django_db
+BASE = "/api/v2/signals/realtime"
+EXPIRY = "2026-12-29"
+
+
+def option(strike: int, right: str) -> str:
+    return f"NSE@TESTED@equity_options@{EXPIRY}@{right}@{strike}"
+
+
+@pytest.fixture
+def api() -> Iterator[Client]:
+    user = User.objects.create_user("reader")
+    redis = client(settings.REDIS_URL)
+    now = datetime.now(UTC).isoformat()
+    states = {
+        key: {"instrument_key": key, "time": now, "as_of": now, "tick": {"ltp": price}, "greeks": {"delta": 0.5}}
+        for key, price in [("NSE@TESTED@equity_spot", 24_010.0)]
+        + [(option(strike, right), 1.0) for strike in range(23_000, 25_050, 50) for right in ("call", "put")]
+    }
+    redis.hset("latest:NSE@TESTED", mapping={key: orjson.dumps(state) for key, state in states.items()})
+    redis.hset("latest_seq:NSE@TESTED", mapping=dict.fromkeys(states, "7-0"))
+    try:
+        yield Client(headers={"Authorization": f"Bearer {AccessToken.for_user(user)}"})
+    finally:
+        redis.delete("latest:NSE@TESTED", "latest_seq:NSE@TESTED")
+
+
+def test_one_instrument(api: Client) -> None:
+    answer = api.get(f"{BASE}/greeks/{option(24_000, 'call')}")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["greeks"]["delta"], body["seq"]) == (0.5, "7-0")
+    assert 0 <= body["age_seconds"] < 60
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_many_at_once_keep_their_order_and_say_which_are_missing(api: Client) -> None:
+    keys = [option(24_000, "put"), "NSE@NOTHING@equity_spot", option(24_000, "call")]
+    for answer in (
+        api.get(f"{BASE}/greeks", {"keys": ",".join(keys)}),
+        api.post(f"{BASE}/greeks", {"instrument_keys": keys}, content_type="application/json"),
+    ):
+        assert [row["instrument_key"] for row in answer.json()["data"]] == keys
+        assert answer.json()["data"][1]["status"] == "not_found"
+
+
+def test_a_chain_in_one_call(api: Client) -> None:
+    chain = api.get(f"{BASE}/chain/NSE@TESTED").json()
+    assert (chain["expiry"], chain["underlying_price"], chain["at_the_money"]) == (EXPIRY, 24_010, 24_000)
+    assert [row["strike"] for row in chain["strikes"]] == list(range(23_500, 24_550, 50))
+    assert chain["strikes"][0]["call"]["instrument_key"] == option(23_500, "call")
+    assert chain["strikes"][0]["put"]["seq"] == "7-0"
+    assert len(api.get(f"{BASE}/chain/TESTED", {"strikes": "all", "expiry": EXPIRY}).json()["strikes"]) == 41
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("greeks/NOPE", 400),
+        ("greeks/NSE@TESTED@equity_futures@2026-12-29", 404),
+        ("greeks", 400),
+        ("greeks?keys=,", 400),
+        ("greeks?keys=" + ",".join(["NSE@X"] * 501), 400),
+        ("chain/NSE@NOTHING", 404),
+        ("chain/NSE@TESTED@equity_spot", 400),
+        ("chain/NSE@TESTED?strikes=many", 400),
+        ("chain/NSE@TESTED?expiry=2026-12-30", 404),
+        ("chain/NSE@TESTED?expiry=soon", 400),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(api: Client, path: str, status: int) -> None:
+    answer = api.get(f"{BASE}/{path}")
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+
+
+def test_nobody_reads_without_a_token() -> None:
+    assert Client().get(f"{BASE}/greeks/NSE@TESTED@equity_spot").status_code == 401
+
+
+def test_work_of_a_query_is_short(api: Client) -> None:
+    taken = []
+    for _ in range(30):
+        begun = time.process_time()
+        api.get(f"{BASE}/greeks/{option(24_000, 'call')}")
+        taken.append(time.process_time() - begun)
+    assert sorted(taken)[15] < 0.005
+
+
+def test_a_simulated_feed_is_consumed_and_measured() -> None:
+    redis = client(settings.REDIS_URL)
+    port = free_port()
+    for key in redis.keys("tick_*"):
+        redis.delete(key)
+    run = [sys.executable, "manage.py"]
+    market = ["simulate_market", "--contracts", "100", "--minutes", "0", "--stream", "--rate", "400", "--seconds", "5"]
+    subprocess.run([*run, "migrate", "-v0"], cwd=ROOT, check=True)
+    with subprocess.Popen([*run, "consume_ticks", "--metrics-port", str(port)], cwd=ROOT) as consumer:
+        try:
+            for form in ([], ["--one-field"]):
+                out = subprocess.run(
+                    [*run, *market, *form], cwd=ROOT, check=True, capture_output=True, text=True
+                ).stdout
+                assert "ticks published" in out
+
+            def waiting() -> int:
+                groups = [group for key in redis.keys("tick_stream:SIM@*") for group in redis.xinfo_groups(key)]
+                return sum(group["pending"] + (group["lag"] or 0) for group in groups)
+
+            until(lambda: waiting() == 0, 30, "drained")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        finally:
+            consumer.terminate()
+            consumer.wait(20)
+    for name in ("processing_time_bucket", "tick_count_total", "error_count", "queue_length"):
+        assert f"signal_service_{name}" in text
+    reasons = {fields[b"reason"].decode() for _, fields in redis.xrange("tick_dead_letter")}
+    assert reasons and reasons <= {
+        "missing_ltt",
+        "future_ltt",
+        "not_finite",
+        "negative",
+        "wrong_type",
+        "unknown_instrument",
+    }
+    state = orjson.loads(redis.hget("latest:SIM@NIFTY", "SIM@NIFTY@equity_spot"))
+    assert state["tick"]["ltp"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--shard", "2/2"], "write I/N"), (["--clock=tick", "--namespace", ""], "needs a --namespace")],
+)
+def test_what_cannot_be_consumed_says_why(arguments: list[str], message: str) -> None:
+    from django.core.management import CommandError, call_command
+
+    with pytest.raises(CommandError, match=message):
+        call_command(Command(), *arguments)
