@@ -1,6 +1,7 @@
 """Hold the embedded servers until Ctrl-C."""
 
 import signal
+import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -17,8 +18,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not (places.embeds_postgres() or places.embeds_redis()):
             raise CommandError("DATABASE_URL and REDIS_URL name other servers: there is nothing to run.")
-        ends = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        asked_to_end = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: asked_to_end.set())
         try:
             with hold(wait=True) as held:
                 sockets = places.socket_dir(places.state_dir())
@@ -30,7 +32,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"Redis (Valkey): valkey-cli -s {sockets / places.REDIS_SOCKET}")
                 self.stdout.write("Ctrl-C ends them.")
                 self.stdout.flush()
-                while signal.sigtimedwait(ends, 1.0) is None:
+                while not asked_to_end.wait(1.0):
                     for server in held:
                         server.ensure()
         except EmbeddedError as error:
