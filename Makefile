@@ -37,8 +37,8 @@ services: setup ## run only PostgreSQL and Redis until Ctrl-C, and say how to co
 test: $(DEVELOPMENT) $(STATIC) ## all tests but the long ones of `faults`, with coverage (ARGS="-k forward" for some)
 	@$(PY) -m pytest --cov $(ARGS)
 
-faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything during jobs of 100,000; prints recovery times (minutes)
-	@$(PY) -m pytest tests/faults -m "" $(ARGS)
+faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything while jobs and ticks run; prints recovery times (minutes)
+	@$(PY) -m pytest tests/faults tests/integration/test_consume.py -m "" $(ARGS)
 
 check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migrations, and the settings of production
 	$(VENV)/bin/ruff check .

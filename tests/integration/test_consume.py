@@ -200,6 +200,7 @@ def _answers(live) -> bool:
         return False
 
 
+@pytest.mark.faults
 def test_postgresql_is_down_for_ten_seconds(live):
     live.publish(chain())
     with live.consumer("--write-back", "off") as consumer:
@@ -217,6 +218,7 @@ def test_postgresql_is_down_for_ten_seconds(live):
     assert not live.dead()
 
 
+@pytest.mark.faults
 def test_a_stream_moves_when_consumers_come_and_go(live):
     live.publish([*chain(), tick("NSE@BANKNIFTY@equity_spot", 55_000.0)])
 
