@@ -22,7 +22,7 @@ from signals.instruments.core.simulated_ticks import Fields, TickSource
 from signalsite.embedded import state as places
 from signalsite.embedded.hold import hold
 from signalsite.embedded.state import CHECKOUT, own_state_dir
-from timeframes.core.tick_stream import TICK_STREAM, tick_stream
+from timeframes.core.tick_stream import tick_stream
 
 TICKS = int(os.environ.get("LIVE_TICKS", "120000"))
 CONTRACTS = 1_000
@@ -85,14 +85,14 @@ def watch(client: "redis.Redis", total: int, child: "subprocess.Popen[bytes]") -
             begun, first = now, done
         if begun and not waiting:
             return now - begun, total - first
-        time.sleep(0.02)
+        time.sleep(0.05)  # watching costs the server time too
 
 
 def acknowledged(client: "redis.Redis") -> tuple[int, int]:
     """Entries acknowledged, and entries that are not yet."""
     done = waiting = 0
-    for stream in client.scan_iter(f"{TICK_STREAM}*", count=10_000):
-        for group in client.xinfo_groups(stream):
+    for symbol in ("NIFTY", "BANKNIFTY", "INDIAVIX"):
+        for group in client.xinfo_groups(tick_stream(f"SIM@{symbol}")):
             done += (group["entries-read"] or 0) - group["pending"]
             waiting += (group["lag"] or 0) + group["pending"]
     return done, waiting
