@@ -46,6 +46,7 @@ class LiveGreeksView(APIView):
 
 class ManyLiveGreeksView(APIView):
     @extend_schema(
+        operation_id="v2_signals_realtime_greeks_list",
         tags=TAGS,
         parameters=[GreeksQuerySerializer],
         responses={200: OpenApiTypes.OBJECT},
