@@ -3,7 +3,7 @@
 SHELL := /bin/bash -eu -o pipefail
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up services test faults check bench lock fmt clean
+.PHONY: help setup demo up services test coverage faults check bench lock fmt clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
@@ -17,6 +17,7 @@ WARM := from signals.greeks.core.engine import warm; warm()
 
 # `make up PORT=8001`, `make bench ONLY=engine`: make puts these into the environment by itself.
 ARGS ?=
+TOGETHER := --numprocesses 2 --dist loadgroup
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -34,8 +35,11 @@ up: setup ## run the whole service with a simulated feed until Ctrl-C: web (PORT
 services: setup ## run only PostgreSQL and Redis until Ctrl-C, and say how to connect
 	@$(MANAGE) services
 
-test: $(DEVELOPMENT) $(STATIC) ## all tests but the long ones of `faults`, with coverage (ARGS="-k forward" for some)
-	@$(PY) -m pytest --cov $(ARGS)
+test: $(DEVELOPMENT) $(STATIC) ## all tests but the long ones of `faults` (ARGS="-k forward" for some)
+	@$(PY) -m pytest $(TOGETHER) $(ARGS)
+
+coverage: $(DEVELOPMENT) $(STATIC) ## the same, and which lines they reach, in all processes of the service (half as long again)
+	@$(PY) -m pytest $(TOGETHER) $(ARGS) --cov
 
 faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything while jobs and ticks run; prints recovery times (minutes)
 	@$(PY) -m pytest tests/faults tests/integration/test_consume.py -m "" $(ARGS)

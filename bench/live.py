@@ -42,11 +42,23 @@ def run() -> dict[str, float]:
         ticks = [tick for _ in range(TICKS // 1_000) for tick in source.ticks(1_000, datetime.now(UTC))]
         fast = measure(client, ticks, one_field=True, write_back=False)
         full = measure(client, ticks, one_field=False, write_back=True)
+        print(f"\nlive ticks, {CONTRACTS:,} options on 2 underlyings, one consumer process, XREADGROUP to XACK")
+        print(f"  one field, no write-back    {fast:10,.0f} ticks/s")
+        print(f"  flat fields and write-back  {full:10,.0f} ticks/s")
         empty(client)
-    print(f"\nlive ticks, {CONTRACTS:,} options on 2 underlyings, one consumer process, XREADGROUP to XACK")
-    print(f"  one field, no write-back    {fast:10,.0f} ticks/s")
-    print(f"  flat fields and write-back  {full:10,.0f} ticks/s")
-    return {"live.ticks_per_second": fast, "live.ticks_per_second_full": full}
+        latencies = _tick_to_socket(client)
+        empty(client)
+    return {"live.ticks_per_second": fast, "live.ticks_per_second_full": full, **latencies}
+
+
+def _tick_to_socket(client: "redis.Redis") -> dict[str, float]:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
+    import django
+
+    django.setup()
+    from bench import tick_to_socket
+
+    return tick_to_socket.measure(client)
 
 
 def measure(client: "redis.Redis", ticks: list[tuple[str, Fields]], *, one_field: bool, write_back: bool) -> float:

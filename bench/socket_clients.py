@@ -25,7 +25,7 @@ class Count:
 
     def __init__(self) -> None:
         self.topics, self.broadcasts = array("d"), array("d")
-        self.messages = 0
+        self.repeated = 0
         self.ready = 0
         self.closed = 0
 
@@ -33,10 +33,10 @@ class Count:
 class Client(asyncio.Protocol):
     """Reads frames just far enough: whole frames of unmasked text, and in them the time that they were sent at."""
 
-    __slots__ = ("_buffer", "_count", "_first", "_open", "ready", "request", "transport")
+    __slots__ = ("_buffer", "_count", "_first", "_open", "_sent_at", "ready", "request", "transport")
 
     def __init__(self, request: bytes, first: bytes, count: Count, ready_after: int) -> None:
-        self._buffer, self._open = b"", False
+        self._buffer, self._open, self._sent_at = b"", False, b""
         self._count, self._first = count, first
         self.request, self.ready = request, ready_after
 
@@ -56,7 +56,7 @@ class Client(asyncio.Protocol):
                 raise RuntimeError(head)
             self._open = True
             if self._first:
-                self.transport.write(_masked(self._first))
+                self.transport.write(masked(self._first))
         at = 0
         while len(data) - at >= 2:
             start, size = at + 2, data[at + 1]
@@ -72,28 +72,31 @@ class Client(asyncio.Protocol):
 
     def _take(self, head: int, body: bytes, now: int) -> None:
         if head == 0x89:  # ping
-            self.transport.write(_masked(body, 0x8A))
+            self.transport.write(masked(body, 0x8A))
             return
-        self._count.messages += 1
         if self.ready:
             self.ready -= 1
             self._count.ready += not self.ready
         place = body.find(AT)
         if place > 0:
             start = place + len(AT)
-            taken = (now - int(body[start : body.index(b",", start)])) / 1e6
-            (self._count.broadcasts if BROADCAST in body else self._count.topics).append(taken)
+            sent_at = body[start : body.index(b",", start)]
+            if sent_at == self._sent_at:
+                self._count.repeated += 1  # an instrument repriced without a new tick
+                return
+            self._sent_at = sent_at
+            (self._count.broadcasts if BROADCAST in body else self._count.topics).append((now - int(sent_at)) / 1e6)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._count.closed += 1
 
 
-def _masked(body: bytes, head: int = 0x81) -> bytes:
+def masked(body: bytes, head: int = 0x81) -> bytes:
     size = struct.pack("!B", 0x80 | len(body)) if len(body) < 126 else struct.pack("!BH", 0xFE, len(body))
     return bytes((head,)) + size + b"\0\0\0\0" + body  # a mask of zeros changes nothing
 
 
-def _request(port: int, path: str, token: str) -> bytes:
+def upgrade(port: int, path: str, token: str) -> bytes:
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade"]
     lines += [f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
@@ -109,7 +112,7 @@ async def connect(
     loop, begun = asyncio.get_running_loop(), time.monotonic()
     for number, topics in enumerate(subscribe):
         first = json.dumps({"type": "subscribe", "topics": topics}).encode() if topics else b""
-        request = _request(port, path, token)
+        request = upgrade(port, path, token)
         await loop.create_connection(lambda r=request, f=first: Client(r, f, count, ready_after), "127.0.0.1", port)
         while number - count.ready > 200:
             await asyncio.sleep(0.001)
@@ -119,13 +122,13 @@ async def connect(
 
 
 def report(count: Count) -> dict[str, Any]:
-    found: dict[str, Any] = {"closed": count.closed}
+    found: dict[str, Any] = {"closed": count.closed, "repeated": count.repeated}
     for name in ("topics", "broadcasts"):
         taken = sorted(getattr(count, name))
         found[name] = len(taken)
         for part in (0.5, 0.99, 1.0):
             found[f"{name}_p{part * 100:g}"] = taken[min(int(len(taken) * part), len(taken) - 1)] if taken else None
-    count.topics, count.broadcasts = array("d"), array("d")
+    count.topics, count.broadcasts, count.repeated = array("d"), array("d"), 0
     return found
 
 

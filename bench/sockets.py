@@ -56,37 +56,46 @@ def run() -> dict[str, float]:
 
 
 def _hub(folder: Path) -> dict[str, float]:
-    from signalsite.management.commands.up import web
+    from signalsite.management.commands import up
 
     port = free_port()
-    spec = web(port)
-    with _server(spec.command, port, folder / "web.log", spec.environment) as server, _clients() as ask:
+    spec = up.web(port)
+    with server(spec.command, port, folder / "web.log", spec.environment) as web, clients() as ask:
         httpx.get(f"http://127.0.0.1:{port}/metrics")
-        before = server.memory_full_info().uss
+        before = web.memory_full_info().uss
         wanted = [[_topic(number % TOPICS), ALL] for number in range(SOCKETS)]
-        token = _token()
-        made = ask(connect={"port": port, "path": PATH, "token": token, "subscribe": wanted, "ready_after": 4})
+        made = ask(connect={"port": port, "path": PATH, "token": token(), "subscribe": wanted, "ready_after": 4})
         if made["ready"] != SOCKETS:
             raise SystemExit(f"only {made['ready']} sockets of {SOCKETS} were had")
         time.sleep(1)
-        each = (server.memory_full_info().uss - before) / SOCKETS / 1024
+        each = (web.memory_full_info().uss - before) / SOCKETS / 1024
         print(f"\n{SOCKETS} sockets on one process, {made['seconds']:.1f} s to connect; idle {each:.1f} KiB each")
         ask()
-        conflated = _metric(port, "signal_websocket_conflated_total")
+        conflated = metric(port, "signal_websocket_conflated_total")
         _publish_topics()
         time.sleep(2)
         topics = ask()
         _publish_broadcasts()
         time.sleep(2)
         broadcasts = ask()
-        conflated = _metric(port, "signal_websocket_conflated_total", settle=True) - conflated
+        conflated = metric(port, "signal_websocket_conflated_total", settle=True) - conflated
+        with _stalled_reader(port):
+            size = web.memory_full_info().uss
+            _publish_topics()
+            time.sleep(2)
+            beside = ask()
+            stalled = (web.memory_full_info().uss - size) / (1 << 20)
     expected = RATE * SECONDS * SOCKETS // TOPICS + BROADCASTS * SOCKETS
     lost = expected - topics["topics"] - broadcasts["broadcasts"] - conflated
     _say(f"{RATE} updates/s, each to {SOCKETS // TOPICS}", topics, "topics")
     _say("one update to all", broadcasts, "broadcasts")
     print(f"{'':>28} conflated {conflated:.0f}, lost {lost:.0f} of {expected}")
+    _say("beside one that never reads", beside, "topics")
+    print(f"{'':>28} that one costs {stalled:.1f} MiB")
     return {
         "sockets.topics_p99_ms": topics["topics_p99"],
+        "sockets.topics_beside_stalled_p99_ms": beside["topics_p99"],
+        "sockets.stalled_reader_mib": stalled,
         "sockets.broadcast_p99_ms": broadcasts["broadcasts_p99"],
         "sockets.lost": lost,
         "sockets.conflated": conflated,
@@ -100,7 +109,7 @@ def _group_send(folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "uvicorn", "bench.group_send:application", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--loop", "uvloop", "--ws", "websockets-sansio", "--lifespan", "off"]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
-    with _server(command, port, folder / "peer.log", {}), _clients() as ask:
+    with server(command, port, folder / "peer.log", {}), clients() as ask:
         wanted: list[list[str]] = [[] for _ in range(SOCKETS)]
         made = ask(connect={"port": port, "path": "/", "token": "", "subscribe": wanted, "ready_after": 1})
         time.sleep(1)
@@ -115,6 +124,21 @@ def _group_send(folder: Path) -> dict[str, float]:
         "sockets.group_send_broadcast_p99_ms": got["broadcasts_p99"],
         "sockets.group_send_lost": lost,
     }
+
+
+@contextmanager
+def _stalled_reader(port: int) -> Iterator[None]:
+    """A socket that wants every topic, whose client never reads: what the kernel holds for it is soon full."""
+    from bench.socket_clients import masked, upgrade
+
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        reader.connect(("127.0.0.1", port))
+        reader.sendall(upgrade(port, PATH, token()))
+        wanted = {"type": "subscribe", "topics": [_topic(number) for number in range(TOPICS)]}
+        reader.sendall(masked(json.dumps(wanted).encode()))
+        time.sleep(1)
+        yield
 
 
 def _topic(number: int) -> str:
@@ -153,7 +177,7 @@ async def _group_send_all() -> None:
         await asyncio.sleep(SPACING)
 
 
-def _token() -> str:
+def token() -> str:
     from rest_framework_simplejwt.tokens import AccessToken
 
     token = AccessToken()
@@ -161,7 +185,7 @@ def _token() -> str:
     return str(token)
 
 
-def _metric(port: int, name: str, *, settle: bool = False) -> float:
+def metric(port: int, name: str, *, settle: bool = False) -> float:
     if settle:
         time.sleep(31)  # each socket's counts are added at its heartbeat
     for line in httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines():
@@ -176,7 +200,7 @@ def _say(what: str, found: dict[str, Any], name: str) -> None:
 
 
 @contextmanager
-def _server(command: Any, port: int, log: Path, environment: Any) -> Iterator[psutil.Process]:
+def server(command: Any, port: int, log: Path, environment: Any) -> Iterator[psutil.Process]:
     with log.open("w") as output:
         child = subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, **environment}, stdout=output, stderr=output)
     try:
@@ -197,7 +221,7 @@ def _server(command: Any, port: int, log: Path, environment: Any) -> Iterator[ps
 
 
 @contextmanager
-def _clients() -> Iterator[Any]:
+def clients() -> Iterator[Any]:
     command = [sys.executable, "-m", "bench.socket_clients"]
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None and child.stdout is not None

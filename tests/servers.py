@@ -1,8 +1,11 @@
 """pytest plugin (`-p tests.servers`): the tests have servers of their own, on a state folder of their own.
 
 It is imported before the settings are. TEST_DATABASE_URL and TEST_REDIS_URL name other servers, TEST_STATE another
-state folder; whatever the environment says for a normal run (DATABASE_URL,
-REDIS_URL, CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
+state folder (for runs in one process); whatever the environment says for a normal run (DATABASE_URL, REDIS_URL,
+CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
+
+With `--numprocesses 2 --dist loadgroup` each process has servers of its own. A file's tests stay together, and so do
+all of `tests/e2e`, which share one service.
 """
 
 import fcntl
@@ -15,6 +18,7 @@ import pytest
 from signalsite.embedded import state
 
 SERVERLESS = Path(__file__).parent / "core"
+SHARED_SERVICE = Path(__file__).parent / "e2e"
 
 
 def _free_state() -> Path:
@@ -39,6 +43,13 @@ for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ[name] = given
 
 _held = ExitStack()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        group = SHARED_SERVICE if SHARED_SERVICE in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(SERVERLESS.parent))))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

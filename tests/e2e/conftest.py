@@ -11,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from django.conf import settings
 
 from signalsite.embedded.service import running_service
+from signalsite.foundation.redis import client as redis_client
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -56,9 +58,10 @@ def passwords() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the service answers. Its database is filled with a simulated market, and emptied before."""
+    """Where the service answers. Its database is filled with a simulated market; that and Redis are emptied before."""
     succeed("migrate", "-v0")
     succeed("flush", "--noinput", "-v0")
+    redis_client(settings.REDIS_URL).flushall()  # ticks of other tests would be consumed
     succeed("simulate_market", "--seed", "11", "--at", AT)
     succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, NAMES=",".join(passwords), PASSWORDS=",".join(passwords.values()))
     log = tmp_path_factory.mktemp("service") / "up.log"

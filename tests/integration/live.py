@@ -108,7 +108,7 @@ class Live:
             found += row["pending"] + (row["lag"] or 0) if row else self.redis.xlen(stream)
         return found
 
-    def drain(self, seconds: float = 30, group: str = "signals") -> None:
+    def drain(self, seconds: float = 60, group: str = "signals") -> None:
         until(lambda: self.waiting(group) == 0, seconds, f"drained; {self.log.read_text()[-3000:]}")
 
     def stored(self, table: str = "ticks") -> int:

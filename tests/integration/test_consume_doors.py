@@ -100,10 +100,15 @@ def test_nobody_reads_without_a_token() -> None:
 
 def test_work_of_a_query_is_short(api: Client) -> None:
     taken = []
-    for _ in range(30):
-        begun = time.process_time()
-        api.get(f"{BASE}/greeks/{option(24_000, 'call')}")
-        taken.append(time.process_time() - begun)
+    tracing = sys.gettrace()
+    sys.settrace(None)  # measuring coverage costs more than the work
+    try:
+        for _ in range(30):
+            begun = time.process_time()
+            api.get(f"{BASE}/greeks/{option(24_000, 'call')}")
+            taken.append(time.process_time() - begun)
+    finally:
+        sys.settrace(tracing)
     assert sorted(taken)[15] < 0.005
 
 

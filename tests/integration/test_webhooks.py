@@ -96,10 +96,8 @@ class TestSending:
 
     def test_of_a_huge_body_little_is_read(self) -> None:
         with receiving(Reply(500, body=b"x" * (256 << 20))) as receiver:
-            begun = time.monotonic()
             answer = send(receiver.address)
         assert (answer.status_code, len(answer.body)) == (500, MOST_READ_BYTES)
-        assert time.monotonic() - begun < 2
         assert receiver.bytes_sent < 32 << 20  # what the sockets' buffers took
 
     @pytest.mark.parametrize("reply", [Reply(before=30), Reply(trickle=0.2)])

@@ -1,0 +1,113 @@
+"""From a tick's XADD to the client of a socket: the real consumer, the real web process, all on the same cores.
+
+100 instruments of a simulated market tick; 1,000 sockets listen to one each, on cadence raw. Their spots move, so
+their chains are repriced at the usual beat meanwhile; what a repricing sends again of a tick is counted apart.
+"""
+
+import itertools
+import os
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+import redis
+
+from bench.sockets import PATH, clients, metric, server, token
+from signals.instruments.core.simulated_market import simulate_market
+from signals.instruments.core.simulated_ticks import TickSource
+from signalsite.embedded.service import free_port
+from signalsite.management.commands import up
+from timeframes.core.tick_stream import tick_stream
+
+SOCKETS, INSTRUMENTS = 1_000, 100
+SECONDS = float(os.environ.get("LIVE_SECONDS", "20"))
+RATES = (2_000, 10_000)
+STEP = 0.005  # seconds between publications
+MADE = 20_000  # ticks that come again and again, each time with the time it is then
+MIB = 1 << 20
+
+
+def measure(client: "redis.Redis") -> dict[str, float]:
+    """Figures by name. The servers run, migrated and empty."""
+    os.environ["WEBSOCKET_MAX_CONNECTIONS_PER_USER"] = os.environ["WEBSOCKET_MAX_CONNECTIONS"] = str(SOCKETS + 10)
+    at = datetime.now(UTC)
+    market = simulate_market(seed=7, at=at, symbols=["NIFTY"], contracts=INSTRUMENTS + 60, minutes=0)
+    source = TickSource(market, seed=7, at=at, flawed=False)
+    keys: dict[str, None] = {}
+    ticks = []
+    while len(ticks) < MADE:
+        for underlying, fields in source.ticks(1_000, at):
+            key = fields["instrument_key"]
+            if key in keys or len(keys) < INSTRUMENTS:
+                keys[key] = None
+                ticks.append((tick_stream(underlying), fields))
+    port, metrics = free_port(), free_port()
+    web = up.web(port)
+    consume = [sys.executable, "manage.py", "consume_ticks", "--write-back", "off", "--metrics-port", str(metrics)]
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        logs = Path(folder)
+        with (
+            server(web.command, port, logs / "web.log", web.environment) as process,
+            server(consume, metrics, logs / "consumer.log", {"LOG_LEVEL": "ERROR"}) as daemon,
+            clients() as ask,
+        ):
+            _publish(client, itertools.cycle(ticks), 2_000, 3.0)  # instruments are registered, the book is filled
+            wanted = [[key] for _, key in zip(range(SOCKETS), itertools.cycle(keys), strict=False)]
+            made = ask(connect={"port": port, "path": PATH, "token": token(), "subscribe": wanted, "ready_after": 3})
+            if made["ready"] != SOCKETS:
+                raise SystemExit(f"only {made['ready']} sockets of {SOCKETS} were had")
+            print(f"\nfrom XADD to the socket: {len(keys)} instruments, {SOCKETS:,} sockets of one each, cadence raw")
+            for rate in RATES:
+                figures |= _at(rate, client, ticks, process, daemon, port, ask)
+    return figures
+
+
+def _at(
+    rate: int, client: "redis.Redis", ticks: list[Any], web: psutil.Process, daemon: psutil.Process, port: int, ask: Any
+) -> dict[str, float]:
+    _publish(client, itertools.cycle(ticks), rate, 3.0)
+    time.sleep(1)
+    ask()
+    before = [process.memory_full_info().uss for process in (web, daemon)]
+    conflated = metric(port, "signal_websocket_conflated_total", settle=True)
+    begun = _publish(client, itertools.cycle(ticks), rate, SECONDS)
+    time.sleep(1)
+    got = ask()
+    conflated = metric(port, "signal_websocket_conflated_total", settle=True) - conflated
+    growth = [
+        (process.memory_full_info().uss - size) / MIB for process, size in zip((web, daemon), before, strict=True)
+    ]
+    told = got["topics"]
+    sent = rate * SECONDS * SOCKETS / INSTRUMENTS
+    print(
+        f"{rate:>8,} ticks/s ({rate * SECONDS / begun:,.0f} had)  p50 {got['topics_p50']:.1f} ms  "
+        f"p99 {got['topics_p99']:.1f} ms  worst {got['topics_p100']:.1f} ms;  "
+        f"{told:,} of {sent:,.0f} told, the rest conflated ({conflated:,.0f} of them in mailboxes); "
+        f"{got['repeated']:,} repriced;  memory web {growth[0]:+.1f} MiB, consumer {growth[1]:+.1f} MiB"
+    )
+    if got["closed"]:
+        raise SystemExit(f"{got['closed']} sockets were closed")
+    name = "live.tick_to_socket" if rate == RATES[0] else f"live.tick_to_socket_at_{rate}"
+    return {f"{name}_p99_ms": got["topics_p99"], f"{name}_web_growth_mib": growth[0]}
+
+
+def _publish(client: "redis.Redis", ticks: Any, rate: float, seconds: float) -> float:
+    """So many ticks a second, each with the time of its XADD; returns the seconds that it took."""
+    begun, sent = time.monotonic(), 0
+    while sent < rate * seconds:
+        due = min(int((time.monotonic() - begun) * rate), int(rate * seconds))
+        with client.pipeline(transaction=False) as pipeline:
+            ltt = datetime.now(UTC).isoformat()
+            for stream, fields in itertools.islice(ticks, max(due - sent, 0)):
+                stamped = {"sent_ns": time.monotonic_ns(), **fields, "ltt": ltt}
+                pipeline.xadd(stream, {"data": orjson.dumps(stamped)}, maxlen=200_000, approximate=True)
+            pipeline.execute()
+        sent = due
+        time.sleep(STEP)
+    return time.monotonic() - begun
