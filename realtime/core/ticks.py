@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -224,8 +225,7 @@ def read_contract(key: str, underlying: str) -> Contract:
 def event_time(fields: TickFields, zone: tzinfo, latest: float) -> tuple[datetime, float]:
     """The tick's `ltt` as an instant and as seconds since 1970; later than `latest` is refused. Raises Refused."""
     try:
-        time = parse_event_time(fields.ltt or "", zone)
-        seconds = time.timestamp()
+        time, seconds = _instant(fields.ltt or "", zone)
     except (BadInstant, OverflowError) as error:
         raise Refused(Reason.BAD_LTT, str(error)) from None
     if seconds <= 0:
@@ -233,3 +233,9 @@ def event_time(fields: TickFields, zone: tzinfo, latest: float) -> tuple[datetim
     if seconds > latest:
         raise Refused(Reason.FUTURE_LTT, f"{time.isoformat()} is {seconds - latest:.3f} s later than is allowed")
     return time, seconds
+
+
+@lru_cache(4_096)  # exchanges tell times in whole seconds or milliseconds: many ticks bear the same
+def _instant(ltt: str | float, zone: tzinfo) -> tuple[datetime, float]:
+    time = parse_event_time(ltt, zone)
+    return time, time.timestamp()
