@@ -1,5 +1,6 @@
 """manage.py consume_ticks: what it keeps, tells, refuses and acknowledges."""
 
+import csv
 import gzip
 import signal
 import subprocess
@@ -327,8 +328,39 @@ def binance_socket():
     return made
 
 
+def nifty_ticks():
+    """Microseconds apart, and naive: they are in the exchange's time."""
+    with (DATA / "NIFTY_ltp_ticks_2025-02-11_12.csv").open() as lines:
+        rows = [line.strip().split(",") for line in lines if line[0].isdigit()]
+    return [tick(ltt=moment, ltp=float(price)) for moment, price in rows]
+
+
+def stock_futures():
+    """Of several underlyings, with the best of their books; nobody bids where the price is 0."""
+    made = []
+    with gzip.open(DATA / "nse_stockfut_ticks_depth5_2025-11-17.csv.gz", "rt") as lines:
+        for row in csv.DictReader(lines):
+            if row["last_price"] is None:
+                continue  # the last line is torn off
+            book = {side: row[f"{side}_price_1"] for side in ("bid", "ask")}
+            sizes = {f"{side}_size": row[f"{side}_qty_1"] for side in ("bid", "ask")}
+            made.append(
+                tick(
+                    f"NSE@{row['Symbol']}@equity_futures@2025-11-25",
+                    ltt=row["exchange_timestamp"],
+                    ltp=row["last_price"],
+                    last_quantity=row["last_traded_quantity"],
+                    volume=row["volume_traded"],
+                    oi=row["open_interest"],
+                    **book,
+                    **sizes,
+                )
+            )
+    return made
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real tick files are not here")
-@pytest.mark.parametrize("read", [nifty_seconds, binance_trades, binance_socket])
+@pytest.mark.parametrize("read", [nifty_seconds, nifty_ticks, stock_futures, binance_trades, binance_socket])
 def test_real_ticks_are_replayed(live, read):
     made = read()
     live.publish(made)
