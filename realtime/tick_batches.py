@@ -92,20 +92,22 @@ class Batches:
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: tuple[Batch, Future[None]] | None = None
 
-    def begin(self, entries: Sequence[StreamEntry]) -> None:
-        """Compute what comes of entries just read, and of the chains that are due; begin to write it.
+    def compute(self, entries: Sequence[StreamEntry]) -> Batch | None:
+        """What comes of entries just read, and of the chains that are due; None when there is nothing to write.
 
-        What the writing of the batch before raised is raised here.
+        Meanwhile the batch before is being written. When an entry raises, all are handled at once.
         """
         try:
-            batch = self._compute(entries, time.monotonic())
+            return self._compute(entries, time.monotonic())
         except HANDLED_ELSEWHERE:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, it is some tick's doing: `handle` finds out whose
             self.finish()
             self.handle(entries)
-            return
-        self.finish()
+            return None
+
+    def begin(self, batch: Batch | None) -> None:
+        """Begin to write, the batch before having been finished."""
         if batch is not None:
             self._writing = (batch, self._writer.submit(self._write, batch))
 
@@ -133,7 +135,7 @@ class Batches:
             writing.result()
         except HANDLED_ELSEWHERE:
             raise
-        except Exception:  # noqa: BLE001 - as in `step`
+        except Exception:  # noqa: BLE001 - as in `compute`
             self.handle(batch.entries)
 
     def handle(self, entries: Sequence[StreamEntry]) -> None:

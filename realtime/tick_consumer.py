@@ -22,7 +22,7 @@ from realtime.core.progress import Progress
 from realtime.effects import Effects
 from realtime.ownership import LeaseLost, Ownership
 from realtime.restore import restore_underlying
-from realtime.streams import Group, Redis, runs, tail, trim
+from realtime.streams import Group, Redis, StreamEntry, runs, tail, trim
 from realtime.tick_batches import BACKOFF, Batches, Options
 from realtime.tick_store import UNAVAILABLE, store_quotes
 from signals.greeks.core.conventions import GreeksParams
@@ -86,6 +86,7 @@ class TickConsumer:
             stop=self.stop,
             clock=clock,
         )
+        self._to_give_back: list[str] = []
         self._tails: dict[str, str] = {}
         self._due = dict.fromkeys(("settle", "maintain", "quotes", "redeliver"), 0.0)
 
@@ -110,12 +111,9 @@ class TickConsumer:
 
     def step(self) -> None:
         """One round: at most one read of the streams, waiting shortly for the first entry."""
-        if self._is_due("settle", self.options.lease / 3):
+        if self._to_give_back:
             self.batches.finish()
-            self._settle()
-        if not self.owned:
-            self.stop.wait(min(0.2, self.options.lease / 3))
-            return
+            self._give_back()
         if self._is_due("maintain", self.options.maintenance):
             self.batches.finish()
             self._maintain()
@@ -125,21 +123,35 @@ class TickConsumer:
         if self.options.quotes and self._is_due("quotes", self.options.quotes):
             self.batches.patiently(lambda: store_quotes(self.book))
         self._hear_others()
+        batch = self.batches.compute(self._read()) if self.owned else None
+        self.batches.finish()
+        if self._is_due("settle", self.options.lease / 3):
+            self._settle()
+        self.batches.begin(batch)
+        if not self.owned:
+            self.stop.wait(min(0.2, self.options.lease / 3))
+
+    def _read(self) -> list[StreamEntry]:
         count = min(self.options.batch, max(4 * self.options.batch // len(self.owned), 20))
-        entries = self.group.read(sorted(self.owned), count, self._patience())
-        self.batches.begin(entries)
+        return self.group.read(sorted(self.owned), count, self._patience())
 
     def _settle(self) -> None:
-        owned, give_back = self.ownership.settle(self.find())
+        """Nothing is being written meanwhile: a lease that is renewed breaks up the transaction that holds by it."""
+        owned, self._to_give_back = self.ownership.settle(self.find())
         for stream in self.owned.keys() - owned:
             logger.warning("lost %s to another consumer", stream)
             self._drop(stream)
-        self.ownership.release(give_back)
-        for stream in give_back:
+        for stream in sorted(owned - self.owned.keys() - set(self._to_give_back)):
+            self._take(stream)
+        metrics.owned.set(len(self.owned))
+
+    def _give_back(self) -> None:
+        """What was read of these streams has been acknowledged."""
+        self.ownership.release(self._to_give_back)
+        for stream in self._to_give_back:
             logger.info("gave back %s", stream)
             self._drop(stream)
-        for stream in sorted(owned - self.owned.keys() - set(give_back)):
-            self._take(stream)
+        self._to_give_back = []
         metrics.owned.set(len(self.owned))
 
     def _drop(self, stream: str) -> None:
@@ -237,6 +249,7 @@ class TickConsumer:
     def _forget(self) -> None:
         """Whatever we believed about the streams may be wrong: begin again as if another had had them."""
         self.batches.forget()
+        self._to_give_back = []
         for stream in list(self.owned):
             self._drop(stream)
         self._due["settle"] = 0.0

@@ -93,7 +93,7 @@ def live_options(*, own_time: bool) -> Options:
         max_deliveries=settings.TICK_MAX_DELIVERIES,
         beat=settings.CHAIN_BEAT_SECONDS,
         lease=settings.TICK_LEASE_SECONDS,
-        maintenance=1.0,
+        maintenance=2.0,
         quotes=0.0 if own_time else settings.TICK_QUOTE_SECONDS,
         keep=settings.TICK_KEEP_SECONDS,
         keep_entries=settings.TICK_KEEP_ENTRIES,
