@@ -73,7 +73,7 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
 
 
 def cut(job: Job, items: Items) -> list[Chunk]:
-    job.chunk_size = chunk_size(len(items), settings.WORKERS)
+    job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE)
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
     return Chunk.objects.bulk_create(
