@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
 
 from signalsite.embedded import state as embedded
+from signalsite.foundation.postgres import TimedConnection
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -180,7 +181,13 @@ _database["OPTIONS"] = {
     **_database.get("OPTIONS", {}),
 }
 if DATABASE_POOL:
-    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 3, "reconnect_timeout": 5}
+    _database["OPTIONS"]["pool"] = {
+        "connection_class": TimedConnection,
+        "min_size": 1,
+        "max_size": WEB_THREADS + 2,
+        "timeout": 3,
+        "reconnect_timeout": 5,
+    }
 _database["CONN_MAX_AGE"] = 0 if DATABASE_POOL else 60
 _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}
