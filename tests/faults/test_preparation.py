@@ -56,15 +56,15 @@ def test_a_job_whose_preparation_kills_its_process(site: Site, obstruct: Obstruc
     obstruct("PERFORM pg_sleep(3)")  # long enough to be met in it
     begun = time.monotonic()
     job = site.submit(500)
-    preparing = (
-        "SELECT attempts FROM batch_job WHERE id = %s AND attempts > %s"
-        " AND EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')"
+    met = (
+        "SELECT attempts, finished_at IS NOT NULL FROM batch_job WHERE id = %s AND (finished_at IS NOT NULL OR"
+        " attempts > %s AND EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'))"
     )
     worker = site.process("worker")
-    attempts = 0
-    while attempts < ATTEMPTS:
-        attempts = until(partial(site.rows, preparing, job, attempts), TAKEOVER, "another attempt")[0][0]
-        for child in worker.children():
+    attempts, ended = 0, False
+    while not ended:
+        attempts, ended = until(partial(site.rows, met, job, attempts), TAKEOVER, "another attempt, or the end")[0]
+        for child in [] if ended else worker.children():
             child.kill()
     check_given_up(site, job)
     measured["a job whose preparation kills its process each time: given up"] = time.monotonic() - begun
