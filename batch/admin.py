@@ -1,9 +1,7 @@
 """Jobs as staff see them: computed by the service, so read-only but for cancelling and trying again."""
 
-from collections.abc import Callable
-
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -11,8 +9,9 @@ from django.utils.safestring import SafeString
 
 from batch import services
 from batch.models import Chunk, Job
+from batch.operated import Operated, ReadOnly
 from batch.tasks import ring_chunks, ring_job
-from batch.webhook_admin import ReadOnly, WebhookDeliveryInline
+from batch.webhook_admin import WebhookDeliveryInline
 from signalsite.foundation.errors import SignalServiceError
 
 _COLOURS = {Chunk.Status.PENDING: "#b8b8b8", Chunk.Status.RUNNING: "#e8a33d", Chunk.Status.DONE: "#3f8f5f"}
@@ -43,7 +42,7 @@ class ChunkInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnly, admin.ModelAdmin):
+class JobAdmin(Operated):
     list_display = ("id", "kind", "status", "owner", "progress", "total", "failed", "created_at", "elapsed")
     list_filter = ("status", "kind", "created_at", ("owner", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("owner",)
@@ -98,9 +97,6 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     def elapsed(self, job: Job) -> str:
         return f"{(job.finished_at - job.created_at).total_seconds():.3f}" if job.finished_at else ""
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("batch.change_job")
-
     @admin.action(description="Cancel the selected jobs", permissions=["operate"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         def stop(job: Job) -> None:
@@ -108,25 +104,14 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
                 raise AlreadyEnded(f"job {job.pk} had ended already and stays as it is")
             ring_chunks(services.cancel(job))
 
-        self._each(request, jobs, stop, "Cancelled.", "being cancelled")
+        self.act_on_each(request, jobs, stop, "Cancelled.", "job(s) are being cancelled")
 
     @admin.action(description="Try the failed items of the selected jobs again", permissions=["operate"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._each(request, jobs, lambda job: ring_job(services.retry(job).pk), "Retried.", "tried again as new jobs")
+        def again(job: Job) -> None:
+            ring_job(services.retry(job).pk)
 
-    def _each(self, request: HttpRequest, jobs: QuerySet[Job], act: Callable[[Job], None], log: str, said: str) -> None:
-        """Act on each job; tell how many it was done to, and why not to the others."""
-        count = 0
-        for job in jobs:
-            try:
-                act(job)
-            except SignalServiceError as error:
-                self.message_user(request, str(error), messages.WARNING)
-            else:
-                self.log_change(request, job, log)
-                count += 1
-        if count:
-            self.message_user(request, f"{count} job(s) are {said}.", messages.SUCCESS)
+        self.act_on_each(request, jobs, again, "Retried.", "job(s) are tried again as new jobs")
 
 
 class AlreadyEnded(SignalServiceError):

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 15
 HEARTBEAT_SECONDS = 5
 MAX_ATTEMPTS = 3
+CANCELLING_WORKER = "cancel"  # in the place of a worker's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,42 +207,18 @@ def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
     return True
 
 
-PATIENCE_EMPTY, PATIENCE_QUEUED = 8, 300  # seconds
-# A queue keeps its order: where what was enqueued later has long been begun, the task before it was lost.
-_STALLED_JOBS = """
-SELECT id FROM batch_job j WHERE status = 'validating'
-  AND (created_at < now() - make_interval(secs => %(patience)s)
-       OR EXISTS (SELECT FROM batch_job later WHERE later.created_at > j.created_at
-                  AND later.started_at < now() - make_interval(secs => %(overtaken)s)))
-ORDER BY created_at LIMIT %(most)s
-"""
-_STALLED = """
-WITH stalled AS (
-    SELECT c.id FROM batch_chunk c JOIN batch_job j ON j.id = c.job_id
-    WHERE j.status IN ('in_progress', 'cancelling')
-      AND CASE c.status
-          WHEN 'pending'
-              THEN coalesce(c.rung_at, j.started_at, j.created_at) < now() - make_interval(secs => %(patience)s)
-                   OR c.rung_at IS NULL AND EXISTS (
-                       SELECT FROM batch_chunk later WHERE later.job_id = c.job_id AND later.number > c.number
-                       AND later.rung_at IS NULL AND later.started_at < now() - make_interval(secs => %(overtaken)s))
-          WHEN 'running' THEN c.lease_until < now() AND coalesce(c.rung_at < now() - interval '10 seconds', true)
-          ELSE false END
-    ORDER BY j.created_at, c.number LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
-)
-UPDATE batch_chunk SET rung_at = now() FROM stalled WHERE batch_chunk.id = stalled.id RETURNING batch_chunk.id
-"""
+def close_cancelled(job_id: uuid.UUID, *, seconds: float) -> list[int]:
+    """Close the open chunks of a job that is being cancelled, here and not in a worker, but for those that one holds.
 
-
-def find_stalled(*, queued: int, most: int = 500) -> tuple[list[uuid.UUID], list[int]]:
-    """Jobs that nobody prepares and chunks that nobody works on: their tasks were lost, or their worker died.
-
-    `queued`: tasks that wait in the broker. While there are some, what waits is most likely among them, and is only
-    rung for again after long, or when it was overtaken; a broker that is empty has lost them.
+    The ids of what is left after `seconds`, or after a chunk that PostgreSQL would not take.
     """
-    patience = {"patience": PATIENCE_QUEUED if queued else PATIENCE_EMPTY, "overtaken": PATIENCE_EMPTY, "most": most}
-    with connection.cursor() as cursor:
-        cursor.execute(_STALLED_JOBS, patience)
-        jobs = [row[0] for row in cursor.fetchall()]
-        cursor.execute(_STALLED, patience)
-        return jobs, [row[0] for row in cursor.fetchall()]
+    deadline = time.monotonic() + seconds
+    unfinished = Chunk.objects.filter(job=job_id).exclude(status=Chunk.Status.DONE)
+    left = list(unfinished.order_by("number").values_list("id", flat=True))
+    while left and time.monotonic() < deadline:
+        try:
+            compute_chunk(left[0], worker=CANCELLING_WORKER)
+        except DatabaseError:  # counted and logged there; the workers try again
+            break
+        left.pop(0)
+    return left

@@ -33,7 +33,7 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
     else:
         prepared = kind.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
         total, as_of = len(prepared.keys or ()), prepared.as_of
-    size = chunk_size(total, settings.WORKERS)
+    size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE)
     with connection.cursor() as cursor:
         cursor.execute(_RATE, (kind.name,))
         rate = float(cursor.fetchone()[0] or FIRST_GUESS)

@@ -156,6 +156,7 @@ class WebhookDelivery(models.Model):
     job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="webhook_delivery")
     status = models.TextField(choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
+    attempts_before = models.PositiveSmallIntegerField(default=0, help_text="Those of them before it was sent again.")
     next_attempt_at = models.DateTimeField(db_default=Now())
     log = models.JSONField(default=list, help_text="One entry an attempt: at, status_code or error, seconds.")
     created_at = models.DateTimeField(db_default=Now())

@@ -6,7 +6,7 @@ transaction under its number, with the next one due only after a lease; nothing 
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,8 @@ import orjson
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from batch.events import Event, happened
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 DELIVER_TASK = "batch.deliver_webhook"
 LEASE_SECONDS = TOTAL_SECONDS * 3
+AHEAD_SECONDS = 6.0  # a little longer than the sweep's period: what falls due before the next one is rung for, too
 
 
 def enqueue(job_id: uuid.UUID) -> None:
@@ -35,33 +38,47 @@ def enqueue(job_id: uuid.UUID) -> None:
     ended = Job.objects.filter(pk=job_id, status__in=Job.TERMINAL).exclude(webhook_url="")
     if ended.exists():
         delivery, _ = WebhookDelivery.objects.get_or_create(job_id=job_id)
-        transaction.on_commit(partial(ring, [delivery.pk]))
+        transaction.on_commit(partial(ring, {delivery.pk: 0.0}))
 
 
-def ring(delivery_ids: Iterable[uuid.UUID]) -> None:
-    """Enqueue deliveries that are kept already. A broker that is down only delays them: beat finds them again."""
+def send_again(delivery_id: uuid.UUID) -> bool:
+    """Begin anew with a delivery that was given up, under the same id; False where it was not. It is to be rung for."""
+    given_up = WebhookDelivery.objects.filter(pk=delivery_id, status=WebhookDelivery.Status.FAILED)
+    again = WebhookDelivery.Status.PENDING
+    return bool(given_up.update(status=again, attempts_before=F("attempts"), next_attempt_at=Now()))
+
+
+def ring(deliveries: Mapping[uuid.UUID, float], *, queue: str | None = None) -> None:
+    """Enqueue deliveries that are kept already, each to be begun in so many seconds. A broker that is down only delays
+    them: beat finds them again.
+    """
     try:
-        for delivery_id in delivery_ids:
-            current_app.send_task(DELIVER_TASK, (str(delivery_id),))
+        for delivery_id, seconds in deliveries.items():
+            current_app.send_task(DELIVER_TASK, (str(delivery_id),), countdown=seconds or None, queue=queue)
     except OperationalError as error:
         logger.error("broker unavailable, webhooks wait for the next sweep: %s", error)
 
 
-def find_due(most: int = 100) -> list[uuid.UUID]:
-    """Deliveries whose time has come: retries, and those whose task or worker was lost."""
+_DUE = """
+SELECT id, greatest(extract(epoch FROM next_attempt_at - now()), 0)::float FROM batch_webhookdelivery
+WHERE status = 'pending' AND next_attempt_at <= now() + make_interval(secs => %s) ORDER BY next_attempt_at LIMIT %s
+"""
+
+
+def find_due(most: int = 100, *, ahead: float = 0.0) -> dict[uuid.UUID, float]:
+    """Deliveries whose time has come or comes in `ahead` seconds, each with the seconds until then: retries, and those
+    whose task or worker was lost.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM batch_webhookdelivery WHERE status = 'pending' AND next_attempt_at <= now()"
-            " ORDER BY next_attempt_at LIMIT %s",
-            [most],
-        )
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(_DUE, [ahead, most])
+        return dict(cursor.fetchall())
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     delivery_id: uuid.UUID
     attempt: int  # from 1
+    tried: int  # attempts since it was first sent, or sent again, with this one
     job_id: uuid.UUID
 
 
@@ -73,7 +90,7 @@ UPDATE batch_webhookdelivery d SET attempts = attempts + 1,
 WHERE id = %(id)s AND status = 'pending' AND next_attempt_at <= now()
   AND (SELECT count(*) FROM batch_webhookdelivery o WHERE o.status = 'pending' AND o.next_attempt_at > now()
        AND jsonb_array_length(o.log) < o.attempts) < %(concurrency)s
-RETURNING attempts, job_id
+RETURNING attempts, attempts - attempts_before, job_id
 """
 _LOST = orjson.dumps([{"error": "the worker ended before it heard an answer"}]).decode()
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from batch import outbox, progress
-from batch.chunks import refuse
+from batch.chunks import close_cancelled, refuse
 from batch.core.chunk_size import chunk_size
 from batch.core.items import Items
 from batch.kinds import KINDS
@@ -24,6 +24,7 @@ from batch.results import OK, RETRYABLE, ResultRow, encode, retryable_positions
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
+CLOSE_SECONDS = 1.5  # of the 5 that a request may take, should Redis hang too
 
 
 class TooManyOpenJobs(LimitExceeded):
@@ -73,7 +74,7 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
 
 
 def cut(job: Job, items: Items) -> list[Chunk]:
-    job.chunk_size = chunk_size(len(items), settings.WORKERS)
+    job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE)
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
     return Chunk.objects.bulk_create(
@@ -117,15 +118,16 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> str:
 
 
 def cancel(job: Job) -> list[int]:
-    """Stop a job: what is computed stays, the rest gets a row that says so. The ids of the chunks to be closed.
+    """Stop a job: what is computed stays, the rest gets a row that says so.
 
-    A job that is still being validated ends at once where it has no items yet; one that has ended stays as it is.
+    What no worker holds is closed here, so that a job ends though no worker runs; the ids of the chunks for which
+    CLOSE_SECONDS were too short are returned. To cancel again goes on. A job that has ended stays as it is.
     """
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if locked.status == Job.Status.VALIDATING and locked.selector is not None:
             locked.status, locked.finished_at = Job.Status.CANCELLED, Now()
-        elif locked.status in (Job.Status.VALIDATING, Job.Status.IN_PROGRESS):
+        elif locked.status not in Job.TERMINAL:
             locked.as_of = locked.as_of or locked.created_at
             locked.status = Job.Status.CANCELLING
         else:
@@ -133,7 +135,7 @@ def cancel(job: Job) -> list[int]:
         locked.save(update_fields=["status", "finished_at", "as_of"])
         outbox.enqueue(locked.pk)
         transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
-    return list(Chunk.objects.filter(job=job, status=Chunk.Status.PENDING).values_list("id", flat=True))
+    return close_cancelled(job.pk, seconds=CLOSE_SECONDS)
 
 
 def retry(job: Job) -> Job:
@@ -150,7 +152,8 @@ def retry(job: Job) -> Job:
     )
     if not job.total:
         return submit(job.owner, replace(again, selector=job.selector), retry_of=job)
-    places = retryable_positions(job.pk)
+    # One that failed as a whole has no rows: all of it is to be tried.
+    places = range(job.total) if job.status == Job.Status.FAILED else retryable_positions(job.pk)
     if not places:
         raise NothingToRetry(f"no item of this job is one of {', '.join(RETRYABLE)}: trying again can help none")
     items = Items([], [])

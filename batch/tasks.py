@@ -11,7 +11,7 @@ from celery import Task, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from batch import chunks, outbox, preparation, retention, webhooks
+from batch import chunks, outbox, preparation, retention, sweep, webhooks
 from batch.events import Event, happened
 from signalsite.foundation.redis import client
 
@@ -38,15 +38,15 @@ def compute_chunk(self: Task, chunk_id: int) -> None:
 
 @shared_task(name="batch.requeue_stalled", ignore_result=True)
 def requeue_stalled() -> None:
+    outbox.ring(outbox.find_due(ahead=outbox.AHEAD_SECONDS), queue=settings.CELERY_URGENT_QUEUE)
     queued = cast(int, client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE))
-    stalled_jobs, stalled_chunks = chunks.find_stalled(queued=queued)
+    stalled_jobs, stalled_chunks = sweep.find_stalled(queued=queued)
     for job_id in stalled_jobs:
         ring_job(job_id, queue=settings.CELERY_URGENT_QUEUE)
     ring_chunks(stalled_chunks, queue=settings.CELERY_URGENT_QUEUE)
     for event, found in ((Event.JOB_REQUEUED, stalled_jobs), (Event.CHUNK_REQUEUED, stalled_chunks)):
         if found:
             happened(event, len(found))
-    outbox.ring(outbox.find_due())
 
 
 @shared_task(name=outbox.DELIVER_TASK, ignore_result=True)

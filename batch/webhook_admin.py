@@ -5,30 +5,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
+from batch import outbox
 from batch.models import WebhookDelivery
-
-
-class ReadOnly:
-    """For what the service computes."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
+from batch.operated import Operated, ReadOnly
+from signalsite.foundation.errors import SignalServiceError
 
 _DELIVERY_FIELDS = ("id", "url", "status", "attempts", "next_attempt", "created_at", "attempts_log")
 
 
-class DeliveryLog(ReadOnly):
+class DeliveryLog:
     """What both views of a delivery share. The secret is shown nowhere."""
 
     @admin.display(description="URL")
@@ -56,14 +46,14 @@ def _attempt(entry: Mapping[str, Any]) -> str:
     return " ".join(part for part in (at, outcome, seconds, entry.get("body", "")) if part)
 
 
-class WebhookDeliveryInline(DeliveryLog, admin.StackedInline):
+class WebhookDeliveryInline(DeliveryLog, ReadOnly, admin.StackedInline):
     model = WebhookDelivery
     verbose_name_plural = "webhook"
     fields = readonly_fields = _DELIVERY_FIELDS
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(DeliveryLog, admin.ModelAdmin):
+class WebhookDeliveryAdmin(DeliveryLog, Operated):
     list_display = ("id", "job_page", "url", "status", "attempts", "last_outcome", "next_attempt", "created_at")
     list_filter = ("status", "created_at")
     list_select_related = ("job",)
@@ -71,9 +61,23 @@ class WebhookDeliveryAdmin(DeliveryLog, admin.ModelAdmin):
     search_fields = ("id__exact", "job__id__exact", "job__webhook_url")
     search_help_text = "A delivery's or a job's whole id, or part of the URL"
     fields = readonly_fields = ("job_page", *_DELIVERY_FIELDS)
+    actions = ("send_again",)
 
     @admin.display(description="job")
     def job_page(self, delivery: WebhookDelivery) -> str:
         return format_html(
             '<a href="{}">{}</a>', reverse("admin:batch_job_change", args=[delivery.job_id]), delivery.job_id
         )
+
+    @admin.action(description="Send the selected webhooks that were given up again", permissions=["operate"])
+    def send_again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
+        def again(delivery: WebhookDelivery) -> None:
+            if not outbox.send_again(delivery.pk):
+                raise NotGivenUp(f"webhook {delivery.pk} was not given up: it is {delivery.status}")
+            outbox.ring({delivery.pk: 0.0})
+
+        self.act_on_each(request, deliveries, again, "Sent again.", "webhook(s) are sent again")
+
+
+class NotGivenUp(SignalServiceError):
+    """A delivery that was heard, or is still being tried, is asked to be sent again."""

@@ -31,17 +31,17 @@ def deliver(delivery_id: uuid.UUID, *, resolver: Resolver = resolve) -> bool:
     claimed = outbox.claim(delivery_id)
     if claimed is None:
         return False
-    if claimed.attempt > settings.WEBHOOK_MAX_ATTEMPTS:  # the last one was lost with its worker
+    if claimed.tried > settings.WEBHOOK_MAX_ATTEMPTS:  # the last one was lost with its worker
         outbox.record(claimed, WebhookDelivery.Status.FAILED, {"at": time.time(), "error": "no attempt is left"})
         return True
     job = Job.objects.select_related("owner").defer("context").get(pk=claimed.job_id)
     answer, entry = _send(claimed, job, resolver)
     if answer is not None and _heard(answer):
         outbox.record(claimed, WebhookDelivery.Status.DELIVERED, entry)
-    elif claimed.attempt >= settings.WEBHOOK_MAX_ATTEMPTS or (answer is not None and answer.status_code == GONE):
+    elif claimed.tried >= settings.WEBHOOK_MAX_ATTEMPTS or (answer is not None and answer.status_code == GONE):
         outbox.record(claimed, WebhookDelivery.Status.FAILED, entry)
     else:
-        wait = max(backoff_seconds(claimed.attempt), _retry_after(answer))
+        wait = max(backoff_seconds(claimed.tried), _retry_after(answer))
         outbox.record(claimed, WebhookDelivery.Status.PENDING, entry, wait)
     return True
 
@@ -85,7 +85,7 @@ def _retry_after(answer: Answer | None) -> int:
     return min(int(asked[:9]), LONGEST_RETRY_AFTER) if asked.isascii() and asked.isdigit() else 0
 
 
-def backoff_seconds(attempt: int) -> float:
-    """How long to wait after the attempt-th attempt (from 1) has failed."""
-    usual = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS)) - 1]
+def backoff_seconds(tried: int) -> float:
+    """How long to wait after so many attempts have failed."""
+    usual = BACKOFF_SECONDS[min(tried, len(BACKOFF_SECONDS)) - 1]
     return usual * random.uniform(1 - JITTER, 1 + JITTER)

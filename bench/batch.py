@@ -1,99 +1,79 @@
-"""Jobs through the real service: HTTP in, Celery workers, PostgreSQL, HTTP out. On servers of the benchmark's own.
+"""Jobs through the real service: HTTP in, Celery workers, PostgreSQL, HTTP out. python -m bench.batch
 
 A time runs from the first byte of the POST to the last result read; the items and the market are simulated, each
-instrument is another one. The peer is what a caller would do without us: py_vollib in a loop, on the same options.
+instrument is another one, and every job is computed anew. The peer is what a caller would do without us: py_vollib in
+a loop, on the same options. The tables are printed as docs/performance.md has them.
 """
 
-import os
-import secrets
 import statistics
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import httpx
-import psutil
 
+from bench.service import (
+    Market,
+    Service,
+    finish,
+    peak_memory,
+    processor_seconds,
+    serving,
+    simulated_market,
+    submit_keys,
+)
 from signals.greeks.core.oracle import py_vollib_greeks
-from signalsite.embedded.service import running_service
-from signalsite.embedded.state import CHECKOUT, own_state_dir
 
 SIZES = {1_000: 9, 10_000: 3, 100_000: 3}  # items: runs
+NAMES = {1_000: "1k", 10_000: "10k", 100_000: "100k"}
+LARGEST = max(SIZES)
+CHUNK_SIZES = (500, 1_000, 2_500, 5_000, 10_000)
+SWEEP_RUNS = 3
 PAGE = 2_000
-USER = """
-import os
-from django.contrib.auth import get_user_model
-user, _ = get_user_model().objects.get_or_create(username="bench")
-user.set_password(os.environ["PASSWORD"])
-user.save()
-"""
-KEYS = """
-from signals.instruments.models import Instrument
-print("\\n".join(Instrument.objects.exclude(right="").order_by("key").values_list("key", flat=True)[:100000]))
-"""
-
-
-def manage(*arguments: str) -> str:
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
 
 
 def run() -> dict[str, float]:
-    os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
-    os.environ["PASSWORD"] = secrets.token_urlsafe(12)
-    for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
-        os.environ.pop(name, None)
-    manage("migrate", "-v0")
-    manage("flush", "--noinput", "-v0")
-    manage("simulate_market", "--seed", "5", "--contracts", "100000")
-    manage("shell", "-v0", "-c", USER)
-    keys = manage("shell", "-v0", "-c", KEYS).split()
-    with tempfile.TemporaryDirectory() as folder, running_service(Path(folder) / "up.log") as service:
-        web = next(
-            child for child in psutil.Process(service.process.pid).children() if "uvicorn" in " ".join(child.cmdline())
-        )
-        with httpx.Client(base_url=service.address, timeout=60) as client:
-            token = client.post("/api/token", json={"username": "bench", "password": os.environ["PASSWORD"]})
-            client.headers["Authorization"] = f"Bearer {token.raise_for_status().json()['access']}"
-            return measure(client, web, keys)
-
-
-def measure(client: httpx.Client, web: psutil.Process, keys: list[str]) -> dict[str, float]:
-    rows = run_job(client, keys[:1000])[1]  # warm
-    py_vollib_seconds = loop_py_vollib(rows)
-    seconds: dict[int, float] = {}
-    growth = 0.0
-    heads = f"{'items':>8} {'seconds':>8} {'worst':>8} {'items/s':>9} {'us/item':>8}  py_vollib loop"
-    print(f"\njobs over HTTP, 2 cores: {heads}")
-    for size, runs in SIZES.items():
-        with peak_memory(web) as peak:
-            taken = [run_job(client, keys[:size])[0] for _ in range(runs)]
-        growth = max(growth, peak[-1] - peak[0])
-        seconds[size] = statistics.median(taken)
-        print(
-            f"{'':24} {size:>8} {seconds[size]:>8.3f} {max(taken):>8.3f} {size / seconds[size]:>9.0f} "
-            f"{seconds[size] / size * 1e6:>8.1f}  {py_vollib_seconds * size / len(rows):>8.3f} s"
-        )
-    print(f"web process: {growth:.1f} MiB over its resting size at the most, while 100,000 items came and went")
+    with simulated_market() as market:
+        with serving(market, workers=1) as service:
+            one, _ = measure(service, market)
+        with serving(market, workers=2) as service:
+            two, growth = measure(service, market)
+            py_vollib_seconds = loop_py_vollib(run_job(service.client, market.keys[:1000])[1]) / 1000
+            show_jobs(one, two, py_vollib_seconds)
+            show_costs(service, market)
+        print(f"web process: {growth:.1f} MiB over its resting size at the most, while {LARGEST:,} came and went")
+        sweep = {size: measure_chunk_size(market, size) for size in CHUNK_SIZES}
+    show_sweep(sweep)
     return {
-        "batch.job_1k_seconds": seconds[1_000],
-        "batch.job_10k_seconds": seconds[10_000],
-        "batch.job_100k_seconds": seconds[100_000],
+        **{f"batch.job_{NAMES[size]}_seconds": statistics.median(taken) for size, taken in two.items()},
+        **{f"batch.job_{NAMES[size]}_seconds_1_worker": statistics.median(taken) for size, taken in one.items()},
+        **{f"batch.chunk_{size}_seconds": statistics.median(taken) for size, taken in sweep.items()},
         "batch.web_rss_growth_mib": growth,
     }
+
+
+def measure(service: Service, market: Market) -> tuple[dict[int, list[float]], float]:
+    """Seconds of each run by the number of items, and the MiB by which the web process grew at the most."""
+    run_job(service.client, market.keys[:1000])  # warm
+    seconds: dict[int, list[float]] = {}
+    growth = 0.0
+    for size, runs in SIZES.items():
+        with peak_memory(service.processes["web"]) as peak:
+            seconds[size] = [run_job(service.client, market.keys[:size])[0] for _ in range(runs)]
+        growth = max(growth, peak[-1] - peak[0])
+    return seconds, growth
+
+
+def measure_chunk_size(market: Market, size: int) -> list[float]:
+    with serving(market, workers=2, BATCH_CHUNK_SIZE=str(size)) as service:
+        run_job(service.client, market.keys[:1000])  # warm
+        return [run_job(service.client, market.keys[:LARGEST])[0] for _ in range(SWEEP_RUNS)]
 
 
 def run_job(client: httpx.Client, keys: list[str]) -> tuple[float, list[dict[str, Any]]]:
     """Seconds from POST to last result read, and the last page's rows; every item must have its answer."""
     begun = time.perf_counter()
-    body = {"kind": "greeks", "items": [{"instrument_key": key} for key in keys]}
-    job = client.post("/api/v2/signals/batch/jobs", json=body).raise_for_status().json()
+    job = submit_keys(client, keys)
     cursor: int | None = -1
     read, page = 0, []
     while cursor is not None:
@@ -106,27 +86,6 @@ def run_job(client: httpx.Client, keys: list[str]) -> tuple[float, list[dict[str
     if read != len(keys):
         raise SystemExit(f"{read} of {len(keys)} answers came back")
     return taken, page
-
-
-@contextmanager
-def peak_memory(process: psutil.Process) -> Iterator[list[float]]:
-    """[resting MiB, highest MiB while the body ran], sampled every 5 ms."""
-    sizes = [process.memory_info().rss / 2**20]
-    highest, stop = sizes[0], threading.Event()
-
-    def sample() -> None:
-        nonlocal highest
-        while not stop.wait(0.005):
-            highest = max(highest, process.memory_info().rss / 2**20)
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
-        yield sizes
-    finally:
-        stop.set()
-        sampler.join()
-        sizes.append(highest)
 
 
 def loop_py_vollib(rows: list[dict[str, Any]]) -> float:
@@ -149,6 +108,57 @@ def loop_py_vollib(rows: list[dict[str, Any]]) -> float:
             black76=row["model"] == "black76",
         )
     return (time.perf_counter() - begun) / len(options) * len(rows)
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def show_jobs(one: dict[int, list[float]], two: dict[int, list[float]], py_vollib_seconds: float) -> None:
+    """`py_vollib_seconds`: an option."""
+    print("\n| jobs, POST to last result read | 1 worker | 2 workers (worst) | items/s | py_vollib in a loop |")
+    print("| --- | --- | --- | --- | --- |")
+    for size in SIZES:
+        median = statistics.median(two[size])
+        print(
+            f"| {size:,} | {statistics.median(one[size]):.2f} s | {median:.2f} s ({max(two[size]):.2f}) "
+            f"| {size / median:,.0f} | {py_vollib_seconds * size:.1f} s |"
+        )
+
+
+def show_sweep(sweep: dict[int, list[float]]) -> None:
+    print(f"\n| {LARGEST:,} items in chunks of | {' | '.join(f'{size:,}' for size in sweep)} |")
+    print(f"| --- |{' --- |' * len(sweep)}")
+    print(f"| 2 workers, s | {' | '.join(f'{statistics.median(taken):.1f}' for taken in sweep.values())} |")
+    print(f"| worst | {' | '.join(f'{max(taken):.1f}' for taken in sweep.values())} |")
+
+
+def show_costs(service: Service, market: Market) -> None:
+    """Where the time of a large job goes: by phase, nobody reading meanwhile, and by whose processor time."""
+    busy = {name: processor_seconds(process) for name, process in service.processes.items()}
+    begun = time.perf_counter()
+    job = submit_keys(service.client, market.keys[:LARGEST])
+    posted = time.perf_counter() - begun
+    job = finish(service.client, job)
+    busy = {name: processor_seconds(process) - busy[name] for name, process in service.processes.items()}
+    read_begun = time.perf_counter()
+    cursor: int | None = -1
+    while cursor is not None:
+        query = {"cursor": cursor, "limit": PAGE}
+        cursor = service.client.get(job["links"]["results"], params=query).raise_for_status().json()["next_cursor"]
+    read = time.perf_counter() - read_begun
+    created, started, finished = (
+        datetime.fromisoformat(job[name]) for name in ("created_at", "started_at", "finished_at")
+    )
+    phases = {
+        "POST": posted,
+        "prepared after": (started - created).total_seconds(),
+        "computed and kept in": (finished - started).total_seconds(),
+        "read in": read,
+    }
+    print(f"\n{LARGEST:,} items, 2 workers, read when all is done: ", end="")
+    print(", ".join(f"{name} {seconds:.2f} s" for name, seconds in phases.items()))
+    print("processor seconds until all was done: ", end="")
+    print(", ".join(f"{name} {seconds:.1f}" for name, seconds in busy.items()))
 
 
 if __name__ == "__main__":

@@ -3,22 +3,15 @@
 python -m bench.exports. The peer is the same rows as JSON pages of 10,000 (the client decodes neither).
 """
 
-import os
-import secrets
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
-from bench.batch import PAGE, USER, manage, peak_memory
-from signalsite.embedded.service import running_service
-from signalsite.embedded.state import own_state_dir
+from bench.service import Service, finish, peak_memory, serving, simulated_market, submit
 
-ROWS = 100_000
+PAGE = 10_000
 RUNS = 5
 FORMATS = [
     ("ndjson", "identity"),
@@ -34,26 +27,13 @@ FORMATS = [
 
 
 def run() -> dict[str, float]:
-    os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
-    os.environ["PASSWORD"] = secrets.token_urlsafe(12)
-    for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
-        os.environ.pop(name, None)
-    manage("migrate", "-v0")
-    manage("flush", "--noinput", "-v0")
-    manage("simulate_market", "--seed", "5", "--contracts", str(ROWS))
-    manage("shell", "-v0", "-c", USER)
-    with tempfile.TemporaryDirectory() as folder, running_service(Path(folder) / "up.log") as service:
-        web = next(
-            child for child in psutil.Process(service.process.pid).children() if "uvicorn" in " ".join(child.cmdline())
-        )
-        with httpx.Client(base_url=service.address, timeout=60) as client:
-            token = client.post("/api/token", json={"username": "bench", "password": os.environ["PASSWORD"]})
-            client.headers["Authorization"] = f"Bearer {token.raise_for_status().json()['access']}"
-            return measure(client, web)
+    with simulated_market() as market, serving(market) as service:
+        return measure(service)
 
 
-def measure(client: httpx.Client, web: psutil.Process) -> dict[str, float]:
-    job = run_job(client)
+def measure(service: Service) -> dict[str, float]:
+    client = service.client
+    job = finish(client, submit(client, selector={"exchange": "SIM"}))
     rows = job["request_counts"]["total"]
     for format_, coding in FORMATS:  # warm
         read_export(client, job, format_, coding)
@@ -61,7 +41,7 @@ def measure(client: httpx.Client, web: psutil.Process) -> dict[str, float]:
     rates: dict[tuple[str, str], float] = {}
     growth = 0.0
     for each in FORMATS:
-        with peak_memory(web) as peak:
+        with peak_memory(service.processes["web"]) as peak:
             taken = [read_export(client, job, *each) for _ in range(RUNS)]
         grew = peak[-1] - peak[0]
         growth = max(growth, grew)
@@ -78,17 +58,6 @@ def measure(client: httpx.Client, web: psutil.Process) -> dict[str, float]:
         "batch.export_web_rss_growth_mib": growth,
         **{f"batch.export_{format_}_{coding}_rows_per_second": rate for (format_, coding), rate in rates.items()},
     }
-
-
-def run_job(client: httpx.Client) -> dict[str, Any]:
-    body = {"kind": "greeks", "selector": {"exchange": "SIM"}}
-    job: dict[str, Any] = client.post("/api/v2/signals/batch/jobs", json=body).raise_for_status().json()
-    while not job["done"]:
-        time.sleep(0.1)
-        job = client.get(job["links"]["self"]).raise_for_status().json()
-    if job["status"] != "completed":
-        raise SystemExit(f"the job is {job['status']}: {job['error']}")
-    return job
 
 
 def read_export(client: httpx.Client, job: dict[str, Any], format_: str, coding: str) -> tuple[float, float, int]:

@@ -5,20 +5,16 @@ was killed come back by Celery itself after its visibility timeout, here 120 s.
 """
 
 import os
-import secrets
 import signal
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 
-from bench.batch import KEYS, USER, manage
+from bench.service import finish, serving, simulated_market, submit_keys
 from signalsite.embedded import state as places
-from signalsite.embedded.service import running_service
 
 RUNS = 3
 SHARE = 0.3
@@ -29,24 +25,8 @@ _AGAIN = "SELECT attempt > 1 FROM batch_chunk WHERE id = %s"
 
 
 def run() -> dict[str, float]:
-    os.environ["SIGNALSITE_STATE"] = f"{places.own_state_dir()}-bench"
-    os.environ["PASSWORD"] = secrets.token_urlsafe(12)
-    for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
-        os.environ.pop(name, None)
-    manage("migrate", "-v0")
-    manage("flush", "--noinput", "-v0")
-    manage("simulate_market", "--seed", "5", "--contracts", "100000")
-    manage("shell", "-v0", "-c", USER)
-    keys = manage("shell", "-v0", "-c", KEYS).split()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_service(Path(folder) / "up.log", "--workers", "2") as service,
-        httpx.Client(base_url=service.address, timeout=60) as client,
-        _database() as database,
-    ):
-        token = client.post("/api/token", json={"username": "bench", "password": os.environ["PASSWORD"]})
-        client.headers["Authorization"] = f"Bearer {token.raise_for_status().json()['access']}"
-        taken = [takeover(client, database, keys) for _ in range(RUNS)]
+    with simulated_market() as market, serving(market) as service, _database() as database:
+        taken = [takeover(service.client, database, market.keys) for _ in range(RUNS)]
     print("\nkill -9 of a worker process at 30 % of 100,000: its chunk runs again after ", end="")
     print(f"{statistics.median(taken):.1f} s (worst of {RUNS}: {max(taken):.1f} s)")
     return {"batch.takeover_seconds": statistics.median(taken)}
@@ -60,17 +40,12 @@ def _database() -> "psycopg.Connection[Any]":
 
 def takeover(client: httpx.Client, database: "psycopg.Connection[Any]", keys: list[str]) -> float:
     """Seconds from the kill until another attempt at the chunk has begun; the job must still end with every answer."""
-    body = {"kind": "greeks", "items": [{"instrument_key": key} for key in keys], "reuse": False}
-    job = client.post("/api/v2/signals/batch/jobs", json=body).raise_for_status().json()
+    job = submit_keys(client, keys)
     _until(database, _DONE, SHARE, job["id"])
     chunk, moment = _kill(database, job["id"])
     _until(database, _AGAIN, chunk)
     taken = time.monotonic() - moment
-    while not job["done"]:
-        time.sleep(0.1)
-        job = client.get(job["links"]["self"]).raise_for_status().json()
-    if job["request_counts"]["completed"] + job["request_counts"]["failed"] != len(keys):
-        raise SystemExit(f"answers are missing: {job['request_counts']}")
+    finish(client, job)
     return taken
 
 

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
 
 from signalsite.embedded import state as embedded
+from signalsite.foundation.postgres import TimedConnection
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +51,7 @@ try:
     DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
     API_V2_BATCH_SIZE = env.int("API_V2_BATCH_SIZE", 100, validate=validate.Range(min=1, max=1000))
     BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 100_000, validate=validate.Range(min=1, max=1_000_000))
+    BATCH_CHUNK_SIZE = env.int("BATCH_CHUNK_SIZE", 0, validate=validate.Range(min=0, max=20_000))
     BATCH_MAX_OPEN_JOBS = env.int("BATCH_MAX_OPEN_JOBS", 100, validate=validate.Range(min=1))  # of one user
     JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=validate.Range(min=0.001))
     BATCH_MAX_BODY_BYTES = env.int("BATCH_MAX_BODY_BYTES", 64 << 20, validate=validate.Range(min=1 << 10, max=1 << 30))
@@ -179,7 +181,13 @@ _database["OPTIONS"] = {
     **_database.get("OPTIONS", {}),
 }
 if DATABASE_POOL:
-    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 3, "reconnect_timeout": 5}
+    _database["OPTIONS"]["pool"] = {
+        "connection_class": TimedConnection,
+        "min_size": 1,
+        "max_size": WEB_THREADS + 2,
+        "timeout": 3,
+        "reconnect_timeout": 5,
+    }
 _database["CONN_MAX_AGE"] = 0 if DATABASE_POOL else 60
 _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}

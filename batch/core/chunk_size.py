@@ -4,10 +4,10 @@ SMALLEST, LARGEST = 500, 5000
 CHUNKS_PER_WORKER = 4
 
 
-def chunk_size(total: int, workers: int) -> int:
-    """Items a chunk: a few chunks for each worker, so that they end together, within bounds.
+def chunk_size(total: int, workers: int, fixed: int = 0) -> int:
+    """Items a chunk: `fixed`, or else a few chunks for each worker, so that they end together, within bounds.
 
     Below SMALLEST the fixed cost of a task (a few milliseconds) shows; above LARGEST a chunk that is lost costs too
     much, and a cancelled job computes on for too long.
     """
-    return min(max(-(-total // (workers * CHUNKS_PER_WORKER)), SMALLEST), LARGEST)
+    return fixed or min(max(-(-total // (workers * CHUNKS_PER_WORKER)), SMALLEST), LARGEST)

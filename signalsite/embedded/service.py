@@ -1,10 +1,11 @@
 """The whole service as a child process, for whoever wants to talk to it: the demo, the tests, the benchmarks."""
 
+import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(log: Path, *arguments: str, port: int = 0) -> Iterator[Service]:
-    """`manage.py up --no-flower` with these further arguments for the length of the body; its output goes to `log`."""
+def running_service(
+    log: Path, *arguments: str, port: int = 0, environment: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """`manage.py up --no-flower` with these further arguments for the length of the body; its output goes to `log`.
+
+    `environment`: what its environment has besides ours.
+    """
     port = port or free_port()
     command = [sys.executable, str(CHECKOUT / "manage.py"), "up", "--no-flower", "--port", str(port), *arguments]
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as child:
+    whole = {**os.environ, **(environment or {})}
+    with log.open("w") as output, subprocess.Popen(command, env=whole, stdout=output, stderr=output) as child:
         try:
             _wait_until_ready(child, log)
             yield Service(f"http://127.0.0.1:{port}", child)

@@ -88,3 +88,7 @@ def test_items_are_taken_over_with_their_overrides() -> None:
 )
 def test_chunk_size_stays_within_its_bounds(total: int, workers: int, size: int) -> None:
     assert chunk_size(total, workers) == size
+
+
+def test_chunk_size_may_be_fixed() -> None:
+    assert chunk_size(100_000, 2, fixed=10_000) == 10_000

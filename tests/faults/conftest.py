@@ -31,20 +31,19 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     whole = any(item.get_closest_marker("faults") for item in request.session.items)
     password = secrets.token_urlsafe(12)
     log = tmp_path_factory.mktemp("faults") / "up.log"
-    with fresh_state() as state, pytest.MonkeyPatch.context() as patch:
+    with fresh_state() as state:
         variables = environment(state, LOG_FORMAT="json", PASSWORD=password)
         succeed("migrate", "-v0", **variables)
         succeed("simulate_market", "--seed", "5", "--contracts", "100000" if whole else "10000", **variables)
         succeed("shell", "-v0", "-c", _MAKE_ACCOUNT, **variables)
         keys = succeed("shell", "-v0", "-c", _KEYS, **variables).split()
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        with running_service(log, "--workers", "2") as running:
-            patch.undo()  # the other tests have servers of their own
-            with httpx.Client(base_url=running.address, timeout=30) as client:
-                token = client.post("/api/token", json={"username": "trader", "password": password}).raise_for_status()
-                client.headers["Authorization"] = f"Bearer {token.json()['access']}"
-                yield Site(running.address, state, log, psutil.Process(running.process.pid), keys, client)
+        with (
+            running_service(log, "--workers", "2", environment=variables) as running,
+            httpx.Client(base_url=running.address, timeout=30) as client,
+        ):
+            token = client.post("/api/token", json={"username": "trader", "password": password}).raise_for_status()
+            client.headers["Authorization"] = f"Bearer {token.json()['access']}"
+            yield Site(running.address, state, log, psutil.Process(running.process.pid), keys, client)
     print(log.read_text()[-4000:])
 
 

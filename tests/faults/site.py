@@ -132,7 +132,7 @@ class Site:
 
     def finish(self, job: str, seconds: float = 60) -> dict[str, Any]:
         """Wait for the end of the job over HTTP and check that nothing was lost, doubled or counted wrong."""
-        ended: dict[str, Any] = until(lambda: self._ended(job), seconds, "the end of the job")
+        ended: dict[str, Any] = until(lambda: self.ended(job), seconds, "the end of the job")
         (found,) = self.rows(_ROWS, job)
         status, total, completed, failed, finished, chunks_open, of_chunks, failed_of_chunks, *results = found
         counts = {"total": total, "completed": completed, "failed": failed}
@@ -142,7 +142,8 @@ class Site:
         assert results == [total, completed, 0, total - 1]  # (job, position) is the key: so each position once
         return ended
 
-    def _ended(self, job: str) -> dict[str, Any] | None:
+    def ended(self, job: str) -> dict[str, Any] | None:
+        """The job as HTTP gives it, when it has ended."""
         answer = self.ask("GET", f"{BATCH}/jobs/{job}")
         return answer.json() if answer.status_code == 200 and answer.json()["done"] else None
 

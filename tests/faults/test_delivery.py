@@ -1,13 +1,15 @@
 """Tasks that are delivered twice, jobs that are cancelled, chunks that cannot be kept."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from signalsite.celery import app
 from signalsite.embedded import state as places
-from tests.faults.site import BATCH, Site
+from tests.faults.site import BATCH, Site, hanging, until
 
 
 class TestTwice:
@@ -50,6 +52,50 @@ class TestCancel:
         (count,) = site.rows(left, job)[0]
         assert 0 <= count <= ended["request_counts"]["failed"]
         assert site.ask("POST", f"{BATCH}/jobs/{job}/cancel").json() == ended
+
+
+class TestCancelWithoutWorkers:
+    @pytest.fixture
+    def stopped(self, site: Site) -> Iterator[Callable[[], None]]:
+        """Call it and every process of the worker hangs, until the end of the test."""
+        with ExitStack() as hung:
+
+            def stop() -> None:
+                worker = site.process("worker")
+                for process in (worker, *worker.children()):
+                    hung.enter_context(hanging(process.pid))
+
+            yield stop
+
+    def cancel(self, site: Site, job: str) -> dict[str, Any] | None:
+        """What the job is then; None where that could not be said because a worker that hangs has locked it."""
+        answer = site.ask("POST", f"{BATCH}/jobs/{job}/cancel")
+        return answer.json() if answer.status_code == 202 else None
+
+    def test_a_job_that_nobody_has_begun(
+        self, site: Site, stopped: Callable[[], None], measured: dict[str, float]
+    ) -> None:
+        stopped()
+        job = site.submit(10_000)
+        begun = time.monotonic()
+        ended = self.cancel(site, job)
+        measured["a job of 10,000 cancelled with no worker: it has ended"] = time.monotonic() - begun
+        assert ended and ended["status"] == "cancelled"
+        assert site.finish(job)["request_counts"] == {"total": 10_000, "completed": 0, "failed": 10_000}
+
+    @pytest.mark.faults
+    def test_a_job_of_which_chunks_are_held(
+        self, site: Site, stopped: Callable[[], None], measured: dict[str, float]
+    ) -> None:
+        job = site.submit(100_000)
+        site.begun(job)
+        stopped()
+        begun = time.monotonic()
+        until(lambda: (self.cancel(site, job) or {}).get("done"), 40, "the end of the job")
+        measured["a job of 100,000 cancelled again and again, its workers hanging: it has ended"] = (
+            time.monotonic() - begun
+        )
+        assert site.finish(job)["status"] == "cancelled"
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import os
 import signal
 import time
+from contextlib import ExitStack
 
+import psutil
 import pytest
 
 from tests.faults.site import BATCH, Site, hanging
@@ -45,4 +47,25 @@ def test_submissions_while_postgres_is_away(site: Site, measured: dict[str, floa
     measured["PostgreSQL is back: a submission is accepted"] = time.monotonic() - begun
     assert site.finish(answer.json()["id"])["status"] == "completed"
     assert site.rows("SELECT count(*) FROM batch_job")[0][0] == before + 1
+    assert site.logged("storage did not answer")
+
+
+def test_postgres_hangs(site: Site, measured: dict[str, float]) -> None:
+    """Stopped, not dead: its sockets take what they are sent, and nothing comes back."""
+    job = site.submit(40_000)
+    site.begun(job, 0.1)
+    server = psutil.Process(site.server("postgres"))
+    with ExitStack() as stopped:
+        for process in (server, *server.children()):
+            stopped.enter_context(hanging(process.pid))
+        begun = time.monotonic()
+        for _ in range(4):
+            assert site.ask("GET", f"{BATCH}/jobs/{job}").status_code == 503
+            assert site.post(600).status_code == 503
+        measured["PostgreSQL hangs: the mean of eight requests"] = (time.monotonic() - begun) / 8
+        assert site.ask("GET", "/health").status_code == 200
+        assert "signal_batch_up 0.0" in site.ask("GET", "/metrics").text
+    begun = time.monotonic()
+    assert site.finish(job, RECOVERY)["status"] == "completed"
+    measured["PostgreSQL hung for some 25 s in a job of 40,000: the job has ended"] = time.monotonic() - begun
     assert site.logged("storage did not answer")

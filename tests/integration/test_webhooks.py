@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,7 @@ class TestDelivery:
     def test_a_message_is_signed_sent_once_and_logged(self) -> None:
         with receiving() as receiver:
             delivery = self.ended(receiver.address)
-            assert outbox.find_due() == [delivery.pk]
+            assert outbox.find_due() == {delivery.pk: 0.0}
             assert webhooks.deliver(delivery.pk)
             assert not webhooks.deliver(delivery.pk)
         (received,) = receiver.received
@@ -213,7 +214,7 @@ class TestDelivery:
         assert (delivery.status, delivery.attempts) == ("delivered", 1)
         (entry,) = delivery.log
         assert entry["status_code"] == 204 and entry["seconds"] < 5 and abs(entry["at"] - time.time()) < 30
-        assert outbox.find_due() == []
+        assert outbox.find_due() == {}
 
     def test_only_an_ended_job_with_a_webhook_has_a_delivery(self) -> None:
         with pytest.raises(WebhookDelivery.DoesNotExist):
@@ -238,7 +239,7 @@ class TestDelivery:
                 delivery.refresh_from_db()
                 wait = (delivery.next_attempt_at - timezone.now()).total_seconds()
                 assert usual * 0.8 - 1 < wait < usual * 1.2
-                assert delivery.status == "pending" and outbox.find_due() == []
+                assert delivery.status == "pending" and outbox.find_due() == {}
                 assert not webhooks.deliver(delivery.pk)  # not before its time
                 self.due_now(delivery)
             assert webhooks.deliver(delivery.pk)
@@ -276,6 +277,29 @@ class TestDelivery:
             assert (delivery.status, delivery.attempts, len(delivery.log)) == ("failed", attempts, attempts)
         assert len(receiver.received) == 3
 
+    def test_what_falls_due_soon_is_found_with_the_time_until_then(self) -> None:
+        delivery = self.ended("http://127.0.0.1:9999/")
+        WebhookDelivery.objects.update(next_attempt_at=timezone.now() + timedelta(seconds=5))
+        assert outbox.find_due() == outbox.find_due(ahead=4) == {}
+        assert 4 < outbox.find_due(ahead=6)[delivery.pk] <= 5
+
+    def test_one_that_was_given_up_can_be_sent_again_with_all_its_attempts(self, settings: Any) -> None:
+        settings.WEBHOOK_MAX_ATTEMPTS = 2
+        with receiving(*[Reply(500)] * 3, Reply(200)) as receiver:
+            delivery = self.ended(receiver.address)
+            assert not outbox.send_again(delivery.pk)  # it is still being tried
+            for status in ("pending", "failed", "pending", "delivered"):
+                if delivery.status == "failed":
+                    assert outbox.send_again(delivery.pk)
+                self.due_now(delivery)
+                assert webhooks.deliver(delivery.pk)
+                delivery.refresh_from_db()
+                assert delivery.status == status
+                assert (delivery.next_attempt_at - timezone.now()).total_seconds() < 5 * 1.2  # the first backoff
+        assert not outbox.send_again(delivery.pk)
+        assert (delivery.attempts, len(delivery.log)) == (4, 4)
+        assert {each.headers["webhook-id"] for each in receiver.received} == {str(delivery.pk)}
+
     def test_the_receiver_may_ask_for_patience(self) -> None:
         with receiving(Reply(429, {"Retry-After": "900"}), Reply(503, {"Retry-After": "9" * 40})) as receiver:
             delivery = self.ended(receiver.address)
@@ -307,7 +331,7 @@ class TestDelivery:
             delivery = self.ended(receiver.address)
             dead = outbox.claim(delivery.pk)
             assert dead is not None
-            assert outbox.find_due() == [] and not webhooks.deliver(delivery.pk)
+            assert outbox.find_due() == {} and not webhooks.deliver(delivery.pk)
             self.due_now(delivery)  # the lease has run out
             assert webhooks.deliver(delivery.pk)
             outbox.record(dead, WebhookDelivery.Status.FAILED, {"error": "too late"})
@@ -330,7 +354,7 @@ class TestDelivery:
         first, second, third = (self.ended("http://127.0.0.1:9999/") for _ in range(3))
         held = outbox.claim(first.pk)
         assert held and outbox.claim(second.pk) and outbox.claim(third.pk) is None
-        assert outbox.find_due(1) == [third.pk]
+        assert outbox.find_due(1) == {third.pk: 0.0}
         outbox.record(held, WebhookDelivery.Status.PENDING, {"status_code": 500}, wait=60)
         assert outbox.claim(third.pk)
 
