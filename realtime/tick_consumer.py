@@ -64,7 +64,14 @@ class TickConsumer:
         self.stop = Event()
         self.owned: dict[str, Progress] = {}
         self.book = Book()
-        self.cycle = Cycle(self.book, params, beat=options.beat, max_bytes=options.max_bytes, computations=computations)
+        self.cycle = Cycle(
+            self.book,
+            params,
+            beat=options.beat,
+            window=options.window,
+            max_bytes=options.max_bytes,
+            computations=computations,
+        )
         self.group = Group(client, group, name)
         self.ownership = Ownership(client, group=group, name=name, choice=choice, seconds=options.lease)
         effects = Effects(
