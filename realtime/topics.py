@@ -6,9 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
+from moneyness.core.levels import UnknownLevel, parse_level
 from realtime.core.names import Names
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
-from timeframes.core.keys import InstrumentKey, InvalidInstrumentKey, Product, parse_key
+from timeframes.core.keys import InvalidInstrumentKey, Product, parse_key
 
 
 class UnknownTopic(InvalidInput):
@@ -120,16 +121,31 @@ def locate_chain(topic: str) -> Feed:
     parts = topic.split(":")
     if len(parts) != 3:
         raise UnknownTopic("a chain is chain:EXCHANGE@SYMBOL:YYYY-MM-DD")
-    return output_feed(_option(parts[1], parts[2]).underlying)
+    return output_feed(_underlying(parts[1], parts[2]))
 
 
-def _option(underlying: str, expiry: str) -> InstrumentKey:
+def locate_moneyness(topic: str) -> Feed:
+    """moneyness:NSE@NIFTY:2026-12-29:ATM, or of the nearest expiry: moneyness:NSE@NIFTY:OTM2"""
+    parts = topic.split(":")
+    if len(parts) not in (3, 4):
+        raise UnknownTopic("a level is moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL, or without the date the nearest's")
     try:
-        if parse_key(underlying).product != Product.UNDERLYING:
-            raise UnknownTopic(f"{underlying!r} is not an underlying such as NSE@NIFTY")
-        return parse_key(f"{underlying}@equity_options@{expiry}@call@1")
+        parse_level(parts[-1], settings.CHAIN_STRIKES)
+    except UnknownLevel as error:
+        raise UnknownTopic(str(error)) from error
+    return output_feed(_underlying(*parts[1:-1]))
+
+
+def _underlying(text: str, expiry: str | None = None) -> str:
+    """The underlying, checked together with an expiry of its options, if one is said. Raises UnknownTopic."""
+    try:
+        if parse_key(text).product != Product.UNDERLYING:
+            raise UnknownTopic(f"{text!r} is not an underlying such as NSE@NIFTY")
+        if expiry is not None:
+            parse_key(f"{text}@equity_options@{expiry}@call@1")
     except InvalidInstrumentKey as error:
         raise UnknownTopic(f"not a chain: {error}") from error
+    return text
 
 
 def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
@@ -137,15 +153,27 @@ def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
 
 
 def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
-    underlying = str(params.get("underlying", instrument_key))
-    if "@" not in underlying:
-        underlying = f"{settings.DEFAULT_EXCHANGE}@{underlying}"
-    return f"chain:{underlying}:{params.get('expiry', '')}"
+    return f"chain:{_named(params.get('underlying', instrument_key))}:{params.get('expiry', '')}"
+
+
+def moneyness_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    """`instrument_key` is the word moneyness_greeks, which says nothing more; without `expiry`, the nearest."""
+    expiry = f":{params['expiry']}" if params.get("expiry") else ""
+    level = str(params.get("moneyness_level", "")).upper()
+    return f"moneyness:{_named(params.get('underlying', ''))}{expiry}:{level}"
+
+
+def _named(underlying: Any) -> str:
+    """A bare symbol is of the default exchange."""
+    text = str(underlying)
+    return text if "@" in text else f"{settings.DEFAULT_EXCHANGE}@{text}"
 
 
 def register_own() -> None:
     register("", Kind(locate_instrument))
     register("chain", Kind(locate_chain))
+    register("moneyness", Kind(locate_moneyness))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)
+    register_channel("moneyness", moneyness_channel)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from realtime.core.chain_slice import ChainSlice, MoneynessLevel
-from tests.core.test_book import EXPIRY, NOW, SPOT, Market, call, fair, put, published
+from tests.core.test_book import EXPIRY, NOW, SPOT, Market, call, fair, published, put
 
 LATER = "2027-01-26"
 CHAIN = f"chain:NSE@NIFTY:{EXPIRY}"
@@ -65,7 +65,9 @@ def test_without_an_expiry_a_level_is_the_nearests():
 
 def test_what_is_not_known_is_null():
     market = Market()
-    frame = market.take(market.entry(SPOT, 24_000.0), market.entry(call(24_000), 300.0), market.entry(put(24_200), 0.05))
+    frame = market.take(
+        market.entry(SPOT, 24_000.0), market.entry(call(24_000), 300.0), market.entry(put(24_200), 0.05)
+    )
     told = published(frame, CHAIN)
     assert told["strikes"] == [24_000, 24_200]
     assert told["call"]["ltp"] == [300, None] and told["put"]["ltp"] == [None, 0.05]

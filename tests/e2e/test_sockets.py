@@ -80,10 +80,18 @@ def test_the_seeds_own_message(web: Web, underlying: str) -> None:
         assert socket.next("snapshot")["data"] == {"atm": 1}
         socket.send(
             type="subscribe",
-            channel="nonsense",
+            channel="moneyness",
             instrument_key="moneyness_greeks",
-            params={"underlying": "NIFTY", "moneyness_level": "ATM"},
+            params={"underlying": underlying, "moneyness_level": "atm"},
         )
+        assert socket.next("ack")["items"] == [{"topic": f"moneyness:{underlying}:ATM", "ok": True, "cadence": "raw"}]
+        assert socket.next("snapshot")["data"] is None
+        tell_topics(underlying, {f"moneyness:{underlying}:ATM": {"call": {"delta": 0.5}}})
+        assert socket.next("update")["data"] == {"call": {"delta": 0.5}}
+        socket.send(type="subscribe", channel="moneyness", params={"underlying": "NIFTY", "moneyness_level": "ITM0"})
+        item = socket.next("ack")["items"][0]
+        assert item["code"] == "unknown_topic" and "ITM1 to ITM10" in item["detail"]
+        socket.send(type="subscribe", channel="nonsense")
         assert socket.next("error")["code"] == "unknown_channel"
 
 

@@ -77,7 +77,17 @@ def test_ticks_are_kept_priced_and_told_of(live, one_field):
         topic: entry_id for entry_id, fields in live.redis.xrange("signal_output_stream:NSE@NIFTY") for topic in fields
     }
     assert topics == live.redis.hgetall("latest_seq:NSE@NIFTY")
-    assert topics.keys() == {fields["instrument_key"] for _, fields in made if "VIX" not in fields["instrument_key"]}
+    instruments = {topic for topic in topics if ":" not in topic}
+    assert instruments == {fields["instrument_key"] for _, fields in made if "VIX" not in fields["instrument_key"]}
+    levels = [f"{side}{depth}" for side in ("ITM", "OTM") for depth in (1, 2)]
+    assert topics.keys() - instruments == {
+        f"chain:NSE@NIFTY:{EXPIRY}",
+        *(f"moneyness:NSE@NIFTY:{when}{level}" for when in ("", f"{EXPIRY}:") for level in ["ATM", *levels]),
+    }
+    atm = orjson.loads(live.redis.hget("latest:NSE@NIFTY", "moneyness:NSE@NIFTY:ATM"))
+    assert (atm["atm_strike"], atm["call"]["strike"]) == (24_000, 24_000)
+    sliced = orjson.loads(live.redis.hget("latest:NSE@NIFTY", f"chain:NSE@NIFTY:{EXPIRY}"))
+    assert sliced["call"]["delta"][sliced["strikes"].index(24_000)] == state["greeks"]["delta"]
     assert live.rows("SELECT count(*) FROM timeframes_quote WHERE source = 'stream'") == [(len(made),)]
 
 
