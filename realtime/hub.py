@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from django.conf import settings
 from redis.exceptions import RedisError
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from realtime import continuity
 from realtime.audience import Stream, Topic
 from realtime.core.frames import Frame
-from realtime.core.protocol import Close
+from realtime.core.protocol import Close, Outgoing
 from realtime.metrics import TOTALS
 from realtime.pacing import Pacer
 from realtime.session import Session
@@ -117,7 +117,7 @@ class Hub:
         for topic in topics:
             self.detach(session, topic)
 
-    async def close_all(self, code: Close, reason: str, last_words: list[str]) -> None:
+    async def close_all(self, code: Close, reason: str, last_words: Sequence[Outgoing]) -> None:
         """Tell every socket its last words (in turn one of them) and close it."""
         sessions = list(self.sessions)
         for session in sessions:

@@ -11,8 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime.core import protocol
-from realtime.core.protocol import Close
+from realtime.core.protocol import Close, Closing
 from realtime.hub import Hub
 
 logger = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class Lifespan:
     async def _end(self, number: int) -> None:
         try:
             if _hub is not None:
-                hints = [protocol.closing(Close.GOING_AWAY, milliseconds) for milliseconds in RECONNECT_MS]
+                hints = [Closing(Close.GOING_AWAY, milliseconds) for milliseconds in RECONNECT_MS]
                 await _hub.close_all(Close.GOING_AWAY, "the server restarts: reconnect in a few seconds", hints)
         finally:
             server = self._servers[number]

@@ -57,13 +57,13 @@ class Ping(msgspec.Struct, tag="ping", frozen=True, forbid_unknown_fields=True):
     id: RequestId = None
 
 
-class Pong(msgspec.Struct, tag="pong", frozen=True):
+class ClientPong(msgspec.Struct, tag="pong", frozen=True):
     """Answers nothing of ours; accepted, since clients of v1 send it."""
 
     id: RequestId = None
 
 
-Incoming = Auth | Subscribe | Unsubscribe | Ping | Pong
+Incoming = Auth | Subscribe | Unsubscribe | Ping | ClientPong
 _decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
 
 
