@@ -109,7 +109,7 @@ class SocketConsumer:
                 if not isinstance(message, Auth):
                     raise NotAuthenticated("the first message must be auth")
                 credential = Credential(message.token, message.ticket)
-            return await identify(credential, hub.reader)
+            return await identify(credential, hub.reader, hub.ended)
         except TimeoutError as error:
             raise Refused(Close.NOT_AUTHENTICATED, "no credential came in time") from error
         except (NotAuthenticated, InvalidMessage) as error:
@@ -164,7 +164,7 @@ async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbo
 async def _renew(hub: Hub, session: Session, identity: Identity, message: Auth) -> None:
     """A fresh token keeps the socket open for longer; it must be the same user's."""
     try:
-        fresh = await identify(Credential(message.token, message.ticket), hub.reader)
+        fresh = await identify(Credential(message.token, message.ticket), hub.reader, hub.ended)
         if fresh.user_id != identity.user_id:
             raise NotAuthenticated("the token is another user's")
     except NotAuthenticated as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from realtime.control_listener import ControlListener
 from realtime.core.protocol import Close, Closing
 from realtime.hub import Hub
 
@@ -21,13 +22,15 @@ RECONNECT_MS = range(500, 8_500, 250)  # spread, so that not all come back at on
 SPARE_FILES = 512  # besides the sockets
 
 _hub: Hub | None = None
+_control: ControlListener | None = None
 
 
 def the_hub() -> Hub:
-    """Made when it is first asked for: it belongs to the running event loop."""
-    global _hub
+    """Made when it is first asked for, with its ear on the control plane: both belong to the running event loop."""
+    global _hub, _control
     if _hub is None:
         _hub = Hub(settings.REDIS_URL)
+        _control = ControlListener(_hub)
     return _hub
 
 
@@ -59,6 +62,8 @@ class Lifespan:
             self._servers[number] = signal.signal(number, at_signal)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if _control is not None:
+            await _control.stop()
         if _hub is not None:
             await _hub.stop()
         await send({"type": "lifespan.shutdown.complete"})

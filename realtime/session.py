@@ -19,9 +19,10 @@ PATIENCE_SECONDS = 2.0  # with a reader that is slow to take our last words
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is connected, and until when (seconds since the epoch)."""
+    """Who is connected, by a token of when and until when (seconds since the epoch)."""
 
     user_id: int
+    issued_at: float
     expires_at: float
 
 
@@ -57,7 +58,7 @@ class Session:
         self.write()
 
     def reply(self, message: Outgoing) -> None:
-        self.mailbox.reply(message.text())
+        self.mailbox.reply(message.json())
         self.write()
 
     def reply_state(self, frame: Frame) -> None:
@@ -68,7 +69,7 @@ class Session:
 
     def notify(self, subject: str, message: Outgoing) -> None:
         """Tell of something; where one on the same subject still waits, it goes."""
-        self.mailbox.notify(subject, message.text())
+        self.mailbox.notify(subject, message.json())
         self.write()
 
     async def settled(self) -> None:

@@ -134,7 +134,7 @@ class Batches:
             writing.result()
         except HANDLED_ELSEWHERE:
             raise
-        except Exception:  # noqa: BLE001 - as in `step`
+        except Exception:  # noqa: BLE001 - as in `begin`
             self.handle(batch.entries)
 
     def handle(self, entries: Sequence[StreamEntry]) -> None:
@@ -145,7 +145,7 @@ class Batches:
                 self._write(batch)
         except HANDLED_ELSEWHERE:
             raise
-        except Exception:
+        except Exception:  # some tick's doing, whatever it is: its neighbours are not to suffer
             metrics.errors.labels("handler").inc()
             if not entries:
                 raise

@@ -15,6 +15,7 @@ class Close(IntEnum):
     INTERNAL_ERROR = 1011
     NOT_AUTHENTICATED = 4001  # no valid token or ticket in time, or the token has expired
     FOREIGN_ORIGIN = 4003
+    ENDED = 4004  # staff or a change of the account ended the user's sockets
     TOO_FAST = 4008  # more messages a second than allowed
     TOO_MANY = 4009  # connections of this process, or of this user
     TOO_LARGE = 4010  # a frame over the limit
@@ -57,7 +58,7 @@ def refused(topic: str, code: Code, detail: str) -> Item:
 class Outgoing(msgspec.Struct, frozen=True, tag=str.lower):
     """A message of ours: an object with its name as `type`."""
 
-    def text(self) -> str:
+    def json(self) -> str:
         return msgspec.json.encode(self).decode()
 
 
@@ -110,6 +111,14 @@ class Heartbeat(Outgoing, frozen=True, kw_only=True):
     conflated: int
     dropped: int
     lag_ms: int | None
+
+
+class Notice(Outgoing, frozen=True):
+    """Something that this user is to know. `at`: milliseconds since the epoch."""
+
+    subject: str
+    text: str
+    at: int
 
 
 class Closing(Outgoing, frozen=True):

@@ -111,7 +111,7 @@ SENT = [
 
 @pytest.mark.parametrize(("message", "meaning"), SENT)
 def test_each_answer(message: Outgoing, meaning: dict[str, object]) -> None:
-    assert json.loads(message.text()) == meaning
+    assert json.loads(message.json()) == meaning
 
 
 def test_a_bucket_gives_its_burst_at_once_and_its_rate_in_the_long_run() -> None:
