@@ -8,6 +8,7 @@ from django.conf import settings
 
 from moneyness.core.levels import UnknownLevel, parse_level
 from realtime.core.names import Names
+from realtime.core.states import ChainSlice, InstrumentState, MoneynessLevel
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 from timeframes.core.keys import InvalidInstrumentKey, Product, parse_key
 
@@ -66,12 +67,14 @@ class Kind:
     """A kind of topics.
 
     `locate` reads a topic's text, or raises UnknownTopic. `authorise` raises Forbidden. `current` gives a state for a
-    newcomer where the stream remembers none.
+    newcomer where the stream remembers none. `pattern` and `state`, the type of a state, are for the AsyncAPI document.
     """
 
     locate: Callable[[str], Feed]
     authorise: Callable[[Reader, str], Awaitable[None]] = everyone
     current: Callable[[str], Awaitable[bytes | None]] = no_value
+    pattern: str = ""
+    state: type | None = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -88,6 +91,15 @@ def register_channel(name: str, topic_of: Callable[[str, Mapping[str, Any]], str
     _channels[name] = topic_of
 
 
+def kinds() -> dict[str, Kind]:
+    """All kinds by their patterns: `{...}` stands for what differs from topic to topic."""
+    return {kind.pattern or f"{prefix}:{{id}}": kind for prefix, kind in _kinds.items()}
+
+
+def channels() -> list[str]:
+    return sorted(_channels)
+
+
 def kind_of(topic: str) -> Kind:
     prefix, colon, _ = topic.partition(":")
     return _kinds.get(prefix if colon else "", _kinds[""])
@@ -95,7 +107,7 @@ def kind_of(topic: str) -> Kind:
 
 def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> str:
     if channel not in _channels:
-        raise UnknownChannel(f"channel {channel[:50]!r} is none of {', '.join(sorted(_channels))}")
+        raise UnknownChannel(f"channel {channel[:50]!r} is none of {', '.join(channels())}")
     return _channels[channel](instrument_key, params)
 
 
@@ -170,9 +182,10 @@ def _named(underlying: Any) -> str:
 
 
 def register_own() -> None:
-    register("", Kind(locate_instrument))
-    register("chain", Kind(locate_chain))
-    register("moneyness", Kind(locate_moneyness))
+    register("", Kind(locate_instrument, pattern="{instrument_key}", state=InstrumentState))
+    register("chain", Kind(locate_chain, pattern="chain:{underlying}:{expiry}", state=ChainSlice))
+    level = "moneyness:{underlying}:{expiry}:{level}"
+    register("moneyness", Kind(locate_moneyness, pattern=level, state=MoneynessLevel))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)

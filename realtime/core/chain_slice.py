@@ -11,72 +11,9 @@ import numpy as np
 
 from moneyness.core.levels import at_the_money, level_name, level_places
 from realtime.core.book import Book, Rows
+from realtime.core.states import ChainSlice, LevelOption, MoneynessLevel, Number, OptionColumns
 
-Number = float | None
 NAN = float("nan")
-
-
-class OptionColumns(msgspec.Struct, gc=False):
-    """One right's options, an element a strike; null for what is not known. Units as in docs/engine.md."""
-
-    ltp: list[Number]
-    bid: list[Number]
-    ask: list[Number]
-    oi: list[Number]
-    implied_volatility: list[Number]
-    delta: list[Number]
-    gamma: list[Number]
-    theta: list[Number]
-    vega: list[Number]
-
-
-class ChainSlice(msgspec.Struct, gc=False):
-    """The state of topic chain:EXCHANGE@SYMBOL:EXPIRY.
-
-    `atm_strike` is the live strike nearest to the forward (to the spot where there is no forward), and
-    `atm_implied_volatility` the mean of its call's and put's, or the one that is known.
-    """
-
-    underlying: str
-    expiry: str
-    as_of: str
-    spot: Number
-    forward: Number
-    forward_source: str | None
-    atm_strike: Number
-    atm_implied_volatility: Number
-    strikes: list[float]
-    call: OptionColumns
-    put: OptionColumns
-
-
-class LevelOption(msgspec.Struct, gc=False):
-    """An option that a level names. Null for what is not known."""
-
-    strike: float
-    ltp: Number
-    oi: Number
-    implied_volatility: Number
-    delta: Number
-    gamma: Number
-    theta: Number
-    vega: Number
-
-
-class MoneynessLevel(msgspec.Struct, gc=False):
-    """The state of topic moneyness:EXCHANGE@SYMBOL:EXPIRY:LEVEL; an option is null where no such strike is live."""
-
-    underlying: str
-    expiry: str
-    as_of: str
-    level: str
-    spot: Number
-    forward: Number
-    atm_strike: Number
-    call: LevelOption | None
-    put: LevelOption | None
-
-
 Answers = Mapping[str, Sequence[Any]]
 _QUOTED = {"ltp": "last", "bid": "bid", "ask": "ask", "oi": "oi"}  # names in the book
 _COMPUTED = ("implied_volatility", "delta", "gamma", "theta", "vega")

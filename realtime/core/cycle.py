@@ -8,16 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-import msgspec
 import numpy as np
 import orjson
 
 from realtime.core.book import Book, Chain, Rows
 from realtime.core.chain_slice import tell_chain
-from realtime.core.pricing import price_options
+from realtime.core.pricing import as_json, price_options
 from realtime.core.ticks import (
     PROCESSED,
     Contract,
@@ -181,7 +179,7 @@ class Cycle:
             if len(priced)
             else {}
         )
-        answers = _as_json(columns)
+        answers = as_json(columns)
         frame.priced += len(priced)
         greeks: list[bytes | None] = [None] * len(ticks)
         for place, answer in zip(options.tolist(), answers, strict=False):
@@ -246,15 +244,3 @@ def _joined(quotes: QuoteColumns, places: Rows, more: QuoteColumns) -> QuoteColu
         name: np.concatenate([getattr(quotes, name)[places], getattr(more, name)]) for name in QuoteColumns.__slots__
     }
     return QuoteColumns(**columns)
-
-
-def _as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
-    """Each option's answers as a JSON object; NaN becomes null."""
-    row, encode = _row_type(tuple(columns)), msgspec.json.Encoder().encode
-    return [encode(row(*values)) for values in zip(*columns.values(), strict=True)]
-
-
-@cache
-def _row_type(names: tuple[str, ...]) -> Any:
-    """A struct takes half the time of a dictionary with the same names."""
-    return msgspec.defstruct("Answer", [(name, Any) for name in names], gc=False)

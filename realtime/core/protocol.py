@@ -1,7 +1,8 @@
-"""What the server sends over a socket besides states of topics (`frames`), and why it closes one."""
+"""What the server sends over a socket, and why it closes one. States of topics are encoded by `frames`."""
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
+from typing import Any
 
 import msgspec
 
@@ -92,6 +93,23 @@ class Pong(Outgoing, frozen=True):
 
     id: RequestId
     at: int
+
+
+class Snapshot(Outgoing, frozen=True):
+    """The newest state of a topic; `seq` and `data` are null where there is none yet. Written by `frames`."""
+
+    topic: str
+    seq: str | None
+    data: Any
+
+
+class Update(Outgoing, frozen=True):
+    """A new state of a topic, and the entry of the one before it. Written by `frames`."""
+
+    topic: str
+    seq: str
+    prev: str | None
+    data: Any
 
 
 class Gap(Outgoing, frozen=True):

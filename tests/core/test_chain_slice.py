@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from realtime.core.chain_slice import ChainSlice, MoneynessLevel
+from realtime.core.states import ChainSlice, InstrumentState, MoneynessLevel
 from tests.core.test_book import EXPIRY, NOW, SPOT, Market, call, fair, published, put
 
 LATER = "2027-01-26"
@@ -128,3 +128,6 @@ def test_states_are_of_their_types():
     topics = frame.topics["NSE@NIFTY"]
     assert msgspec.json.decode(topics[CHAIN], type=ChainSlice).atm_strike == 24_100
     assert msgspec.json.decode(topics["moneyness:NSE@NIFTY:OTM1"], type=MoneynessLevel).level == "OTM1"
+    state = msgspec.json.decode(topics[call(24_100)], type=InstrumentState)
+    assert state.greeks and state.greeks["status"] == "ok"
+    assert set(msgspec.json.decode(topics[call(24_100)])) == set(InstrumentState.__struct_fields__)

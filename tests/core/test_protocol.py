@@ -15,6 +15,7 @@ from realtime.core.protocol import (
     GapReason,
     Heartbeat,
     Item,
+    Notice,
     Outgoing,
     Pong,
     Welcome,
@@ -105,6 +106,7 @@ SENT = [
         Heartbeat(at=1, sent=2, conflated=3, dropped=4, lag_ms=None),
         {"type": "heartbeat", "at": 1, "sent": 2, "conflated": 3, "dropped": 4, "lag_ms": None},
     ),
+    (Notice("margin", "why", 5), {"type": "notice", "subject": "margin", "text": "why", "at": 5}),
     (Closing(Close.GOING_AWAY, 700), {"type": "closing", "code": 1001, "reconnect_after_ms": 700}),
 ]  # fmt: skip
 

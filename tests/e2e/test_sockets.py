@@ -1,10 +1,13 @@
 """Sockets on the real server: what is asked, answered and told."""
 
 import itertools
+import json
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.e2e.conftest import succeed
 from tests.e2e.sockets import V2, Web, running_web, tell, tell_topics, token
@@ -203,3 +206,22 @@ def test_metrics_tell_of_the_sockets(web: Web, underlying: str) -> None:
         assert web.metric("signal_websocket_connections") == 1
         assert web.metric("signal_websocket_streams") >= 1
         assert web.metric("signal_websocket_sent_total") == sent + 1
+
+
+def test_the_asyncapi_document_is_served_and_says_what_is_sent(web: Web, underlying: str) -> None:
+    document = httpx.get(f"http://127.0.0.1:{web.port}/api/asyncapi.json").raise_for_status().json()
+    assert document["servers"]["this"] == {"host": f"127.0.0.1:{web.port}", "protocol": "ws"}
+    sockets = document["channels"]["sockets"]
+    assert sockets["address"] == V2 and "job:{id}" in sockets["x-topics"]
+    names = {each["name"]: name for name, each in document["components"]["messages"].items() if name != "ClientPong"}
+    with web.connect(welcome=False) as socket:
+        socket.send(type="subscribe", topics=[f"{underlying}@equity_spot", "nonsense"])
+        socket.send(type="ping", id=1)
+        socket.send(type="nonsense")
+        tell(underlying, equity_spot={"ltp": 1})
+        heard = set()
+        while not {"welcome", "ack", "snapshot", "pong", "error", "update", "heartbeat"} <= heard:
+            message = json.loads(socket.connection.recv(5))
+            schema = {"$ref": f"#/components/schemas/{names[message['type']]}", "components": document["components"]}
+            Draft202012Validator(schema).validate(message)
+            heard.add(message["type"])
