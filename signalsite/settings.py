@@ -85,7 +85,7 @@ try:
     TICK_WRITE_BACK = env.bool("TICK_WRITE_BACK", True)
     TICK_METRICS_PORT = env.int("TICK_METRICS_PORT", 0, validate=validate.Range(min=0, max=65_535))
     CHAIN_BEAT_SECONDS = env.float("CHAIN_BEAT_SECONDS", 0.25, validate=validate.Range(min=0.01))
-    CHAIN_STRIKES = env.int("CHAIN_STRIKES", 10, validate=validate.Range(min=0, max=1000))
+    CHAIN_STRIKES = env.int("CHAIN_STRIKES", 10, validate=validate.Range(min=1, max=1000))
     RAW_TICKS_LENGTH = env.int("RAW_TICKS_LENGTH", 100, validate=validate.Range(min=1))
     RAW_TICKS_EXPIRY = env.int("RAW_TICKS_EXPIRY", 3600, validate=validate.Range(min=1))
     COMPUTED_DATA_LENGTH = env.int("COMPUTED_DATA_LENGTH", 1000, validate=validate.Range(min=1))

@@ -1,7 +1,9 @@
 """Two web processes on one Redis and database: the same updates in both, and a control plane that reaches both."""
 
+import os
 import re
 import secrets
+import signal
 import time
 from collections.abc import Iterator
 
@@ -13,7 +15,7 @@ from realtime.control import ENDED, disconnect, notify
 from signalsite.foundation.errors import RedisConnectionError
 from tests.e2e.conftest import succeed
 from tests.e2e.sockets import Socket, Web, redis_client, running_web, tell, token
-from tests.e2e.test_sockets_faults import kill_valkey
+from tests.e2e.test_sockets_faults import kill_valkey, valkey_pids
 
 _MAKE = """
 import os
@@ -197,5 +199,14 @@ def test_staff_end_a_users_sockets(webs: tuple[Web, Web]) -> None:
         staff.submit(f"/admin/auth/user/{user}/change/", **details)
         assert socket.closed() == 4004 and socket.connection.close_reason == "the account was deactivated"
     with fresh() as socket:
+        pids = valkey_pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            page = staff.submit("/admin/auth/user/", action="close_sockets", _selected_action=user, index=0)
+            assert "sockets may stay open until their tokens expire" in page
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
         staff.submit(f"/admin/auth/user/{user}/delete/", post="yes")
         assert socket.closed() == 4004
