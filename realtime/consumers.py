@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 from realtime import subscriptions
 from realtime.admission import Places, origin_is_ours
-from realtime.core import messages, protocol
+from realtime.core import messages
 from realtime.core.messages import Auth, InvalidMessage, Ping, Subscribe, Unsubscribe
-from realtime.core.protocol import Close, Code
+from realtime.core.protocol import Ack, Close, Code, Error, Pong, Welcome
 from realtime.core.token_bucket import TokenBucket
 from realtime.credentials import SUBPROTOCOL, Credential, NotAuthenticated, identify, offered
 from realtime.hub import Hub
@@ -109,7 +109,7 @@ class SocketConsumer:
                 if not isinstance(message, Auth):
                     raise NotAuthenticated("the first message must be auth")
                 credential = Credential(message.token, message.ticket)
-            return await identify(credential, hub.reader)
+            return await identify(credential, hub.reader, hub.ended)
         except TimeoutError as error:
             raise Refused(Close.NOT_AUTHENTICATED, "no credential came in time") from error
         except (NotAuthenticated, InvalidMessage) as error:
@@ -147,7 +147,7 @@ async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbo
         try:
             message = messages.read(text)
         except InvalidMessage as error:
-            session.reply(protocol.error(error.request_id, Code.INVALID_MESSAGE, str(error)))
+            session.reply(Error(error.request_id, Code.INVALID_MESSAGE, str(error)))
         else:
             match message:
                 case Subscribe():
@@ -155,7 +155,7 @@ async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbo
                 case Unsubscribe():
                     subscriptions.unsubscribe(hub, session, message)
                 case Ping():
-                    session.reply(protocol.pong(message.id, int(time.time() * 1000)))
+                    session.reply(Pong(message.id, int(time.time() * 1000)))
                 case Auth():
                     await _renew(hub, session, identity, message)
         await session.settled()
@@ -164,21 +164,21 @@ async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbo
 async def _renew(hub: Hub, session: Session, identity: Identity, message: Auth) -> None:
     """A fresh token keeps the socket open for longer; it must be the same user's."""
     try:
-        fresh = await identify(Credential(message.token, message.ticket), hub.reader)
+        fresh = await identify(Credential(message.token, message.ticket), hub.reader, hub.ended)
         if fresh.user_id != identity.user_id:
             raise NotAuthenticated("the token is another user's")
     except NotAuthenticated as error:
-        session.reply(protocol.error(message.id, Code.NOT_AUTHENTICATED, str(error)))
+        session.reply(Error(message.id, Code.NOT_AUTHENTICATED, str(error)))
     except (RedisError, OSError):
-        session.reply(protocol.error(message.id, Code.UNAVAILABLE, "storage does not answer, try again"))
+        session.reply(Error(message.id, Code.UNAVAILABLE, "storage does not answer, try again"))
     else:
         session.identity = fresh
-        session.reply(protocol.ack(message.id, "auth", []))
+        session.reply(Ack(message.id, "auth"))
 
 
-def _welcome(scope: Scope) -> str:
+def _welcome(scope: Scope) -> Welcome:
     label = parse_qs(scope["query_string"].decode("latin-1")).get("client_id", [""])[0]
-    return protocol.welcome(
+    return Welcome(
         client_id=_short(label),
         heartbeat_seconds=settings.WEBSOCKET_HEARTBEAT_INTERVAL,
         max_subscriptions=settings.WEBSOCKET_MAX_SUBSCRIPTIONS,

@@ -7,10 +7,9 @@ import logging
 from collections.abc import Iterable
 
 from realtime.audience import Stream
-from realtime.core import protocol
 from realtime.core.entry_ids import parse_id
 from realtime.core.frames import BEGINNING, Frame
-from realtime.core.protocol import GapReason
+from realtime.core.protocol import Gap, GapReason
 from realtime.metrics import TOTALS
 from realtime.session import Session
 from signalsite.foundation.publisher import Bounds, StreamReader
@@ -73,7 +72,7 @@ def _tell_gap(session: Session, stream: Stream, reason: GapReason, since: str) -
             topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(name.encode())]
             for topic in topics:
                 session.mailbox.forget(topic.name)
-            session.notify(f"gap {name}", protocol.gap(name, reason, since))
+            session.notify(f"gap {name}", Gap(name, reason, since))
             for topic in topics:
                 if topic.frame is not None:
                     session.put_snapshot(topic.frame)

@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from django.conf import settings
 from redis.exceptions import RedisError
@@ -17,11 +16,13 @@ from redis.exceptions import RedisError
 from realtime import continuity
 from realtime.audience import Stream, Topic
 from realtime.core.frames import Frame
-from realtime.core.protocol import Close
+from realtime.core.protocol import Close, Outgoing
+from realtime.heartbeats import Heartbeats
 from realtime.metrics import TOTALS
 from realtime.pacing import Pacer
 from realtime.session import Session
 from realtime.topics import Feed
+from realtime.writing import write, write_soon
 from signalsite.foundation.errors import LimitExceeded
 from signalsite.foundation.publisher import Entry, StreamReader
 
@@ -36,7 +37,6 @@ MAX_STREAMS = 2_000
 LINGER_SECONDS = 10.0  # that a stream is read on for nobody
 RETRY_SECONDS = (0.1, 2.0)
 STOP_SECONDS = 1.0
-WRITE_COUNT = 100  # sockets, and then the event loop's turn: it hands over to the kernel what they were given
 
 
 class TooManyStreams(LimitExceeded):
@@ -48,11 +48,11 @@ class Hub:
         self.reader = StreamReader(url)
         self.sessions: set[Session] = set()
         self.streams: dict[str, Stream] = {}
+        self.ended: dict[int, float] = {}  # user -> when the control plane ended the user's sockets last
         self._opening: dict[str, asyncio.Task[Stream]] = {}
         self._some_stream = asyncio.Event()
-        self._pacer = Pacer(self._write_soon)
-        self._beats: deque[tuple[float, Session]] = deque()
-        self._writing: set[asyncio.Task[None]] = set()
+        self._pacer = Pacer(write_soon)
+        self._heartbeats = Heartbeats(self.sessions, self.end)
         self._looked = 0.0
         self._stopping = False
         self._reading = asyncio.create_task(self._read())
@@ -62,12 +62,19 @@ class Hub:
 
     def join(self, session: Session) -> None:
         self.sessions.add(session)
-        self._beats.append((time.monotonic() + settings.WEBSOCKET_HEARTBEAT_INTERVAL, session))
+        self._heartbeats.join(session)
 
     def leave(self, session: Session) -> None:
         for topic in list(session.subscriptions):
             self.detach(session, topic)
         self.sessions.discard(session)
+
+    def end(self, session: Session, code: Close, reason: str) -> None:
+        self.leave(session)
+        session.close_soon(code, reason)
+
+    def sessions_of(self, user_id: int) -> list[Session]:
+        return [each for each in self.sessions if each.identity is not None and each.identity.user_id == user_id]
 
     @contextlib.asynccontextmanager
     async def reading(self, feed: Feed) -> AsyncIterator[Stream]:
@@ -117,7 +124,7 @@ class Hub:
         for topic in topics:
             self.detach(session, topic)
 
-    async def close_all(self, code: Close, reason: str, last_words: list[str]) -> None:
+    async def close_all(self, code: Close, reason: str, last_words: Sequence[Outgoing]) -> None:
         """Tell every socket its last words (in turn one of them) and close it."""
         sessions = list(self.sessions)
         for session in sessions:
@@ -170,7 +177,7 @@ class Hub:
                 if not failing:
                     logger.error("the hub cannot read its streams, and tries again: %s", error)
                 failing = True
-            except Exception:
+            except Exception:  # a fault of ours in one entry: ten thousand sockets are not to fall silent for it
                 logger.exception("the hub failed, and goes on")
                 failing = True
             if failing:
@@ -193,14 +200,9 @@ class Hub:
                     self._tell(stream.topic(topic), entry_id, data, waiting)
                 stream.position = entry_id
                 if time.monotonic() - begun < LET_SEND_SECONDS:
-                    await _write(waiting)
+                    await write(waiting)
                     waiting.clear()
-        await _write(waiting)
-
-    def _write_soon(self, sessions: Iterable[Session]) -> None:
-        writing = asyncio.create_task(_write(sessions))
-        self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
+        await write(waiting)
 
     def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> None:
         before = topic.frame
@@ -223,28 +225,14 @@ class Hub:
     # --- upkeep -----------------------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        """Heartbeats, tokens that expire, streams that nobody wants."""
+        """Heartbeats, and streams that nobody wants."""
         while True:
             await asyncio.sleep(min(1.0, settings.WEBSOCKET_HEARTBEAT_INTERVAL / 2))
             try:
-                self._beat(time.monotonic())
+                self._heartbeats.beat(time.monotonic())
                 self._let_go(time.monotonic())
-            except Exception:
+            except Exception:  # a fault of ours with one socket: the others still need their heartbeats
                 logger.exception("the hub's upkeep failed, and goes on")
-
-    def _beat(self, now: float) -> None:
-        wall = time.time()
-        while self._beats and self._beats[0][0] <= now:
-            _, session = self._beats.popleft()
-            if session not in self.sessions:
-                continue
-            self._beats.append((now + settings.WEBSOCKET_HEARTBEAT_INTERVAL, session))
-            if session.identity is None:
-                continue
-            session.beat(wall)
-            if session.identity.expires_at <= wall:
-                self.leave(session)
-                session.close_soon(Close.NOT_AUTHENTICATED, "the token has expired")
 
     def _let_go(self, now: float) -> None:
         for name, stream in list(self.streams.items()):
@@ -257,11 +245,3 @@ class Hub:
         TOTALS.streams = len(self.streams)
         if not self.streams:
             self._some_stream.clear()
-
-
-async def _write(sessions: Iterable[Session]) -> None:
-    for number, session in enumerate(sessions, 1):
-        session.write()
-        if number % WRITE_COUNT == 0:
-            await asyncio.sleep(0)
-    await asyncio.sleep(0)

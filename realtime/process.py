@@ -11,8 +11,8 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime.core import protocol
-from realtime.core.protocol import Close
+from realtime.control_listener import ControlListener
+from realtime.core.protocol import Close, Closing
 from realtime.hub import Hub
 
 logger = logging.getLogger(__name__)
@@ -22,13 +22,15 @@ RECONNECT_MS = range(500, 8_500, 250)  # spread, so that not all come back at on
 SPARE_FILES = 512  # besides the sockets
 
 _hub: Hub | None = None
+_control: ControlListener | None = None
 
 
 def the_hub() -> Hub:
-    """Made when it is first asked for: it belongs to the running event loop."""
-    global _hub
+    """Made when it is first asked for, with its ear on the control plane: both belong to the running event loop."""
+    global _hub, _control
     if _hub is None:
         _hub = Hub(settings.REDIS_URL)
+        _control = ControlListener(_hub)
     return _hub
 
 
@@ -60,6 +62,8 @@ class Lifespan:
             self._servers[number] = signal.signal(number, at_signal)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if _control is not None:
+            await _control.stop()
         if _hub is not None:
             await _hub.stop()
         await send({"type": "lifespan.shutdown.complete"})
@@ -71,7 +75,7 @@ class Lifespan:
     async def _end(self, number: int) -> None:
         try:
             if _hub is not None:
-                hints = [protocol.closing(Close.GOING_AWAY, milliseconds) for milliseconds in RECONNECT_MS]
+                hints = [Closing(Close.GOING_AWAY, milliseconds) for milliseconds in RECONNECT_MS]
                 await _hub.close_all(Close.GOING_AWAY, "the server restarts: reconnect in a few seconds", hints)
         finally:
             server = self._servers[number]

@@ -10,7 +10,8 @@ import orjson
 import redis
 from django.conf import settings
 
-from realtime.core.chain_request import StrikeWindow, at_the_money, choose_expiry, options_by_expiry
+from moneyness.core.levels import at_the_money
+from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry
 from realtime.core.names import Names
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
@@ -79,7 +80,8 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     spot = next(filter(None, spots), None)
     money = spot.state["tick"].get("ltp") if spot else None
     money = None if money is None else float(money)
-    strikes = window.choose(options[chosen], money)
+    listed = sorted(options[chosen])
+    strikes = window.choose(listed, money)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
     bodies = {topic: value.body for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
     head = {
@@ -88,7 +90,7 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         "expiries": sorted(each.isoformat() for each in options),
         "at": now.astimezone(UTC).isoformat(),
         "underlying_price": money,
-        "at_the_money": at_the_money(sorted(options[chosen]), money) if money is not None else None,
+        "at_the_money": listed[at_the_money(listed, money)] if money is not None else None,
     }
     rows = []
     for strike in strikes:

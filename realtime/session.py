@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from realtime.core import protocol
 from realtime.core.frames import Frame
 from realtime.core.mailbox import Mailbox
-from realtime.core.protocol import Close
+from realtime.core.protocol import Close, Heartbeat, Outgoing
 from realtime.core.wire import unframed
 from realtime.metrics import TOTALS
 from realtime.wire import Send, frame_writer
@@ -20,9 +19,10 @@ PATIENCE_SECONDS = 2.0  # with a reader that is slow to take our last words
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is connected, and until when (seconds since the epoch)."""
+    """Who is connected, by a token of when and until when (seconds since the epoch)."""
 
     user_id: int
+    issued_at: float
     expires_at: float
 
 
@@ -57,8 +57,8 @@ class Session:
         self.mailbox.put_snapshot(frame)
         self.write()
 
-    def reply(self, text: str) -> None:
-        self.mailbox.reply(text)
+    def reply(self, message: Outgoing) -> None:
+        self.mailbox.reply(message.json())
         self.write()
 
     def reply_state(self, frame: Frame) -> None:
@@ -67,8 +67,9 @@ class Session:
         self.mailbox.reply_framed(frame.update)
         self.write()
 
-    def notify(self, subject: str, text: str) -> None:
-        self.mailbox.notify(subject, text)
+    def notify(self, subject: str, message: Outgoing) -> None:
+        """Tell of something; where one on the same subject still waits, it goes."""
+        self.mailbox.notify(subject, message.json())
         self.write()
 
     async def settled(self) -> None:
@@ -81,7 +82,7 @@ class Session:
         box = self.mailbox
         self.notify(
             "heartbeat",
-            protocol.heartbeat(
+            Heartbeat(
                 at=int(now * 1000), sent=self.sent, conflated=box.conflated, dropped=box.dropped, lag_ms=self._lag_ms
             ),
         )
@@ -94,13 +95,13 @@ class Session:
         TOTALS.dropped += self.mailbox.dropped - dropped
         self._counted = (self.mailbox.conflated, self.mailbox.dropped)
 
-    async def close(self, code: Close, reason: str, last_words: str = "") -> None:
+    async def close(self, code: Close, reason: str, last_words: Outgoing | None = None) -> None:
         """Say what is left to say, as far as the reader takes it, and close."""
         if self.closed:
             return
         with contextlib.suppress(TimeoutError, OSError):  # it is slow, or gone already
             async with asyncio.timeout(PATIENCE_SECONDS):
-                if last_words:
+                if last_words is not None:
                     self.reply(last_words)
                 while self._writer is not None:
                     await asyncio.wait([self._writer])

@@ -11,10 +11,9 @@ from django.db import DatabaseError
 from redis.exceptions import RedisError
 
 from realtime import topics
-from realtime.core import protocol
 from realtime.core.frames import Frame
 from realtime.core.messages import Subscribe, Unsubscribe
-from realtime.core.protocol import Code, Item, refused
+from realtime.core.protocol import Ack, Code, Error, Gap, Item, refused
 from realtime.hub import Hub, TooManyStreams
 from realtime.resume import Wanted, catch_up
 from realtime.session import Session
@@ -36,10 +35,10 @@ async def subscribe(hub: Hub, session: Session, reader: Reader, message: Subscri
     try:
         names = _topics(message)
     except UnknownChannel as error:
-        session.reply(protocol.error(message.id, Code.UNKNOWN_CHANNEL, str(error)))
+        session.reply(Error(message.id, Code.UNKNOWN_CHANNEL, str(error)))
         return
     except UnknownTopic as error:
-        session.reply(protocol.error(message.id, Code.UNKNOWN_TOPIC, str(error)))
+        session.reply(Error(message.id, Code.UNKNOWN_TOPIC, str(error)))
         return
     async with AsyncExitStack() as streams:
         outcomes: list[Item] = []
@@ -58,7 +57,7 @@ async def subscribe(hub: Hub, session: Session, reader: Reader, message: Subscri
             else:
                 accepted.append(outcome)
                 outcomes.append(Item(topic=name, ok=True, cadence=message.cadence))
-        session.reply(protocol.ack(message.id, "subscribe", outcomes))
+        session.reply(Ack(message.id, "subscribe", outcomes))
         await _begin(hub, session, message, accepted)
 
 
@@ -66,10 +65,10 @@ def unsubscribe(hub: Hub, session: Session, message: Unsubscribe) -> None:
     try:
         names = _topics(message)
     except (UnknownChannel, UnknownTopic) as error:
-        session.reply(protocol.error(message.id, Code.UNKNOWN_TOPIC, str(error)))
+        session.reply(Error(message.id, Code.UNKNOWN_TOPIC, str(error)))
         return
     session.reply(
-        protocol.ack(
+        Ack(
             message.id,
             "unsubscribe",
             [
@@ -123,5 +122,5 @@ async def _begin(hub: Hub, session: Session, message: Subscribe, accepted: list[
         reason = await catch_up(hub, session, hub.streams[stream], since, [Wanted(g.topic, g.feed) for g in group])
         for each in group:
             if reason is not None:
-                session.reply(protocol.gap(each.topic, reason, since))
+                session.reply(Gap(each.topic, reason, since))
             hub.attach(session, each.topic, each.feed, message.cadence, snapshot=reason is not None)

@@ -55,6 +55,7 @@ class Options:
     max_ahead: float
     max_deliveries: int
     beat: float
+    window: int  # strikes on each side of the money, of what is told of a chain
     lease: float
     maintenance: float
     quotes: float  # between writes of the newest quotes; 0: none are written
@@ -146,7 +147,7 @@ class Batches:
                 self._write(batch)
         except HANDLED_ELSEWHERE:
             raise
-        except Exception:
+        except Exception:  # some tick's doing, whatever it is: its neighbours are not to suffer
             metrics.errors.labels("handler").inc()
             if not entries:
                 raise

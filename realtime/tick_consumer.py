@@ -8,6 +8,7 @@ acknowledges them. After any doubt the consumer forgets what it held and takes i
 import logging
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from threading import Event
 
 import redis
@@ -64,7 +65,14 @@ class TickConsumer:
         self.stop = Event()
         self.owned: dict[str, Progress] = {}
         self.book = Book()
-        self.cycle = Cycle(self.book, params, beat=options.beat, max_bytes=options.max_bytes, computations=computations)
+        self.cycle = Cycle(
+            self.book,
+            params,
+            beat=options.beat,
+            window=options.window,
+            max_bytes=options.max_bytes,
+            computations=computations,
+        )
         self.group = Group(client, group, name)
         self.ownership = Ownership(client, group=group, name=name, choice=choice, seconds=options.lease)
         effects = Effects(
@@ -172,7 +180,9 @@ class TickConsumer:
         logger.info("took %s: %d instruments restored, %d entries taken over", stream, restored, claimed)
 
     def _restore(self, underlying: str) -> int:
-        return restore_underlying(self.client, self.book, self.names, underlying, register=self.options.register)
+        as_of = None if self.options.own_time else datetime.fromtimestamp(self.clock(), UTC)
+        register = self.options.register
+        return restore_underlying(self.client, self.book, self.names, underlying, register=register, as_of=as_of)
 
     def _claim(self, stream: str, idle_ms: int) -> int:
         claimed = 0

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 
+from moneyness.core.levels import UnknownLevel, parse_level
 from realtime.core.names import Names
+from realtime.core.states import ChainSlice, InstrumentState, MoneynessLevel
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
-from timeframes.core.keys import InstrumentKey, InvalidInstrumentKey, Product, parse_key
+from timeframes.core.keys import InvalidInstrumentKey, Product, parse_key
 
 
 class UnknownTopic(InvalidInput):
@@ -65,12 +67,14 @@ class Kind:
     """A kind of topics.
 
     `locate` reads a topic's text, or raises UnknownTopic. `authorise` raises Forbidden. `current` gives a state for a
-    newcomer where the stream remembers none.
+    newcomer where the stream remembers none. `pattern` and `state`, the type of a state, are for the AsyncAPI document.
     """
 
     locate: Callable[[str], Feed]
     authorise: Callable[[Reader, str], Awaitable[None]] = everyone
     current: Callable[[str], Awaitable[bytes | None]] = no_value
+    pattern: str = ""
+    state: type | None = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -87,6 +91,15 @@ def register_channel(name: str, topic_of: Callable[[str, Mapping[str, Any]], str
     _channels[name] = topic_of
 
 
+def kinds() -> dict[str, Kind]:
+    """All kinds by their patterns: `{...}` stands for what differs from topic to topic."""
+    return {kind.pattern or f"{prefix}:{{id}}": kind for prefix, kind in _kinds.items()}
+
+
+def channels() -> list[str]:
+    return sorted(_channels)
+
+
 def kind_of(topic: str) -> Kind:
     prefix, colon, _ = topic.partition(":")
     return _kinds.get(prefix if colon else "", _kinds[""])
@@ -94,7 +107,7 @@ def kind_of(topic: str) -> Kind:
 
 def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> str:
     if channel not in _channels:
-        raise UnknownChannel(f"channel {channel[:50]!r} is none of {', '.join(sorted(_channels))}")
+        raise UnknownChannel(f"channel {channel[:50]!r} is none of {', '.join(channels())}")
     return _channels[channel](instrument_key, params)
 
 
@@ -120,16 +133,31 @@ def locate_chain(topic: str) -> Feed:
     parts = topic.split(":")
     if len(parts) != 3:
         raise UnknownTopic("a chain is chain:EXCHANGE@SYMBOL:YYYY-MM-DD")
-    return output_feed(_option(parts[1], parts[2]).underlying)
+    return output_feed(_underlying(parts[1], parts[2]))
 
 
-def _option(underlying: str, expiry: str) -> InstrumentKey:
+def locate_moneyness(topic: str) -> Feed:
+    """moneyness:NSE@NIFTY:2026-12-29:ATM, or of the nearest expiry: moneyness:NSE@NIFTY:OTM2"""
+    parts = topic.split(":")
+    if len(parts) not in (3, 4):
+        raise UnknownTopic("a level is moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL, or without the date the nearest's")
     try:
-        if parse_key(underlying).product != Product.UNDERLYING:
-            raise UnknownTopic(f"{underlying!r} is not an underlying such as NSE@NIFTY")
-        return parse_key(f"{underlying}@equity_options@{expiry}@call@1")
+        parse_level(parts[-1], settings.CHAIN_STRIKES)
+    except UnknownLevel as error:
+        raise UnknownTopic(str(error)) from error
+    return output_feed(_underlying(*parts[1:-1]))
+
+
+def _underlying(text: str, expiry: str | None = None) -> str:
+    """The underlying, checked together with an expiry of its options, if one is said. Raises UnknownTopic."""
+    try:
+        if parse_key(text).product != Product.UNDERLYING:
+            raise UnknownTopic(f"{text!r} is not an underlying such as NSE@NIFTY")
+        if expiry is not None:
+            parse_key(f"{text}@equity_options@{expiry}@call@1")
     except InvalidInstrumentKey as error:
         raise UnknownTopic(f"not a chain: {error}") from error
+    return text
 
 
 def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
@@ -137,15 +165,28 @@ def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
 
 
 def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
-    underlying = str(params.get("underlying", instrument_key))
-    if "@" not in underlying:
-        underlying = f"{settings.DEFAULT_EXCHANGE}@{underlying}"
-    return f"chain:{underlying}:{params.get('expiry', '')}"
+    return f"chain:{_named(params.get('underlying', instrument_key))}:{params.get('expiry', '')}"
+
+
+def moneyness_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    """`instrument_key` is the word moneyness_greeks, which says nothing more; without `expiry`, the nearest."""
+    expiry = f":{params['expiry']}" if params.get("expiry") else ""
+    level = str(params.get("moneyness_level", "")).upper()
+    return f"moneyness:{_named(params.get('underlying', ''))}{expiry}:{level}"
+
+
+def _named(underlying: Any) -> str:
+    """A bare symbol is of the default exchange."""
+    text = str(underlying)
+    return text if "@" in text else f"{settings.DEFAULT_EXCHANGE}@{text}"
 
 
 def register_own() -> None:
-    register("", Kind(locate_instrument))
-    register("chain", Kind(locate_chain))
+    register("", Kind(locate_instrument, pattern="{instrument_key}", state=InstrumentState))
+    register("chain", Kind(locate_chain, pattern="chain:{underlying}:{expiry}", state=ChainSlice))
+    level = "moneyness:{underlying}:{expiry}:{level}"
+    register("moneyness", Kind(locate_moneyness, pattern=level, state=MoneynessLevel))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)
+    register_channel("moneyness", moneyness_channel)

@@ -87,6 +87,7 @@ try:
     TICK_WRITE_BACK = env.bool("TICK_WRITE_BACK", True)
     TICK_METRICS_PORT = env.int("TICK_METRICS_PORT", 0, validate=validate.Range(min=0, max=65_535))
     CHAIN_BEAT_SECONDS = env.float("CHAIN_BEAT_SECONDS", 0.25, validate=validate.Range(min=0.01))
+    CHAIN_STRIKES = env.int("CHAIN_STRIKES", 10, validate=validate.Range(min=1, max=1000))
     RAW_TICKS_LENGTH = env.int("RAW_TICKS_LENGTH", 100, validate=validate.Range(min=1))
     RAW_TICKS_EXPIRY = env.int("RAW_TICKS_EXPIRY", 3600, validate=validate.Range(min=1))
     COMPUTED_DATA_LENGTH = env.int("COMPUTED_DATA_LENGTH", 1000, validate=validate.Range(min=1))
@@ -197,6 +198,13 @@ CACHE_URL = CACHE_URL or REDIS_URL
 # Short, since a request may need several calls and must be answered within 5 s. A blocking read needs its own.
 REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1, "health_check_interval": 15}
 STREAM_OPTIONS = {**REDIS_OPTIONS, "socket_timeout": 5}  # reads that wait, and batches of thousands of ticks
+# Notices and ends of sockets only (realtime/control.py): what sockets show goes through streams.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL, **REDIS_OPTIONS}]},
+    }
+}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -315,6 +323,7 @@ LOGGING = {
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "httpx": {"level": "WARNING"},
+        "channels_redis": {"level": "CRITICAL"},  # a traceback a second while Redis is away; our listener says it once
         "celery.worker.strategy": {"level": "WARNING"},  # a line for each task received, and one for each done,
         "celery.app.trace": {"level": "WARNING"},  # say less than our own one a chunk
     },

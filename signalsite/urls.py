@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
+from realtime.asyncapi_views import asyncapi
 from realtime.ticket_views import TicketView
 from signalsite.health import health, ready
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("api/token", TokenObtainPairView.as_view(), name="token"),
     path("api/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/asyncapi.json", asyncapi, name="asyncapi"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/v2/", include(v2)),  # an alias; before the canonical prefix, so that reverse() gives the latter
     path("api/v2/signals/", include(v2)),

@@ -1,6 +1,25 @@
-"""How far a strike stands from the forward."""
+"""How far a strike stands from the money: as a ratio, and as a level counted in strikes.
+
+A level is a depth: strikes from the one at the money (ATM, 0), into the money where positive (ITM1, ITM2, ...), out of
+it where negative (OTM1, ...). Calls are in the money below it and puts above, so that each level names two strikes.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
 
 import numpy as np
+
+from signalsite.foundation.errors import InvalidInput
+
+_LEVEL = re.compile(r"(ITM|OTM)([1-9][0-9]{0,3})")
+
+
+class UnknownLevel(InvalidInput):
+    """The text names no level; the message says what would."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("moneyness_level", message)
 
 
 def moneyness(strike: np.ndarray, forward: np.ndarray) -> np.ndarray:
@@ -17,3 +36,40 @@ def within(values: np.ndarray, lowest: float | None, highest: float | None) -> n
     if highest is not None:
         keep &= values <= highest
     return keep
+
+
+def at_the_money(strikes: Sequence[float], price: float) -> int:
+    """The place of the nearest of ascending strikes, of which there is one at least; of two as near the lower's."""
+    place = bisect_left(strikes, price)
+    near = range(max(place - 1, 0), min(place + 1, len(strikes)))
+    return min(near, key=lambda each: abs(strikes[each] - price))
+
+
+def parse_level(text: str, deepest: int) -> int:
+    """The depth of ATM, ITMn or OTMn with n up to `deepest`. Raises UnknownLevel.
+
+    >>> parse_level("ATM", 10), parse_level("ITM2", 10), parse_level("OTM10", 10)
+    (0, 2, -10)
+    """
+    if text == "ATM":
+        return 0
+    found = _LEVEL.fullmatch(text)
+    if found is None or int(found[2]) > deepest:
+        raise UnknownLevel(
+            f"moneyness level {text[:20]!r} is none of ATM, ITM1 to ITM{deepest} and OTM1 to OTM{deepest}"
+        )
+    return int(found[2]) if found[1] == "ITM" else -int(found[2])
+
+
+def level_name(depth: int) -> str:
+    """Inverse to parse_level."""
+    return f"{'ITM' if depth > 0 else 'OTM'}{abs(depth)}" if depth else "ATM"
+
+
+def level_places(money: int, depth: int, count: int) -> tuple[int | None, int | None]:
+    """Places of the level's call and put among `count` ascending strikes, None beyond their ends.
+
+    `money`: the place at the money.
+    """
+    call, put = money - depth, money + depth
+    return (call if 0 <= call < count else None), (put if 0 <= put < count else None)

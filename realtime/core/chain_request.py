@@ -1,10 +1,10 @@
 """Which part of an option chain is asked for."""
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from moneyness.core.levels import at_the_money
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InvalidInstrumentKey, Right, parse_key
 
@@ -27,15 +27,8 @@ class StrikeWindow:
             return [strike for strike in found if self.lowest <= strike <= self.highest]
         if self.around is None or not found:
             return found
-        middle = found.index(at_the_money(found, money)) if money is not None else len(found) // 2
+        middle = at_the_money(found, money) if money is not None else len(found) // 2
         return found[max(middle - self.around, 0) : middle + self.around + 1]
-
-
-def at_the_money(strikes: list[float], money: float) -> float:
-    """The nearest of ascending strikes; of two as near the lower."""
-    place = bisect_left(strikes, money)
-    near = strikes[max(place - 1, 0) : place + 1]
-    return min(near, key=lambda strike: (abs(strike - money), strike))
 
 
 def parse_strikes(text: str) -> StrikeWindow:

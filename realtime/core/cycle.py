@@ -8,15 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-import msgspec
 import numpy as np
 import orjson
 
 from realtime.core.book import Book, Chain, Rows
-from realtime.core.pricing import price_options
+from realtime.core.chain_slice import tell_chain
+from realtime.core.pricing import as_json, price_options
 from realtime.core.ticks import (
     PROCESSED,
     Contract,
@@ -81,14 +80,23 @@ class Frame:
 
 
 class Cycle:
-    """`beat`: seconds between repricings of a chain whose underlying moves. `computations`: what else is due."""
+    """`beat`: seconds between repricings of a chain whose underlying moves. `window`: strikes on each side of the money
+    in what is told of a chain. `computations`: what else is due."""
 
     def __init__(
-        self, book: Book, params: GreeksParams, *, beat: float, max_bytes: int, computations: Mapping[str, Computation]
+        self,
+        book: Book,
+        params: GreeksParams,
+        *,
+        beat: float,
+        window: int,
+        max_bytes: int,
+        computations: Mapping[str, Computation],
     ) -> None:
         self.book = book
         self.params = params
         self.beat = beat
+        self.window = window
         self.max_bytes = max_bytes
         self.computations = computations
         self._repriced: dict[str, float] = {}
@@ -162,19 +170,22 @@ class Cycle:
         quotes = tick_quotes(ticks)
         rows, newest = book.apply(ticks, quotes)
         options = np.flatnonzero(book.group[rows] >= 0)
+        current = rows[options[newest[options]]]  # priced anew by their own ticks
         repriced = [book.live_options(chain, now) for chain in self._due(now)]
-        other = np.setdiff1d(np.concatenate(repriced), rows[options]) if repriced else np.empty(0, np.intp)
+        other = np.setdiff1d(np.concatenate(repriced), current) if repriced else np.empty(0, np.intp)
         priced = np.concatenate([rows[options], other])
-        answers = _as_json(
+        columns = (
             price_options(book, priced, _joined(quotes, options, book.quotes(other)), now, self.params)
             if len(priced)
             else {}
         )
+        answers = as_json(columns)
         frame.priced += len(priced)
         greeks: list[bytes | None] = [None] * len(ticks)
         for place, answer in zip(options.tolist(), answers, strict=False):
             greeks[place] = answer
-        as_of = f',"as_of":"{datetime.fromtimestamp(now, UTC).isoformat()}","greeks":'.encode()
+        moment = datetime.fromtimestamp(now, UTC).isoformat()
+        as_of = f',"as_of":"{moment}","greeks":'.encode()
         more = self._compute(Due(book, ticks, rows, now), frame)
         frame.ticks += ticks
         for place, (tick, is_newest) in enumerate(zip(ticks, newest.tolist(), strict=True)):
@@ -187,6 +198,13 @@ class Cycle:
         for row, answer in zip(other.tolist(), answers[len(options) :], strict=True):
             contract = book.contracts[row]
             frame.topics[contract.underlying][contract.text] = book.statements[row] + as_of + answer + b"}"
+        if repriced:
+            where = np.empty(len(book.contracts), np.intp)  # in the columns, of each row that was priced
+            where[current] = np.flatnonzero(newest[options])
+            where[other] = np.arange(len(options), len(priced))
+            for live in filter(len, repriced):
+                told = tell_chain(book, live, where[live], columns, moment, window=self.window)
+                frame.topics[book.contracts[live[0]].underlying].update(told)
 
     def _compute(self, due: Due, frame: Frame) -> list[bytes]:
         """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick."""
@@ -226,15 +244,3 @@ def _joined(quotes: QuoteColumns, places: Rows, more: QuoteColumns) -> QuoteColu
         name: np.concatenate([getattr(quotes, name)[places], getattr(more, name)]) for name in QuoteColumns.__slots__
     }
     return QuoteColumns(**columns)
-
-
-def _as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
-    """Each option's answers as a JSON object; NaN becomes null."""
-    row, encode = _row_type(tuple(columns)), msgspec.json.Encoder().encode
-    return [encode(row(*values)) for values in zip(*columns.values(), strict=True)]
-
-
-@cache
-def _row_type(names: tuple[str, ...]) -> Any:
-    """A struct takes half the time of a dictionary with the same names."""
-    return msgspec.defstruct("Answer", [(name, Any) for name in names], gc=False)

@@ -46,6 +46,8 @@ class Subscribe(msgspec.Struct, tag="subscribe", frozen=True, forbid_unknown_fie
 
 
 class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """No more of these, named as they were subscribed to."""
+
     topics: list[str] = []
     channel: str = ""
     instrument_key: str = ""
@@ -54,16 +56,18 @@ class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True, forbid_unknown
 
 
 class Ping(msgspec.Struct, tag="ping", frozen=True, forbid_unknown_fields=True):
+    """Is the server there, and what time is it?"""
+
     id: RequestId = None
 
 
-class Pong(msgspec.Struct, tag="pong", frozen=True):
+class ClientPong(msgspec.Struct, tag="pong", frozen=True):
     """Answers nothing of ours; accepted, since clients of v1 send it."""
 
     id: RequestId = None
 
 
-Incoming = Auth | Subscribe | Unsubscribe | Ping | Pong
+Incoming = Auth | Subscribe | Unsubscribe | Ping | ClientPong
 _decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
 
 

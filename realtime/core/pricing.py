@@ -1,10 +1,12 @@
 """Greeks from the book: the forwards of the live chain, then one engine call for everything that is due."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from realtime.core.book import Book, Chain, Floats, Group, Rows
@@ -184,3 +186,15 @@ def _parity(book: Book, group: Group, now: float, params: GreeksParams) -> Parit
         call_volume=both.volume[:n],
         put_volume=both.volume[n:],
     )
+
+
+def as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
+    """Each option's answers as a JSON object; NaN becomes null."""
+    row, encode = _row_type(tuple(columns)), msgspec.json.Encoder().encode
+    return [encode(row(*values)) for values in zip(*columns.values(), strict=True)]
+
+
+@cache
+def _row_type(names: tuple[str, ...]) -> Any:
+    """A struct takes half the time of a dictionary with the same names."""
+    return msgspec.defstruct("Answer", [(name, Any) for name in names], gc=False)

@@ -1,4 +1,4 @@
-"""What the server sends over a socket besides states of topics (`frames`), and why it closes one."""
+"""What the server sends over a socket, and why it closes one. States of topics are encoded by `frames`."""
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from realtime.core.messages import RequestId
+from realtime.core.messages import CADENCE_SECONDS, RequestId
 
 
 class Close(IntEnum):
@@ -16,6 +16,7 @@ class Close(IntEnum):
     INTERNAL_ERROR = 1011
     NOT_AUTHENTICATED = 4001  # no valid token or ticket in time, or the token has expired
     FOREIGN_ORIGIN = 4003
+    ENDED = 4004  # staff or a change of the account ended the user's sockets
     TOO_FAST = 4008  # more messages a second than allowed
     TOO_MANY = 4009  # connections of this process, or of this user
     TOO_LARGE = 4010  # a frame over the limit
@@ -55,42 +56,91 @@ def refused(topic: str, code: Code, detail: str) -> Item:
     return Item(topic=topic[:200], ok=False, code=code, detail=detail)
 
 
-def welcome(*, client_id: str, heartbeat_seconds: float, max_subscriptions: int) -> str:
-    return _text(
-        type="welcome",
-        client_id=client_id,
-        heartbeat_seconds=heartbeat_seconds,
-        max_subscriptions=max_subscriptions,
-        cadences=["raw", "100ms", "1s"],
-    )
+class Outgoing(msgspec.Struct, frozen=True, tag=str.lower):
+    """A message of ours: an object with its name as `type`."""
+
+    def json(self) -> str:
+        return msgspec.json.encode(self).decode()
 
 
-def ack(request_id: RequestId, request: str, items: Sequence[Item]) -> str:
-    return _text(type="ack", id=request_id, request=request, items=items)
+class Welcome(Outgoing, frozen=True, kw_only=True):
+    """The socket is open and its user known."""
+
+    client_id: str
+    heartbeat_seconds: float
+    max_subscriptions: int
+    cadences: tuple[str, ...] = ("raw", *CADENCE_SECONDS)
 
 
-def error(request_id: RequestId, code: Code, detail: str) -> str:
-    return _text(type="error", id=request_id, code=code, detail=detail)
+class Ack(Outgoing, frozen=True):
+    """What came of a request, topic by topic."""
+
+    id: RequestId
+    request: str
+    items: Sequence[Item] = ()
 
 
-def pong(request_id: RequestId, milliseconds: int) -> str:
-    return _text(type="pong", id=request_id, at=milliseconds)
+class Error(Outgoing, frozen=True):
+    """A request as a whole was not understood."""
+
+    id: RequestId
+    code: Code
+    detail: str
 
 
-def gap(topic: str, reason: GapReason, since: str | None) -> str:
+class Pong(Outgoing, frozen=True):
+    """`at`: milliseconds since the epoch."""
+
+    id: RequestId
+    at: int
+
+
+class Snapshot(Outgoing, frozen=True):
+    """The newest state of a topic; `seq` and `data` are null where there is none yet. Written by `frames`."""
+
+    topic: str
+    seq: str | None
+    data: Any
+
+
+class Update(Outgoing, frozen=True):
+    """A new state of a topic, and the entry of the one before it. Written by `frames`."""
+
+    topic: str
+    seq: str
+    prev: str | None
+    data: Any
+
+
+class Gap(Outgoing, frozen=True):
     """Updates of the topic (or wildcard) after the entry `since` may be missing; a snapshot follows where there is
     one."""
-    return _text(type="gap", topic=topic, reason=reason, since=since)
+
+    topic: str
+    reason: GapReason
+    since: str | None
 
 
-def heartbeat(*, at: int, sent: int, conflated: int, dropped: int, lag_ms: int | None) -> str:
+class Heartbeat(Outgoing, frozen=True, kw_only=True):
     """Totals of the socket. `lag_ms`: from an entry's ID to its sending, the longest since the last heartbeat."""
-    return _text(type="heartbeat", at=at, sent=sent, conflated=conflated, dropped=dropped, lag_ms=lag_ms)
+
+    at: int
+    sent: int
+    conflated: int
+    dropped: int
+    lag_ms: int | None
 
 
-def closing(code: Close, reconnect_after_ms: int) -> str:
-    return _text(type="closing", code=int(code), reconnect_after_ms=reconnect_after_ms)
+class Notice(Outgoing, frozen=True):
+    """Something that this user is to know. `at`: milliseconds since the epoch."""
+
+    subject: str
+    text: str
+    at: int
 
 
-def _text(**fields: Any) -> str:
-    return msgspec.json.encode(fields).decode()
+class Closing(Outgoing, frozen=True):
+    """The server ends the socket at once: reconnect after so long."""
+
+    code: Close
+    reconnect_after_ms: int

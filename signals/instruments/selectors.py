@@ -64,3 +64,9 @@ def chain_columns(options: QuerySet[Instrument]) -> tuple[list[str], list[str], 
     rows = list(options.values_list("key", "underlying_id", "expiry", "strike"))
     keys, underlyings, expiries, strikes = zip(*rows, strict=True) if rows else ((), (), (), ())
     return list(keys), list(underlyings), list(expiries), np.array(strikes, dtype=np.float64)
+
+
+def live_futures(underlying: str, as_of: datetime) -> list[str]:
+    """Keys of the underlying's futures that have not expired."""
+    found = Instrument.objects.filter(underlying=underlying, product__endswith="_futures", expires_at__gt=as_of)
+    return list(found.values_list("key", flat=True))

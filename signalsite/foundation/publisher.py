@@ -105,6 +105,11 @@ class StreamReader:
         """Read a key and remove it: whoever comes second finds nothing."""
         return cast(bytes | None, await self._redis.getdel(key))
 
+    async def scores(self, key: str) -> dict[str, float]:
+        """A sorted set, whole."""
+        found = cast(list[tuple[bytes, float]], await self._redis.zrange(key, 0, -1, withscores=True))
+        return {member.decode(): score for member, score in found}
+
 
 def _entries(entries: Collection[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
     return [(entry_id.decode(), fields) for entry_id, fields in entries]

@@ -34,7 +34,7 @@ class Market:
         self.book = Book()
         self.book.add_underlying("NSE@NIFTY", Terms(SPOT, VIX, black76, 0.0))
         self.book.add_underlying("NSE@INDIAVIX", Terms(VIX, "", False, 0.0))
-        self.cycle = Cycle(self.book, params, beat=0.25, max_bytes=1000, computations=computations or {})
+        self.cycle = Cycle(self.book, params, beat=0.25, window=2, max_bytes=1000, computations=computations or {})
         self.number = 0
 
     def entry(self, key, ltp, at=NOW, **more):

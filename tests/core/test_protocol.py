@@ -4,9 +4,23 @@ import json
 
 import pytest
 
-from realtime.core import protocol
-from realtime.core.messages import Auth, InvalidMessage, Ping, Pong, Subscribe, Unsubscribe, read
-from realtime.core.protocol import Close, Code, GapReason, Item
+from realtime.core.messages import Auth, ClientPong, InvalidMessage, Ping, Subscribe, Unsubscribe, read
+from realtime.core.protocol import (
+    Ack,
+    Close,
+    Closing,
+    Code,
+    Error,
+    Gap,
+    GapReason,
+    Heartbeat,
+    Item,
+    Notice,
+    Outgoing,
+    Pong,
+    Welcome,
+    refused,
+)
 from realtime.core.token_bucket import TokenBucket
 
 MESSAGES = [
@@ -14,7 +28,7 @@ MESSAGES = [
     ('{"type":"auth","ticket":"t","id":1}', Auth(ticket="t", id=1)),
     ('{"type":"ping"}', Ping()),
     ('{"type":"ping","id":"x"}', Ping(id="x")),
-    ('{"type":"pong","whatever":1}', Pong()),
+    ('{"type":"pong","whatever":1}', ClientPong()),
     ('{"type":"subscribe","topics":["A@B"],"id":7}', Subscribe(topics=["A@B"], id=7)),
     (
         '{"type":"subscribe","topics":["A@B"],"cadence":"1s","resume_from":"12-3"}',
@@ -74,31 +88,32 @@ def test_resume_points_are_for_all_topics_or_for_each() -> None:
 
 SENT = [
     (
-        protocol.welcome(client_id="me", heartbeat_seconds=30, max_subscriptions=5),
+        Welcome(client_id="me", heartbeat_seconds=30, max_subscriptions=5),
         {"type": "welcome", "client_id": "me", "heartbeat_seconds": 30, "max_subscriptions": 5,
          "cadences": ["raw", "100ms", "1s"]},
     ),
     (
-        protocol.ack(3, "subscribe", [Item(topic="a", ok=True, cadence="raw"),
-                                      protocol.refused("b" * 999, Code.UNKNOWN_TOPIC, "why")]),
+        Ack(3, "subscribe", [Item(topic="a", ok=True, cadence="raw"),
+                                      refused("b" * 999, Code.UNKNOWN_TOPIC, "why")]),
         {"type": "ack", "id": 3, "request": "subscribe", "items": [
             {"topic": "a", "ok": True, "cadence": "raw"},
             {"topic": "b" * 200, "ok": False, "code": "unknown_topic", "detail": "why"}]},
     ),
-    (protocol.error(None, Code.FORBIDDEN, "no"), {"type": "error", "id": None, "code": "forbidden", "detail": "no"}),
-    (protocol.pong("x", 5), {"type": "pong", "id": "x", "at": 5}),
-    (protocol.gap("a", GapReason.TRIMMED, "1-0"), {"type": "gap", "topic": "a", "reason": "trimmed", "since": "1-0"}),
+    (Error(None, Code.FORBIDDEN, "no"), {"type": "error", "id": None, "code": "forbidden", "detail": "no"}),
+    (Pong("x", 5), {"type": "pong", "id": "x", "at": 5}),
+    (Gap("a", GapReason.TRIMMED, "1-0"), {"type": "gap", "topic": "a", "reason": "trimmed", "since": "1-0"}),
     (
-        protocol.heartbeat(at=1, sent=2, conflated=3, dropped=4, lag_ms=None),
+        Heartbeat(at=1, sent=2, conflated=3, dropped=4, lag_ms=None),
         {"type": "heartbeat", "at": 1, "sent": 2, "conflated": 3, "dropped": 4, "lag_ms": None},
     ),
-    (protocol.closing(Close.GOING_AWAY, 700), {"type": "closing", "code": 1001, "reconnect_after_ms": 700}),
+    (Notice("margin", "why", 5), {"type": "notice", "subject": "margin", "text": "why", "at": 5}),
+    (Closing(Close.GOING_AWAY, 700), {"type": "closing", "code": 1001, "reconnect_after_ms": 700}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "meaning"), SENT)
-def test_each_answer(text: str, meaning: dict[str, object]) -> None:
-    assert json.loads(text) == meaning
+@pytest.mark.parametrize(("message", "meaning"), SENT)
+def test_each_answer(message: Outgoing, meaning: dict[str, object]) -> None:
+    assert json.loads(message.json()) == meaning
 
 
 def test_a_bucket_gives_its_burst_at_once_and_its_rate_in_the_long_run() -> None:

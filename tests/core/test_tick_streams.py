@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.core.chain_request import StrikeWindow, at_the_money, choose_expiry, options_by_expiry, parse_strikes
+from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry, parse_strikes
 from realtime.core.entry_ids import after, format_id, parse_id
 from realtime.core.names import Names
 from realtime.core.progress import Progress
@@ -125,7 +125,6 @@ def test_strikes_around_the_money(text, money, chosen):
 
 def test_no_strikes_give_none():
     assert StrikeWindow().choose([], 100.0) == []
-    assert at_the_money([100.0, 105.0], 200.0) == 105.0
 
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1001", "1:b"])

@@ -1,10 +1,13 @@
 """Sockets on the real server: what is asked, answered and told."""
 
 import itertools
+import json
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.e2e.conftest import succeed
 from tests.e2e.sockets import V2, Web, running_web, tell, tell_topics, token
@@ -80,10 +83,18 @@ def test_the_seeds_own_message(web: Web, underlying: str) -> None:
         assert socket.next("snapshot")["data"] == {"atm": 1}
         socket.send(
             type="subscribe",
-            channel="nonsense",
+            channel="moneyness",
             instrument_key="moneyness_greeks",
-            params={"underlying": "NIFTY", "moneyness_level": "ATM"},
+            params={"underlying": underlying, "moneyness_level": "atm"},
         )
+        assert socket.next("ack")["items"] == [{"topic": f"moneyness:{underlying}:ATM", "ok": True, "cadence": "raw"}]
+        assert socket.next("snapshot")["data"] is None
+        tell_topics(underlying, {f"moneyness:{underlying}:ATM": {"call": {"delta": 0.5}}})
+        assert socket.next("update")["data"] == {"call": {"delta": 0.5}}
+        socket.send(type="subscribe", channel="moneyness", params={"underlying": "NIFTY", "moneyness_level": "ITM0"})
+        item = socket.next("ack")["items"][0]
+        assert item["code"] == "unknown_topic" and "ITM1 to ITM10" in item["detail"]
+        socket.send(type="subscribe", channel="nonsense")
         assert socket.next("error")["code"] == "unknown_channel"
 
 
@@ -195,3 +206,22 @@ def test_metrics_tell_of_the_sockets(web: Web, underlying: str) -> None:
         assert web.metric("signal_websocket_connections") == 1
         assert web.metric("signal_websocket_streams") >= 1
         assert web.metric("signal_websocket_sent_total") == sent + 1
+
+
+def test_the_asyncapi_document_is_served_and_says_what_is_sent(web: Web, underlying: str) -> None:
+    document = httpx.get(f"http://127.0.0.1:{web.port}/api/asyncapi.json").raise_for_status().json()
+    assert document["servers"]["this"] == {"host": f"127.0.0.1:{web.port}", "protocol": "ws"}
+    sockets = document["channels"]["sockets"]
+    assert sockets["address"] == V2 and "job:{id}" in sockets["x-topics"]
+    names = {each["name"]: name for name, each in document["components"]["messages"].items() if name != "ClientPong"}
+    with web.connect(welcome=False) as socket:
+        socket.send(type="subscribe", topics=[f"{underlying}@equity_spot", "nonsense"])
+        socket.send(type="ping", id=1)
+        socket.send(type="nonsense")
+        tell(underlying, equity_spot={"ltp": 1})
+        heard = set()
+        while not {"welcome", "ack", "snapshot", "pong", "error", "update", "heartbeat"} <= heard:
+            message = json.loads(socket.connection.recv(5))
+            schema = {"$ref": f"#/components/schemas/{names[message['type']]}", "components": document["components"]}
+            Draft202012Validator(schema).validate(message)
+            heard.add(message["type"])

@@ -62,20 +62,23 @@ class Live:
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(places.redis_url(self.state), decode_responses=True)
 
-    def rows(self, query: str):
+    def connect(self) -> psycopg.Connection:
         settings = places.database(self.state)
-        with psycopg.connect(
+        return psycopg.connect(
             host=settings["HOST"], port=settings["PORT"], user=settings["USER"], dbname=settings["NAME"]
-        ) as connection:
+        )
+
+    def rows(self, query: str):
+        with self.connect() as connection:
             return connection.execute(query).fetchall()
+
+    def execute(self, statement: str) -> None:
+        with self.connect() as connection:
+            connection.execute(statement)
 
     def empty(self) -> None:
         self.redis.flushall()
-        settings = places.database(self.state)
-        with psycopg.connect(
-            host=settings["HOST"], port=settings["PORT"], user=settings["USER"], dbname=settings["NAME"]
-        ) as connection:
-            connection.execute("TRUNCATE ticks, backtest_ticks, timeframes_quote")
+        self.execute("TRUNCATE ticks, backtest_ticks, timeframes_quote")
 
     @contextmanager
     def consumer(self, *arguments: str, script: str = "", **more: str):

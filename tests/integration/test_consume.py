@@ -78,7 +78,17 @@ def test_ticks_are_kept_priced_and_told_of(live, one_field):
         topic: entry_id for entry_id, fields in live.redis.xrange("signal_output_stream:NSE@NIFTY") for topic in fields
     }
     assert topics == live.redis.hgetall("latest_seq:NSE@NIFTY")
-    assert topics.keys() == {fields["instrument_key"] for _, fields in made if "VIX" not in fields["instrument_key"]}
+    instruments = {topic for topic in topics if ":" not in topic}
+    assert instruments == {fields["instrument_key"] for _, fields in made if "VIX" not in fields["instrument_key"]}
+    levels = [f"{side}{depth}" for side in ("ITM", "OTM") for depth in (1, 2)]
+    assert topics.keys() - instruments == {
+        f"chain:NSE@NIFTY:{EXPIRY}",
+        *(f"moneyness:NSE@NIFTY:{when}{level}" for when in ("", f"{EXPIRY}:") for level in ["ATM", *levels]),
+    }
+    atm = orjson.loads(live.redis.hget("latest:NSE@NIFTY", "moneyness:NSE@NIFTY:ATM"))
+    assert (atm["atm_strike"], atm["call"]["strike"]) == (24_000, 24_000)
+    sliced = orjson.loads(live.redis.hget("latest:NSE@NIFTY", f"chain:NSE@NIFTY:{EXPIRY}"))
+    assert sliced["call"]["delta"][sliced["strikes"].index(24_000)] == state["greeks"]["delta"]
     assert live.rows("SELECT count(*) FROM timeframes_quote WHERE source = 'stream'") == [(len(made),)]
 
 
@@ -192,6 +202,44 @@ def test_redis_goes_and_comes_back(live, flushed):
         assert consumer.poll() is None
     assert live.stored() == 2 * len(chain())
     assert not live.dead()
+
+
+@pytest.mark.parametrize("known", ["latest", "quotes", "settlement"])
+def test_a_new_consumer_knows_the_market_of_the_one_before(live, known):
+    """From Redis; when that was flushed, from PostgreSQL's quotes."""
+    future = f"NSE@NIFTY@equity_futures@{EXPIRY}"
+    at = time.time() - 5
+    before = [tick(ltt=at), tick("NSE@INDIAVIX@equity_spot", 13.5, ltt=at), tick(future, 24_130.0, ltt=at)]
+    live.publish(before)
+    with live.consumer():
+        live.drain()
+    if known != "latest":
+        live.redis.flushall()
+    if known == "settlement":
+        live.execute("UPDATE timeframes_quote SET settle = last, last = NULL, source = 'day'")
+    quotes = live.rows("SELECT * FROM timeframes_quote ORDER BY 1")
+    live.publish([option(24_000, "call", ltp=400.0)])
+    with live.consumer("--write-back", "off"):
+        live.drain()
+    key = f"NSE@NIFTY@equity_options@{EXPIRY}@call@24000"
+    greeks = orjson.loads(live.redis.hget("latest:NSE@NIFTY", key))["greeks"]
+    assert (greeks["status"], greeks["underlying_price"], greeks["underlying_restored"]) == ("ok", 24_000, True)
+    assert 5 <= greeks["underlying_age_seconds"] < 60 and 5 <= greeks["volatility_index_age_seconds"] < 60
+    assert (greeks["volatility_index"], greeks["forward_source"], greeks["forward"]) == (0.135, "future", 24_130)
+    assert live.rows("SELECT * FROM timeframes_quote WHERE instrument_key NOT LIKE '%@call@%' ORDER BY 1") == quotes
+
+
+def test_a_back_test_does_not_know_the_market_of_today(live):
+    live.publish([tick(), tick("NSE@INDIAVIX@equity_spot", 13.5)])
+    with live.consumer():
+        live.drain()
+    live.redis.flushall()
+    live.publish([option(24_000, "call", ltp=400.0)])
+    with live.consumer("--clock=tick"):
+        live.drain(group="backtest")
+    key = f"NSE@NIFTY@equity_options@{EXPIRY}@call@24000"
+    greeks = orjson.loads(live.redis.hget("backtest:latest:NSE@NIFTY", key))["greeks"]
+    assert (greeks["status"], greeks["underlying_price"]) == ("no_underlying", None)
 
 
 def _answers(live) -> bool:

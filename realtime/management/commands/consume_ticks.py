@@ -92,6 +92,7 @@ def live_options(*, own_time: bool) -> Options:
         max_ahead=settings.TICK_MAX_AHEAD_SECONDS,
         max_deliveries=settings.TICK_MAX_DELIVERIES,
         beat=settings.CHAIN_BEAT_SECONDS,
+        window=settings.CHAIN_STRIKES,
         lease=settings.TICK_LEASE_SECONDS,
         maintenance=2.0,
         quotes=0.0 if own_time else settings.TICK_QUOTE_SECONDS,

@@ -1,0 +1,65 @@
+"""Users as staff see them: what ends an account's rights ends its sockets too."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from realtime.control import disconnect
+from signalsite.foundation.errors import RedisConnectionError
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class SocketUserAdmin(UserAdmin):
+    """A token is checked by its signature only, so that sockets would outlive what it stands for."""
+
+    actions = ["close_sockets"]
+
+    @admin.action(description="Close the sockets of selected users", permissions=["change"])
+    def close_sockets(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        if _close(request, queryset.values_list("pk", flat=True), "closed by staff"):
+            self.message_user(request, "Their sockets are closed; it takes a new token to open others.")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            transaction.on_commit(partial(_close, request, [obj.pk], "the account was deactivated"))
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        transaction.on_commit(partial(_close, request, [obj.pk], "the account was deleted"))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        gone = list(queryset.values_list("pk", flat=True))
+        super().delete_queryset(request, queryset)
+        transaction.on_commit(partial(_close, request, gone, "the account was deleted"))
+
+    @method_decorator(sensitive_post_parameters())
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        before = self.get_object(request, id)
+        response = super().user_change_password(request, id, form_url)
+        after = self.get_object(request, id)
+        if before and after and before.password != after.password:
+            _close(request, [after.pk], "the password was changed")
+        return response
+
+
+def _close(request: HttpRequest, users: Iterable[int], reason: str) -> bool:
+    """What was done to the account stands, whether or not its sockets could be told."""
+    try:
+        for user in users:
+            disconnect(user, reason)
+    except RedisConnectionError as error:
+        messages.error(request, f"{error}: sockets may stay open until their tokens expire. Try the action on users.")
+        return False
+    return True

@@ -1,0 +1,72 @@
+"""Topics and channels: where each is found, and what is said of those that are none."""
+
+import pytest
+
+from realtime import topics
+from realtime.topics import UnknownChannel, UnknownTopic, kind_of, topic_of
+
+topics.register_own()
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "NSE@NIFTY@equity_spot",
+        "NSE@NIFTY@equity_options@2026-12-29@call@23500",
+        "chain:NSE@NIFTY:2026-12-29",
+        "moneyness:NSE@NIFTY:2026-12-29:ATM",
+        "moneyness:NSE@NIFTY:ITM10",
+        "moneyness:NSE@NIFTY:OTM1",
+    ],
+)
+def test_a_topic_is_found_in_its_underlyings_stream(topic):
+    feed = kind_of(topic).locate(topic)
+    assert feed.stream == "signal_output_stream:NSE@NIFTY"
+    assert feed.hashes == ("latest:NSE@NIFTY", "latest_seq:NSE@NIFTY")
+    assert not feed.wildcard
+
+
+@pytest.mark.parametrize(
+    ("topic", "part"),
+    [
+        ("nonsense", "a key is"),
+        ("chain:NSE@NIFTY", "chain:EXCHANGE@SYMBOL:YYYY-MM-DD"),
+        ("chain:NSE@NIFTY:soon", "YYYY-MM-DD"),
+        ("chain:NSE@NIFTY@equity_spot:2026-12-29", "such as NSE@NIFTY"),
+        ("moneyness:", "moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL"),
+        ("moneyness:NSE@NIFTY:2026-12-29:ATM:1", "moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL"),
+        ("moneyness:NSE@NIFTY:", "ATM, ITM1 to ITM10 and OTM1 to OTM10"),
+        ("moneyness:NSE@NIFTY:atm", "ATM, ITM1 to ITM10 and OTM1 to OTM10"),
+        ("moneyness:NSE@NIFTY:2026-12-29:OTM11", "OTM1 to OTM10"),
+        ("moneyness:NSE@NIFTY:soon:ATM", "YYYY-MM-DD"),
+        ("moneyness:BTC/USDT:ATM", "such as NSE@NIFTY"),
+        ("moneyness:nse@nifty:ATM", "capital letters"),
+    ],
+)
+def test_what_is_no_topic_is_told_what_would_be_one(topic, part):
+    with pytest.raises(UnknownTopic) as caught:
+        kind_of(topic).locate(topic)
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("channel", "params", "topic"),
+    [
+        ("moneyness", {"underlying": "NIFTY", "moneyness_level": "ATM"}, "moneyness:NSE@NIFTY:ATM"),
+        ("moneyness", {"underlying": "SIM@NIFTY", "moneyness_level": "otm2"}, "moneyness:SIM@NIFTY:OTM2"),
+        (
+            "moneyness",
+            {"underlying": "NIFTY", "moneyness_level": "itm1", "expiry": "2026-12-29"},
+            "moneyness:NSE@NIFTY:2026-12-29:ITM1",
+        ),
+        ("chain", {"underlying": "NIFTY", "expiry": "2026-12-29"}, "chain:NSE@NIFTY:2026-12-29"),
+        ("greeks", {}, "moneyness_greeks"),
+    ],
+)
+def test_a_channel_names_a_topic(channel, params, topic):
+    assert topic_of(channel, "moneyness_greeks", params) == topic
+
+
+def test_an_unknown_channel_is_told_which_there_are():
+    with pytest.raises(UnknownChannel, match=r"none of chain, greeks, (job, )?moneyness, ticks"):
+        topic_of("nonsense", "", {})
