@@ -21,19 +21,19 @@ from realtime.core.cycle import Computation, Cycle
 from realtime.core.names import Names
 from realtime.core.progress import Progress
 from realtime.effects import Effects
+from realtime.hearing import Hearing
 from realtime.ownership import LeaseLost, Ownership
 from realtime.restore import restore_underlying
-from realtime.streams import Group, Redis, StreamEntry, runs, tail, trim
+from realtime.streams import Group, Redis, StreamEntry, runs, trim
 from realtime.tick_batches import BACKOFF, Batches, Options
 from realtime.tick_store import UNAVAILABLE, store_quotes
 from signals.greeks.core.conventions import GreeksParams
-from timeframes.core.tick_stream import tick_stream, underlying_of
+from timeframes.core.tick_stream import underlying_of
 from timeframes.models import AbstractTick
 
 logger = logging.getLogger(__name__)
 
 REDELIVER_SECONDS = 1.0
-HEARD_AGAIN_SECONDS = 10.0
 SUSPICIOUS = 3  # delivered so often, an entry is handled alone: it may be what kills its consumers
 FORGOTTEN_CONSUMER_MS = 3_600_000
 
@@ -94,8 +94,8 @@ class TickConsumer:
             stop=self.stop,
             clock=clock,
         )
+        self.hearing = Hearing(client, self.book, self._restore)
         self._to_give_back: list[str] = []
-        self._tails: dict[str, str] = {}
         self._due = dict.fromkeys(("settle", "maintain", "quotes", "redeliver"), 0.0)
 
     def run(self) -> None:
@@ -130,7 +130,7 @@ class TickConsumer:
             self._redeliver()
         if self.options.quotes and self._is_due("quotes", self.options.quotes):
             self.batches.patiently(lambda: store_quotes(self.book))
-        self._hear_others()
+        self._hear()
         batch = self.batches.compute(self._read()) if self.owned else None
         self.batches.finish()
         if self._is_due("settle", self.options.lease / 3):
@@ -210,24 +210,12 @@ class TickConsumer:
             if self.group.pending(stream, 0, 1):
                 self.batches.failed.add(stream)
 
-    def _hear_others(self) -> None:
-        """Volatility indices whose streams others own are heard too: every chain needs them."""
-        chains = (self.book.chains.get(underlying_of(stream)) for stream in self.owned)
-        indices = {chain.terms.volatility_index_key for chain in chains if chain}
-        wanted = {tick_stream(key.rpartition("@")[0]) for key in indices if key} - self.owned.keys()
-        for stream in wanted - self._tails.keys():
-            restored = self._restore(underlying_of(stream))
-            now = self.client.time()[0]
-            self._tails[stream] = f"{int((now - HEARD_AGAIN_SECONDS) * 1000)}-0"
-            logger.info("hearing %s: %d instruments restored", stream, restored)
-        for stream in self._tails.keys() - wanted:
-            del self._tails[stream]
-        heard = tail(self.client, self._tails)
-        if not heard:
-            return
-        decoded = self.cycle.decode(heard, self.clock() + self.options.max_ahead)
-        unknown = self.batches.prepare(decoded.ticks)
-        self.cycle.hear([tick for tick in decoded.ticks if tick.contract.text not in unknown])
+    def _hear(self) -> None:
+        heard = self.hearing.read(self.owned)
+        if heard:
+            decoded = self.cycle.decode(heard, self.clock() + self.options.max_ahead)
+            unknown = self.batches.prepare(decoded.ticks)
+            self.cycle.hear([tick for tick in decoded.ticks if tick.contract.text not in unknown])
 
     def _maintain(self) -> None:
         for stream, progress in self.owned.items():
@@ -246,7 +234,9 @@ class TickConsumer:
 
     def _patience(self) -> int:
         """Milliseconds to wait for an entry: until the next chain is due, the leases are, or others may have spoken."""
-        seconds = min(0.05 if self._tails else 1.0, self.options.lease / 3, self.cycle.next_beat() - self.clock())
+        seconds = min(
+            0.05 if self.hearing.positions else 1.0, self.options.lease / 3, self.cycle.next_beat() - self.clock()
+        )
         return max(int(seconds * 1000), 1)
 
     def _is_due(self, what: str, every: float) -> bool:
