@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from moneyness.core.levels import at_the_money, level_name, level_places
-from realtime.core.book import Book, Rows
+from realtime.core.book import Book, Floats, Rows
 from realtime.core.states import ChainSlice, LevelOption, MoneynessLevel, Number, OptionColumns
 
 NAN = float("nan")
@@ -29,31 +29,42 @@ def tell_chain(
     `places`: where in the columns `answers` (realtime.core.pricing) each of `rows` is found. `window`: strikes on each
     side of the money. Levels are told of the nearest expiry without its date too.
     """
-    group = book.group[rows]
-    numbers = sorted(np.unique(group).tolist(), key=lambda number: book.groups[number].expiry)
-    for number in numbers:
-        mine = group == number
-        found = _slice(book, book.groups[number].expiry.isoformat(), rows[mine], places[mine], answers, as_of, window)
+    group, strike = book.group[rows], book.strike[rows]
+    order = np.lexsort((strike, group))
+    group, strike, rows, places = group[order], strike[order], rows[order], places[order]
+    begins = np.flatnonzero(np.diff(group, prepend=-1)).tolist()
+    expiries = [book.groups[number].expiry for number in group[begins].tolist()]
+    nearest = min(expiries)
+    for expiry, begin, end in zip(expiries, begins, [*begins[1:], len(rows)], strict=True):
+        own = slice(begin, end)
+        found = _slice(book, expiry.isoformat(), strike[own], rows[own], places[own], answers, as_of, window)
         yield f"chain:{found.underlying}:{found.expiry}", _encode(found)
+        of_any, of_nearest = f"moneyness:{found.underlying}:{found.expiry}:", f"moneyness:{found.underlying}:"
         for level in _levels(found, window):
             state = _encode(level)
-            yield f"moneyness:{found.underlying}:{found.expiry}:{level.level}", state
-            if number == numbers[0]:
-                yield f"moneyness:{found.underlying}:{level.level}", state
+            yield of_any + level.level, state
+            if expiry == nearest:
+                yield of_nearest + level.level, state
 
 
-def _slice(book: Book, expiry: str, rows: Rows, places: Rows, answers: Answers, as_of: str, window: int) -> ChainSlice:
+def _slice(
+    book: Book, expiry: str, strike: Floats, rows: Rows, places: Rows, answers: Answers, as_of: str, window: int
+) -> ChainSlice:
+    """Of one expiry's options in the order of their strikes."""
     first = int(places[0])  # what all of an expiry have in common
     spot, forward = answers["underlying_price"][first], answers["forward"][first]
-    every, at = np.unique(book.strike[rows], return_inverse=True)
-    strikes: list[float] = every.tolist()
+    is_new = np.diff(strike, prepend=0.0) != 0.0
+    strikes: list[float] = strike[is_new].tolist()
     money = forward if forward == forward else spot
-    middle = at_the_money(strikes, money) if money == money else len(strikes) // 2
-    begin, end = max(middle - window, 0), middle + window + 1
-    by_strike = np.full((2, len(strikes)), -1, np.intp)  # calls, puts
-    by_strike[(book.sign[rows] < 0).astype(np.intp), at] = np.arange(len(rows))
-    call, put = (_columns(book, rows, places, answers, chosen) for chosen in by_strike[:, begin:end])
     known = money == money
+    middle = at_the_money(strikes, money) if known else len(strikes) // 2
+    begin, end = max(middle - window, 0), middle + window + 1
+    number = np.cumsum(is_new) - 1  # of each option's strike
+    some = slice(*np.searchsorted(number, (begin, end)).tolist())
+    chosen = strikes[begin:end]
+    by_strike = np.full((2, len(chosen)), -1, np.intp)  # calls, puts
+    by_strike[(book.sign[rows[some]] < 0).astype(np.intp), number[some] - begin] = np.arange(some.start, some.stop)
+    call, put = (_columns(book, rows, places, answers, side) for side in by_strike)
     return ChainSlice(
         underlying=book.contracts[rows[0]].underlying,
         expiry=expiry,
@@ -63,7 +74,7 @@ def _slice(book: Book, expiry: str, rows: Rows, places: Rows, answers: Answers, 
         forward_source=answers["forward_source"][first] if forward == forward else None,
         atm_strike=strikes[middle] if known else None,
         atm_implied_volatility=_mean(call, put, middle - begin) if known else None,
-        strikes=strikes[begin:end],
+        strikes=chosen,
         call=call,
         put=put,
     )
