@@ -17,7 +17,7 @@ WARM := from signals.greeks.core.engine import warm; warm()
 
 # `make up PORT=8001`, `make bench ONLY=engine`: make puts these into the environment by itself.
 ARGS ?=
-TOGETHER := --numprocesses 2 --dist loadgroup
+TOGETHER := --numprocesses 2
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18

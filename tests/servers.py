@@ -4,21 +4,23 @@ It is imported before the settings are. TEST_DATABASE_URL and TEST_REDIS_URL nam
 state folder (for runs in one process); whatever the environment says for a normal run (DATABASE_URL, REDIS_URL,
 CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
 
-With `--numprocesses 2 --dist loadgroup` each process has servers of its own. A file's tests stay together, and so do
-all of `tests/e2e`, which share one service.
+With `--numprocesses 2` each process has servers of its own. A file's tests stay together, and so do all of `tests/e2e`,
+which share one service.
 """
 
 import fcntl
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from signalsite.embedded import state
 
 SERVERLESS = Path(__file__).parent / "core"
-SHARED_SERVICE = Path(__file__).parent / "e2e"
+SHARED_SERVICE = ("tests/e2e/", "tests/faults/")
 
 
 def _free_state() -> Path:
@@ -45,11 +47,16 @@ for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
 _held = ExitStack()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        group = SHARED_SERVICE if SHARED_SERVICE in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(SERVERLESS.parent))))
+class Together(LoadScopeScheduling):
+    """What runs in one process: a file's tests, or all those of a folder that share one service."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in SHARED_SERVICE if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
