@@ -99,10 +99,12 @@ class JobAdmin(Operated):
 
     @admin.action(description="Cancel the selected jobs", permissions=["operate"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        seconds = services.CLOSE_SECONDS / max(jobs.count(), 1)
+
         def stop(job: Job) -> None:
             if job.status in Job.TERMINAL:
                 raise AlreadyEnded(f"job {job.pk} had ended already and stays as it is")
-            ring_chunks(services.cancel(job))
+            ring_chunks(services.cancel(job, seconds=seconds))
 
         self.act_on_each(request, jobs, stop, "Cancelled.", "job(s) are being cancelled")
 

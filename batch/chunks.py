@@ -218,7 +218,8 @@ def close_cancelled(job_id: uuid.UUID, *, seconds: float) -> list[int]:
     while left and time.monotonic() < deadline:
         try:
             compute_chunk(left[0], worker=CANCELLING_WORKER)
-        except DatabaseError:  # counted and logged there; the workers try again
+        except DatabaseError as error:
+            logger.warning("job %s: closing its chunks failed, workers go on: %s", job_id, error)
             break
         left.pop(0)
     return left

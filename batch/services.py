@@ -1,6 +1,7 @@
 """What can be done with jobs. Enqueueing is the caller's: these functions return what is to be enqueued."""
 
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -117,11 +118,11 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> str:
     return f'{orjson.dumps(head).decode()[:-1]},"data":[{bodies}]}}'
 
 
-def cancel(job: Job) -> list[int]:
+def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
     """Stop a job: what is computed stays, the rest gets a row that says so.
 
     What no worker holds is closed here, so that a job ends though no worker runs; the ids of the chunks for which
-    CLOSE_SECONDS were too short are returned. To cancel again goes on. A job that has ended stays as it is.
+    `seconds` were too short are returned. To cancel again goes on. A job that has ended stays as it is.
     """
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
@@ -135,7 +136,7 @@ def cancel(job: Job) -> list[int]:
         locked.save(update_fields=["status", "finished_at", "as_of"])
         outbox.enqueue(locked.pk)
         transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
-    return close_cancelled(job.pk, seconds=CLOSE_SECONDS)
+    return close_cancelled(job.pk, seconds=seconds)
 
 
 def retry(job: Job) -> Job:
@@ -158,6 +159,7 @@ def retry(job: Job) -> Job:
         raise NothingToRetry(f"no item of this job is one of {', '.join(RETRYABLE)}: trying again can help none")
     items = Items([], [])
     for chunk in job.chunks.order_by("number"):
-        inside = [place - chunk.first_position for place in places if 0 <= place - chunk.first_position < chunk.size]
-        items.extend(Items.from_json(chunk.items), inside)
+        first = chunk.first_position
+        own = places[bisect_left(places, first) : bisect_left(places, first + chunk.size)]
+        items.extend(Items.from_json(chunk.items), [place - first for place in own])
     return submit(job.owner, replace(again, items=items), retry_of=job)

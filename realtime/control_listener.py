@@ -97,7 +97,7 @@ class ControlListener:
                 self._end(message["user_id"], message["at"], message["reason"])
 
     def _end(self, user_id: int, moment: float, reason: str) -> None:
-        self._hub.ended[user_id] = moment
+        self._hub.ended[user_id] = max(moment, self._hub.ended.get(user_id, 0.0))
         for session in self._hub.sessions_of(user_id):
             if session.identity is not None and session.identity.issued_at <= moment:
                 self._hub.end(session, Close.ENDED, reason)

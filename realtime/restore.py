@@ -52,12 +52,14 @@ def restore_underlying(
     unknown = prepare_contracts(book, [tick.contract for tick in ticks], register=register)
     ticks = [tick for tick in ticks if tick.contract.text not in unknown]
     if ticks:
+        pending = set(book.unrecorded)
         book.apply(ticks, tick_quotes(ticks))
         for tick in ticks:
             if (recent := book.recent.get(tick.contract.text)) is not None and math.isnan(recent.restored):
                 recent.restored = tick.seconds
-            if tick.contract.text in quoted:  # it is there already, perhaps with a settlement that no tick has
-                book.unrecorded.discard(book.rows[tick.contract.text])
+            row = book.rows[tick.contract.text]
+            if tick.contract.text in quoted and row not in pending:
+                book.unrecorded.discard(row)  # it is there already, perhaps with a settlement that no tick has
     return len(ticks)
 
 

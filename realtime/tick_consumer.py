@@ -96,6 +96,7 @@ class TickConsumer:
         )
         self.hearing = Hearing(client, self.book, self._restore)
         self._to_give_back: list[str] = []
+        self._to_take: list[str] = []
         self._due = dict.fromkeys(("settle", "maintain", "quotes", "redeliver"), 0.0)
 
     def run(self) -> None:
@@ -119,9 +120,9 @@ class TickConsumer:
 
     def step(self) -> None:
         """One round: at most one read of the streams, waiting shortly for the first entry."""
-        if self._to_give_back:
+        if self._to_give_back or self._to_take:
             self.batches.finish()
-            self._give_back()
+            self._exchange()
         if self._is_due("maintain", self.options.maintenance):
             self.batches.finish()
             self._maintain()
@@ -144,26 +145,29 @@ class TickConsumer:
         return self.group.read(sorted(self.owned), count, self._patience())
 
     def _settle(self) -> None:
-        """Nothing is being written meanwhile: a lease that is renewed breaks up the transaction that holds by it."""
-        owned, self._to_give_back = self.ownership.settle(self.find())
-        for stream in self.owned.keys() - owned:
-            logger.warning("lost %s to another consumer", stream)
-            self._drop(stream)
-        for stream in sorted(owned - self.owned.keys() - set(self._to_give_back)):
-            self._take(stream)
-        metrics.owned.set(len(self.owned))
+        """Nothing is being written meanwhile: a lease that is renewed breaks up the transaction that holds by it.
 
-    def _give_back(self) -> None:
-        """What was read of these streams has been acknowledged."""
+        What was computed is still to be written, so streams change hands only after that, with the next step.
+        """
+        owned, self._to_give_back = self.ownership.settle(self.find())
+        if lost := self.owned.keys() - owned:
+            raise LeaseLost(f"lost {', '.join(sorted(lost))} to another consumer")
+        self._to_take = sorted(owned - self.owned.keys() - set(self._to_give_back))
+
+    def _exchange(self) -> None:
+        """Streams change hands. Whatever was read of those that are given back has been acknowledged."""
         self.ownership.release(self._to_give_back)
         for stream in self._to_give_back:
             logger.info("gave back %s", stream)
             self._drop(stream)
-        self._to_give_back = []
+        for stream in self._to_take:
+            self._take(stream)
+        self._to_give_back, self._to_take = [], []
         metrics.owned.set(len(self.owned))
 
     def _drop(self, stream: str) -> None:
         self.owned.pop(stream, None)
+        self.batches.failed.discard(stream)
         if chain := self.book.chains.get(underlying_of(stream)):
             chain.moved = False  # its new owner tells of it
 
@@ -249,7 +253,7 @@ class TickConsumer:
     def _forget(self) -> None:
         """Whatever we believed about the streams may be wrong: begin again as if another had had them."""
         self.batches.forget()
-        self._to_give_back = []
+        self._to_give_back, self._to_take = [], []
         for stream in list(self.owned):
             self._drop(stream)
         self._due["settle"] = 0.0
@@ -260,7 +264,7 @@ class TickConsumer:
             if self.options.quotes:
                 store_quotes(self.book)
             self.ownership.leave(self.owned)
-        except (redis.RedisError, *UNAVAILABLE) as error:
+        except (LeaseLost, redis.RedisError, *UNAVAILABLE) as error:
             logger.warning("could not say goodbye: %s", error)
         self.batches.close()
         connection.close()

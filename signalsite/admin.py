@@ -16,6 +16,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from realtime.control import disconnect
 from signalsite.foundation.errors import RedisConnectionError
 
+_RIGHTS = {"is_active": "the account was deactivated", "is_staff": "the account is no longer of staff"}
+
 admin.site.unregister(User)
 
 
@@ -32,8 +34,11 @@ class SocketUserAdmin(UserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data and not obj.is_active:
-            transaction.on_commit(partial(_close, request, [obj.pk], "the account was deactivated"))
+        if not change:
+            return
+        for name, reason in _RIGHTS.items():
+            if name in form.changed_data and not getattr(obj, name):
+                transaction.on_commit(partial(_close, request, [obj.pk], reason))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         transaction.on_commit(partial(_close, request, [obj.pk], "the account was deleted"))

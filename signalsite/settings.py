@@ -272,7 +272,11 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "signalsite.foundation.problems.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
 }
-SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES)}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES),
+    "CHECK_REVOKE_TOKEN": True,  # no token outlives a change of password
+    "TOKEN_REFRESH_SERIALIZER": "signalsite.tokens.RefreshSerializer",
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Signal Service",
     "DESCRIPTION": "Option Greeks, implied volatility and trading signals: over HTTP and as batch jobs.",

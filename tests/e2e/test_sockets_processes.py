@@ -188,10 +188,17 @@ def test_staff_end_a_users_sockets(webs: tuple[Web, Web]) -> None:
         heard(webs)
         page = staff.submit("/admin/auth/user/", action="close_sockets", _selected_action=user, index=0)
         assert "sockets are closed" in page and socket.closed() == 4004
+    api = httpx.Client(base_url=f"http://127.0.0.1:{webs[1].port}", timeout=20)
+    tokens = api.post("/api/token", json={"username": "victim", "password": password}).raise_for_status().json()
+    renewed = api.post("/api/token/refresh", json={"refresh": tokens["refresh"]}).raise_for_status().json()
     with fresh() as socket:
         staff.submit(f"/admin/auth/user/{user}/password/", password1=new, password2=new, usable_password="true",
                      **{"set-password": "1"})  # fmt: skip
         assert socket.closed() == 4004 and socket.connection.close_reason == "the password was changed"
+    refused = api.post("/api/token/refresh", json={"refresh": tokens["refresh"]})
+    assert (refused.status_code, refused.headers["Content-Type"]) == (401, "application/problem+json")
+    headers = {"Authorization": f"Bearer {renewed['access']}"}
+    assert api.get("/api/v2/signals/batch/jobs", headers=headers).status_code == 401
     details = {"username": "victim", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
     with fresh() as socket:
         staff.submit(f"/admin/auth/user/{user}/change/", **details, is_active="on", first_name="V")
