@@ -46,7 +46,7 @@ def run() -> dict[str, float]:
         full = sorted(measure(client, ticks, one_field=False, write_back=True) for _ in range(ROUNDS))
         print(f"\nlive ticks, {CONTRACTS:,} options on 2 underlyings, one consumer process, XREADGROUP to XACK")
         for what, rates in (("one field, no write-back", fast), ("flat fields and write-back", full)):
-            print(f"  {what:<26}  {median(rates):8,.0f} ticks/s, median of {ROUNDS} ({rates[0]:,.0f} to {rates[-1]:,.0f})")
+            print(f"  {what:<26}  {median(rates):8,.0f} ticks/s, median of {rates[0]:,.0f} to {rates[-1]:,.0f}")
         empty(client)
         latencies = _tick_to_socket(client)
         empty(client)
