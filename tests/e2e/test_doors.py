@@ -147,7 +147,8 @@ def test_cancelling_stops_the_computing(alice: httpx.Client) -> None:
         time.sleep(0.02)
         job = alice.get(job["links"]["self"]).json()
     answer = alice.post(job["links"]["cancel"])
-    assert (answer.status_code, answer.json()["status"]) == (202, "cancelling")
+    assert answer.status_code == 202
+    assert answer.json()["status"] in ("cancelling", "cancelled")  # whether a chunk was in hand just then
     job = wait(alice, answer.json())
     assert job["status"] == "cancelled"
     counts = job["request_counts"]
