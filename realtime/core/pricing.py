@@ -1,6 +1,6 @@
 """Greeks from the book: the forwards of the live chain, then one engine call for everything that is due."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -45,7 +45,7 @@ def price_options(
     1970, the moment they are priced at.
     """
     numbers, place = np.unique(book.group[rows], return_inverse=True)
-    markets = [find_market(book, book.groups[number], now, params) for number in numbers.tolist()]
+    markets = find_markets(book, [book.groups[number] for number in numbers.tolist()], now, params)
 
     def of_group(name: str) -> Floats:
         return np.array([getattr(market, name) for market in markets], np.float64)[place]
@@ -90,31 +90,59 @@ def _fresh(quotes: QuoteColumns, now: float, max_age: float) -> QuoteColumns:
     return QuoteColumns(time=quotes.time, **columns)
 
 
-def find_market(book: Book, group: Group, now: float, params: GreeksParams) -> GroupMarket:
-    """The market around the options of one underlying and expiry, from the newest ticks of its chain.
+def find_markets(book: Book, groups: Sequence[Group], now: float, params: GreeksParams) -> list[GroupMarket]:
+    """The market around the options of each underlying and expiry, from the newest ticks of its chain.
 
     The underlying and the volatility index are the newest ones not after `now`. A price older than
     `params.max_quote_age_seconds` is none.
     """
+    one_of_each = {group.underlying: group for group in groups}
+    arounds = {name: _around(book, group, now, params) for name, group in one_of_each.items()}
+    parities = _parities(book, groups, now, params)
+    return [
+        _market(arounds[group.underlying], group, parity, now, params)
+        for group, parity in zip(groups, parities, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What all options of an underlying share at `now`: prices with their ages, and the futures' by expiry."""
+
+    chain: Chain
+    today: date
+    spot: float
+    spot_age: float
+    spot_restored: bool
+    index: float
+    index_age: float
+    futures: Mapping[date, tuple[float, float]]  # price, moment of expiry
+
+
+def _around(book: Book, group: Group, now: float, params: GreeksParams) -> _Around:
     chain = book.chains[group.underlying]
-    terms = chain.terms
-    spot, spot_age, restored = _recent(book, terms.spot_key, now, params)
-    index, index_age, _ = _recent(book, terms.volatility_index_key, now, params)
-    own_yield = terms.dividend_yield if params.dividend_yield is None else params.dividend_yield
+    spot, spot_age, restored = _recent(book, chain.terms.spot_key, now, params)
+    index, index_age, _ = _recent(book, chain.terms.volatility_index_key, now, params)
     today = local_date(group.exchange, datetime.fromtimestamp(now, UTC))
-    found = _forward(book, chain, group, spot, own_yield, now, today, params)
+    futures = _future_prices(book, chain, now, params)
+    return _Around(chain, today, spot, spot_age, restored, index, index_age, futures)
+
+
+def _market(around: _Around, group: Group, parity: ParityColumns, now: float, params: GreeksParams) -> GroupMarket:
+    terms = around.chain.terms
+    found = _forward(around, group, parity, now, params) if group.expires_at > now else None
     usable = found is not None and found.found
     return GroupMarket(
         forward=found.value if found is not None and usable else NAN,
         forward_source=FORWARD_SOURCES.index(found.source) if found is not None and usable else -1,
-        spot=spot,
-        spot_age=spot_age,
-        volatility_index=index / 100.0,
-        volatility_index_age=index_age,
-        days_to_expiry=float((group.expiry - today).days),
+        spot=around.spot,
+        spot_age=around.spot_age,
+        volatility_index=around.index / 100.0,
+        volatility_index_age=around.index_age,
+        days_to_expiry=float((group.expiry - around.today).days),
         black76=float(terms.black76),
         dividend_yield=terms.dividend_yield,
-        spot_restored=float(restored),
+        spot_restored=float(around.spot_restored),
     )
 
 
@@ -129,31 +157,19 @@ def _recent(book: Book, key: str, now: float, params: GreeksParams) -> tuple[flo
     return price, now - seconds, seconds == recent.restored
 
 
-def _forward(
-    book: Book,
-    chain: Chain,
-    group: Group,
-    spot: float,
-    own_yield: float,
-    now: float,
-    today: date,
-    params: GreeksParams,
-) -> Forward | None:
-    if group.expires_at <= now:
-        return None
-
+def _forward(around: _Around, group: Group, parity: ParityColumns, now: float, params: GreeksParams) -> Forward:
     def years(expiry: date, expires_at: float) -> float:
-        days = float((expiry - today).days)
+        days = float((expiry - around.today).days)
         return float(expiry_years(params.day_count, np.array([expires_at - now]), np.array([days]))[0])
 
-    futures = {expiry: (price, at) for expiry, price, at in _future_prices(book, chain, now, params)}
-    same = futures.get(group.expiry, (NAN, NAN))[0]
+    futures = around.futures
     nearest = min(futures, key=lambda expiry: abs((expiry - group.expiry).days), default=None)
+    own_yield = around.chain.terms.dividend_yield if params.dividend_yield is None else params.dividend_yield
     return find_forward(
         params.forward,
-        parity=_parity(book, group, now, params),
-        future=same,
-        spot=spot,
+        parity=parity,
+        future=futures.get(group.expiry, (NAN, NAN))[0],
+        spot=around.spot,
         nearest_future=(NAN, 0.0) if nearest is None else (futures[nearest][0], years(nearest, futures[nearest][1])),
         expiry_years=years(group.expiry, group.expires_at),
         rate=params.rate,
@@ -161,31 +177,39 @@ def _forward(
     )
 
 
-def _future_prices(book: Book, chain: Chain, now: float, params: GreeksParams) -> Iterable[tuple[date, float, float]]:
+def _future_prices(book: Book, chain: Chain, now: float, params: GreeksParams) -> dict[date, tuple[float, float]]:
     if not chain.futures:
-        return
+        return {}
     rows = np.array([row for row, _ in chain.futures.values()], np.intp)
     price, _ = choose_price(_fresh(book.quotes(rows), now, params.max_quote_age_seconds), PriceSource.AUTO)
-    for (expiry, (_, expires_at)), each in zip(chain.futures.items(), price.tolist(), strict=True):
-        if each == each:
-            yield expiry, each, expires_at
+    return {
+        expiry: (each, expires_at)
+        for (expiry, (_, expires_at)), each in zip(chain.futures.items(), price.tolist(), strict=True)
+        if each == each
+    }
 
 
-def _parity(book: Book, group: Group, now: float, params: GreeksParams) -> ParityColumns:
-    calls, puts = group.paired()
-    both = _fresh(book.quotes(np.concatenate([calls, puts])), now, params.max_quote_age_seconds)
-    price, source = choose_price(both, params.price)
-    spread = np.where(source == 0, both.ask - both.bid, np.nan)  # 0 is the mid
-    n = len(calls)
-    return ParityColumns(
-        strike=book.strike[calls],
-        call=price[:n],
-        put=price[n:],
-        call_spread=spread[:n],
-        put_spread=spread[n:],
-        call_volume=both.volume[:n],
-        put_volume=both.volume[n:],
-    )
+def _parities(book: Book, groups: Sequence[Group], now: float, params: GreeksParams) -> Iterator[ParityColumns]:
+    """Of each group. The prices of all are chosen at once: there are many small groups."""
+    pairs = [group.paired() for group in groups]
+    rows = np.concatenate([*(calls for calls, _ in pairs), *(puts for _, puts in pairs)])
+    quotes = _fresh(book.quotes(rows), now, params.max_quote_age_seconds)
+    price, source = choose_price(quotes, params.price)
+    spread = np.where(source == 0, quotes.ask - quotes.bid, np.nan)  # 0 is the mid
+    half, begin = len(rows) // 2, 0
+    for calls, _ in pairs:
+        call = slice(begin, begin + len(calls))
+        put = slice(half + begin, half + begin + len(calls))
+        begin += len(calls)
+        yield ParityColumns(
+            strike=book.strike[calls],
+            call=price[call],
+            put=price[put],
+            call_spread=spread[call],
+            put_spread=spread[put],
+            call_volume=quotes.volume[call],
+            put_volume=quotes.volume[put],
+        )
 
 
 def as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
