@@ -4,10 +4,11 @@ Plain commands, as few and large as can be: a script has every value copied and 
 takes more of the server's time than all the writing. Many small commands are another matter: see _APPEND.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 import redis
 
@@ -20,14 +21,12 @@ from realtime.streams import Redis, StreamEntry, removed
 
 TRIM_SLACK = 1.25
 """A list is cut when it has grown to so many times its length, so that most pushes are one command."""
-# KEYS: a stream. ARGV: for each entry how many names and values, and these. As text, not by digest: a digest that a
-# restarted server does not know would fail inside the transaction, and the acknowledgement beside it would hold.
+# KEYS: a stream. ARGV: a list of entries, each a list of names and values, as MessagePack: an argument for each name
+# and value would take ten times as long to send. The script goes as text, not by digest: a digest that a restarted
+# server does not know would fail inside the transaction, and the acknowledgement beside it would hold.
 _APPEND = """
-local at = 1
-while at <= #ARGV do
-  local last = at + tonumber(ARGV[at])
-  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, last))
-  at = last + 1
+for _, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
+  redis.call('XADD', KEYS[1], '*', unpack(entry))
 end
 """
 ENTRY_BYTES = 48 << 10
@@ -49,6 +48,9 @@ class Limits:
     dead_letters: int
 
 
+Command = tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """Values at the end of a list: the length it is allowed, and its lifetime (s)."""
@@ -56,6 +58,16 @@ class Push:
     key: str
     length: int
     lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Commands: pushes, what else is left, and of each stream the acknowledgement and then a look at it."""
+
+    commands: Sequence[Command]
+    pushed: Sequence[Push]
+    underlyings: Collection[str]  # told of
+    read: Mapping[str, Sequence[StreamEntry]]  # by stream
 
 
 Removed = dict[str, tuple[EntryId, int]]
@@ -90,42 +102,47 @@ class Effects:
         self._renewals: dict[str, float] = {}  # by list: when it is to be given its lifetime again
         self._overlong: set[str] = set()  # lists to be cut with their next push
 
-    def commit(
-        self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected], owned: Iterable[str]
-    ) -> Removed:
-        """Leave the frame's effects and acknowledge `entries`, all or nothing, if the streams of both are ours.
+    def prepare(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> Transaction:
+        """What leaves the frame's effects and acknowledges `entries`. To be committed in the order of preparation.
+
+        Apart from `commit`, so that Redis works at one transaction while the next is prepared. Raises redis.RedisError.
+        """
+        read: dict[str, list[StreamEntry]] = {}
+        for entry in entries:
+            read.setdefault(entry[0], []).append(entry)
+        commands: list[Command] = []
+        pushed = self._leave_lists(commands, frame)
+        for underlying, topics in frame.topics.items():
+            self._publish(commands, underlying, topics)
+        self._leave_dead_letters(commands, rejected)
+        if self.write_back:
+            self._write_back(commands, frame, read)
+        for stream, some in read.items():
+            commands.append(("XACK", stream, self.group, *(entry_id for _, entry_id, _ in some)))
+        commands += [("XINFO STREAM", stream) for stream in read]
+        return Transaction(commands, pushed, frame.topics.keys(), read)
+
+    def commit(self, transaction: Transaction, owned: Iterable[str]) -> Removed:
+        """All or nothing, and only if the streams that were read and the `owned` ones are ours.
 
         Raises LeaseLost, and redis.RedisError; after either nothing is certain but that it is all or nothing.
         """
-        by_stream: dict[str, list[StreamEntry]] = {}
-        for entry in entries:
-            by_stream.setdefault(entry[0], []).append(entry)
-        for underlying in frame.topics.keys() - self._last_ids.keys():
-            self._last_ids[underlying] = self._newest_id(underlying)
         with self.client.pipeline(transaction=True) as pipeline:
             while True:
                 try:
-                    self.ownership.watch(pipeline, {*by_stream, *owned})
+                    self.ownership.watch(pipeline, {*transaction.read, *owned})
                     pipeline.multi()
-                    pushed = self._leave_lists(pipeline, frame)
-                    for underlying, topics in frame.topics.items():
-                        self._publish(pipeline, underlying, topics)
-                    self._leave_dead_letters(pipeline, rejected)
-                    if self.write_back:
-                        self._write_back(pipeline, frame, by_stream)
-                    for stream, read in by_stream.items():
-                        pipeline.execute_command("XACK", stream, self.group, *(entry_id for _, entry_id, _ in read))
-                    for stream in by_stream:
-                        pipeline.xinfo_stream(stream)
+                    for command in transaction.commands:
+                        pipeline.execute_command(*command)
                     answers = pipeline.execute()
                     break
                 except redis.WatchError:  # our own heartbeat renewed the lease meanwhile, or another took it
                     continue
-        self._remember(pushed, answers)
-        infos = answers[-len(by_stream) :] if by_stream else []
-        return {stream: removed(info) for stream, info in zip(by_stream, infos, strict=True)}
+        self._remember(transaction.pushed, answers)
+        infos = answers[len(answers) - len(transaction.read) :]
+        return {stream: removed(info) for stream, info in zip(transaction.read, infos, strict=True)}
 
-    def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
+    def _leave_lists(self, commands: list[Command], frame: Frame) -> list[Push]:
         """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push."""
         limits, now = self.limits, self.clock()
         pushed = []
@@ -136,12 +153,12 @@ class Effects:
             for what, each in values.items():
                 push = Push(name(what), length, lifetime)
                 pushed.append(push)
-                pipeline.execute_command("RPUSH", push.key, *each[-length:])
+                commands.append(("RPUSH", push.key, *each[-length:]))
         for push in pushed:
             if self._renewals.get(push.key, 0.0) <= now:
-                pipeline.execute_command("EXPIRE", push.key, push.lifetime)
+                commands.append(("EXPIRE", push.key, push.lifetime))
             if push.key in self._overlong:
-                pipeline.execute_command("LTRIM", push.key, -push.length, -1)
+                commands.append(("LTRIM", push.key, -push.length, -1))
         return pushed
 
     def _remember(self, pushed: Sequence[Push], sizes: Sequence[Any]) -> None:
@@ -149,16 +166,15 @@ class Effects:
         for push, size in zip(pushed, sizes, strict=False):
             if self._renewals.get(push.key, 0.0) <= now:
                 self._renewals[push.key] = now + push.lifetime / 10
-            if push.key in self._overlong:
-                self._overlong.discard(push.key)
-            elif size > push.length * TRIM_SLACK:
-                self._overlong.add(push.key)
+            # Whether this transaction cut it is no matter: the next may have been prepared already, and cutting twice
+            # costs less than never.
+            (self._overlong.add if size > push.length * TRIM_SLACK else self._overlong.discard)(push.key)
 
     def _newest_id(self, underlying: str) -> EntryId:
         newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)
         return parse_id(newest[0][0]) if newest else (0, 0)
 
-    def _publish(self, pipeline: Any, underlying: str, topics: Mapping[str, bytes]) -> None:
+    def _publish(self, commands: list[Command], underlying: str, topics: Mapping[str, bytes]) -> None:
         """We alone write to the stream, so that we can give its entries their IDs, which also go into a hash."""
         names, lifetime = self.names, self.limits.latest_expiry
         stream, latest, latest_seq = (
@@ -171,21 +187,22 @@ class Effects:
             self._entry_bytes[underlying] = mean = 0.98 * mean + 0.02 * size
             length = max(min(self.limits.output_entries, int(self.limits.output_bytes / mean)), 1)
             text = self._next_id(underlying)
-            pipeline.execute_command("XADD", stream, "MAXLEN", "~", length, text, *some)
-            pipeline.execute_command("HSET", latest, *some)
+            commands.append(("XADD", stream, "MAXLEN", "~", length, text, *some))
+            commands.append(("HSET", latest, *some))
             for topic in some[::2]:
                 ids += (topic, text)
-        pipeline.execute_command("HSET", latest_seq, *ids)
-        pipeline.execute_command("EXPIRE", latest, lifetime)
-        pipeline.execute_command("EXPIRE", latest_seq, lifetime)
+        commands.append(("HSET", latest_seq, *ids))
+        commands += [("EXPIRE", latest, lifetime), ("EXPIRE", latest_seq, lifetime)]
 
     def _next_id(self, underlying: str) -> str:
+        if underlying not in self._last_ids:
+            self._last_ids[underlying] = self._newest_id(underlying)
         milliseconds, number = self._last_ids[underlying]
         now = int(self.clock() * 1000)
         self._last_ids[underlying] = (now, 0) if now > milliseconds else (milliseconds, number + 1)
         return format_id(self._last_ids[underlying])
 
-    def _leave_dead_letters(self, pipeline: Any, rejected: Sequence[Rejected]) -> None:
+    def _leave_dead_letters(self, commands: list[Command], rejected: Sequence[Rejected]) -> None:
         for each in rejected:
             entry = dict(zip(each.entry[::2], each.entry[1::2], strict=False))
             readable = orjson.dumps({_printable(name): _printable(value) for name, value in entry.items()})
@@ -196,20 +213,16 @@ class Effects:
                 "detail": _printable(each.detail),
                 "entry": readable[:DEAD_LETTER_CHARACTERS],
             }
-            pipeline.xadd(self.names.dead_letters, fields, maxlen=self.limits.dead_letters, approximate=True)
+            some = (part for pair in fields.items() for part in pair)
+            commands.append(("XADD", self.names.dead_letters, "MAXLEN", "~", self.limits.dead_letters, "*", *some))
 
-    def _write_back(self, pipeline: Any, frame: Frame, by_stream: Mapping[str, Sequence[StreamEntry]]) -> None:
+    def _write_back(self, commands: list[Command], frame: Frame, read: Mapping[str, Sequence[StreamEntry]]) -> None:
         """A copy of each accepted tick, in the form it came in, with the state P: our own group skips those."""
         accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
-        for stream, read in by_stream.items():
-            arguments: list[Any] = []
-            for _, entry_id, entry in read:
-                if (stream, entry_id) in accepted:
-                    copy = processed(entry)
-                    arguments.append(len(copy))
-                    arguments += copy
-            if arguments:
-                pipeline.execute_command("EVAL", _APPEND, 1, stream, *arguments)
+        for stream, some in read.items():
+            copies = [processed(entry) for _, entry_id, entry in some if (stream, entry_id) in accepted]
+            if copies:
+                commands.append(("EVAL", _APPEND, 1, stream, msgspec.msgpack.encode(copies)))
 
 
 def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:
@@ -226,13 +239,13 @@ def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:
         yield portion
 
 
-def processed(entry: Sequence[str]) -> list[Any]:
+def processed(entry: Sequence[str]) -> list[str]:
     """The entry's names and values with the state P, which comes last: so that copies are known at a glance."""
     if entry[-2] == "state":
         return [*entry[:-1], PROCESSED]
     if "data" in entry[::2] and "instrument_key" not in entry[::2] and "state" not in entry[::2]:
         place = 2 * entry[::2].index("data") + 1
-        data = orjson.dumps({**orjson.loads(entry[place]), "state": PROCESSED})
+        data = orjson.dumps({**orjson.loads(entry[place]), "state": PROCESSED}).decode()
         return [*entry[:place], data, *entry[place + 1 :]]
     named = dict(zip(entry[::2], entry[1::2], strict=True))
     named.pop("state", None)

@@ -132,17 +132,20 @@ class TickConsumer:
         if self.options.quotes and self._is_due("quotes", self.options.quotes):
             self.batches.patiently(lambda: store_quotes(self.book))
         self._hear()
-        batch = self.batches.compute(self._read()) if self.owned else None
-        self.batches.finish()
+        entries, behind = self._read() if self.owned else ([], False)
+        batch = self.batches.compute(entries) if self.owned else None
         if self._is_due("settle", self.options.lease / 3):
+            self.batches.finish()
             self._settle()
-        self.batches.begin(batch)
+        self.batches.begin(batch, behind=behind)
         if not self.owned:
             self.stop.wait(min(0.2, self.options.lease / 3))
 
-    def _read(self) -> list[StreamEntry]:
+    def _read(self) -> tuple[list[StreamEntry], bool]:
+        """New entries, and whether there seem to be more."""
         count = min(self.options.batch, max(4 * self.options.batch // len(self.owned), 20))
-        return self.group.read(sorted(self.owned), count, self._patience())
+        entries = self.group.read(sorted(self.owned), count, self._patience())
+        return entries, len(entries) >= count
 
     def _settle(self) -> None:
         """Nothing is being written meanwhile: a lease that is renewed breaks up the transaction that holds by it.
