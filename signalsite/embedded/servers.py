@@ -93,6 +93,7 @@ def valkey(state: Path) -> Server:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
+        "rdbcompression": "no",  # rewriting the file takes a third less of a core, while ticks come in
         "maxmemory": os.environ.get("SIGNALSITE_REDIS_MAXMEMORY", "512mb"),
         "maxmemory-policy": "volatile-lru",
     }

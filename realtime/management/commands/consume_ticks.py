@@ -27,7 +27,7 @@ from timeframes.models import BacktestTick, Tick
 logger = logging.getLogger(__name__)
 
 
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 """The thread that writes mostly waits for servers; it is not to wait the usual 5 ms for the one that computes as well,
 each time a server has answered."""
 
