@@ -112,7 +112,10 @@ class Live:
         return found
 
     def drain(self, seconds: float = 60, group: str = "signals") -> None:
-        until(lambda: self.waiting(group) == 0, seconds, f"drained; {self.log.read_text()[-3000:]}")
+        try:
+            until(lambda: self.waiting(group) == 0, seconds, "drained")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log.read_text()[-3000:]}") from None
 
     def stored(self, table: str = "ticks") -> int:
         return self.rows(f"SELECT count(*) FROM {table}")[0][0]
