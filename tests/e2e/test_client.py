@@ -214,6 +214,7 @@ def command(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[s
         env={**os.environ, **environment},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests run by a script with & would ignore it
     ) as child:
         assert child.stderr
         while "starting one" not in child.stderr.readline():
