@@ -88,7 +88,7 @@ def test_status(status, changes, position):
         columns[name][position] = value
     answer = implied_greeks(**columns)
     assert Status(answer.status[position]) is status
-    values = [getattr(answer, name)[position] for name in GreekColumns.__slots__ if name != "status"]
+    values = [getattr(answer, name)[position] for name in GreekColumns._fields if name != "status"]
     if status is not Status.OK:
         assert np.isnan(values).all()
         return

@@ -1,6 +1,6 @@
 """Greeks at Open, High, Low and Close of option bars, through the same function as everything else."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -62,6 +62,6 @@ def greeks_at_ohlc(
     )
 
     def part(k: int) -> GreekColumns:
-        return GreekColumns(*(getattr(answer, field.name)[k * n : (k + 1) * n] for field in fields(GreekColumns)))
+        return GreekColumns(*(column[k * n : (k + 1) * n] for column in answer))
 
     return Ohlc(open=part(0), high=part(1), low=part(2), close=part(3))

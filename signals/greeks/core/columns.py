@@ -1,8 +1,7 @@
 """Columns in and out of the engine: what the answers look like, and arguments brought to equal length."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,8 +10,7 @@ _FLOAT = np.dtype(np.float64)
 _BOOL = np.dtype(np.bool_)
 
 
-@dataclass(frozen=True, slots=True)
-class GreekColumns:
+class GreekColumns(NamedTuple):
     """Arrays of equal length n: float64, NaN where status is not OK; status uint8 (Status).
 
     The units are py_vollib's.
@@ -28,8 +26,7 @@ class GreekColumns:
     status: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class HigherOrderColumns:
+class HigherOrderColumns(NamedTuple):
     """Arrays of equal length n, as GreekColumns. "Per 0.01" is per point of volatility, "per day" per calendar day."""
 
     vanna: np.ndarray  # delta per 0.01 of volatility
