@@ -4,7 +4,7 @@ Plain commands, as few and large as can be: a script has every value copied and 
 takes more of the server's time than all the writing. Many small commands are another matter: see _APPEND.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from realtime.core.names import Names
 from realtime.core.ticks import PROCESSED
 from realtime.ownership import Ownership
 from realtime.streams import Redis, StreamEntry, removed
+from timeframes.core.tick_stream import tick_stream
 
 TRIM_SLACK = 1.25
 """A list is cut when it has grown to so many times its length, so that most pushes are one command."""
@@ -29,6 +30,8 @@ for _, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
   redis.call('XADD', KEYS[1], '*', unpack(entry))
 end
 """
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])  # values as they stand: no double can hold some
+SCRIPT_VALUES = 4_000  # names and values of an entry that fit on a script's stack, with room to spare
 ENTRY_BYTES = 48 << 10
 """A larger entry is split: the server grows an entry field by field, which costs five times as much beyond 100 kB."""
 DEAD_LETTER_CHARACTERS = 4_096  # of an entry; an oversized one is not kept whole
@@ -48,26 +51,14 @@ class Limits:
     dead_letters: int
 
 
-Command = tuple[Any, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Values at the end of a list: the length it is allowed, and its lifetime (s)."""
+    """Values at the end of a list: the length it is allowed, its lifetime (s), and whether that begins anew."""
 
     key: str
     length: int
     lifetime: int
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """Commands: pushes, what else is left, and of each stream the acknowledgement and then a look at it."""
-
-    commands: Sequence[Command]
-    pushed: Sequence[Push]
-    underlyings: Collection[str]  # told of
-    read: Mapping[str, Sequence[StreamEntry]]  # by stream
+    renewed: bool
 
 
 Removed = dict[str, tuple[EntryId, int]]
@@ -102,47 +93,51 @@ class Effects:
         self._renewals: dict[str, float] = {}  # by list: when it is to be given its lifetime again
         self._overlong: set[str] = set()  # lists to be cut with their next push
 
-    def prepare(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> Transaction:
-        """What leaves the frame's effects and acknowledges `entries`. To be committed in the order of preparation.
-
-        Apart from `commit`, so that Redis works at one transaction while the next is prepared. Raises redis.RedisError.
-        """
-        read: dict[str, list[StreamEntry]] = {}
-        for entry in entries:
-            read.setdefault(entry[0], []).append(entry)
-        commands: list[Command] = []
-        pushed = self._leave_lists(commands, frame)
-        for underlying, topics in frame.topics.items():
-            self._publish(commands, underlying, topics)
-        self._leave_dead_letters(commands, rejected)
-        if self.write_back:
-            self._write_back(commands, frame, read)
-        for stream, some in read.items():
-            commands.append(("XACK", stream, self.group, *(entry_id for _, entry_id, _ in some)))
-        commands += [("XINFO STREAM", stream) for stream in read]
-        return Transaction(commands, pushed, frame.topics.keys(), read)
-
-    def commit(self, transaction: Transaction, owned: Iterable[str]) -> Removed:
-        """All or nothing, and only if the streams that were read and the `owned` ones are ours.
+    def commit(
+        self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected], owned: Iterable[str]
+    ) -> Removed:
+        """Leave the frame's effects and acknowledge `entries`, all or nothing, if the streams of both are ours.
 
         Raises LeaseLost, and redis.RedisError; after either nothing is certain but that it is all or nothing.
         """
+        by_stream: dict[str, list[StreamEntry]] = {}
+        for entry in entries:
+            by_stream.setdefault(entry[0], []).append(entry)
+        ours = {*by_stream, *owned}
+        # A pair on no exchange can be told of from the streams of several, by several consumers.
+        shared = {underlying for underlying in frame.topics if tick_stream(underlying) not in ours}
+        for underlying in frame.topics.keys() - self._last_ids.keys() - shared:
+            self._last_ids[underlying] = self._newest_id(underlying)
         with self.client.pipeline(transaction=True) as pipeline:
             while True:
                 try:
-                    self.ownership.watch(pipeline, {*transaction.read, *owned})
+                    self.ownership.watch(pipeline, ours)
+                    for underlying in shared:
+                        pipeline.watch(self.names.output_stream(underlying))
+                        self._last_ids[underlying] = self._newest_id(underlying)
                     pipeline.multi()
-                    for command in transaction.commands:
-                        pipeline.execute_command(*command)
+                    pushed = self._leave_lists(pipeline, frame)
+                    for underlying, topics in frame.topics.items():
+                        self._publish(pipeline, underlying, topics)
+                    self._leave_dead_letters(pipeline, rejected)
+                    if self.write_back:
+                        self._write_back(pipeline, frame, by_stream)
+                    for stream, read in by_stream.items():
+                        pipeline.execute_command("XACK", stream, self.group, *(entry_id for _, entry_id, _ in read))
+                    for stream in by_stream:
+                        pipeline.xinfo_stream(stream)
                     answers = pipeline.execute()
                     break
-                except redis.WatchError:  # our own heartbeat renewed the lease meanwhile, or another took it
-                    continue
-        self._remember(transaction.pushed, answers)
-        infos = answers[len(answers) - len(transaction.read) :]
-        return {stream: removed(info) for stream, info in zip(transaction.read, infos, strict=True)}
+                except redis.WatchError as error:
+                    # The library says so of a lost answer too; but then the transaction may have been done.
+                    if isinstance(error.__context__, redis.ConnectionError | redis.TimeoutError):
+                        raise error.__context__ from None
+                    continue  # our own heartbeat renewed the lease meanwhile, or another took it
+        self._remember(pushed, answers)
+        infos = answers[-len(by_stream) :] if by_stream else []
+        return {stream: removed(info) for stream, info in zip(by_stream, infos, strict=True)}
 
-    def _leave_lists(self, commands: list[Command], frame: Frame) -> list[Push]:
+    def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
         """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push."""
         limits, now = self.limits, self.clock()
         pushed = []
@@ -151,30 +146,31 @@ class Effects:
             (frame.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry),
         ):
             for what, each in values.items():
-                push = Push(name(what), length, lifetime)
-                pushed.append(push)
-                commands.append(("RPUSH", push.key, *each[-length:]))
+                key = name(what)
+                pushed.append(Push(key, length, lifetime, renewed=self._renewals.get(key, 0.0) <= now))
+                pipeline.execute_command("RPUSH", key, *each[-length:])
         for push in pushed:
-            if self._renewals.get(push.key, 0.0) <= now:
-                commands.append(("EXPIRE", push.key, push.lifetime))
+            if push.renewed:
+                pipeline.execute_command("EXPIRE", push.key, push.lifetime)
             if push.key in self._overlong:
-                commands.append(("LTRIM", push.key, -push.length, -1))
+                pipeline.execute_command("LTRIM", push.key, -push.length, -1)
         return pushed
 
     def _remember(self, pushed: Sequence[Push], sizes: Sequence[Any]) -> None:
         now = self.clock()
         for push, size in zip(pushed, sizes, strict=False):
-            if self._renewals.get(push.key, 0.0) <= now:
+            if push.renewed:
                 self._renewals[push.key] = now + push.lifetime / 10
-            # Whether this transaction cut it is no matter: the next may have been prepared already, and cutting twice
-            # costs less than never.
-            (self._overlong.add if size > push.length * TRIM_SLACK else self._overlong.discard)(push.key)
+            if push.key in self._overlong:
+                self._overlong.discard(push.key)
+            elif size > push.length * TRIM_SLACK:
+                self._overlong.add(push.key)
 
     def _newest_id(self, underlying: str) -> EntryId:
         newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)
         return parse_id(newest[0][0]) if newest else (0, 0)
 
-    def _publish(self, commands: list[Command], underlying: str, topics: Mapping[str, bytes]) -> None:
+    def _publish(self, pipeline: Any, underlying: str, topics: Mapping[str, bytes]) -> None:
         """We alone write to the stream, so that we can give its entries their IDs, which also go into a hash."""
         names, lifetime = self.names, self.limits.latest_expiry
         stream, latest, latest_seq = (
@@ -187,22 +183,21 @@ class Effects:
             self._entry_bytes[underlying] = mean = 0.98 * mean + 0.02 * size
             length = max(min(self.limits.output_entries, int(self.limits.output_bytes / mean)), 1)
             text = self._next_id(underlying)
-            commands.append(("XADD", stream, "MAXLEN", "~", length, text, *some))
-            commands.append(("HSET", latest, *some))
+            pipeline.execute_command("XADD", stream, "MAXLEN", "~", length, text, *some)
+            pipeline.execute_command("HSET", latest, *some)
             for topic in some[::2]:
                 ids += (topic, text)
-        commands.append(("HSET", latest_seq, *ids))
-        commands += [("EXPIRE", latest, lifetime), ("EXPIRE", latest_seq, lifetime)]
+        pipeline.execute_command("HSET", latest_seq, *ids)
+        pipeline.execute_command("EXPIRE", latest, lifetime)
+        pipeline.execute_command("EXPIRE", latest_seq, lifetime)
 
     def _next_id(self, underlying: str) -> str:
-        if underlying not in self._last_ids:
-            self._last_ids[underlying] = self._newest_id(underlying)
         milliseconds, number = self._last_ids[underlying]
         now = int(self.clock() * 1000)
         self._last_ids[underlying] = (now, 0) if now > milliseconds else (milliseconds, number + 1)
         return format_id(self._last_ids[underlying])
 
-    def _leave_dead_letters(self, commands: list[Command], rejected: Sequence[Rejected]) -> None:
+    def _leave_dead_letters(self, pipeline: Any, rejected: Sequence[Rejected]) -> None:
         for each in rejected:
             entry = dict(zip(each.entry[::2], each.entry[1::2], strict=False))
             readable = orjson.dumps({_printable(name): _printable(value) for name, value in entry.items()})
@@ -213,16 +208,19 @@ class Effects:
                 "detail": _printable(each.detail),
                 "entry": readable[:DEAD_LETTER_CHARACTERS],
             }
-            some = (part for pair in fields.items() for part in pair)
-            commands.append(("XADD", self.names.dead_letters, "MAXLEN", "~", self.limits.dead_letters, "*", *some))
+            pipeline.xadd(self.names.dead_letters, fields, maxlen=self.limits.dead_letters, approximate=True)
 
-    def _write_back(self, commands: list[Command], frame: Frame, read: Mapping[str, Sequence[StreamEntry]]) -> None:
+    def _write_back(self, pipeline: Any, frame: Frame, by_stream: Mapping[str, Sequence[StreamEntry]]) -> None:
         """A copy of each accepted tick, in the form it came in, with the state P: our own group skips those."""
         accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
-        for stream, some in read.items():
-            copies = [processed(entry) for _, entry_id, entry in some if (stream, entry_id) in accepted]
-            if copies:
-                commands.append(("EVAL", _APPEND, 1, stream, msgspec.msgpack.encode(copies)))
+        for stream, read in by_stream.items():
+            copies = [processed(entry) for _, entry_id, entry in read if (stream, entry_id) in accepted]
+            many = [copy for copy in copies if len(copy) <= SCRIPT_VALUES]
+            if many:
+                pipeline.execute_command("EVAL", _APPEND, 1, stream, msgspec.msgpack.encode(many))
+            for copy in copies:
+                if len(copy) > SCRIPT_VALUES:
+                    pipeline.execute_command("XADD", stream, "*", *copy)
 
 
 def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:
@@ -245,7 +243,7 @@ def processed(entry: Sequence[str]) -> list[str]:
         return [*entry[:-1], PROCESSED]
     if "data" in entry[::2] and "instrument_key" not in entry[::2] and "state" not in entry[::2]:
         place = 2 * entry[::2].index("data") + 1
-        data = orjson.dumps({**orjson.loads(entry[place]), "state": PROCESSED}).decode()
+        data = msgspec.json.encode({**_MEMBERS.decode(entry[place]), "state": PROCESSED}).decode()
         return [*entry[:place], data, *entry[place + 1 :]]
     named = dict(zip(entry[::2], entry[1::2], strict=True))
     named.pop("state", None)

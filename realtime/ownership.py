@@ -6,7 +6,7 @@ consumer that was paused beyond its lease changes nothing.
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from realtime.core.sharing import share_streams
@@ -48,12 +48,15 @@ class Ownership:
     def lease(self, stream: str) -> str:
         return f"tick_owner:{self.group}:{stream}"
 
-    def settle(self, streams: Iterable[str]) -> tuple[set[str], list[str]]:
+    def settle(self, streams: Iterable[str], held: Collection[str]) -> tuple[set[str], list[str]]:
         """Renew what is ours and take our share of what is free: (streams owned now, those to give back).
 
-        What is to be given back stays ours until `release`.
+        What is to be given back stays ours until `release`. Raises LeaseLost when one of those `held` is no longer
+        ours, though it be free: another may have had it meanwhile.
         """
-        consumers, owners = self.renew(streams)
+        consumers, owners = self.renew({*streams, *held})
+        if lost := [stream for stream in held if owners[stream] != self.token]:
+            raise LeaseLost(f"lost {', '.join(sorted(lost))}")
         take, give = share_streams(owners, self.token, consumers)
         owned = {stream for stream, owner in owners.items() if owner == self.token}
         for stream in take:
@@ -82,6 +85,8 @@ class Ownership:
     def watch(self, pipeline: Redis, streams: Iterable[str]) -> None:
         """Make the pipeline's transaction hold only while all these streams are ours. Raises LeaseLost."""
         leases = [self.lease(stream) for stream in streams]
+        if not leases:
+            return
         pipeline.watch(*leases)
         if any(owner != self.token for owner in pipeline.mget(leases)):
             raise LeaseLost(f"{self.token} has lost one of {', '.join(streams)}")

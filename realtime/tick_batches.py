@@ -1,13 +1,11 @@
 """Micro-batches on their way: computed, kept, told of, acknowledged.
 
-While one is written, in a thread of its own, the next is read and computed; and with a backlog one more, or both ends
-would wait while Redis works. Ticks are in PostgreSQL before one transaction in Redis leaves their effects and
-acknowledges them.
+While one is written, in a thread of its own, the next is read and computed. Ticks are in PostgreSQL before one
+transaction in Redis leaves their effects and acknowledges them.
 """
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from realtime.core.cycle import Cycle, Frame, Rejected
 from realtime.core.entry_ids import parse_id
 from realtime.core.progress import Progress
 from realtime.core.ticks import Reason, Tick
-from realtime.effects import Effects, Limits, Transaction
+from realtime.effects import Effects, Limits
 from realtime.ownership import LeaseLost, Ownership
 from realtime.streams import StreamEntry
 from realtime.tick_store import UNAVAILABLE, store_ticks
@@ -93,12 +91,12 @@ class Batches:
         self.clock = clock
         self.failed: set[str] = set()  # streams with entries that our handling raised on
         self._writer = ThreadPoolExecutor(1, "writer")
-        self._writing: deque[tuple[Batch, Future[None]]] = deque()
+        self._writing: tuple[Batch, Future[None]] | None = None
 
     def compute(self, entries: Sequence[StreamEntry]) -> Batch | None:
         """What comes of entries just read, and of the chains that are due; None when there is nothing to write.
 
-        Meanwhile those before are being written. When an entry raises, all are handled at once.
+        Meanwhile the batch before is being written. When an entry raises, all are handled at once.
         """
         try:
             return self._compute(entries, time.monotonic())
@@ -109,29 +107,16 @@ class Batches:
             self.handle(entries)
             return None
 
-    def begin(self, batch: Batch | None, *, behind: bool) -> None:
-        """Have a batch written after those before, of which one may be unfinished when there is a backlog.
-
-        Without one that would help nobody: what comes meanwhile is read later, and then together.
-        """
-        self.finish(1 if behind else 0)
-        if batch is None:
-            return
-        try:
-            transaction = self.effects.prepare(batch.entries, batch.frame, batch.rejected)
-        except HANDLED_ELSEWHERE:
-            raise
-        except Exception:  # noqa: BLE001 - as in `compute`
-            self.finish()
-            self.handle(batch.entries)
-        else:
-            before = self._writing[-1][1] if self._writing else None
-            self._writing.append((batch, self._writer.submit(self._write_after, before, batch, transaction)))
+    def begin(self, batch: Batch | None) -> None:
+        """Begin to write, the batch before having been finished."""
+        if batch is not None:
+            self._writing = (batch, self._writer.submit(self._write, batch))
 
     def forget(self) -> None:
-        """Let go of what is in hand, when all that is being written has come to its end, whichever."""
-        wait([writing for _, writing in self._writing])
-        self._writing.clear()
+        """Let go of what is in hand, when what is being written has come to its end, whichever."""
+        if self._writing is not None:
+            wait([self._writing[1]])
+            self._writing = None
         self.failed.clear()
         self.effects.forget()
 
@@ -139,26 +124,27 @@ class Batches:
         self._writer.submit(lambda: connection.close()).result()  # each thread has a connection of its own
         self._writer.shutdown()
 
-    def finish(self, leaving: int = 0) -> None:
-        """Wait until at most so many batches are being written; raises what their writing raised."""
-        while len(self._writing) > leaving:
-            batch, writing = self._writing[0]
-            while not wait([writing], self.options.lease / 3).done:
-                self.ownership.renew(self.owned)
-            self._writing.popleft()
-            try:
-                writing.result()
-            except HANDLED_ELSEWHERE:
-                raise
-            except Exception:  # noqa: BLE001 - as in `compute`
-                self.handle(batch.entries)
+    def finish(self) -> None:
+        """Wait for the batch that is being written, if there is one; raises what its writing raised."""
+        if self._writing is None:
+            return
+        batch, writing = self._writing
+        while not wait([writing], self.options.lease / 3).done:
+            self.ownership.renew(self.owned)
+        self._writing = None
+        try:
+            writing.result()
+        except HANDLED_ELSEWHERE:
+            raise
+        except Exception:  # noqa: BLE001 - as in `compute`
+            self.handle(batch.entries)
 
     def handle(self, entries: Sequence[StreamEntry]) -> None:
         """Take entries all the way to their acknowledgement. What raises is halved until the one at fault is alone."""
         try:
             batch = self._compute(entries, time.monotonic())
             if batch is not None:
-                self._write(batch, self.effects.prepare(batch.entries, batch.frame, batch.rejected))
+                self._write(batch)
         except HANDLED_ELSEWHERE:
             raise
         except Exception:  # some tick's doing, whatever it is: its neighbours are not to suffer
@@ -198,17 +184,11 @@ class Batches:
             return None
         return Batch(entries, frame, decoded.rejected, begun)
 
-    def _write_after(self, before: "Future[None] | None", batch: Batch, transaction: Transaction) -> None:
-        """Where the batch before failed, this one fails with it: they are written in order, or not at all."""
-        if before is not None:
-            before.result()
-        self._write(batch, transaction)
-
-    def _write(self, batch: Batch, transaction: Transaction) -> None:
+    def _write(self, batch: Batch) -> None:
         """First to PostgreSQL, then the effects and the acknowledgement."""
         frame = batch.frame
         self.patiently(lambda: store_ticks(self.model, frame.ticks))
-        self._commit(transaction)
+        self._commit(batch.entries, frame, batch.rejected)
         metrics.ticks.labels("accepted").inc(len(frame.ticks))
         metrics.ticks.labels("rejected").inc(len(batch.rejected))
         metrics.repriced.inc(frame.priced)
@@ -235,12 +215,13 @@ class Batches:
                 self.stop.wait(delay)
                 delay = min(delay * 2, BACKOFF[1])
 
-    def _commit(self, transaction: Transaction) -> None:
-        told = {tick_stream(underlying) for underlying in transaction.underlyings} & self.owned.keys()
-        for stream, (first, gone) in self.effects.commit(transaction, told).items():
+    def _commit(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> None:
+        told = {tick_stream(underlying) for underlying in frame.topics} & self.owned.keys()
+        removals = self.effects.commit(entries, frame, rejected, told)
+        for stream, (first, gone) in removals.items():
             if progress := self.owned.get(stream):
                 # Entries taken over are older than what was read last: they were accounted for when they were.
-                fresh = [entry_id for _, entry_id, _ in transaction.read[stream]]
+                fresh = [entry_id for each, entry_id, _ in entries if each == stream]
                 if fresh and parse_id(fresh[0]) > progress.delivered:
                     self.report_lost(stream, progress.account(fresh, first, gone))
 
@@ -254,5 +235,5 @@ class Batches:
         rejected = [
             Rejected(stream, entry_id, entry, Reason.HANDLER_ERROR, detail) for stream, entry_id, entry in entries
         ]
-        self.effects.commit(self.effects.prepare(entries, Frame(), rejected), ())
+        self.effects.commit(entries, Frame(), rejected, ())
         metrics.ticks.labels("rejected").inc(len(rejected))

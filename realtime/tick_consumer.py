@@ -132,29 +132,24 @@ class TickConsumer:
         if self.options.quotes and self._is_due("quotes", self.options.quotes):
             self.batches.patiently(lambda: store_quotes(self.book))
         self._hear()
-        entries, behind = self._read() if self.owned else ([], False)
-        batch = self.batches.compute(entries) if self.owned else None
+        batch = self.batches.compute(self._read()) if self.owned else None
+        self.batches.finish()
         if self._is_due("settle", self.options.lease / 3):
-            self.batches.finish()
             self._settle()
-        self.batches.begin(batch, behind=behind)
+        self.batches.begin(batch)
         if not self.owned:
             self.stop.wait(min(0.2, self.options.lease / 3))
 
-    def _read(self) -> tuple[list[StreamEntry], bool]:
-        """New entries, and whether there seem to be more."""
+    def _read(self) -> list[StreamEntry]:
         count = min(self.options.batch, max(4 * self.options.batch // len(self.owned), 20))
-        entries = self.group.read(sorted(self.owned), count, self._patience())
-        return entries, len(entries) >= count
+        return self.group.read(sorted(self.owned), count, self._patience())
 
     def _settle(self) -> None:
         """Nothing is being written meanwhile: a lease that is renewed breaks up the transaction that holds by it.
 
         What was computed is still to be written, so streams change hands only after that, with the next step.
         """
-        owned, self._to_give_back = self.ownership.settle(self.find())
-        if lost := self.owned.keys() - owned:
-            raise LeaseLost(f"lost {', '.join(sorted(lost))} to another consumer")
+        owned, self._to_give_back = self.ownership.settle(self.find(), self.owned)
         self._to_take = sorted(owned - self.owned.keys() - set(self._to_give_back))
 
     def _exchange(self) -> None:
@@ -163,6 +158,8 @@ class TickConsumer:
         for stream in self._to_give_back:
             logger.info("gave back %s", stream)
             self._drop(stream)
+        if self._to_give_back:
+            self.batches.effects.forget()  # their new owners write where we did
         for stream in self._to_take:
             self._take(stream)
         self._to_give_back, self._to_take = [], []

@@ -125,11 +125,12 @@ def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, byte
     if size > max_bytes:
         raise Refused(Reason.OVERSIZED, f"{size} characters, more than {max_bytes}")
     named = dict(zip(entry[::2], entry[1::2], strict=True))
-    if "data" in named and "instrument_key" not in named:
-        fields, raw = _decode_json(named["data"])
-        fields.state = named.get("state", fields.state)
-        return fields, raw
     try:
+        if "data" in named and "instrument_key" not in named:
+            "".join(entry).encode()  # all of it, or it could not be written back
+            fields, raw = _decode_json(named["data"])
+            fields.state = named.get("state", fields.state)
+            return fields, raw
         fields = msgspec.convert(named, TickFields, strict=False)
         return fields, _flat_as_json(named, fields)
     except msgspec.ValidationError as error:

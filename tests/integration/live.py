@@ -22,8 +22,13 @@ SETTINGS = {
     "TICK_BATCH": "200",
     "LOG_LEVEL": "INFO",
 }
+_RUN = """
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "consume_ticks", *sys.argv[1:]])
+"""
 # Dies at the third batch: before its ticks are committed, after that and before they are acknowledged, or after both.
-KILLED = """
+KILLED = (
+    """
 import os, sys
 import django
 django.setup()
@@ -47,9 +52,9 @@ def committing(*arguments):
         die()
     return answer
 module.store_ticks, Effects.commit = storing, committing
-from django.core.management import execute_from_command_line
-execute_from_command_line(["manage.py", "consume_ticks", *sys.argv[1:]])
 """
+    + _RUN
+)
 
 
 class Live:
@@ -144,7 +149,8 @@ def kill_server(state: Path, name: str) -> None:
 
 
 # Handling raises on one price, whenever it comes: a fault of ours, not of the tick's.
-POISONED = """
+POISONED = (
+    """
 import sys
 import django
 django.setup()
@@ -155,6 +161,41 @@ def applying(self, ticks, quotes):
         raise ArithmeticError("poison")
     return apply(self, ticks, quotes)
 Book.apply = applying
-from django.core.management import execute_from_command_line
-execute_from_command_line(["manage.py", "consume_ticks", *sys.argv[1:]])
 """
+    + _RUN
+)
+# The same where ticks are written, in another thread.
+UNWRITABLE = (
+    """
+import sys
+import django
+django.setup()
+import realtime.tick_batches as module
+store = module.store_ticks
+def storing(model, ticks):
+    if any(tick.fields.ltp == 666 for tick in ticks):
+        raise ArithmeticError("poison")
+    store(model, ticks)
+module.store_ticks = storing
+"""
+    + _RUN
+)
+# The first transaction that acknowledges is done, and its answer does not come: what the library makes of a time-out.
+UNANSWERED = (
+    """
+import sys
+import django
+import redis
+django.setup()
+execute, lost = redis.client.Pipeline._execute_transaction, []
+def executing(self, connection, commands, raise_on_error):
+    answers = execute(self, connection, commands, raise_on_error)
+    if not lost and any(command[0][0] == "XACK" for command in commands):
+        lost.append(True)
+        self.watching = True  # it forgets that with the answer
+        raise redis.TimeoutError("no answer")
+    return answers
+redis.client.Pipeline._execute_transaction = executing
+"""
+    + _RUN
+)

@@ -2,10 +2,12 @@
 
 import csv
 import gzip
+import json
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -13,8 +15,11 @@ import pandas as pd
 import pytest
 import redis
 
+from realtime.ownership import LeaseLost, Ownership
+from realtime.streams import connect
+from signalsite.embedded import state as places
 from signalsite.embedded.hold import hold
-from tests.integration.live import KILLED, POISONED, Live, kill_server, tick
+from tests.integration.live import KILLED, POISONED, UNANSWERED, UNWRITABLE, Live, kill_server, tick
 from tests.integration.processes import ROOT, fresh_state, until
 
 DATA = ROOT.parent / "shared" / "data" / "6_ticks"
@@ -95,21 +100,28 @@ def test_ticks_are_kept_priced_and_told_of(live, one_field):
 def test_copies_bear_the_state_p_and_are_never_copied_again(live):
     made = [tick(ltp=24_000 + number, extra="rides along") for number in range(50)]
     live.publish(made, one_field=False)
-    live.publish([tick(ltp=1.0)])
+    stream, fields = tick(ltp=1.0, trade_id=2**70)
+    live.publish([(stream, json.dumps(fields))])
+    live.publish([tick(ltp=2.0, **{f"f{number}": "1" for number in range(2_050)})], one_field=False)
     with live.consumer():
         live.drain()
         time.sleep(1.5)
         live.drain()
     entries = [fields for _, fields in live.redis.xrange("tick_stream:NSE@NIFTY")]
-    states = [fields.get("state") or orjson.loads(fields["data"])["state"] for fields in entries]
-    assert (states.count("U"), states.count("P")) == (51, 51)
-    assert live.stored() == 51
+    wholes = [json.loads(fields["data"]) if "data" in fields else fields for fields in entries]
+    states = [whole["state"] for whole in wholes]
+    assert (states.count("U"), states.count("P")) == (52, 52)
+    new, copied = (
+        sorted(json.dumps({**whole, "state": ""}, sort_keys=True) for whole in wholes if whole["state"] == state)
+        for state in "UP"
+    )
+    assert new == copied
+    assert live.stored() == 52
     newest = orjson.loads(live.redis.lindex("computed_data:NIFTY", 0))
     assert newest["tick"]["extra"] == "rides along"
 
 
 def test_lists_end_with_the_newest_and_are_cut(live):
-    """Though the next batches are prepared before it is known how long the lists have become."""
     live.publish([tick(ltp=1.0 + number) for number in range(3_000)])
     with live.consumer("--write-back", "off", TICK_BATCH="20", RAW_TICKS_LENGTH="100"):
         live.drain()
@@ -141,10 +153,11 @@ def test_bad_ticks_are_put_aside_with_their_reasons_and_harm_no_neighbour(live):
     for neighbour, value in zip(good, bad.values(), strict=True):
         live.publish([neighbour, ("NSE@NIFTY", value)])
     live.redis.xadd("tick_stream:NSE@NIFTY", {"data": b'{"instrument_key":"\xff"}'})
+    live.redis.xadd("tick_stream:NSE@NIFTY", {"data": orjson.dumps(tick()[1]), "source": b"\xff"})
     with live.consumer():
         live.drain()
     assert live.stored() == len(good)
-    assert live.dead() == {**dict.fromkeys(bad, 1), "malformed": 2}
+    assert live.dead() == {**dict.fromkeys(bad, 1), "malformed": 3}
     letter = live.redis.xrange("tick_dead_letter")[0][1]
     assert letter.keys() == {"stream", "entry_id", "reason", "detail", "entry"}
 
@@ -163,18 +176,52 @@ def test_a_killed_consumer_loses_and_doubles_nothing(live, where):
     assert not live.dead()
 
 
-@pytest.mark.parametrize("batch", [10, 2_000])
-def test_a_poison_tick_is_given_up_alone(live, batch):
-    """In small batches others are already being written after the one that it is in."""
+@pytest.mark.parametrize("script", [POISONED, UNWRITABLE], ids=["priced", "written"])
+def test_a_poison_tick_is_given_up_alone(live, script):
     made = [tick(ltp=1.0 + number) for number in range(100)]
     made.insert(57, tick(ltp=666))
     live.publish(made)
-    with live.consumer("--write-back", "off", script=POISONED, TICK_MAX_DELIVERIES="3", TICK_BATCH=str(batch)):
+    with live.consumer("--write-back", "off", script=script, TICK_MAX_DELIVERIES="3", TICK_BATCH="10"):
         until(lambda: live.stored() == 100, 60, "neighbours kept")
         live.drain()
     assert live.dead() == {"handler_error": 1}
     assert orjson.loads(live.redis.xrange("tick_dead_letter")[0][1]["entry"])["data"].count("666")
     assert live.stored() == 100
+
+
+def test_an_answer_that_is_lost_doubles_nothing(live):
+    made = [tick(ltp=1.0 + number) for number in range(300)]
+    live.publish(made)
+    with live.consumer(script=UNANSWERED, RAW_TICKS_LENGTH="1000"):
+        live.drain()
+    assert "no answer" in live.log.read_text()
+    assert live.stored() == live.redis.llen("raw_ticks:NSE@NIFTY@equity_spot") == 300
+    assert live.redis.xlen("tick_stream:NSE@NIFTY") == 2 * 300
+    assert not live.dead()
+
+
+def test_a_pair_on_no_exchange_is_told_of_by_the_consumers_of_several(live):
+    exchanges = "BINANCE", "KRAKEN"
+    for exchange in exchanges:
+        live.publish([(f"{exchange}@BTC/USDT", tick("BTC/USDT", 1.0 + number)[1]) for number in range(2_000)])
+    with ExitStack() as running:
+        for exchange in exchanges:
+            running.enter_context(live.consumer("--streams", f"{exchange}@BTC/USDT", TICK_BATCH="20"))
+        live.drain()
+    told = live.redis.xrange("signal_output_stream:BTC/USDT")
+    assert live.redis.hget("latest_seq:BTC/USDT", "BTC/USDT") == told[-1][0]
+    assert live.stored() == 4_000
+    assert "ERROR" not in live.log.read_text()
+
+
+def test_a_lease_that_was_lost_is_lost_though_it_be_free_again(live):
+    client = connect(places.redis_url(live.state))
+    ownership = Ownership(client, group="signals", name="one", choice="all", seconds=60)
+    assert ownership.settle({"NSE@NIFTY"}, ()) == ({"NSE@NIFTY"}, [])
+    assert ownership.settle({"NSE@NIFTY"}, {"NSE@NIFTY"}) == ({"NSE@NIFTY"}, [])
+    client.delete(ownership.lease("NSE@NIFTY"))
+    with pytest.raises(LeaseLost):
+        ownership.settle({"NSE@NIFTY"}, {"NSE@NIFTY"})
 
 
 def test_what_kills_its_consumers_is_given_up_alone(live):
