@@ -1,6 +1,7 @@
 """`python -m bench`, or ONLY=engine,batch python -m bench: print the tables, keep the figures.
 
-bench/out/latest.json is one flat object of the figures by name; a run of some subjects replaces only theirs.
+bench/out/latest.json is one flat object of the figures by name; a run of some subjects replaces only theirs. Beside
+them stands how much of the processors' time other guests of the machine took: what was slow then may not be ours.
 """
 
 import json
@@ -8,6 +9,8 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+
+import psutil
 
 SUBJECTS = ("engine", "batch", "exports", "faults", "sockets", "live")
 OUT = Path(__file__).parent / "out" / "latest.json"
@@ -19,10 +22,20 @@ def main() -> None:
         sys.exit(f"ONLY={','.join(sorted(unknown))}: subjects are {', '.join(SUBJECTS)}")
     figures: dict[str, float] = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in chosen:
+        before = psutil.cpu_times()
         figures |= import_module(f"bench.{name}").run()
+        figures[f"{name}.stolen_percent"] = stolen = stolen_percent(before)
+        print(f"({stolen:.0f} % of the processors' time went to other guests of the machine)")
         OUT.parent.mkdir(exist_ok=True)
         OUT.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     print(f"figures kept in {OUT.relative_to(Path.cwd()) if OUT.is_relative_to(Path.cwd()) else OUT}")
+
+
+def stolen_percent(since: object) -> float:
+    """Of all processors' time since then, the share that a virtual machine's host did not give. 0 where unknown."""
+    spent = {name: now - getattr(since, name) for name, now in psutil.cpu_times()._asdict().items()}
+    total = sum(spent[name] for name in spent.keys() - {"guest", "guest_nice"})  # in user and nice already
+    return 100 * spent.get("steal", 0.0) / total if total else 0.0
 
 
 if __name__ == "__main__":
