@@ -42,7 +42,7 @@ coverage: $(DEVELOPMENT) $(STATIC) ## the same, and which lines they reach, in a
 	@$(PY) -m pytest $(TOGETHER) $(ARGS) --cov
 
 faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything while jobs and ticks run; prints recovery times (minutes)
-	@$(PY) -m pytest tests/faults tests/integration/test_consume.py -m "" $(ARGS)
+	@$(PY) -m pytest tests/faults tests/integration/consume -m "" $(ARGS)
 
 check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migrations, and the settings of production
 	$(VENV)/bin/ruff check .

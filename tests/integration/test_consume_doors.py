@@ -5,7 +5,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -21,7 +21,7 @@ from tests.integration.processes import ROOT, until
 
 pytestmark = pytest.mark.django_db
 BASE = "/api/v2/signals/realtime"
-EXPIRY = "2026-12-29"
+EXPIRY = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 
 
 def option(strike: int, right: str) -> str:
@@ -78,14 +78,14 @@ def test_a_chain_in_one_call(api: Client) -> None:
     ("path", "status"),
     [
         ("greeks/NOPE", 400),
-        ("greeks/NSE@TESTED@equity_futures@2026-12-29", 404),
+        (f"greeks/NSE@TESTED@equity_futures@{EXPIRY}", 404),
         ("greeks", 400),
         ("greeks?keys=,", 400),
         ("greeks?keys=" + ",".join(["NSE@X"] * 501), 400),
         ("chain/NSE@NOTHING", 404),
         ("chain/NSE@TESTED@equity_spot", 400),
         ("chain/NSE@TESTED?strikes=many", 400),
-        ("chain/NSE@TESTED?expiry=2026-12-30", 404),
+        ("chain/NSE@TESTED?expiry=2099-12-30", 404),
         ("chain/NSE@TESTED?expiry=soon", 400),
     ],
 )

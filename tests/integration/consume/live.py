@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -16,45 +17,13 @@ import redis
 from signalsite.embedded import state as places
 from tests.integration.processes import ROOT, environment, until
 
+EXPIRY = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 SETTINGS = {
     "TICK_LEASE_SECONDS": "1",
     "TICK_METRICS_PORT": "0",
     "TICK_BATCH": "200",
     "LOG_LEVEL": "INFO",
 }
-_RUN = """
-from django.core.management import execute_from_command_line
-execute_from_command_line(["manage.py", "consume_ticks", *sys.argv[1:]])
-"""
-# Dies at the third batch: before its ticks are committed, after that and before they are acknowledged, or after both.
-KILLED = (
-    """
-import os, sys
-import django
-django.setup()
-import realtime.tick_batches as module
-from realtime.effects import Effects
-where, calls = os.environ["KILL"], 0
-store, commit = module.store_ticks, Effects.commit
-def die():
-    os.kill(os.getpid(), 9)
-def storing(*arguments):
-    global calls
-    calls += 1
-    if where == "before" and calls == 3:
-        die()
-    store(*arguments)
-def committing(*arguments):
-    if where == "between" and calls == 3:
-        die()
-    answer = commit(*arguments)
-    if where == "after" and calls == 3:
-        die()
-    return answer
-module.store_ticks, Effects.commit = storing, committing
-"""
-    + _RUN
-)
 
 
 class Live:
@@ -134,6 +103,21 @@ def tick(key: str = "NSE@NIFTY@equity_spot", ltp: float = 24_000.0, **more):
     return "@".join(key.split("@")[:2]), fields
 
 
+def option(strike: int, right: str, **more):
+    return tick(f"NSE@NIFTY@equity_options@{EXPIRY}@{right}@{strike}", **more)
+
+
+def chain(spot: float = 24_000.0):
+    """A spot, India VIX and a few options around it, priced so that put-call parity gives the spot."""
+    made = [tick(ltp=spot), tick("NSE@INDIAVIX@equity_spot", 13.5)]
+    for strike in range(23_800, 24_300, 100):
+        call = max(spot - strike, 0) + 250
+        made.append(option(strike, "call", ltp=call, bid=call - 1, ask=call + 1))
+        put = call - spot + strike
+        made.append(option(strike, "put", ltp=put, bid=put - 1, ask=put + 1))
+    return made
+
+
 def server_pid(state: Path, name: str) -> int:
     text = (state / "locks" / f"{name}.keeper").read_text().strip()
     return int(text) if text else 0
@@ -146,56 +130,3 @@ def kill_server(state: Path, name: str) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             return
-
-
-# Handling raises on one price, whenever it comes: a fault of ours, not of the tick's.
-POISONED = (
-    """
-import sys
-import django
-django.setup()
-from realtime.core.book import Book
-apply = Book.apply
-def applying(self, ticks, quotes):
-    if any(tick.fields.ltp == 666 for tick in ticks):
-        raise ArithmeticError("poison")
-    return apply(self, ticks, quotes)
-Book.apply = applying
-"""
-    + _RUN
-)
-# The same where ticks are written, in another thread.
-UNWRITABLE = (
-    """
-import sys
-import django
-django.setup()
-import realtime.tick_batches as module
-store = module.store_ticks
-def storing(model, ticks):
-    if any(tick.fields.ltp == 666 for tick in ticks):
-        raise ArithmeticError("poison")
-    store(model, ticks)
-module.store_ticks = storing
-"""
-    + _RUN
-)
-# The first transaction that acknowledges is done, and its answer does not come: what the library makes of a time-out.
-UNANSWERED = (
-    """
-import sys
-import django
-import redis
-django.setup()
-execute, lost = redis.client.Pipeline._execute_transaction, []
-def executing(self, connection, commands, raise_on_error):
-    answers = execute(self, connection, commands, raise_on_error)
-    if not lost and any(command[0][0] == "XACK" for command in commands):
-        lost.append(True)
-        self.watching = True  # it forgets that with the answer
-        raise redis.TimeoutError("no answer")
-    return answers
-redis.client.Pipeline._execute_transaction = executing
-"""
-    + _RUN
-)
