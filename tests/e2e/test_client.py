@@ -69,11 +69,11 @@ def test_a_job_from_submission_to_tables(client: Client, keys: list[str]) -> Non
 
 
 def test_results_are_given_while_the_job_runs(client: Client, keys: list[str]) -> None:
-    job = client.submit((keys * 20)[:20_000], as_of=AT, reuse=False)
+    job = client.submit((keys * 100)[:100_000], as_of=AT, reuse=False)
     rows = client.results(job)
     first = next(rows)
     assert first["position"] == 0 and not client.job(job).done
-    assert [first["position"], *(row["position"] for row in rows)] == list(range(20_000))
+    assert [first["position"], *(row["position"] for row in rows)] == list(range(100_000))
 
 
 def test_a_submission_repeated_under_its_key_is_one_job(client: Client, keys: list[str]) -> None:
