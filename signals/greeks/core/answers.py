@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from signals.greeks.core.conventions import FORWARD_WORDS, PRICE_WORDS, VOLATILITY_WORDS, GreeksParams, Model
+from signals.greeks.core.conventions import (
+    FORWARD_SOURCES,
+    FORWARD_WORDS,
+    PRICE_WORDS,
+    VOLATILITY_WORDS,
+    ForwardSource,
+    GreeksParams,
+    Model,
+)
 from signals.greeks.core.evaluate import GreeksFrame, OptionColumns
 from signals.greeks.core.reasons import RETRYABLE, reason
 from signals.greeks.core.status import Status
@@ -16,6 +24,7 @@ _RETRYABLE = tuple(status in RETRYABLE for status in Status)
 _PRICE = tuple(word and str(word) for word in PRICE_WORDS)
 _FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
 _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
+_OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _MODEL = (str(Model.BSM), str(Model.BLACK76))
 
 
@@ -42,7 +51,10 @@ def answer_columns(
             maximum=float(forward if options.sign[place] > 0 else strike),
             wanted=params.price,
             forward=params.forward,
+            strikes=float(options.forward_strikes[place]),
+            pairs=float(options.forward_strikes[place] + options.forward_excluded[place]),
         )
+    overridden = frame.forward_source == _OVERRIDE  # what the strikes say has no part in it
     quoted = (frame.price_source >= 0) & (frame.price_source < len(PRICE_WORDS) - 2)
     age = np.where(quoted, as_of - options.quotes.time, np.nan)
     return {
@@ -62,9 +74,18 @@ def answer_columns(
         "underlying_used": frame.underlying_used.tolist(),
         "forward": frame.forward.tolist(),
         "forward_source": [_FORWARD[code] for code in frame.forward_source.tolist()],
+        "forward_bid": np.where(overridden, np.nan, options.forward_bid).tolist(),
+        "forward_ask": np.where(overridden, np.nan, options.forward_ask).tolist(),
+        "forward_residual": np.where(overridden, np.nan, options.forward_residual).tolist(),
+        "forward_strikes": _counts(np.where(overridden, np.nan, options.forward_strikes)),
+        "forward_excluded": _counts(np.where(overridden, np.nan, options.forward_excluded)),
         "expiry_years": frame.expiry_years.tolist(),
         "rate": frame.rate.tolist(),
         "dividend_yield": frame.dividend_yield.tolist(),
         "model": [_MODEL[flag] for flag in frame.black76.tolist()],
         "iv_source": [_VOLATILITY[code] for code in frame.iv_source.tolist()],
     }
+
+
+def _counts(values: np.ndarray) -> list[int | None]:
+    return [None if value != value else int(value) for value in values.tolist()]
