@@ -25,6 +25,7 @@ _PRICE = tuple(word and str(word) for word in PRICE_WORDS)
 _FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
 _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
+_OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
 _MODEL = (str(Model.BSM), str(Model.BLACK76))
 
 
@@ -54,7 +55,10 @@ def answer_columns(
             strikes=float(options.forward_strikes[place]),
             pairs=float(options.forward_strikes[place] + options.forward_excluded[place]),
         )
-    overridden = frame.forward_source == _OVERRIDE  # what the strikes say has no part in it
+    told = {name: getattr(options, name) for name in _OF_STRIKES}
+    overridden = frame.forward_source == _OVERRIDE
+    if overridden.any():  # what the strikes say has no part in it
+        told = {name: np.where(overridden, np.nan, values) for name, values in told.items()}
     quoted = (frame.price_source >= 0) & (frame.price_source < len(PRICE_WORDS) - 2)
     age = np.where(quoted, as_of - options.quotes.time, np.nan)
     return {
@@ -74,11 +78,11 @@ def answer_columns(
         "underlying_used": frame.underlying_used.tolist(),
         "forward": frame.forward.tolist(),
         "forward_source": [_FORWARD[code] for code in frame.forward_source.tolist()],
-        "forward_bid": np.where(overridden, np.nan, options.forward_bid).tolist(),
-        "forward_ask": np.where(overridden, np.nan, options.forward_ask).tolist(),
-        "forward_residual": np.where(overridden, np.nan, options.forward_residual).tolist(),
-        "forward_strikes": _counts(np.where(overridden, np.nan, options.forward_strikes)),
-        "forward_excluded": _counts(np.where(overridden, np.nan, options.forward_excluded)),
+        "forward_bid": told["forward_bid"].tolist(),
+        "forward_ask": told["forward_ask"].tolist(),
+        "forward_residual": told["forward_residual"].tolist(),
+        "forward_strikes": _counts(told["forward_strikes"]),
+        "forward_excluded": _counts(told["forward_excluded"]),
         "expiry_years": frame.expiry_years.tolist(),
         "rate": frame.rate.tolist(),
         "dividend_yield": frame.dividend_yield.tolist(),
@@ -88,4 +92,8 @@ def answer_columns(
 
 
 def _counts(values: np.ndarray) -> list[int | None]:
+    known = np.isfinite(values)
+    if known.all():
+        found: list[int | None] = values.astype(np.int64).tolist()
+        return found
     return [None if value != value else int(value) for value in values.tolist()]

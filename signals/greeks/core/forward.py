@@ -12,7 +12,7 @@ from signals.greeks.core.parity import ParityForward
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`value` is NaN where the source has nothing to offer. `parity`: what the strikes say, where that is the source."""
+    """`value` is NaN where the source has nothing to offer. `parity`: what the strikes say, if they are the source."""
 
     value: float
     source: ForwardSource
@@ -23,6 +23,8 @@ class Forward:
         return math.isfinite(self.value) and self.value > 0
 
 
+_SOURCE = {source: place for place, source in enumerate(FORWARD_SOURCES)}
+_NOTHING = (*(math.nan,) * 5, 0.0)
 NO_FORWARD = Forward(math.nan, ForwardSource.AUTO)
 
 
@@ -64,22 +66,17 @@ def find_forward(
 
 def forward_columns(forwards: Sequence[Forward], place: np.ndarray) -> dict[str, np.ndarray]:
     """What `OptionColumns` holds of forwards, an element an option. `place`: which of `forwards` is each option's."""
-    said = [each.parity for each in forwards]
-    rows = [
-        (
-            each.value if each.found else math.nan,
-            FORWARD_SOURCES.index(each.source) if each.found else -1,
-            *((math.nan,) * 5 if by is None else (by.bid, by.ask, by.residual, by.strikes, len(by.excluded))),
-            by is not None and by.disagree,
-        )
-        for each, by in zip(forwards, said, strict=True)
-    ]
-    value, source, bid, ask, residual, strikes, excluded, disagree = (
-        np.array(rows, np.float64).reshape(-1, 8).T[:, place]
-    )
+    rows = []
+    for each in forwards:
+        by = each.parity
+        value, source = (each.value, _SOURCE[each.source]) if each.found else (math.nan, -1)
+        said = _NOTHING if by is None else (by.bid, by.ask, by.residual, by.strikes, len(by.excluded), by.disagree)
+        rows.append((value, source, *said))
+    columns = np.array(rows, np.float64).reshape(-1, 8).T[:, place]
+    forward, source_code, bid, ask, residual, strikes, excluded, disagree = columns
     return {
-        "forward": value,
-        "forward_source": source.astype(np.int8),
+        "forward": forward,
+        "forward_source": source_code.astype(np.int8),
         "forward_bid": bid,
         "forward_ask": ask,
         "forward_residual": residual,

@@ -195,7 +195,9 @@ def _overlap(
     inside = cover >= least[of_ends]
     lowest[groups] = np.minimum.reduceat(np.where(inside, ends, np.inf), begins)
     highest[groups] = np.maximum.reduceat(np.where(inside, np.append(ends[1:], np.nan), -np.inf), begins)
-    return lowest, highest, most > majority
+    agrees = most > majority
+    highest = np.where(agrees, highest, lowest)  # of equally many that agree, those about the lower price
+    return lowest, highest, agrees
 
 
 def _settle(
