@@ -85,10 +85,10 @@ def test_an_underlying_of_ones_own_has_no_receipt_of_strikes(alice: httpx.Client
 
 
 def split_market(path: Path) -> Path:
-    """An end-of-day file in which half of the strikes say that the forward is 1,000, and half that it is 1,100."""
+    """An end-of-day file in which every strike says another forward."""
     lines = [HEAD]
     for place, strike in enumerate(range(900, 1_120, 20)):
-        forward = (1_000.0, 1_100.0)[place % 2]
+        forward = 900.0 + 37.0 * (5 * place % 11)
         value = 30.0 * math.exp(-abs(forward - strike) / 80.0)
         for right, price in (("CE", value + max(forward - strike, 0)), ("PE", value + max(strike - forward, 0))):
             prices = ",".join([f"{price:.2f}"] * 5)
