@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, Q, QuerySet, Sum
 from django.http import Http404
 
+from batch.kinds import KINDS
 from batch.models import Chunk, Job
 from batch.results import Page, read_page
 
@@ -23,6 +24,12 @@ def get_job(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
     if job is None:
         raise Http404
     return job
+
+
+def read_receipt(user: User | AnonymousUser, job_id: uuid.UUID) -> dict[str, Any]:
+    """What the job's items share; empty until the job is prepared."""
+    job = get_job(user, job_id)
+    return {"job_id": job.pk, "as_of": job.as_of, **KINDS[job.kind].receipt(job.context)}
 
 
 def read_results(job: Job, *, after: int, limit: int, status: str = "") -> tuple[Page, int | None]:

@@ -92,6 +92,7 @@ def cut(job: Job, items: Items) -> list[Chunk]:
 class Answer:
     as_of: datetime
     rows: list[ResultRow]
+    receipt: Mapping[str, Any]
 
 
 def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
@@ -100,7 +101,7 @@ def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
     prepared = kind.prepare_items(items.keys, submission.as_of, params)
     columns, _ = kind.compute(items, prepared.as_of or now, params, prepared.context)
     refuse(columns, items.refused)
-    return Answer(prepared.as_of or now, encode(items, 0, columns))
+    return Answer(prepared.as_of or now, encode(items, 0, columns), kind.receipt(prepared.context))
 
 
 def answer_body(answer: Answer, params: Mapping[str, Any]) -> str:
@@ -113,6 +114,7 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> str:
             "completed": completed,
             "failed": len(answer.rows) - completed,
         },
+        **answer.receipt,
     }
     bodies = ",".join(row.body for row in answer.rows)
     return f'{orjson.dumps(head).decode()[:-1]},"data":[{bodies}]}}'

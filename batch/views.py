@@ -143,6 +143,16 @@ class JobView(APIView):
         return Response(JobSerializer(selectors.get_job(_owner(request), job_id)).data)
 
 
+class ReceiptView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        responses=OpenApiTypes.OBJECT,
+        summary="What a job's items share: of each expiry the forward, its bid and ask, and the strikes left out",
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
+        return json_response(orjson.dumps(selectors.read_receipt(_owner(request), job_id)))
+
+
 class CancelView(APIView):
     @extend_schema(tags=TAGS, request=None, responses={202: JobSerializer}, summary="Stop computing")
     def post(self, request: Request, job_id: uuid.UUID) -> Response:

@@ -13,12 +13,14 @@ from django.conf import settings
 from moneyness.core.levels import at_the_money
 from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry
 from realtime.core.names import Names
+from realtime.core.states import ChainSlice
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
 from timeframes.core.keys import Right, parse_key
 from timeframes.core.sessions import local_date
 
 NAMES = Names()
+FORWARD = tuple(name for name in ChainSlice.__struct_fields__ if name.startswith("forward"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
 
 def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> bytes | None:
     """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live."""
+    latest = NAMES.latest(underlying)
     try:
-        topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(NAMES.latest(underlying)))
+        topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(latest))
     except redis.RedisError as error:
         raise RedisConnectionError("Redis did not answer") from error
     options = _options(tuple(sorted(topics)))
@@ -83,6 +86,7 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     listed = sorted(options[chosen])
     strikes = window.choose(listed, money)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
+    forward = _forward(latest, f"chain:{underlying}:{chosen.isoformat()}")
     bodies = {topic: value.body for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
     head = {
         "underlying": underlying,
@@ -91,6 +95,7 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         "at": now.astimezone(UTC).isoformat(),
         "underlying_price": money,
         "at_the_money": listed[at_the_money(listed, money)] if money is not None else None,
+        **forward,
     }
     rows = []
     for strike in strikes:
@@ -98,6 +103,16 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         rows.append(b'{"strike":%b,"call":%b,"put":%b}' % (orjson.dumps(strike), *sides))
     spot_body = spot.body if spot else b"null"
     return orjson.dumps(head)[:-1] + b',"spot":' + spot_body + b',"strikes":[' + b",".join(rows) + b"]}"
+
+
+def _forward(latest: str, topic: str) -> dict[str, Any]:
+    """What the chain's slice says of the forward: nulls until the chain has been repriced for the first time."""
+    try:
+        state = cast("bytes | None", client(settings.REDIS_URL).hget(latest, topic))
+    except redis.RedisError as error:
+        raise RedisConnectionError("Redis did not answer") from error
+    told = orjson.loads(state) if state is not None else {}
+    return {name: told.get(name) for name in FORWARD}
 
 
 @lru_cache(maxsize=32)

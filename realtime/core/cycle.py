@@ -174,10 +174,10 @@ class Cycle:
         repriced = [book.live_options(chain, now) for chain in self._due(now)]
         other = np.setdiff1d(np.concatenate(repriced), current) if repriced else np.empty(0, np.intp)
         priced = np.concatenate([rows[options], other])
-        columns = (
+        columns, forwards = (
             price_options(book, priced, _joined(quotes, options, book.quotes(other)), now, self.params)
             if len(priced)
-            else {}
+            else ({}, {})
         )
         answers = as_json(columns)
         frame.priced += len(priced)
@@ -203,7 +203,7 @@ class Cycle:
             where[current] = np.flatnonzero(newest[options])
             where[other] = np.arange(len(options), len(priced))
             for live in filter(len, repriced):
-                told = tell_chain(book, live, where[live], columns, moment, window=self.window)
+                told = tell_chain(book, live, where[live], columns, forwards, moment, window=self.window)
                 frame.topics[book.contracts[live[0]].underlying].update(told)
 
     def _compute(self, due: Due, frame: Frame) -> list[bytes]:

@@ -28,6 +28,17 @@ def option(strike: int, right: str) -> str:
     return f"NSE@TESTED@equity_options@{EXPIRY}@{right}@{strike}"
 
 
+FORWARD = {
+    "forward": 24_100.0,
+    "forward_source": "parity",
+    "forward_bid": 24_099.0,
+    "forward_ask": 24_101.0,
+    "forward_residual": None,
+    "forward_strikes": 39,
+    "forward_excluded": [23_000.0, 25_000.0],
+}
+
+
 @pytest.fixture
 def api() -> Iterator[Client]:
     user = User.objects.create_user("reader")
@@ -39,6 +50,7 @@ def api() -> Iterator[Client]:
         + [(option(strike, right), 1.0) for strike in range(23_000, 25_050, 50) for right in ("call", "put")]
     }
     redis.hset("latest:NSE@TESTED", mapping={key: orjson.dumps(state) for key, state in states.items()})
+    redis.hset("latest:NSE@TESTED", f"chain:NSE@TESTED:{EXPIRY}", orjson.dumps({**FORWARD, "strikes": [24_100.0]}))
     redis.hset("latest_seq:NSE@TESTED", mapping=dict.fromkeys(states, "7-0"))
     try:
         yield Client(headers={"Authorization": f"Bearer {AccessToken.for_user(user)}"})
@@ -71,6 +83,7 @@ def test_a_chain_in_one_call(api: Client) -> None:
     assert [row["strike"] for row in chain["strikes"]] == list(range(23_500, 24_550, 50))
     assert chain["strikes"][0]["call"]["instrument_key"] == option(23_500, "call")
     assert chain["strikes"][0]["put"]["seq"] == "7-0"
+    assert {name: chain[name] for name in FORWARD} == FORWARD
     assert len(api.get(f"{BASE}/chain/TESTED", {"strikes": "all", "expiry": EXPIRY}).json()["strikes"]) == 41
 
 

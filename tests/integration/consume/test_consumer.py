@@ -2,10 +2,13 @@
 
 import json
 import time
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
 import pytest
 
+from signals.instruments.core.simulated_market import simulate_market
+from signals.instruments.core.simulated_ticks import TickSource
 from tests.integration.consume.live import EXPIRY, chain, option, tick
 from tests.integration.processes import until
 
@@ -195,3 +198,31 @@ def test_sigterm_drains(live):
         assert consumer.wait(10) == 0
     assert "drained" in live.log.read_text()
     assert not live.redis.keys("tick_owner:*")
+
+
+def test_the_live_chains_forwards_are_the_feeds(live):
+    """A simulated feed of 40 s: spots walk, quotes stand; the truth is the feed's own."""
+    now = datetime.now(UTC)
+    at = now - timedelta(seconds=40)
+    market = simulate_market(seed=5, at=at, symbols=["NIFTY", "BANKNIFTY"], contracts=1_000, minutes=0)
+    source = TickSource(market, seed=5, at=at)
+    live.publish([tick for second in range(40) for tick in source.ticks(200, at + timedelta(seconds=second))])
+    last = [(name, {"instrument_key": f"{name}@equity_spot", "ltt": now.isoformat(), "ltp": walk.price})
+            for name, walk in source.walks.items() if walk.options]  # fmt: skip
+    live.publish(last)
+    with live.consumer("--write-back", "off"):
+        live.drain()
+        time.sleep(1.0)  # a beat more, for what was told with older ticks
+        live.drain()
+    checked = 0
+    for name, walk in source.walks.items():
+        for topic, state in live.redis.hgetall(f"latest:{name}").items():
+            if topic.startswith("chain:"):
+                told = orjson.loads(state)
+                truth = walk.price * walk.forwards[date.fromisoformat(told["expiry"])]
+                assert told["forward_source"] == "parity"
+                half = 0.5 * (told["forward_ask"] - told["forward_bid"])
+                assert abs(told["forward"] - truth) <= half + 0.05, told["expiry"]
+                assert half < 0.0015 * truth and told["forward_strikes"] > 15
+                checked += 1
+    assert checked >= 12
