@@ -84,7 +84,7 @@ def cut(job: Job, items: Items) -> list[Chunk]:
             for number, start in enumerate(range(0, len(items), job.chunk_size))
             if (part := items.part(start, start + job.chunk_size))
         ],
-        batch_size=10,  # one at a time of a few hundred kilobytes
+        batch_size=1,  # a statement of a few hundred kilobytes: each has its own clock (signalsite.foundation.postgres)
     )
 
 

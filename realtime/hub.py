@@ -206,7 +206,8 @@ class Hub:
 
     def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> None:
         before = topic.frame
-        frame = topic.frame = Frame(topic.name, entry_id, before.seq if before else None, data)
+        seq = before.seq if before else None
+        frame = topic.frame = Frame(topic.name, entry_id, seq, data, told_at=time.monotonic())
         for audience in topic.audiences:
             for session in audience.raw:
                 session.mailbox.put(frame)
