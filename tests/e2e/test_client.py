@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 import psutil
@@ -19,7 +18,7 @@ import pytest
 from batch.client import ApiError, Client, Job
 from batch.client.auth import PasswordTokens
 from signalsite.embedded import state
-from tests.e2e.conftest import AT, BATCH, ROOT, manage, succeed
+from tests.e2e.conftest import AT, BATCH, ROOT, manage, own_database, succeed
 
 Login = Callable[[str], httpx.Client]
 CHAIN = {"underlying": "SIM@NIFTY"}
@@ -140,11 +139,6 @@ def test_a_token_that_is_no_longer_taken_is_refreshed(address: str, passwords: d
 # In the process of a command: batch_greeks
 
 
-def own_database() -> str:
-    """The address of the tests' PostgreSQL, as an operator writes that of his."""
-    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
-
-
 @pytest.fixture
 def workerless(address: str) -> dict[str, str]:
     """The tests' database, and a broker of its own, where no worker listens."""
@@ -172,9 +166,10 @@ def test_batch_greeks_runs_under_productions_settings(production: dict[str, str]
     assert f"{len(rows)} items" in said and "ok" in {row["status"] for row in rows}
 
 
-@pytest.mark.parametrize("hosts", ["*", "[::1]"])
-def test_batch_greeks_is_let_in_by_any_allowed_hosts(production: dict[str, str], hosts: str) -> None:
-    refused = manage("batch_greeks", "--underlying", "NOSUCH", **{**production, "ALLOWED_HOSTS": hosts})
+@pytest.mark.parametrize(("environment", "hosts"), [("development", "*"), ("production", "[::1]")])
+def test_batch_greeks_is_let_in_by_any_allowed_hosts(production: dict[str, str], environment: str, hosts: str) -> None:
+    given = {**production, "SIGNALSITE_ENV": environment, "ALLOWED_HOSTS": hosts}
+    refused = manage("batch_greeks", "--underlying", "NOSUCH", **given)
     assert "CommandError: selector.underlying: no underlying" in refused.stderr
     assert "django.request" not in refused.stderr  # told once
 
