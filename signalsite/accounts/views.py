@@ -14,8 +14,7 @@ TAGS = ["tokens"]
 
 
 class TokenView(APIView):
-    """For whoever has no access token yet. No cache keeps what it answers."""
-
+    # No docstring: the schema would show it with each operation. These are for callers without an access token.
     authentication_classes = ()
     permission_classes = ()
 

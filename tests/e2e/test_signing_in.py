@@ -1,6 +1,8 @@
 """Passwords, tokens and sign-ins, through the API and the admin's page: what is delayed, spared, used up and ended."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from django.conf import settings
 
 from tests.e2e.conftest import BATCH, succeed
 from tests.e2e.sockets import V1, V2, Web, running_web
+from tests.e2e.test_sockets_faults import valkey_pids
 
 _addresses = (f"127.0.{n // 250}.{n % 250 + 1}" for n in count(1000))
 """Each test guesses from addresses of its own: all of 127.0.0.0/8 is this machine."""
@@ -147,6 +150,28 @@ class TestGuessing:
             answer = client.post("/api/token", json=body)
             assert is_problem(answer, 400) and answer.json()["errors"][0]["field"] == field
             assert admin_sign_in(client, body["username"], body["password"]).status_code == 200
+
+    def test_without_redis_nobody_signs_in_and_who_is_signed_in_goes_on(
+        self, address: str, passwords: dict[str, str]
+    ) -> None:
+        with httpx.Client(base_url=address, timeout=30) as client:
+            tokens = sign_in(client, "bob", passwords["bob"]).json()
+            stopped = valkey_pids()
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                begun = time.monotonic()
+                refused = sign_in(client, "bob", passwords["bob"])
+                assert is_problem(refused, 503) and int(refused.headers["Retry-After"]) > 0
+                assert time.monotonic() - begun < 5
+                assert admin_sign_in(client, "bob", passwords["bob"]).status_code == 503
+                assert _jobs(client, tokens).status_code == 200
+                renewed = client.post("/api/token/refresh", json={"refresh": tokens["refresh"]})
+                assert renewed.status_code == 200
+            finally:
+                for pid in stopped:
+                    os.kill(pid, signal.SIGCONT)
+            assert client.post("/api/token/logout", json={"refresh": renewed.json()["refresh"]}).status_code == 204
 
     def test_a_header_that_no_trusted_proxy_set_changes_no_address(self, address: str) -> None:
         with caller(address) as guesser:
