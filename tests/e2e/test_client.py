@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import jwt
 import psutil
 import pytest
 
@@ -127,13 +128,18 @@ def test_refusals_name_their_field(client: Client, address: str, passwords: dict
 def test_a_token_that_is_no_longer_taken_is_refreshed(address: str, passwords: dict[str, str]) -> None:
     tokens = PasswordTokens(httpx.URL(address), "alice", passwords["alice"])
     with httpx.Client(base_url=address, auth=tokens) as http:
-        for refresh in ("", "no longer taken"):  # the second time, both are gone
+        for gone in (False, True):  # the second time, both are gone
             assert http.get(f"{BATCH}/jobs").status_code == 200
-            kept = tokens._refresh = refresh or tokens._refresh
+            kept = tokens._refresh
             tokens._access = "no longer taken"
+            tokens._refresh = "no longer taken" if gone else kept
             assert http.get(f"{BATCH}/jobs").status_code == 200
-            assert tokens._access != "no longer taken"
-            assert (tokens._refresh == kept) is not bool(refresh)
+            assert tokens._access != "no longer taken" and tokens._refresh != kept
+            assert (_sign_in_of(tokens._refresh) == _sign_in_of(kept)) is not gone
+
+
+def _sign_in_of(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False})["sid"])
 
 
 # In the process of a command: batch_greeks

@@ -86,7 +86,9 @@ def test_the_topic_of_a_job_asks_for_the_same_permission(
 
 def _subscribes(address: str, client: httpx.Client, job: str) -> bool:
     token = client.headers["Authorization"].split()[1]
-    connection = connect(f"ws{address.removeprefix('http')}{V2}", subprotocols=["signals", f"bearer.{token}"])
+    connection = connect(
+        f"ws{address.removeprefix('http')}{V2}", subprotocols=["signals", f"bearer.{token}"], legacy=True
+    )
     with Socket(connection) as socket:
         socket.next("welcome")
         (item,) = socket.subscribe(f"job:{job}")["items"]
