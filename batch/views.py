@@ -156,7 +156,7 @@ class ReceiptView(APIView):
 class CancelView(APIView):
     @extend_schema(tags=TAGS, request=None, responses={202: JobSerializer}, summary="Stop computing")
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        job = selectors.get_job(_owner(request), job_id)
+        job = selectors.get_job_to_act_on(_owner(request), job_id)
         ring_chunks(services.cancel(job))
         return Response(JobSerializer(selectors.get_job(_owner(request), job_id)).data, status=202)
 
@@ -170,7 +170,7 @@ class RetryView(APIView):
         summary="Try failed items again",
     )
     def post(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
-        job = selectors.get_job(_owner(request), job_id)
+        job = selectors.get_job_to_act_on(_owner(request), job_id)
         return once(request, lambda _: _accepted(services.retry(job)))
 
 

@@ -48,7 +48,7 @@ class Hub:
         self.reader = StreamReader(url)
         self.sessions: set[Session] = set()
         self.streams: dict[str, Stream] = {}
-        self.ended: dict[int, float] = {}  # user -> when the control plane ended the user's sockets last
+        self.ended: dict[str, float] = {}  # user or sign-in -> when the control plane ended its sockets last
         self._opening: dict[str, asyncio.Task[Stream]] = {}
         self._some_stream = asyncio.Event()
         self._pacer = Pacer(write_soon)

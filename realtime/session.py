@@ -22,11 +22,15 @@ PATIENCE_SECONDS = 1.0  # with a reader that is slow to take what is left, and a
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is connected, by a token of when and until when (seconds since the epoch)."""
+    """Whom a token stands for, from when and until when (seconds since the epoch).
+
+    `sign_in`: the sign-in that it comes from, which ends at logout; empty where there was none.
+    """
 
     user_id: int
     issued_at: float
     expires_at: float
+    sign_in: str = ""
 
 
 class Session:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from django.conf import settings
 
+from signalsite.embedded import state
 from signalsite.embedded.service import running_service
 from signalsite.foundation.redis import client as redis_client
 
@@ -43,6 +45,11 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
         timeout=180,
         check=False,
     )
+
+
+def own_database() -> str:
+    """The address of the tests' PostgreSQL, as an operator writes that of his."""
+    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
 
 
 def succeed(*arguments: str, **environment: str) -> str:

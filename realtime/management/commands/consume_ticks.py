@@ -80,7 +80,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: consumer.stop.set())
         if given["metrics_port"]:
-            start_http_server(given["metrics_port"])
+            start_http_server(given["metrics_port"], settings.TICK_METRICS_ADDRESS)
         warm()
         sys.setswitchinterval(SWITCH_SECONDS)
         # A batch is thousands of objects that die together and hold no cycles: looking for these is wasted time.

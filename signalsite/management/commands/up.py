@@ -91,7 +91,10 @@ def web(port: int) -> Process:
     command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
     command += ["--lifespan", "on", "--log-level", "warning"]
     # glibc gives each thread a heap of its own to keep; two for all keep what large answers took from adding up.
-    return Process("web", command, {"DATABASE_POOL": "true", "MALLOC_ARENA_MAX": "2"})
+    # uvicorn's own default would believe whatever a caller on this machine says of its address.
+    trusted = ",".join(str(network) for network in settings.FORWARDED_ALLOW_IPS)
+    environment = {"DATABASE_POOL": "true", "MALLOC_ARENA_MAX": "2", "FORWARDED_ALLOW_IPS": trusted}
+    return Process("web", command, environment)
 
 
 def _celery(*arguments: str) -> list[str]:
