@@ -19,7 +19,7 @@ from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
 from signalsite.embedded.hold import hold
 from signalsite.embedded.servers import SERVERS
-from tests.integration.processes import ROOT, environment, fresh_state, running_on, until
+from tests.integration.processes import ROOT, fresh_state, running_on, until
 from tests.integration.test_embedded import read, write
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")
@@ -93,7 +93,11 @@ def test_a_useradd_outlives_its_killed_caller_and_keeps_the_lock(name, tmp_path,
     slow.chmod(0o755)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     first = subprocess.Popen(
-        [sys.executable, "-c", _MAKE], cwd=ROOT, env={**os.environ, **path}, stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", _MAKE],
+        cwd=ROOT,
+        env={**os.environ, **path},
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     )
     first.stdin.write(b"\n")
     first.stdin.flush()
