@@ -114,7 +114,7 @@ endif
 $(MADE):
 	@$(PYTHON) $(WILL_DO) 2> /dev/null || { \
 	  echo "Python $(word 1,$(RANGE)) or newer, below $(word 2,$(RANGE)), is needed; $(PYTHON) is" \
-	    "$$($(PYTHON) -c 'import platform; print(platform.python_version())' 2> /dev/null || echo 'not there')." \
+	    "$$($(PYTHON) -c 'import sys; print(sys.version.split()[0])' 2> /dev/null || echo 'not there')." \
 	    "Debian: apt-get install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3.x" >&2; \
 	  exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \

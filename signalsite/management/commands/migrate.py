@@ -38,7 +38,7 @@ class WholeMigrations(MigrationExecutor):
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        migrate.MigrationExecutor = WholeMigrations  # type: ignore[misc]  # Django has no setting for it
+        migrate.MigrationExecutor = WholeMigrations  # type: ignore[attr-defined]  # Django has no setting for it
         with one_at_a_time(connections[options["database"]]):
             super().handle(*args, **options)
 
