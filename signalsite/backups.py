@@ -28,11 +28,13 @@ SESSIONS_SECONDS = 3.0  # in which the sessions of what has just ended are gone
 
 # What `migrate` and beat fill by themselves.
 NOT_DATA = re.compile("django_migrations|django_content_type|auth_permission|django_celery_beat_.*")
-# No object that an extension owns is ours.
-_OF_EXTENSION = "EXISTS (SELECT FROM pg_depend d WHERE d.objid = o.oid AND d.deptype = 'e')"
+# An extension's objects are not ours; a column's sequence and a table's partition go with what they are part of.
+_PART_OF_ANOTHER = """EXISTS (
+  SELECT FROM pg_depend d WHERE d.classid = o.tableoid AND d.objid = o.oid AND d.refobjid <> o.oid
+  AND d.deptype IN ('e', 'a', 'i'))"""
 _TABLES = f"""
 SELECT o.relname, o.oid::regclass::text FROM pg_class o
-WHERE o.relnamespace = '{SCHEMA}'::regnamespace AND o.relkind IN ('r', 'p') AND NOT {_OF_EXTENSION}
+WHERE o.relnamespace = '{SCHEMA}'::regnamespace AND o.relkind IN ('r', 'p') AND NOT {_PART_OF_ANOTHER}
 """
 _SESSIONS = """
 SELECT count(*) FROM pg_stat_activity
@@ -42,20 +44,21 @@ WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend
 _DROP_ALL = f"""
 SET client_min_messages = warning;
 DO $$ DECLARE command text; BEGIN
-  FOR command IN
+  -- All names first: what CASCADE has dropped meanwhile has none.
+  FOREACH command IN ARRAY ARRAY(
     SELECT format('DROP %s IF EXISTS %s CASCADE', CASE o.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
                   WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
                   o.oid::regclass)
     FROM pg_class o
     WHERE o.relnamespace = '{SCHEMA}'::regnamespace AND o.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
-      AND NOT {_OF_EXTENSION}
+      AND NOT {_PART_OF_ANOTHER}
     UNION ALL
     SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', o.oid::regprocedure) FROM pg_proc o
-    WHERE o.pronamespace = '{SCHEMA}'::regnamespace AND NOT {_OF_EXTENSION}
+    WHERE o.pronamespace = '{SCHEMA}'::regnamespace AND NOT {_PART_OF_ANOTHER}
     UNION ALL
     SELECT format('DROP TYPE IF EXISTS %s CASCADE', o.oid::regtype) FROM pg_type o
-    WHERE o.typnamespace = '{SCHEMA}'::regnamespace AND o.typtype IN ('e', 'd', 'r') AND NOT {_OF_EXTENSION}
-  LOOP EXECUTE command; END LOOP;
+    WHERE o.typnamespace = '{SCHEMA}'::regnamespace AND o.typtype IN ('e', 'd', 'r') AND NOT {_PART_OF_ANOTHER}
+  ) LOOP EXECUTE command; END LOOP;
 END $$;
 """
 
@@ -216,11 +219,16 @@ def _environment(connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 def _child(
-    command: list[str], environment: dict[str, str], complaints: IO[bytes], **streams: int
+    command: list[str],
+    environment: dict[str, str],
+    complaints: IO[bytes],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
 ) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        command, env=environment, stderr=complaints, preexec_fn=ends_with_parent(signal.SIGKILL), **streams
-    )
+    """A program that ends with us, however we end."""
+    dying = ends_with_parent(signal.SIGKILL)
+    return subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=complaints, preexec_fn=dying)
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:

@@ -53,5 +53,5 @@ def test_a_whole_round(address: str, alice: httpx.Client, passwords: dict[str, s
         said = succeed("restore", str(file), **there)
         assert "is restored" in said and "migrate" not in said
         assert succeed("shell", "-v0", "-c", _ROWS, **there) == before
-        answers: list[Any] = json.loads(succeed("shell", "-v0", "-c", _ANSWERS, **there))
+        answers: list[Any] = json.loads(manage("shell", "-v0", "-c", _ANSWERS, **there).stdout)
         assert answers == [job, rows]
