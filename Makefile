@@ -103,8 +103,7 @@ endef
 # Collected once per set of packages: in development the site serves our own files from where they are.
 # With --clear, since collectstatic takes a half-written file of a killed run for a finished one.
 $(STATIC): requirements.txt
-	@$(MANAGE) collectstatic --clear --noinput --verbosity 0
-	@touch $@
+	@$(ALONE); $(MANAGE) collectstatic --clear --noinput --verbosity 0; touch $@
 
 # The venv is made anew when a kill has left it half made or in the middle of an installation, and when its Python has
 # gone or will not do any more.
