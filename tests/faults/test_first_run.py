@@ -64,6 +64,11 @@ class Checkout:
         setup.wait()
         return setup.returncode == -signal.SIGKILL
 
+    def setup(self) -> None:
+        run = self.make("setup")
+        said = run.communicate(timeout=600)[0]
+        assert run.returncode == 0, said[-5000:]
+
     def demo(self) -> None:
         run = self.make("demo", "ARGS=--items 100")
         said = run.communicate(timeout=600)[0]
@@ -140,7 +145,7 @@ def test_a_setup_killed_while_it_makes_the_state(
     copy.use_installed()
     (copy.venv / ".collected-static").unlink()
     begun = time.monotonic()
-    assert copy.make("setup").wait(600) == 0
+    copy.setup()
     setup = time.monotonic() - begun
     for _ in range(12):
         copy.begin_anew()
@@ -153,7 +158,7 @@ def test_a_setup_killed_while_it_makes_the_state(
 def test_a_setup_killed_while_it_installs(copy: Checkout, kill_and_demo: Callable[[Checkout, float], None]) -> None:
     """The venv and its packages too (from pip's cache): eight times, on no venv or on a whole one to be updated."""
     begun = time.monotonic()
-    assert copy.make("setup").wait(600) == 0
+    copy.setup()
     setup = time.monotonic() - begun
     for number in range(8):
         copy.begin_anew()
