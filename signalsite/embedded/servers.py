@@ -11,16 +11,20 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from signalsite.foundation.process import ends_with_parent
+from signalsite.foundation.process import ends_with_parent, living_in
 
-from .binaries import EmbeddedError, all_may_enter, postgres_bin, system_user, valkey_server
+from .account import give, hand_over, system_user
+from .binaries import EmbeddedError, all_may_enter, postgres_bin, valkey_server
 from .state import PORT, REDIS_SOCKET, make_state, socket_dir
 
+REMOVAL_SECONDS = 10.0
 POSTGRES_OPTIONS = {
     "listen_addresses": "",
     "port": PORT,
@@ -62,6 +66,9 @@ class Server:
     stop_signal: signal.Signals
 
     def start(self, log: Path) -> "subprocess.Popen[bytes]":
+        """To be called when none of the server's processes is left. Raises EmbeddedError."""
+        if self.user and not self.folder.is_symlink():
+            hand_over(self.folder, self.user)
         with log.open("ab") as output:
             return _spawn(self.command, self.user, self.stop_signal, output)
 
@@ -84,7 +91,7 @@ def valkey(state: Path) -> Server:
     """Valkey in `state`/valkey. One server is broker, streams and cache, so only keys with a lifetime are evicted."""
     user, sockets = _prepare(state)
     folder = state / "valkey"
-    _private(folder, user)
+    _private(folder, state, user)
     options = {
         "port": "0",
         "unixsocket": str(sockets / REDIS_SOCKET),
@@ -129,25 +136,31 @@ def _prepare(state: Path) -> tuple[pwd.struct_passwd | None, Path]:
             "Choose another SIGNALSITE_STATE, or leave it unset."
         )
     sockets = socket_dir(state)
-    _private(sockets, user)
+    _private(sockets, state, user)
     return user, check_socket_dir(state)
 
 
-def _private(folder: Path, user: pwd.struct_passwd | None) -> None:
-    """Make `folder` with mode 0700 for `user`; where one of root's is left over from a killed start, hand it over."""
+def _private(folder: Path, state: Path, user: pwd.struct_passwd | None) -> None:
+    """Make `folder` with mode 0700 for `user`. A wrong owner or mode is repaired in the state folder only.
+
+    Under /tmp we hand over only one of root's, left by a killed start: any other may be somebody's trap.
+    """
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        if not user or folder.lstat().st_uid != os.geteuid():
+        # A symbolic link is an administrator's: the server says what it thinks of where that leads.
+        if folder.is_symlink() or (folder.parent != state and folder.lstat().st_uid != os.geteuid()):
             return
     if user:
-        os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        give(folder, user)
+    if folder.parent == state and os.geteuid() in (0, folder.lstat().st_uid):
+        folder.chmod(0o700)
 
 
 def _initdb(state: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
     """A new cluster appears under its name only when it is whole."""
     for unfinished in state.glob("initdb-*"):
-        shutil.rmtree(unfinished)
+        _remove(unfinished)
     fresh = Path(tempfile.mkdtemp(dir=state, prefix="initdb-"))
     if user:
         os.chown(fresh, user.pw_uid, user.pw_gid)
@@ -159,6 +172,23 @@ def _initdb(state: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
     if status != 0:
         raise EmbeddedError(f"initdb failed with status {status}.")
     fresh.rename(folder)
+
+
+def _remove(unfinished: Path) -> None:
+    """Remove what a killed initdb has left. A child of it may still write there."""
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while True:
+        for pid in living_in(unfinished):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            shutil.rmtree(unfinished)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _spawn(

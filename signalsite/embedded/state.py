@@ -106,6 +106,7 @@ def secret(state: Path, name: str, *, nbytes: int = 24) -> str:
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{name}.") as fresh:
             fresh.write(secrets.token_urlsafe(nbytes))
             fresh.flush()
+            os.fsync(fresh.fileno())  # an empty secret after a power cut would stop every start
             with contextlib.suppress(FileExistsError):  # the other one's secret holds
                 os.link(fresh.name, path)
     return path.read_text()
