@@ -84,8 +84,8 @@ class Lifespan:
 
 
 def allow_open_files() -> None:
-    """Each socket is an open file; the usual soft limit is 1,024."""
-    wanted = settings.WEBSOCKET_MAX_CONNECTIONS + SPARE_FILES
+    """Each connection is an open file, and a large body or answer is another; the usual soft limit is 1,024."""
+    wanted = settings.WEBSOCKET_MAX_CONNECTIONS + 2 * settings.HTTP_MAX_CONNECTIONS + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

@@ -8,7 +8,10 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from realtime.asyncapi_views import asyncapi
 from realtime.ticket_views import TicketView
+from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready
+
+TOKEN_BYTES = 4 << 10  # of a name and a password, or of a token
 
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
@@ -22,8 +25,8 @@ urlpatterns = [
     path("ready", ready),
     path("", include("django_prometheus.urls")),
     path("admin/", admin.site.urls),
-    path("api/token", TokenObtainPairView.as_view(), name="token"),
-    path("api/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
+    path("api/token", accepts(TokenObtainPairView.as_view(), TOKEN_BYTES), name="token"),
+    path("api/token/refresh", accepts(TokenRefreshView.as_view(), TOKEN_BYTES), name="token-refresh"),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
