@@ -9,6 +9,7 @@ from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from signalsite.foundation.errors import SignalServiceError
 from signalsite.front.refusals import body_too_large, busy, too_many_of_yours, too_slow
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -18,7 +19,7 @@ PLACES_PER_CALLER = 4
 HANDLED_AT_ONCE = 2  # a large body is read into memory by whoever handles it
 
 
-class Disconnected(Exception):
+class Disconnected(SignalServiceError):
     """The client has gone before its body was whole."""
 
 

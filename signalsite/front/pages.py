@@ -30,8 +30,10 @@ STALLED_SECONDS = 30.0  # without taking a part
 
 
 class Pages:
-    def __init__(self, django: Wsgi, *, threads: int, queue_seconds: float) -> None:
-        self._django, self._queue_seconds = django, queue_seconds
+    def __init__(
+        self, django: Wsgi, *, threads: int, queue_seconds: float, stalled_seconds: float = STALLED_SECONDS
+    ) -> None:
+        self._django, self._queue_seconds, self._stalled_seconds = django, queue_seconds, stalled_seconds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._free = asyncio.Semaphore(threads)
 
@@ -42,7 +44,7 @@ class Pages:
         environ["wsgi.file_wrapper"] = _File
         answer = await self.run(self._ask, environ)
         try:
-            await _hand_over(answer, send)
+            await _hand_over(answer, send, self._stalled_seconds)
         except TimeoutError:
             metrics.STALLED.inc()  # the server closes a connection whose answer has no end
         finally:
@@ -122,11 +124,11 @@ class _File:
             return _collected(self)
 
 
-async def _hand_over(answer: Answer, send: Send) -> None:
+async def _hand_over(answer: Answer, send: Send, stalled_seconds: float) -> None:
     """Raises TimeoutError where the reader takes nothing for too long."""
 
     async def send_in_time(message: dict[str, Any]) -> None:
-        async with asyncio.timeout(STALLED_SECONDS):
+        async with asyncio.timeout(stalled_seconds):
             await send(message)
 
     await send_in_time({"type": "http.response.start", "status": answer.status, "headers": answer.headers})

@@ -2,13 +2,20 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import uvicorn
 
+from signalsite.embedded.service import free_port
 from signalsite.front.bodies import HANDLED_AT_ONCE, SPOOLED_BYTES, Bodies, nothing
 from signalsite.front.pages import Pages
+from signalsite.front.protocol import FrontProtocol
 from signalsite.front.refusals import Refused
+from tests.e2e.raw import connections
+from tests.integration.processes import until
 
 SCOPE = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "http_version": "1.1"}
 
@@ -76,7 +83,7 @@ def test_answers_of_all_sizes_are_whole_and_closed(size):
     assert len(ended) == 1 and ended[0].startswith("django")  # where its database connection is
 
 
-@pytest.mark.parametrize("seconds", [0.0, 2.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.6])
 def test_whole_large_bodies_wait_for_their_turn(seconds):
     size = SPOOLED_BYTES + 5
 
@@ -107,3 +114,71 @@ def test_whole_large_bodies_wait_for_their_turn(seconds):
     handled, statuses = asyncio.run(main())
     assert set(handled) == {(size, b"abcdef")}
     assert statuses == ([503] * 3 if seconds else [])
+
+
+@contextmanager
+def served(app):
+    """`app` by uvicorn with our protocol; the address and the server's connections."""
+    port = free_port()
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, http=FrontProtocol, loop="uvloop", lifespan="off", log_level="critical"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started, 10, "uvicorn runs")
+        yield f"http://127.0.0.1:{port}", server.server_state.connections
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def test_too_many_connections(settings):
+    settings.HTTP_MAX_CONNECTIONS = 3
+    released = threading.Event()
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/slow":
+            released.wait(20)
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    served_pages = pages(app, threads=4, queue_seconds=5)
+
+    async def http(scope, receive, send):
+        await served_pages(scope, nothing(), send)
+
+    with served(http) as (address, _), connections(address, 3) as (first, second, third):
+        time.sleep(0.2)
+        second.ask("GET /slow")
+        third.ask("GET /slow")
+        time.sleep(0.2)
+        with connections(address, 1) as (fourth,):
+            assert first.is_ended()  # it had asked nothing
+            fourth.ask("GET /slow")
+            time.sleep(0.2)
+            with connections(address, 1) as (fifth,):
+                answer = fifth.answer()
+                assert answer.is_problem(503) and answer.headers["retry-after"] == "5"
+            released.set()
+            assert [each.answer().body for each in (second, third, fourth)] == [b"ok"] * 3
+
+
+def test_a_reader_that_stalls_is_cut_off(settings):
+    settings.HTTP_HEADER_SECONDS = 0.5
+    size = 64 << 20
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Length", str(size))])
+        return [b"a" * size]
+
+    served_pages = pages(app, stalled_seconds=0.5)
+
+    async def http(scope, receive, send):
+        await served_pages(scope, nothing(), send)
+
+    with served(http) as (address, open_connections), connections(address, 1, receive_buffer=4096) as (reader,):
+        reader.ask("GET /")
+        until(lambda: open_connections, 5, "it is there")
+        until(lambda: not open_connections, 8, "it is gone, with what it did not take")
