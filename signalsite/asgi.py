@@ -27,6 +27,7 @@ http = Gate(
         places=settings.HTTP_LARGE_BODIES,
         queue_seconds=settings.HTTP_QUEUE_SECONDS,
     ),
+    queue_seconds=settings.HTTP_QUEUE_SECONDS,
 )
 
 application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})

@@ -25,7 +25,7 @@ urlpatterns = [
     path("ready", ready),
     path("", include("django_prometheus.urls")),
     path("admin/", admin.site.urls),
-    path("api/token", accepts(TokenObtainPairView.as_view(), TOKEN_BYTES), name="token"),
+    path("api/token", accepts(TokenObtainPairView.as_view(), TOKEN_BYTES, hashes_passwords=True), name="token"),
     path("api/token/refresh", accepts(TokenRefreshView.as_view(), TOKEN_BYTES), name="token-refresh"),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),

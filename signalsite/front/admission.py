@@ -8,17 +8,18 @@ from django.urls import Resolver404, ResolverMatch, get_resolver
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
-from signalsite.foundation.bodies import DEFAULT_BYTES, body_limit
+from signalsite.foundation.bodies import DEFAULT_BYTES, body_limit, hashes
 
 ADMIN = "admin"  # its namespace
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Bytes of a body that an address takes."""
+    """Bytes of a body that an address takes, and whether it hashes a password for it."""
 
     signed_in: int
     anonymous: int | None  # None: strangers may not ask at all
+    hashes: bool = False
 
 
 UNKNOWN = Allowance(DEFAULT_BYTES, DEFAULT_BYTES)
@@ -35,11 +36,12 @@ def allowance(path: str) -> Allowance:
 def of_view(match: ResolverMatch) -> Allowance:
     limit = body_limit(match.func)
     if ADMIN in match.app_names:  # its forms; strangers are sent to its login
-        return Allowance(settings.DATA_UPLOAD_MAX_MEMORY_SIZE or DEFAULT_BYTES, DEFAULT_BYTES)
+        forms = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or DEFAULT_BYTES
+        return Allowance(forms, DEFAULT_BYTES, hashes=match.url_name == "login")
     view = getattr(match.func, "cls", None)
     if view is not None and issubclass(view, APIView) and not _is_open(view):
         return Allowance(limit, None)
-    return Allowance(limit, min(limit, DEFAULT_BYTES))
+    return Allowance(limit, min(limit, DEFAULT_BYTES), hashes(match.func))
 
 
 def _is_open(view: type[APIView]) -> bool:

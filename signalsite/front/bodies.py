@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from signalsite.foundation.errors import SignalServiceError
 from signalsite.front.refusals import body_too_large, busy, too_many_of_yours, too_slow
+from signalsite.front.turns import turn
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -60,7 +61,7 @@ class Bodies:
                 await parts.read(parts.size + SPOOLED_BYTES)
                 await asyncio.to_thread(file.write, parts.take())
             file.seek(0)
-            async with self._turn():
+            async with turn(self._handling, self._queue_seconds, "other large bodies are being handled"):
                 yield Body(file, parts.size)
 
     @contextmanager
@@ -74,18 +75,6 @@ class Bodies:
             yield
         finally:
             self._taken -= Counter({caller: 1})  # callers with none left are dropped
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._queue_seconds):
-                await self._handling.acquire()
-        except TimeoutError as error:
-            raise busy("other large bodies are being handled") from error
-        try:
-            yield
-        finally:
-            self._handling.release()
 
 
 class _Parts:

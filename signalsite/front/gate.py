@@ -1,5 +1,6 @@
 """The gate: every HTTP request comes by here, on the event loop."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -11,8 +12,10 @@ from signalsite.front.bodies import Bodies, Disconnected, Receive, nothing
 from signalsite.front.credentials import Caller, by_session, caller, is_signed_in
 from signalsite.front.pages import Pages, Scope, Send
 from signalsite.front.refusals import Refused, not_signed_in
+from signalsite.front.turns import turn
 from signalsite.health import HEALTHY
 
+HASHES_AT_ONCE = 2  # passwords: more would take the threads and the processors from everybody else
 _HEALTH_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(HEALTHY)).encode())]
 _READ = (b"authorization", b"cookie", b"content-length", b"transfer-encoding")
 
@@ -20,8 +23,9 @@ _READ = (b"authorization", b"cookie", b"content-length", b"transfer-encoding")
 class Gate:
     """Answers /health itself, refuses what may be refused before its body is read, and passes on what is whole."""
 
-    def __init__(self, *, pages: Pages, exports: Application, bodies: Bodies) -> None:
+    def __init__(self, *, pages: Pages, exports: Application, bodies: Bodies, queue_seconds: float) -> None:
         self._pages, self._exports, self._bodies = pages, exports, bodies
+        self._hashing, self._queue_seconds = asyncio.Semaphore(HASHES_AT_ONCE), queue_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
@@ -53,7 +57,11 @@ class Gate:
             limit = await self._limit(who, allowed, announced)
             name = who.name if who else "anonymous"
             async with self._bodies.receive(receive, announced, limit, name) as body:
-                await self._pages(scope, body, send)
+                if allowed.hashes:
+                    async with turn(self._hashing, self._queue_seconds, "too many are signing in"):
+                        await self._pages(scope, body, send)
+                else:
+                    await self._pages(scope, body, send)
 
     async def _limit(self, who: Caller | None, allowed: Allowance, announced: int) -> int:
         """A cookie is no credential before it was looked up, which costs a thread: for large bodies only."""

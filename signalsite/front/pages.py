@@ -16,7 +16,8 @@ from a2wsgi.wsgi import build_environ
 
 from signalsite.front import metrics
 from signalsite.front.bodies import Body
-from signalsite.front.refusals import Headers, busy
+from signalsite.front.refusals import Headers
+from signalsite.front.turns import turn
 
 Scope = dict[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -53,16 +54,9 @@ class Pages:
 
     async def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """`call` on one of Django's threads. Raises Refused where none is free in time."""
-        try:
-            async with asyncio.timeout(self._queue_seconds):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise busy("all threads are at work") from error
-        try:
+        async with turn(self._free, self._queue_seconds, "all threads are at work"):
             context = contextvars.copy_context()
             return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call, *arguments)
-        finally:
-            self._free.release()
 
     def _ask(self, environ: dict[str, Any]) -> "Answer":
         started: list[Any] = []

@@ -94,6 +94,14 @@ class TestSilence:
             time.sleep(1)
 
 
+def test_thirty_logins_at_once_leave_threads_to_others(address: str) -> None:
+    body = b'{"username": "nobody", "password": "a guess"}'
+    with connections(address, 30) as guessers, served_meanwhile(address):
+        for each in guessers:
+            each.ask("POST /api/token", JSON, f"Content-Length: {len(body)}", body=body)
+        assert {each.answer().status for each in guessers} <= {401, 429, 503}
+
+
 class TestHeaders:
     @pytest.mark.parametrize("start", [b"GET /health HTTP/1.1\r\nX-Endless: ", b"GET /", b"\r\n"])
     def test_an_endless_one_is_refused(self, address: str, start: bytes) -> None:
