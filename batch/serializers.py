@@ -17,6 +17,7 @@ from batch.models import Job
 from batch.sending import site_policy
 from batch.services import Submission
 from signalsite.foundation.serializers import StrictSerializer
+from timeframes.core.keys import MAX_KEY_LENGTH
 from timeframes.core.sessions import parse_instant
 
 
@@ -33,8 +34,12 @@ class WindowSerializer(StrictSerializer):
 class SelectorSerializer(StrictSerializer):
     """A rule that stands for items: the options quoted at as_of that fit it."""
 
-    underlying = serializers.CharField(required=False, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all.")
-    exchange = serializers.CharField(required=False, help_text="Without an underlying: which exchange's options.")
+    underlying = serializers.CharField(
+        required=False, max_length=MAX_KEY_LENGTH, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all."
+    )
+    exchange = serializers.CharField(
+        required=False, max_length=MAX_KEY_LENGTH, help_text="Without an underlying: which exchange's options."
+    )
     expiries = serializers.ListField(child=serializers.DateField(), required=False, help_text="Absent or empty: all.")
     strike = WindowSerializer(required=False, help_text="Closed window of strikes.")
     moneyness = WindowSerializer(required=False, help_text="Closed window of strike / forward: 0.95 to 1.05.")

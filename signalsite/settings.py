@@ -49,6 +49,13 @@ try:
     CACHE_URL = env.str("CACHE_URL", "")
     WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=validate.Range(min=1, max=512))
     WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
+    # What one client may hold of the web process; docs/operations.md
+    HTTP_MAX_CONNECTIONS = env.int("HTTP_MAX_CONNECTIONS", 4000, validate=validate.Range(min=1))
+    HTTP_HEADER_SECONDS = env.float("HTTP_HEADER_SECONDS", 10.0, validate=validate.Range(min=0.1))
+    HTTP_BODY_SECONDS = env.float("HTTP_BODY_SECONDS", 10.0, validate=validate.Range(min=0.1))
+    HTTP_BODY_RATE = env.int("HTTP_BODY_RATE", 64 << 10, validate=validate.Range(min=1))  # bytes/s
+    HTTP_LARGE_BODIES = env.int("HTTP_LARGE_BODIES", 16, validate=validate.Range(min=1))
+    HTTP_QUEUE_SECONDS = env.float("HTTP_QUEUE_SECONDS", 5.0, validate=validate.Range(min=0.1))
     LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
     LOG_FORMAT = env.str("LOG_FORMAT", "text" if DEVELOPMENT else "json", validate=validate.OneOf(["text", "json"]))
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEVELOPMENT)

@@ -8,8 +8,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from realtime.asyncapi_views import asyncapi
 from realtime.ticket_views import TicketView
 from signalsite.accounts.views import RefreshView, SignInView, SignOutView
+from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready
 from signalsite.metrics import metrics
+
+TOKEN_BYTES = 4 << 10  # of a name and a password, or of a token
 
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
@@ -23,9 +26,9 @@ urlpatterns = [
     path("ready", ready),
     path("metrics", metrics),
     path("admin/", admin.site.urls),
-    path("api/token", SignInView.as_view(), name="token"),
-    path("api/token/refresh", RefreshView.as_view(), name="token-refresh"),
-    path("api/token/logout", SignOutView.as_view(), name="token-logout"),
+    path("api/token", accepts(SignInView.as_view(), TOKEN_BYTES), name="token"),
+    path("api/token/refresh", accepts(RefreshView.as_view(), TOKEN_BYTES), name="token-refresh"),
+    path("api/token/logout", accepts(SignOutView.as_view(), TOKEN_BYTES), name="token-logout"),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

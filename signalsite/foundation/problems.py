@@ -1,7 +1,6 @@
 """Every HTTP error in one shape: application/problem+json (RFC 9457), with the fields that are wrong by name."""
 
 import logging
-from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -12,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded
+from signalsite.foundation.problem_json import CONTENT_TYPE, document
 
 logger = logging.getLogger(__name__)
-CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 
 
@@ -22,15 +21,7 @@ def problem(
     status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
 ) -> Response:
     """`errors`: one {"field", "detail"} a wrong field, `field` being its path in the body, such as items[3].rate."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    if errors:
-        body["errors"] = errors
-    return Response(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+    return Response(document(status, detail, errors), status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
 def flat_errors(detail: Any, path: str = "") -> list[dict[str, str]]:

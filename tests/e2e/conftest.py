@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
 ALLOWED_RECEIVER = "127.0.0.2"  # where webhooks may go though it is not public
+FRONT_SECONDS = 3.0  # how long the web process waits for headers, and for a body's first bytes
 ACCOUNTS = {"alice": False, "bob": False, "staff": True}
 _MAKE_ACCOUNTS = """
 import os
@@ -74,6 +75,8 @@ def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     log = tmp_path_factory.mktemp("service") / "up.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WEBHOOK_ALLOWED_NETWORKS", f"{ALLOWED_RECEIVER}/32")
+        patch.setenv("HTTP_HEADER_SECONDS", str(FRONT_SECONDS))
+        patch.setenv("HTTP_BODY_SECONDS", str(FRONT_SECONDS))
         with running_service(log, "--workers", "2") as service:
             yield service.address
     print(log.read_text()[-4000:])

@@ -17,6 +17,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+FRONT = "signalsite.front.protocol:FrontProtocol"
 NOT_SETTINGS = {"FLOWER_BASIC_AUTH"}  # read by Flower itself
 REFERENCE = re.compile(r"\$\{(\w+)(:?[-?][^}]*)?\}")
 
@@ -58,6 +59,7 @@ def test_commands_exist(name):
         assert (ROOT / arguments[0]).exists()
     elif program == "uvicorn":
         assert importlib.util.find_spec(arguments[0].split(":")[0])
+        assert arguments[arguments.index("--http") + 1] == FRONT
     else:
         assert program == "celery" and arguments[:2] == ["-A", "signalsite"]
         assert importlib.util.find_spec("signalsite.celery")
@@ -147,7 +149,7 @@ def test_dockerfile_copies_what_exists_and_is_not_ignored():
     for path in copied:
         assert (ROOT / path).exists(), path
     assert set(copied) == kept
-    assert "USER signalsite" in DOCKERFILE
+    assert "USER signalsite" in DOCKERFILE and FRONT in DOCKERFILE
 
 
 def test_dockerfile_has_every_package():

@@ -87,7 +87,16 @@ class Service:
 
 def web(port: int) -> Process:
     command = [str(BIN / "uvicorn"), "signalsite.asgi:application", "--host", HOST, "--port", str(port)]
-    command += ["--loop", "uvloop", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
+    command += [
+        "--http",
+        "signalsite.front.protocol:FrontProtocol",
+        "--loop",
+        "uvloop",
+        "--ws",
+        "websockets-sansio",
+        "--ws-per-message-deflate",
+        "false",
+    ]
     command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
     command += ["--lifespan", "on", "--log-level", "warning"]
     # glibc gives each thread a heap of its own to keep; two for all keep what large answers took from adding up.
