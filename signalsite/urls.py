@@ -3,12 +3,13 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from realtime.asyncapi_views import asyncapi
 from realtime.ticket_views import TicketView
 from signalsite.health import health, ready
+from signalsite.schema import SchemaView
 
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
@@ -24,7 +25,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/token", TokenObtainPairView.as_view(), name="token"),
     path("api/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/v2/", include(v2)),  # an alias; before the canonical prefix, so that reverse() gives the latter
