@@ -63,6 +63,7 @@ class ProblemsUnderApi(MiddlewareMixin):
         headers = {name: value for name, value in response.items() if name not in _OF_THE_PAGE}
         body = problem_body(status, _DETAILS.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase))
         problem = HttpResponse(orjson.dumps(body), content_type=CONTENT_TYPE, status=status, headers=headers)
+        problem["Content-Length"] = str(len(problem.content))
         problem.cookies = response.cookies
         return problem
 

@@ -272,10 +272,7 @@ QUERIES: list[tuple[str, dict[str, Any], str]] = [
         (f"{LIVE}/greeks", {"keys": value}, "keys")
         for value in ("", ",", ",".join(["A@B"] * 501), "\0", "SIM@NIFTY'", 'A@"', "é@B", "A" * 20_001)
     ),
-    *(
-        (f"{LIVE}/greeks", {"keys": value}, "keys[0]")
-        for value in ("x", "SIM@NIFTY'", 'A@"', "LSE@X", "A" * 300, "é@B")
-    ),
+    *((f"{LIVE}/greeks", {"keys": value}, "keys[0]") for value in ("x", "LSE@X", "A" * 300)),
     (f"{LIVE}/greeks", {"keys": KEY, "fields": "delta"}, "fields"),
     (f"{LIVE}/greeks", {}, "keys"),
 ]
