@@ -20,6 +20,7 @@ from batch.kinds.base import Kind, Prepared
 from batch.models import Chunk, Job
 from batch.results import copy_from_job
 from batch.services import cut
+from batch.stored import stored_items, unreadable_fields
 from batch.transactions import worker_transaction
 
 MAX_ATTEMPTS = 5
@@ -33,7 +34,8 @@ def prepare(job_id: uuid.UUID) -> list[int]:
         return []
     kind = KINDS[job.kind]
     if job.selector is None:
-        parts = [Items.from_json(kept) for kept in job.chunks.order_by("number").values_list("items", flat=True)]
+        chunks = job.chunks.order_by("number").values_list("items", "size")
+        parts = [stored_items(kept, size) for kept, size in chunks]
         prepared = kind.prepare_items([key for part in parts for key in part.keys], job.as_of, job.params)
     else:
         prepared = kind.prepare_selector(job.selector, job.as_of, job.params)
@@ -55,6 +57,9 @@ def _begin(job_id: uuid.UUID) -> Job | None:
             job.status, job.finished_at = Job.Status.FAILED, Now()
             job.error = f"the job could not be prepared, {MAX_ATTEMPTS} times"
             happened(Event.JOB_GIVEN_UP, level=logging.ERROR, job=job.pk)
+        elif unreadable := unreadable_fields(job):
+            job.status, job.finished_at = Job.Status.FAILED, Now()
+            job.error = "; ".join(f"the stored {name} cannot be read: {why}" for name, why in unreadable.items())
         job.save(update_fields=["attempts", "status", "finished_at", "error"])
         if job.status == Job.Status.FAILED:
             outbox.enqueue(job.pk)
@@ -80,7 +85,7 @@ def find_reusable(job: Job, digest: str, kind: Kind, prepared: Prepared) -> Job 
     if earlier is None or prepared.as_of is None:
         return None
     for chunk in earlier.chunks.all():
-        items = Items.from_json(chunk.items)
+        items = stored_items(chunk.items, chunk.size)
         if chunk.digest != kind.digest(items, prepared.as_of, job.params, prepared.context):
             return None
     return earlier

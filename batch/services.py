@@ -22,6 +22,7 @@ from batch.kinds import KINDS
 from batch.kinds.base import Kind
 from batch.models import Chunk, Job
 from batch.results import OK, RETRYABLE, ResultRow, encode, retryable_positions
+from batch.stored import stored_items, unreadable_fields
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -145,6 +146,8 @@ def retry(job: Job) -> Job:
     """A new job of the ended one's items that trying again can help; of the whole selector where that had failed."""
     if job.status not in Job.TERMINAL:
         raise NothingToRetry("the job has not ended")
+    if unreadable := unreadable_fields(job):
+        raise NothingToRetry(f"what was asked cannot be read any more: {', '.join(unreadable)}")
     kind = KINDS[job.kind]
     again = Submission(
         kind=kind,
@@ -163,5 +166,5 @@ def retry(job: Job) -> Job:
     for chunk in job.chunks.order_by("number"):
         first = chunk.first_position
         own = places[bisect_left(places, first) : bisect_left(places, first + chunk.size)]
-        items.extend(Items.from_json(chunk.items), [place - first for place in own])
+        items.extend(stored_items(chunk.items, chunk.size), [place - first for place in own])
     return submit(job.owner, replace(again, items=items), retry_of=job)

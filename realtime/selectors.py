@@ -1,5 +1,6 @@
 """Live values from Redis, as the tick consumer left them."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from signalsite.foundation.redis import client
 from timeframes.core.keys import Right, parse_key
 from timeframes.core.sessions import local_date
 
+logger = logging.getLogger(__name__)
 NAMES = Names()
 FORWARD = tuple(name for name in ChainSlice.__struct_fields__ if name.startswith("forward"))
 
@@ -31,14 +33,24 @@ class LiveValue:
     body: bytes
 
 
-def live_value(state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
-    """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
-    read = orjson.loads(state)
-    ages = {
-        "seq": seq.decode() if seq else None,
-        "age_seconds": _age(read["time"], now),
-        "computed_age_seconds": _age(read["as_of"], now),
-    }
+def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
+    """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced.
+
+    A state that is none says so in its place: it never takes its neighbours along.
+    """
+    try:
+        read = orjson.loads(state)
+        ages = {
+            "seq": seq.decode() if seq else None,
+            "age_seconds": _age(read["time"], now),
+            "computed_age_seconds": _age(read["as_of"], now),
+        }
+        if not isinstance(read["tick"], dict):
+            raise TypeError("its tick is no object")
+    except (ValueError, KeyError, TypeError) as error:  # left there by another version, or not by us
+        logger.warning("the live state of %s cannot be read: %s", key, error)
+        body = {"instrument_key": key, "status": "unreadable", "reason": "the stored state cannot be read"}
+        return LiveValue({"tick": {}}, orjson.dumps(body))
     return LiveValue(read, state[:-1] + b"," + orjson.dumps(ages)[1:])
 
 
@@ -63,7 +75,7 @@ def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
     for place, wanted in enumerate(by_underlying.values()):
         for key, state, seq in zip(wanted, answers[2 * place], answers[2 * place + 1], strict=True):
             if state is not None:
-                found[key] = live_value(state, seq, now)
+                found[key] = live_value(key, state, seq, now)
     return [found.get(key) for key in keys]
 
 

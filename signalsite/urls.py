@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from realtime.asyncapi_views import asyncapi
 from realtime.ticket_views import TicketView
@@ -11,6 +11,7 @@ from signalsite.accounts.views import RefreshView, SignInView, SignOutView
 from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready
 from signalsite.metrics import metrics
+from signalsite.schema import SchemaView
 
 TOKEN_BYTES = 4 << 10  # of a name and a password, or of a token
 
@@ -29,7 +30,7 @@ urlpatterns = [
     path("api/token", accepts(SignInView.as_view(), TOKEN_BYTES), name="token"),
     path("api/token/refresh", accepts(RefreshView.as_view(), TOKEN_BYTES), name="token-refresh"),
     path("api/token/logout", accepts(SignOutView.as_view(), TOKEN_BYTES), name="token-logout"),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/v2/", include(v2)),  # an alias; before the canonical prefix, so that reverse() gives the latter

@@ -25,10 +25,19 @@ from signals.greeks.core.forward import Forward
 from signals.greeks.market import forwards_told, load_market, market_from_json, market_to_json
 from signals.greeks.selectors import load_options, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
-from signals.instruments.selectors import chain_columns, find_underlying, newest_quote, quoted_at, select_options
+from signals.instruments.selectors import (
+    chain_columns,
+    expiries_of,
+    find_underlying,
+    newest_quote,
+    quoted_at,
+    select_options,
+)
 from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.fields import Number
 from signalsite.foundation.serializers import StrictSerializer
-from timeframes.core.keys import InvalidInstrumentKey, parse_key
+from timeframes.core.exchanges import exchange_named
+from timeframes.core.keys import parse_key
 
 _RATE = Bounds(-0.5, 1.0)
 
@@ -50,10 +59,10 @@ class GreeksParamsSerializer(StrictSerializer):
         help_text="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
         "carried; where the strikes disagree, the future of the expiry only. A named source is strict.",
     )
-    rate = serializers.FloatField(
+    rate = Number(
         default=DEFAULT_RATE, min_value=_RATE.lowest, max_value=_RATE.highest, help_text="Continuous, a year, decimal."
     )
-    dividend_yield = serializers.FloatField(
+    dividend_yield = Number(
         default=None,
         allow_null=True,
         min_value=_RATE.lowest,
@@ -75,7 +84,7 @@ class GreeksParamsSerializer(StrictSerializer):
         default=FallbackVolatility.NONE.value,
         help_text="vix: where no volatility can be implied, the underlying's volatility index, marked in iv_source.",
     )
-    max_quote_age_seconds = serializers.FloatField(
+    max_quote_age_seconds = Number(
         default=86400.0, min_value=1.0, max_value=31_536_000.0, help_text="An older quote is no quote."
     )
 
@@ -139,8 +148,8 @@ class GreeksKind(Kind):
             return find_underlying(name, "selector.underlying").exchange if name else _exchange(selector)
         for key in keys:
             try:
-                return parse_key(key).exchange
-            except InvalidInstrumentKey:
+                return exchange_named(parse_key(key).exchange).name
+            except InvalidInput:  # that item alone is answered so
                 continue
         return settings.DEFAULT_EXCHANGE
 
@@ -149,8 +158,9 @@ class GreeksKind(Kind):
         options = self._options({**selector, "expiries": [], "strike": None})
         if not options.exists():
             raise InvalidInput("selector", "no option matches")
+        known = expiries_of(options, expiries)
         for place, expiry in enumerate(expiries):
-            if not options.filter(expiry=expiry).exists():
+            if expiry not in known:
                 raise InvalidInput(f"selector.expiries[{place}]", f"no option expires on {expiry}")
         if not self._options(selector).exists():
             raise InvalidInput("selector.strike", "no option has a strike in this window")

@@ -23,7 +23,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
 ALLOWED_RECEIVER = "127.0.0.2"  # where webhooks may go though it is not public
 FRONT_SECONDS = 3.0  # how long the web process waits for headers, and for a body's first bytes
-ACCOUNTS = {"alice": False, "bob": False, "staff": True}
+ACCOUNTS = {"alice": False, "bob": False, "staff": True, "fuzzer": False}
 _MAKE_ACCOUNTS = """
 import os
 from django.contrib.auth import get_user_model
@@ -96,6 +96,16 @@ def login(address: str, passwords: dict[str, str]) -> Iterator[Callable[[str], h
     yield as_user
     for client in clients.values():
         client.close()
+
+
+@pytest.fixture
+def browser(address: str, passwords: dict[str, str]) -> Iterator[httpx.Client]:
+    """Of staff, signed in to the admin."""
+    with httpx.Client(base_url=address, follow_redirects=True) as client:
+        client.get("/admin/login/")
+        form = {"username": "staff", "password": passwords["staff"], "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        client.post("/admin/login/?next=/admin/", data=form).raise_for_status()
+        yield client
 
 
 @pytest.fixture
