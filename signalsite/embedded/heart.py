@@ -22,13 +22,13 @@ class Heart:
     def __init__(self, file: Path, patience: float) -> None:
         self.file = file
         self.patience = patience
-        self.begin()
-
-    def begin(self) -> None:
-        """A process has been started: nothing is known of it yet."""
-        self.file.unlink(missing_ok=True)
         self._beat: int | None = None
         self._silent = self._blamed = 0.0
+
+    def begin(self) -> None:
+        """A process is being started: what an earlier one has left is no sign of it."""
+        self.file.unlink(missing_ok=True)
+        self._beat, self._silent, self._blamed = None, 0.0, 0.0
 
     def stands_still(self, elapsed: float, servers_answer: Callable[[], bool]) -> bool:
         """To be asked about once a second, with the seconds since it was asked last."""

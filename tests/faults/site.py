@@ -154,6 +154,14 @@ class Site:
         found = re.findall(r'^signal_batch_events_total\{event="(\w+)"\} (\S+)', text, re.MULTILINE)
         return {name: float(count) for name, count in found}
 
+    def restarts(self) -> dict[tuple[str, str], float]:
+        """How often each process was started again since `up` began, by process and reason."""
+        text = self.ask("GET", "/metrics").text
+        found = re.findall(
+            r'^signal_service_restarts_total\{process="(\w+)",reason="(\w+)"\} (\S+)', text, re.MULTILINE
+        )
+        return {(process, reason): float(count) for process, reason, count in found}
+
     def count(self, event: str) -> float:
         """How often it has happened in this test, as the metrics say."""
         return self.events().get(event, 0.0) - self.before.get(event, 0.0)
