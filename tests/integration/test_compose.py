@@ -172,7 +172,7 @@ def checked(folder, *, age, redis_answers):
     variables = {
         **os.environ,
         "HEARTBEAT_FILE": str(folder / "heartbeat"),
-        "STALL_SECONDS": "4",
+        "STALL_SECONDS": "1" if age else "10",
         "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
         "REDIS_URL": places.redis_url(places.state_dir()) if redis_answers else f"unix://{folder}/nobody",
     }
