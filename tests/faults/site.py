@@ -50,6 +50,13 @@ def hanging(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return ""
+
+
 @dataclass
 class Site:
     address: str
@@ -70,7 +77,7 @@ class Site:
         """web, worker or beat, when it is up."""
         mark = "uvicorn" if name == "web" else name
         return until(
-            lambda: next((child for child in self.up.children() if mark in " ".join(child.cmdline())), None),
+            lambda: next((child for child in self.up.children() if mark in _command(child)), None),
             20,
             f"{name} runs",
         )
