@@ -25,6 +25,7 @@ from realtime.effects import Effects, Limits
 from realtime.ownership import LeaseLost, Ownership
 from realtime.streams import StreamEntry
 from realtime.tick_store import UNAVAILABLE, store_ticks
+from signalsite.foundation import heartbeat
 from timeframes.core.tick_stream import tick_stream
 from timeframes.models import AbstractTick
 
@@ -203,6 +204,7 @@ class Batches:
         """Until PostgreSQL answers: what is in hand stays there, the streams stay ours. Raises when told to stop."""
         delay = BACKOFF[0]
         while True:
+            heartbeat.beat()  # to try again is to work, whatever PostgreSQL refuses
             try:
                 return call()
             except UNAVAILABLE as error:

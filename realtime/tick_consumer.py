@@ -28,6 +28,7 @@ from realtime.streams import Group, Redis, StreamEntry, runs, trim
 from realtime.tick_batches import BACKOFF, Batches, Options
 from realtime.tick_store import UNAVAILABLE, store_quotes
 from signals.greeks.core.conventions import GreeksParams
+from signalsite.foundation import heartbeat
 from timeframes.core.tick_stream import underlying_of
 from timeframes.models import AbstractTick
 
@@ -120,6 +121,7 @@ class TickConsumer:
 
     def step(self) -> None:
         """One round: at most one read of the streams, waiting shortly for the first entry."""
+        heartbeat.beat()
         if self._to_give_back or self._to_take:
             self.batches.finish()
             self._exchange()
@@ -194,6 +196,7 @@ class TickConsumer:
             for first, number, deliveries in runs(pending, SUSPICIOUS, self.options.batch):
                 if self.stop.is_set():
                     return claimed
+                heartbeat.beat()
                 entries, removed = self.group.claim(stream, first, number, idle_ms)
                 self.batches.report_lost(stream, removed)
                 claimed += len(entries)

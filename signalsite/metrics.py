@@ -1,31 +1,52 @@
-"""Prometheus' door: open in development, else for a token or an allowed network (docs/security.md)."""
+"""What /metrics of the web process tells beside Django's own figures.
 
-import hmac
+Registered by the web process alone: every process loads the apps and the addresses, and Flower and the tick consumer
+have metrics of their own. Flower's page failed with ours: it asks from an event loop, where Django refuses to query.
+"""
+
+import json
+import time
+from collections.abc import Iterator
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import Metric
+from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from signalsite.foundation.client_address import client_address
-
-
-def metrics(request: HttpRequest) -> HttpResponse:
-    if settings.DEVELOPMENT or _shows_token(request) or _is_allowed(request):
-        return ExportToDjangoView(request)
-    if settings.METRICS_TOKEN:
-        return _refused(401, "Send METRICS_TOKEN as a bearer token.\n", {"WWW-Authenticate": 'Bearer realm="metrics"'})
-    return _refused(403, "Your address is in none of METRICS_ALLOWED_NETWORKS, and there is no METRICS_TOKEN.\n", {})
+from batch import metrics as batch
+from realtime import metrics as realtime
+from signalsite.embedded.state import RESTARTS, heartbeats_dir
 
 
-def _shows_token(request: HttpRequest) -> bool:
-    shown = request.headers.get("Authorization", "").encode()
-    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(shown, f"Bearer {settings.METRICS_TOKEN}".encode())
+class ProcessCollector(Collector):
+    """Of the processes of `manage.py up`; elsewhere there are none to tell of."""
+
+    def collect(self) -> Iterator[Metric]:
+        ages = GaugeMetricFamily(
+            "signal_service_heartbeat_age_seconds",
+            "Since a process last showed that it works.",
+            labels=["process"],
+        )
+        restarts = CounterMetricFamily(
+            "signal_service_restarts",
+            "Times that a process was started again: it had ended, or it stood still and was killed.",
+            labels=["process", "reason"],
+        )
+        folder = heartbeats_dir(settings.STATE_DIR)
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            try:
+                if file.name == RESTARTS:
+                    for process, reason, count in json.loads(file.read_text()):
+                        restarts.add_metric([process, reason], count)
+                elif not file.suffix:
+                    ages.add_metric([file.name], max(time.time() - file.stat().st_mtime, 0.0))
+            except FileNotFoundError:  # its process is just being started
+                continue
+        yield ages
+        yield restarts
 
 
-def _is_allowed(request: HttpRequest) -> bool:
-    address = client_address(request)
-    return address is not None and any(address in network for network in settings.METRICS_ALLOWED_NETWORKS)
-
-
-def _refused(status: int, text: str, headers: dict[str, str]) -> HttpResponse:
-    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8", headers=headers)
+def register() -> None:
+    batch.register()
+    realtime.register()
+    REGISTRY.register(ProcessCollector())

@@ -12,7 +12,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from signalsite.foundation.problem_json import CONTENT_TYPE, document
+from signalsite.foundation.problem_json import CONTENT_TYPE, problem_document
 
 Operation = dict[str, Any]
 PROBLEM = "#/components/schemas/Problem"
@@ -123,7 +123,7 @@ def _name(status: int) -> str:
 
 def _response(status: int) -> dict[str, Any]:
     when, detail, errors = _EXAMPLES[status]
-    content = {"schema": {"$ref": PROBLEM}, "example": document(status, detail, errors)}
+    content = {"schema": {"$ref": PROBLEM}, "example": problem_document(status, detail, errors)}
     return {"description": when, "content": {CONTENT_TYPE: content}}
 
 

@@ -47,6 +47,8 @@ try:
     DATABASE_POOL = env.bool("DATABASE_POOL", False)  # the web process pools; workers keep one connection each
     REDIS_URL = env.str("REDIS_URL", "")  # broker and streams: must never evict
     CACHE_URL = env.str("CACHE_URL", "")
+    STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=validate.Range(min=1))
+    HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # set by `manage.py up` and docker-compose.yml
     WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=validate.Range(min=1, max=512))
     WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
     # What one client may hold of the web process; docs/operations.md
@@ -298,7 +300,8 @@ CELERY_WORKER_CONCURRENCY = WORKERS
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_DB_REUSE_MAX = 1000  # else the worker closes its connection after each task: 170 tasks/s instead of 1,200
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "signalsite.scheduler:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds until beat hears that it is to end, and shows that it lives
 CELERY_BEAT_SCHEDULE = {
     "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
     "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},

@@ -10,7 +10,7 @@ from realtime.ticket_views import TicketView
 from signalsite.accounts.views import RefreshView, SignInView, SignOutView
 from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready
-from signalsite.metrics import metrics
+from signalsite.metrics_view import metrics
 from signalsite.schema import SchemaView
 
 TOKEN_BYTES = 4 << 10  # of a name and a password, or of a token

@@ -56,7 +56,7 @@ class Server:
     """A server ready to be started.
 
     Its processes work in `folder`: by that they are known. `leftovers` are what a killed one leaves there and elsewhere
-    to say that it runs.
+    to say that it runs. `synced`: a folder of files that it appends to and does not sync; its keeper does.
     """
 
     command: list[str]
@@ -64,6 +64,7 @@ class Server:
     leftovers: tuple[Path, ...]
     user: pwd.struct_passwd | None
     stop_signal: signal.Signals
+    synced: Path | None = None
 
     def start(self, log: Path) -> "subprocess.Popen[bytes]":
         """To be called when none of the server's processes is left. Raises EmbeddedError."""
@@ -98,7 +99,9 @@ def valkey(state: Path) -> Server:
         "unixsocketperm": "700",
         "dir": str(folder),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        # The server writes before it answers, so that kill -9 loses nothing, and its keeper syncs. With `everysec` it
+        # answers and puts the write off while a slow sync runs; with `always` a slow disk stops it.
+        "appendfsync": "no",
         "save": "",
         "rdbcompression": "no",  # rewriting the file takes a third less of a core, while ticks come in
         "maxmemory": os.environ.get("SIGNALSITE_REDIS_MAXMEMORY", "512mb"),
@@ -107,7 +110,8 @@ def valkey(state: Path) -> Server:
     command = [str(valkey_server())]
     for name, value in options.items():
         command += [f"--{name}", value]
-    return Server(command, folder, (sockets / REDIS_SOCKET,), user, signal.SIGTERM)
+    appended = folder / "appendonlydir"
+    return Server(command, folder, (sockets / REDIS_SOCKET,), user, signal.SIGTERM, synced=appended)
 
 
 SERVERS: dict[str, Callable[[Path], Server]] = {"postgres": postgres, "valkey": valkey}
@@ -194,11 +198,14 @@ def _remove(unfinished: Path) -> None:
 def _spawn(
     command: list[str], user: pwd.struct_passwd | None, at_our_death: signal.Signals, output: BinaryIO | None = None
 ) -> "subprocess.Popen[bytes]":
+    # No PG* variable of the caller, and no locale that this machine may not have; but another malloc, say.
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    if preloaded := os.environ.get("LD_PRELOAD"):
+        environment["LD_PRELOAD"] = preloaded
     return subprocess.Popen(
         command,
         cwd="/",
-        # No PG* variable of the caller, and no locale that this machine may not have.
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output else None,

@@ -19,6 +19,7 @@ DATABASE = "signalsite"
 ROLE = "signalsite"
 PORT = "5432"  # names the socket's file only: nothing listens on TCP
 REDIS_SOCKET = "valkey.sock"
+RESTARTS = "restarts.json"  # among the heartbeats
 
 # An address of a unix socket is at most 107 bytes long; leave room for the suffix of PostgreSQL's lock file.
 LONGEST_SOCKET_PATH = 103
@@ -80,6 +81,11 @@ def broker_url(state: Path) -> str:
 def numba_cache_dir(state: Path) -> Path:
     """Where compiled kernels are kept: beside the data, since the checkout may be read-only."""
     return state / "numba"
+
+
+def heartbeats_dir(state: Path) -> Path:
+    """What the processes of `manage.py up` touch, and how often each was started again (see `heart`, `supervisor`)."""
+    return state / "heartbeats"
 
 
 def make_state(state: Path) -> Path:

@@ -8,7 +8,7 @@ MOST_ERRORS = 100  # that one answer lists
 LONGEST_FIELD, LONGEST_DETAIL = 200, 1000  # characters of what repeats a caller's own words
 
 
-def document(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+def problem_document(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
     """`errors`: one {"field", "detail"} a wrong field, `field` being its path in the body, such as items[3].rate."""
     body: dict[str, Any] = {
         "type": "about:blank",

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded
-from signalsite.foundation.problem_json import CONTENT_TYPE, MOST_ERRORS, document
+from signalsite.foundation.problem_json import CONTENT_TYPE, MOST_ERRORS, problem_document
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 5
@@ -24,7 +24,7 @@ RETRY_AFTER_SECONDS = 5
 def problem(
     status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
 ) -> Response:
-    return Response(document(status, detail, errors), status=status, content_type=CONTENT_TYPE, headers=headers)
+    return Response(problem_document(status, detail, errors), status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
 class ProblemsUnderApi(MiddlewareMixin):
@@ -39,7 +39,9 @@ class ProblemsUnderApi(MiddlewareMixin):
         if status < 400 or not request.path.startswith("/api/") or response.get("Content-Type") == CONTENT_TYPE:
             return response
         headers = {name: value for name, value in response.items() if name not in _OF_THE_PAGE}
-        body = document(status, _DETAILS.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase))
+        body = problem_document(
+            status, _DETAILS.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
+        )
         problem = HttpResponse(orjson.dumps(body), content_type=CONTENT_TYPE, status=status, headers=headers)
         problem["Content-Length"] = str(len(problem.content))
         problem.cookies = response.cookies

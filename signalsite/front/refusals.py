@@ -5,7 +5,7 @@ from http import HTTPStatus
 import orjson
 
 from signalsite.foundation.errors import SignalServiceError
-from signalsite.foundation.problem_json import CONTENT_TYPE, document
+from signalsite.foundation.problem_json import CONTENT_TYPE, problem_document
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -17,7 +17,7 @@ class Refused(SignalServiceError):
         """`headers`: with underscores for dashes."""
         super().__init__(detail)
         self.status = status
-        self.body = orjson.dumps(document(status, detail))
+        self.body = orjson.dumps(problem_document(status, detail))
         self.headers: Headers = [
             (b"content-type", CONTENT_TYPE.encode()),
             (b"content-length", str(len(self.body)).encode()),
