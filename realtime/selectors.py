@@ -1,10 +1,11 @@
 """Live values from Redis, as the tick consumer left them."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import orjson
 import redis
@@ -19,25 +20,41 @@ from timeframes.core.keys import Right, parse_key
 from timeframes.core.sessions import local_date
 
 NAMES = Names()
+UNREADABLE = "unreadable"
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveValue:
-    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered."""
+    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered.
 
-    state: dict[str, Any]
+    `price` is the last one, if the state tells one. A state that cannot be read has no price, and its body says so.
+    """
+
     body: bytes
+    readable: bool = True
+    price: float | None = None
 
 
-def live_value(state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
+def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
     """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
-    read = orjson.loads(state)
-    ages = {
-        "seq": seq.decode() if seq else None,
-        "age_seconds": _age(read["time"], now),
-        "computed_age_seconds": _age(read["as_of"], now),
-    }
-    return LiveValue(read, state[:-1] + b"," + orjson.dumps(ages)[1:])
+    try:
+        read = orjson.loads(state)
+        ages = {
+            "seq": seq.decode() if seq else None,
+            "age_seconds": _age(read["time"], now),
+            "computed_age_seconds": _age(read["as_of"], now),
+        }
+        price = read["tick"].get("ltp")
+        if state[-1:] != b"}":  # what stands behind it would follow on nothing
+            raise ValueError("no JSON object")
+        body = state[:-1] + b"," + orjson.dumps(ages)[1:]
+        return LiveValue(body, price=None if price is None else float(price))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.error("the newest state of %s cannot be read: %r", key, error)
+        return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
 
 
 def _age(moment: str, now: datetime) -> float:
@@ -61,12 +78,15 @@ def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
     for place, wanted in enumerate(by_underlying.values()):
         for key, state, seq in zip(wanted, answers[2 * place], answers[2 * place + 1], strict=True):
             if state is not None:
-                found[key] = live_value(state, seq, now)
+                found[key] = live_value(key, state, seq, now)
     return [found.get(key) for key in keys]
 
 
 def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> bytes | None:
-    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live."""
+    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live.
+
+    What cannot be read is named in `unreadable`; the rest is shown.
+    """
     try:
         topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(NAMES.latest(underlying)))
     except redis.RedisError as error:
@@ -78,18 +98,19 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         return None
     spots = live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
     spot = next(filter(None, spots), None)
-    money = spot.state["tick"].get("ltp") if spot else None
-    money = None if money is None else float(money)
+    money = spot.price if spot else None
     listed = sorted(options[chosen])
     strikes = window.choose(listed, money)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
-    bodies = {topic: value.body for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    values = {topic: value for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    bodies = {topic: value.body for topic, value in values.items()}
     head = {
         "underlying": underlying,
         "expiry": chosen.isoformat(),
         "expiries": sorted(each.isoformat() for each in options),
         "at": now.astimezone(UTC).isoformat(),
         "underlying_price": money,
+        "unreadable": [topic for topic, value in values.items() if not value.readable],
         "at_the_money": listed[at_the_money(listed, money)] if money is not None else None,
     }
     rows = []
@@ -103,4 +124,4 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
 @lru_cache(maxsize=32)
 def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
     """Parsed once for each set of topics, which changes only when something new is listed."""
-    return options_by_expiry(topic.decode() for topic in topics)
+    return options_by_expiry(topic.decode(errors="replace") for topic in topics)

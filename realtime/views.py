@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import orjson
 from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -24,12 +25,13 @@ def _json(body: bytes) -> HttpResponse:
 
 
 def _many(keys: list[str]) -> HttpResponse:
-    """One object for each key, in their order: its state, or {"instrument_key", "status": "not_found"}."""
+    """One object for each key, in their order: its state, or {"instrument_key", "status"}, the status being `not_found`
+    or `unreadable`."""
     if not 1 <= len(keys) <= MAX_KEYS:
         raise InvalidInput("keys", f"1 to {MAX_KEYS} keys at once, not {len(keys)}")
     values = live_values(keys, datetime.now(UTC))
     bodies = [
-        b'{"instrument_key":"%b","status":"not_found"}' % key.encode() if value is None else value.body
+        orjson.dumps({"instrument_key": key, "status": "not_found"}) if value is None else value.body
         for key, value in zip(keys, values, strict=True)
     ]
     return _json(b'{"data":[' + b",".join(bodies) + b"]}")

@@ -53,7 +53,7 @@ class Recent:
         return self.samples[place - 1] if place else (math.nan, math.nan)
 
 
-def _price(fields: TickFields) -> float:
+def price_of(fields: TickFields) -> float:
     """As signals.greeks.core.prices chooses automatically: the middle of a two-sided market, else the last trade."""
     bid, ask = fields.bid, fields.ask
     if bid and ask and ask >= bid:
@@ -188,7 +188,7 @@ class Book:
         newest[list(last_of_row.values())] = True
         for tick in ticks:
             if (recent := self.recent.get(tick.contract.text)) is not None:
-                recent.add(tick.seconds, _price(tick.fields))
+                recent.add(tick.seconds, price_of(tick.fields))
         for row in last_of_row:
             contract = self.contracts[row]
             chain = self.chains[contract.underlying]

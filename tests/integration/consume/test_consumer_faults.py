@@ -30,6 +30,21 @@ def test_a_killed_consumer_loses_and_doubles_nothing(live, where):
     assert not live.dead()
 
 
+def test_lists_keep_to_their_length_however_often_their_consumer_is_killed(live):
+    live.publish([tick(ltp=1.0 + number) for number in range(3_000)])
+    lists = {"raw_ticks:NSE@NIFTY@equity_spot": 100, "computed_data:NIFTY": 200}
+    lengths = {"RAW_TICKS_LENGTH": "100", "COMPUTED_DATA_LENGTH": "200", "TICK_BATCH": "60"}
+    for _ in range(5):
+        with live.consumer("--write-back", "off", script=KILLED, KILL="after", KILL_AT="2", **lengths) as consumer:
+            assert consumer.wait(60) == -signal.SIGKILL
+        for key, length in lists.items():
+            assert live.redis.llen(key) <= 1.25 * length
+    with live.consumer("--write-back", "off", **lengths):
+        live.drain()
+    for key, length in lists.items():
+        assert length <= live.redis.llen(key) <= 1.25 * length
+
+
 @pytest.mark.parametrize("script", [POISONED, UNWRITABLE], ids=["priced", "written"])
 def test_a_poison_tick_is_given_up_alone(live, script):
     made = [tick(ltp=1.0 + number) for number in range(100)]
