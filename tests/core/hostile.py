@@ -33,7 +33,10 @@ KEYS = (
     | st.sampled_from(["NSE@NIFTY@equity_spot", "NSE@NIFTY", "BTC/USDT", "NSE@NIFTY@equity_futures@2026-12-29"])
     | JUNK
 )
-LTTS = st.sampled_from([1_796_100_000, "2026-12-01T10:00:00+05:30", "2026-12-01 10:00:00.5", 1e-9, 1]) | VALUES
+LTTS = (
+    st.sampled_from([1_795_000_000, 1_796_100_000, "2026-12-01T10:00:00+05:30", "2026-12-01 10:00:00.5", 1e-9, 1])
+    | VALUES
+)
 MORE = ("bid", "ask", "volume", "oi", "close", "state", "last_quantity", "open", "high", "note", "data")
 TICKS = st.fixed_dictionaries(
     {"instrument_key": KEYS, "ltt": LTTS, "ltp": st.sampled_from([100.0, "100", 1e15, 1e-300]) | VALUES},
