@@ -189,7 +189,7 @@ class Book:
         for tick in ticks:
             if (recent := self.recent.get(tick.contract.text)) is not None:
                 recent.add(tick.seconds, price_of(tick.fields))
-        for row in last_of_row:
+        for row in changed[self.group[changed] < 0].tolist():  # an option moves no chain
             contract = self.contracts[row]
             chain = self.chains[contract.underlying]
             if contract.text == chain.terms.spot_key or contract.key.product.is_future:

@@ -205,8 +205,9 @@ class Cycle:
                 raise
             self._tell_apart(taken, due, now, frame)
         frame.ticks += ticks
+        raw = frame.raw
         for tick in ticks:
-            frame.raw[tick.contract.text].append(marked(tick.raw, tick.suspect) if tick.suspect else tick.raw)
+            raw[tick.contract.text].append(marked(tick.raw, tick.suspect) if tick.suspect else tick.raw)
 
     def _tell_apart(self, taken: _Taken, due: Sequence[Chain], now: float, frame: Frame) -> None:
         try:

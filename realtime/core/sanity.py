@@ -36,22 +36,23 @@ class Sanity:
         """The ticks that are believed; the others are marked. `now`: None where each tick's own time is now."""
         oldest = now - self.max_late if now is not None and self.max_late else float("-inf")
         recent = book.recent
+        late = [tick for tick in ticks if tick.seconds < oldest]
+        for tick in late:
+            tick.suspect = Suspect.LATE
         believed: dict[str, tuple[float, float]] = {}  # time and price of the last of these ticks, by key
-        doubted = False
-        for tick in ticks:
+        doubted = bool(late)
+        for tick in [tick for tick in ticks if tick.contract.text in recent] if self.max_jump else ():
             key = tick.contract.text
-            if tick.seconds < oldest:
-                tick.suspect = Suspect.LATE
+            before, here = recent[key].at(tick.seconds), believed.get(key)
+            if here and here[0] <= tick.seconds and not before[0] > here[0]:
+                before = here
+            if tick.suspect:
+                continue
+            if self._jumps(tick, *before):
+                tick.suspect = Suspect.JUMP
                 doubted = True
-            elif self.max_jump and key in recent:
-                before, here = recent[key].at(tick.seconds), believed.get(key)
-                if here and here[0] <= tick.seconds and not before[0] > here[0]:
-                    before = here
-                if self._jumps(tick, *before):
-                    tick.suspect = Suspect.JUMP
-                    doubted = True
-                else:
-                    believed[key] = (tick.seconds, price_of(tick.fields))
+            else:
+                believed[key] = (tick.seconds, price_of(tick.fields))
         return [tick for tick in ticks if not tick.suspect] if doubted else ticks
 
     def _jumps(self, tick: Tick, seconds: float, price: float) -> bool:
@@ -59,4 +60,4 @@ class Sanity:
         if not (price > 0 and tick.seconds - seconds <= self.jump_seconds):
             return False
         bound = self.max_jump * price
-        return any(abs(each - price) > bound for each in (price_of(tick.fields), tick.fields.ltp or 0.0))
+        return abs(price_of(tick.fields) - price) > bound or abs((tick.fields.ltp or 0.0) - price) > bound

@@ -73,7 +73,12 @@ class TickFields(msgspec.Struct, omit_defaults=True, gc=False):
     oi: Number | None = None
 
 
+class _KnownFields(TickFields, forbid_unknown_fields=True, gc=False):
+    """Nothing but what is known."""
+
+
 _JSON = msgspec.json.Decoder(TickFields, strict=False)
+_KNOWN_JSON = msgspec.json.Decoder(_KnownFields, strict=False)
 _encode = msgspec.json.Encoder().encode
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])  # values as they stand: no double can hold some
 _KNOWN = frozenset(TickFields.__struct_fields__)
@@ -161,6 +166,19 @@ def _flat_as_json(named: Mapping[str, str], fields: TickFields) -> bytes:
 
 
 def _decode_json(data: str) -> tuple[TickFields, bytes]:
+    try:
+        return _KNOWN_JSON.decode(data), data.strip().encode()
+    except msgspec.ValidationError:  # something else rides along, or something is wrong
+        return _decode_more(data)
+    except msgspec.DecodeError as error:
+        raise Refused(Reason.MALFORMED, str(error)) from None
+    except UnicodeEncodeError:
+        raise Refused(Reason.MALFORMED, "not UTF-8") from None
+    except RecursionError:
+        raise Refused(Reason.MALFORMED, "nested too deeply") from None
+
+
+def _decode_more(data: str) -> tuple[TickFields, bytes]:
     try:
         fields = _JSON.decode(data)
         _check_whole(data)
