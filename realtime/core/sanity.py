@@ -36,28 +36,28 @@ class Sanity:
         """The ticks that are believed; the others are marked. `now`: None where each tick's own time is now."""
         oldest = now - self.max_late if now is not None and self.max_late else float("-inf")
         recent = book.recent
-        late = [tick for tick in ticks if tick.seconds < oldest]
-        for tick in late:
+        doubted = [tick for tick in ticks if tick.seconds < oldest]
+        for tick in doubted:
             tick.suspect = Suspect.LATE
-        believed: dict[str, tuple[float, float]] = {}  # time and price of the last of these ticks, by key
-        doubted = bool(late)
+        newest: dict[str, tuple[float, float]] = {}  # time and price of what is believed, by key
         for tick in [tick for tick in ticks if tick.contract.text in recent] if self.max_jump else ():
-            key = tick.contract.text
-            before, here = recent[key].at(tick.seconds), believed.get(key)
-            if here and here[0] <= tick.seconds and not before[0] > here[0]:
-                before = here
             if tick.suspect:
                 continue
-            if self._jumps(tick, *before):
+            key, price = tick.contract.text, price_of(tick.fields)
+            before = newest.get(key)
+            if before is None or before[0] > tick.seconds:
+                before = recent[key].at(tick.seconds)
+                newest.setdefault(key, before)
+            if self._jumps(tick, price, *before):
                 tick.suspect = Suspect.JUMP
-                doubted = True
-            else:
-                believed[key] = (tick.seconds, price_of(tick.fields))
+                doubted.append(tick)
+            elif not newest[key][0] > tick.seconds:
+                newest[key] = (tick.seconds, price)
         return [tick for tick in ticks if not tick.suspect] if doubted else ticks
 
-    def _jumps(self, tick: Tick, seconds: float, price: float) -> bool:
-        """Whether the middle of the market or the last trade is too far from the price at `seconds`, if that is new."""
-        if not (price > 0 and tick.seconds - seconds <= self.jump_seconds):
+    def _jumps(self, tick: Tick, price: float, seconds: float, before: float) -> bool:
+        """Whether the price or the last trade is too far from the one before, at `seconds`, if that is new."""
+        if not (before > 0 and tick.seconds - seconds <= self.jump_seconds):
             return False
-        bound = self.max_jump * price
-        return abs(price_of(tick.fields) - price) > bound or abs((tick.fields.ltp or 0.0) - price) > bound
+        bound, last = self.max_jump * before, tick.fields.ltp
+        return abs(price - before) > bound or (last is not None and abs(last - before) > bound)
