@@ -22,22 +22,24 @@ from timeframes.core.sessions import local_date
 
 logger = logging.getLogger(__name__)
 NAMES = Names()
+UNREADABLE = "unreadable"
 FORWARD = tuple(name for name in ChainSlice.__struct_fields__ if name.startswith("forward"))
 
 
 @dataclass(frozen=True, slots=True)
 class LiveValue:
-    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered."""
+    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered.
 
-    state: dict[str, Any]
+    `price` is the last one, if the state tells one. A state that cannot be read has no price, and its body says so.
+    """
+
     body: bytes
+    readable: bool = True
+    price: float | None = None
 
 
 def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
-    """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced.
-
-    A state that is none says so in its place: it never takes its neighbours along.
-    """
+    """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
     try:
         read = orjson.loads(state)
         ages = {
@@ -45,13 +47,15 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
             "age_seconds": _age(read["time"], now),
             "computed_age_seconds": _age(read["as_of"], now),
         }
-        if not isinstance(read["tick"], dict):
-            raise TypeError("its tick is no object")
-    except (ValueError, KeyError, TypeError) as error:  # left there by another version, or not by us
-        logger.warning("the live state of %s cannot be read: %s", key, error)
-        body = {"instrument_key": key, "status": "unreadable", "reason": "the stored state cannot be read"}
-        return LiveValue({"tick": {}}, orjson.dumps(body))
-    return LiveValue(read, state[:-1] + b"," + orjson.dumps(ages)[1:])
+        price = read["tick"].get("ltp")
+        if state[-1:] != b"}":  # what stands behind it would follow on nothing
+            raise ValueError("no JSON object")
+        body = state[:-1] + b"," + orjson.dumps(ages)[1:]
+        return LiveValue(body, price=None if price is None else float(price))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.error("the newest state of %s cannot be read: %r", key, error)
+        unreadable = {"instrument_key": key, "status": UNREADABLE, "reason": "the stored state cannot be read"}
+        return LiveValue(orjson.dumps(unreadable), readable=False)
 
 
 def _age(moment: str, now: datetime) -> float:
@@ -80,7 +84,10 @@ def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
 
 
 def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> bytes | None:
-    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live."""
+    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live.
+
+    What cannot be read is named in `unreadable`; the rest is shown.
+    """
     latest = NAMES.latest(underlying)
     try:
         topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(latest))
@@ -93,19 +100,20 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         return None
     spots = live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
     spot = next(filter(None, spots), None)
-    money = spot.state["tick"].get("ltp") if spot else None
-    money = None if money is None else float(money)
+    money = spot.price if spot else None
     listed = sorted(options[chosen])
     strikes = window.choose(listed, money)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
     forward = _forward(latest, f"chain:{underlying}:{chosen.isoformat()}")
-    bodies = {topic: value.body for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    values = {topic: value for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    bodies = {topic: value.body for topic, value in values.items()}
     head = {
         "underlying": underlying,
         "expiry": chosen.isoformat(),
         "expiries": sorted(each.isoformat() for each in options),
         "at": now.astimezone(UTC).isoformat(),
         "underlying_price": money,
+        "unreadable": [topic for topic, value in values.items() if not value.readable],
         "at_the_money": listed[at_the_money(listed, money)] if money is not None else None,
         **forward,
     }
@@ -118,16 +126,21 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
 
 
 def _forward(latest: str, topic: str) -> dict[str, Any]:
-    """What the chain's slice says of the forward: nulls until the chain has been repriced for the first time."""
+    """What the chain's slice says of the forward: nulls until the chain is repriced for the first time, or where the
+    slice cannot be read."""
     try:
         state = cast("bytes | None", client(settings.REDIS_URL).hget(latest, topic))
     except redis.RedisError as error:
         raise RedisConnectionError("Redis did not answer") from error
-    told = orjson.loads(state) if state is not None else {}
-    return {name: told.get(name) for name in FORWARD}
+    try:
+        told = orjson.loads(state) if state is not None else {}
+        return {name: told.get(name) for name in FORWARD}
+    except (ValueError, AttributeError) as error:
+        logger.error("the newest state of %s cannot be read: %r", topic, error)
+        return dict.fromkeys(FORWARD)
 
 
 @lru_cache(maxsize=32)
 def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
     """Parsed once for each set of topics, which changes only when something new is listed."""
-    return options_by_expiry(topic.decode() for topic in topics)
+    return options_by_expiry(topic.decode(errors="replace") for topic in topics)

@@ -36,7 +36,8 @@ def _checked(text: str, field: str) -> InstrumentKey:
 
 
 def _many(keys: list[str], field: str) -> HttpResponse:
-    """One object for each key, in their order: its state, or {"instrument_key", "status": "not_found"}."""
+    """One object for each key, in their order: its state, or {"instrument_key", "status"}, the status being `not_found`
+    or `unreadable`."""
     if not 1 <= len(keys) <= MAX_KEYS:
         raise InvalidInput(field, f"1 to {MAX_KEYS} keys at once, not {len(keys)}")
     for place, key in enumerate(keys):

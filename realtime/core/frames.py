@@ -8,11 +8,12 @@ from realtime.core.entry_ids import parse_id
 from realtime.core.wire import framed
 
 BEGINNING = "0-0"  # before every entry
+_encode = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=4096)
 def _json(text: str) -> bytes:
-    return msgspec.json.encode(text)
+    return _encode(text)
 
 
 class Frame:
@@ -35,8 +36,7 @@ class Frame:
     @property
     def update(self) -> bytes:
         if self._update is None:
-            prev = b"null" if self.prev is None else b'"%b"' % self.prev.encode()
-            self._update = self._message(b"update", b',"prev":' + prev)
+            self._update = self._message(b"update", b',"prev":' + _encode(self.prev))
         return self._update
 
     @property
@@ -46,6 +46,6 @@ class Frame:
         return self._snapshot
 
     def _message(self, kind: bytes, more: bytes) -> bytes:
-        seq = b"null" if self.seq is None else b'"%b"' % self.seq.encode()
         body = b"null" if self.data is None else self.data
-        return framed(b'{"type":"%b","topic":%b,"seq":%b%b,"data":%b}' % (kind, _json(self.topic), seq, more, body))
+        head = (kind, _json(self.topic), _encode(self.seq), more)
+        return framed(b'{"type":"%b","topic":%b,"seq":%b%b,"data":%b}' % (*head, body))

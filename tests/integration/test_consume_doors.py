@@ -87,6 +87,38 @@ def test_a_chain_in_one_call(api: Client) -> None:
     assert len(api.get(f"{BASE}/chain/TESTED", {"strikes": "all", "expiry": EXPIRY}).json()["strikes"]) == 41
 
 
+BAD_STATES = [
+    '{"instrument_key":"x","entry_id":"1-0","time":"2026-12-01T10:00:00"+05:30","tick":{},"as_of":""}',
+    "[]",
+    "",
+    '{"time":"soon","as_of":"soon","tick":{"ltp":1}}',
+    '{"time":"2026-12-01T10:00:00Z","as_of":"2026-12-01T10:00:00Z","tick":7}',
+    '{"time":"2026-12-01T10:00:00Z","as_of":"2026-12-01T10:00:00Z","tick":{"ltp":"dear"}}',
+    '{"time":"2026-12-01T10:00:00Z","as_of":"2026-12-01T10:00:00Z","tick":{"ltp":1}} ',
+]
+
+
+@pytest.mark.parametrize("state", BAD_STATES)
+def test_a_state_that_cannot_be_read_is_said_to_be_one_and_the_others_are_shown(api: Client, state: str) -> None:
+    redis, bad, good = client(settings.REDIS_URL), option(24_000, "call"), option(24_000, "put")
+    redis.hset("latest:NSE@TESTED", mapping={bad: state, "\xff@_options@": "x"})
+    try:
+        answer = api.get(f"{BASE}/chain/NSE@TESTED")
+        assert answer.status_code == 200
+        chain = answer.json()
+        row = next(row for row in chain["strikes"] if row["strike"] == 24_000)
+        assert (row["call"], chain["unreadable"]) == ({"instrument_key": bad, "status": "unreadable"}, [bad])
+        assert row["put"]["greeks"]["delta"] == 0.5
+        rows = api.get(f"{BASE}/greeks", {"keys": f"{bad},{good}"}).json()["data"]
+        assert rows[0] == {"instrument_key": bad, "status": "unreadable"} and rows[1]["greeks"]["delta"] == 0.5
+        assert api.get(f"{BASE}/greeks/{bad}").json()["status"] == "unreadable"
+        redis.hset("latest:NSE@TESTED", "NSE@TESTED@equity_spot", state)
+        chain = api.get(f"{BASE}/chain/NSE@TESTED").json()
+        assert (chain["underlying_price"], chain["spot"]["status"]) == (None, "unreadable")
+    finally:
+        redis.hdel("latest:NSE@TESTED", "\xff@_options@")
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
 from realtime.core.names import Names
+from realtime.core.sanity import Sanity
 from realtime.core.sharing import in_shard
 from realtime.effects import Limits
 from realtime.streams import connect, find_streams
@@ -107,6 +108,14 @@ def live_options(*, own_time: bool) -> Options:
         keep_entries=settings.TICK_KEEP_ENTRIES,
         own_time=own_time,
         register=settings.TICK_REGISTER_INSTRUMENTS,
+        sanity=Sanity(
+            refuse_zero=settings.TICK_REFUSE_ZERO,
+            max_jump=settings.TICK_MAX_JUMP,
+            jump_seconds=settings.TICK_JUMP_SECONDS,
+            max_late=settings.TICK_MAX_LATE_SECONDS,
+            max_expiry_years=settings.TICK_MAX_EXPIRY_YEARS,
+            max_new_contracts=settings.TICK_MAX_NEW_CONTRACTS,
+        ),
         limits=Limits(
             raw_ticks=settings.RAW_TICKS_LENGTH,
             raw_ticks_expiry=settings.RAW_TICKS_EXPIRY,
