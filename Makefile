@@ -5,9 +5,20 @@ SHELL := /bin/bash -eu -o pipefail
 .NOTPARALLEL:
 .PHONY: help setup demo up services test coverage faults check bench lock fmt clean
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+# The one place that says which Pythons will do is requires-python in pyproject.toml: ">=LOW,<HIGH".
+RANGE := $(shell sed -nE 's/^requires-python *= *">=([0-9.]+),<([0-9.]+)".*/\1 \2/p' pyproject.toml)
+WILL_DO := -c 'import sys; low, high = [[int(part) for part in text.split(".")] for text in sys.argv[1:]]; \
+  sys.exit(not low <= list(sys.version_info[:2]) < high)' $(RANGE)
+# The first that will do; none does: python3, which is then refused by its version.
+PYTHON ?= $(shell for it in python3.11 python3 python3.12 python3.13 python3.14; do \
+  $$it $(WILL_DO) 2> /dev/null && echo $$it && exit; done; echo python3)
 VENV := .venv
 PY := $(VENV)/bin/python
+MADE := $(VENV)/.made
+INSTALLING := $(VENV)/.installing
+WHOLE = test -e $(MADE) && test ! -e $(INSTALLING) && $(PY) $(WILL_DO) 2> /dev/null
+# Two terminals at once wait for one another.
+ALONE := exec 9< Makefile; flock 9
 MANAGE := $(PY) manage.py
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --progress-bar off --root-user-action ignore
 USERS := $(VENV)/.installed-requirements
@@ -77,28 +88,37 @@ clean: ## remove caches and build products; .venv and the state folder with its 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
 
-$(USERS): requirements.txt | $(PY)
-	@echo "Installing what requirements.txt names; the first time takes a minute or two."
-	@$(PIP) -r requirements.txt
-	@touch $@
+$(USERS): requirements.txt $(MADE)
+	$(install)
 
-$(DEVELOPMENT): requirements-dev.txt | $(PY)
-	@echo "Installing what requirements-dev.txt names; the first time takes a minute or two."
-	@$(PIP) -r requirements-dev.txt
-	@touch $@
+$(DEVELOPMENT): requirements-dev.txt $(MADE)
+	$(install)
+
+# pip takes a package that a kill has left half copied for an installed one: hence $(INSTALLING).
+define install
+	@echo "Installing what $< names; the first time takes a minute or two."
+	@$(ALONE); touch $(INSTALLING); $(PIP) -r $<; touch $@; rm $(INSTALLING)
+endef
 
 # Collected once per set of packages: in development the site serves our own files from where they are.
+# With --clear, since collectstatic takes a half-written file of a killed run for a finished one.
 $(STATIC): requirements.txt
-	@$(MANAGE) collectstatic --noinput --verbosity 0
-	@touch $@
+	@$(ALONE); $(MANAGE) collectstatic --clear --noinput --verbosity 0; touch $@
 
-$(PY):
-	@command -v $(PYTHON) > /dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed. Debian: apt-get install python3 python3-venv. Elsewhere: make PYTHON=..." >&2; \
+# The venv is made anew when a kill has left it half made or in the middle of an installation, and when its Python has
+# gone or will not do any more.
+ifeq ($(shell $(WHOLE) && echo whole),)
+.PHONY: $(MADE)
+endif
+$(MADE):
+	@$(PYTHON) $(WILL_DO) 2> /dev/null || { \
+	  echo "Python $(word 1,$(RANGE)) or newer, below $(word 2,$(RANGE)), is needed; $(PYTHON) is" \
+	    "$$($(PYTHON) -c 'import sys; print(sys.version.split()[0])' 2> /dev/null || echo 'not there')." \
+	    "Debian: apt-get install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3.x" >&2; \
 	  exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  echo "Installing python3-venv"; apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv; \
 	else \
 	  echo "Python's venv module is missing. Debian: sudo apt-get install python3-venv" >&2; exit 1; \
 	fi
-	@$(PYTHON) -m venv $(VENV)
+	@$(ALONE); if ! { $(WHOLE); }; then rm -f $@; $(PYTHON) -m venv --clear $(VENV); touch $@; fi

@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import nullcontext
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from signalsite.embedded.binaries import EmbeddedError
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> None:
     try:
         with nullcontext() if serverless else hold():
             execute_from_command_line(arguments)
-    except EmbeddedError as error:
+    except (EmbeddedError, ImproperlyConfigured) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,8 +14,6 @@ from batch.tasks import ring_chunks, ring_job
 from batch.webhook_admin import WebhookDeliveryInline
 from signalsite.foundation.errors import SignalServiceError
 
-_COLOURS = {Chunk.Status.PENDING: "#b8b8b8", Chunk.Status.RUNNING: "#e8a33d", Chunk.Status.DONE: "#3f8f5f"}
-
 
 class ChunkInline(ReadOnly, admin.TabularInline):
     model = Chunk
@@ -64,6 +62,9 @@ class JobAdmin(Operated):
     )
     actions = ("cancel", "retry")
 
+    class Media:
+        css = {"all": ["batch/chunks.css"]}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return super().get_queryset(request).defer("context")
 
@@ -86,15 +87,12 @@ class JobAdmin(Operated):
     def chunk_grid(self, job: Job) -> SafeString:
         """A square a chunk, in the order of the request; its title tells the rest."""
         squares = (
-            (_COLOURS[Chunk.Status(status)], f"chunk {number}: {status}, attempt {attempt}, {failed} of {size} failed")
+            (status, f"chunk {number}: {status}, attempt {attempt}, {failed} of {size} failed")
             for number, status, attempt, size, failed in job.chunks.order_by("number").values_list(
                 "number", "status", "attempt", "size", "failed"
             )
         )
-        square = (
-            '<span title="{1}" style="display:inline-block;width:14px;height:14px;margin:1px;background:{0}"></span>'
-        )
-        return format_html_join("", square, squares)
+        return format_html_join("", '<span class="chunk {}" title="{}"></span>', squares)
 
     @admin.display(description="seconds")
     def elapsed(self, job: Job) -> str:

@@ -6,7 +6,6 @@ class BatchConfig(AppConfig):
     verbose_name = "Batch"
 
     def ready(self) -> None:
-        from batch import metrics, progress
+        from batch import progress
 
-        metrics.register()
         progress.register_topic()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
@@ -21,7 +20,9 @@ from batch.events import Event, happened
 from batch.kinds import KINDS
 from batch.kinds.base import Kind
 from batch.models import Chunk, Job
+from batch.stored import stored_items
 from batch.transactions import worker_transaction
+from signalsite.foundation.stored_json import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Claim:
     job_id: uuid.UUID
     items: Items
     kind: Kind
-    params: dict[str, Any]
+    params: dict[str, Any]  # or Unreadable, as `context`: computing fails, and the chunk ends with that reason
     context: dict[str, Any]
     as_of: datetime
     cancelling: bool
@@ -51,7 +52,7 @@ FROM batch_job j
 WHERE c.id = %(chunk)s AND j.id = c.job_id AND j.status IN ('in_progress', 'cancelling')
   AND (c.status = 'pending' OR (c.status = 'running' AND (c.lease_until < now()
                                                           OR (%(again)s AND c.task_id = %(task)s))))
-RETURNING c.attempt, c.job_id, c.item_block, j.kind, j.params::text, j.context::text, j.as_of,
+RETURNING c.attempt, c.job_id, c.item_block, c.size, j.kind, j.params::text, j.context::text, j.as_of,
           j.status = 'cancelling'
 """
 
@@ -79,15 +80,15 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
         row = cursor.fetchone()
     if row is None:
         return None
-    attempt, job_id, item_block, kind, params, context, as_of, cancelling = row
+    attempt, job_id, item_block, size, kind, params, context, as_of, cancelling = row
     return Claim(
         chunk_id=chunk_id,
         attempt=attempt,
         job_id=job_id,
-        items=Items.from_block(item_block),
+        items=stored_items(item_block, size),
         kind=KINDS[kind],
-        params=orjson.loads(params),
-        context=orjson.loads(context),
+        params=read_json(params),
+        context=read_json(context),
         as_of=as_of,
         cancelling=cancelling,
     )

@@ -17,6 +17,7 @@ class Event(StrEnum):
     JOB_REQUEUED = "job_requeued"  # its task was lost
     CHUNK_REQUEUED = "chunk_requeued"
     BROKER_UNAVAILABLE = "broker_unavailable"  # nothing could be enqueued; the sweep will
+    SWEPT = "swept"  # the sweep ran: where this count stands still, beat or the workers do
     JOB_REUSED = "job_reused"  # answered from an earlier job
     JOB_EXPIRED = "job_expired"
     WEBHOOK_DELIVERED = "webhook_delivered"

@@ -21,6 +21,7 @@ from batch.exports.negotiation import CODINGS, ErrorsAsProblems, NoneAcceptable,
 from batch.final import validators
 from batch.models import Job
 from batch.selectors import get_job
+from batch.serializers import StatusWord
 from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
@@ -47,9 +48,7 @@ class FormatQuerySerializer(StrictSerializer):
 
 
 class ExportQuerySerializer(FormatQuerySerializer):
-    status = serializers.RegexField(
-        r"^[a-z_]{1,32}$", required=False, default="", help_text="A status word; `failed` means everything but ok."
-    )
+    status = StatusWord()
 
 
 class ExportView(APIView):
@@ -76,7 +75,7 @@ class ErrorsView(APIView):
         return _export(request, job_id, **query.validated_data, status="failed")
 
 
-def _export(request: Request, job_id: uuid.UUID, *, status: str, format: str = "") -> HttpResponseBase:
+def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: str = "") -> HttpResponseBase:
     owner = cast(User, request.user)  # the permission saw to it
     job = get_job(owner, job_id)
     chosen = choose_format(request._request, format)

@@ -18,6 +18,7 @@ HOURS = 24
 MAX_LENGTH = 255
 IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
+    {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
     location=OpenApiParameter.HEADER,
     description=f"Of your making, one a submission. Within {HOURS} hours the same submission under the same key is "
     f"answered with the first answer and `{REPLAYED}: true`; another one with 422.",
@@ -53,9 +54,12 @@ def once(request: Request, answer: Callable[[Request], HttpResponse]) -> HttpRes
     key = request.headers.get(HEADER)
     if key is None:
         return answer(request)
-    if not 0 < len(key) <= MAX_LENGTH or not key.isprintable():
-        raise InvalidInput(HEADER, f"{HEADER} must be 1 to {MAX_LENGTH} printable characters")
-    asked = orjson.dumps([request.method, request.path, request.data], option=orjson.OPT_SORT_KEYS)
+    if not 0 < len(key) <= MAX_LENGTH or not key.isascii() or not key.isprintable():
+        raise InvalidInput(HEADER, f"{HEADER} must be 1 to {MAX_LENGTH} printable ASCII characters")
+    try:
+        asked = orjson.dumps([request.method, request.path, request.data], option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:  # it reads four times as deep as it writes
+        raise InvalidInput("body", "the body is nested too deeply") from error
     digest = hashlib.blake2b(asked, digest_size=16).hexdigest()
     owner = request.user.pk
     with transaction.atomic(), connection.cursor() as cursor:

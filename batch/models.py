@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from signalsite.foundation.stored_json import StoredJSONField
+
 
 class Job(models.Model):
     """One computation over many items, as its caller asked for it."""
@@ -24,12 +26,12 @@ class Job(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
     kind = models.TextField()
     status = models.TextField(choices=Status.choices, default=Status.VALIDATING)
-    params = models.JSONField(default=dict, help_text="Every parameter with its default filled in.")
-    selector = models.JSONField(null=True, blank=True, help_text="What was asked for, when it was not a list of items.")
+    params = StoredJSONField(default=dict, help_text="Every parameter with its default filled in.")
+    selector = StoredJSONField(null=True, blank=True, help_text="What was asked for, when it was not a list of items.")
     as_of = models.DateTimeField(
         null=True, blank=True, help_text="The instant computed for; null until it is resolved."
     )
-    context = models.JSONField(default=dict, help_text="What the job's chunks share: for Greeks, the forwards.")
+    context = StoredJSONField(default=dict, help_text="What the job's chunks share: for Greeks, the forwards.")
     error = models.TextField(blank=True)
     attempts = models.PositiveIntegerField(default=0, help_text="How often its preparation has begun.")
     chunk_size = models.PositiveIntegerField(default=0)
@@ -144,7 +146,7 @@ class WebhookDelivery(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     attempts_before = models.PositiveSmallIntegerField(default=0, help_text="Those of them before it was sent again.")
     next_attempt_at = models.DateTimeField(db_default=Now())
-    log = models.JSONField(default=list, help_text="One entry an attempt: at, status_code or error, seconds.")
+    log = StoredJSONField(default=list, help_text="One entry an attempt: at, status_code or error, seconds.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

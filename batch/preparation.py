@@ -21,6 +21,7 @@ from batch.kinds.base import Kind, Prepared
 from batch.models import Chunk, Job
 from batch.results import copy_from_job
 from batch.services import cut
+from batch.stored import stored_items, unreadable_fields
 from batch.transactions import worker_transaction
 
 MAX_ATTEMPTS = 5
@@ -34,8 +35,9 @@ def prepare(job_id: uuid.UUID) -> list[int]:
         return []
     kind = KINDS[job.kind]
     if job.selector is None:
-        blocks = list(job.chunks.order_by("number").values_list("item_block", flat=True))
-        keys = [key for block in blocks for key in Items.from_block(block).keys]
+        kept = list(job.chunks.order_by("number").values_list("item_block", "size"))
+        blocks = [block for block, _ in kept]
+        keys = [key for block, size in kept for key in stored_items(block, size).keys]
         prepared = kind.prepare_items(keys, job.as_of, job.params)
     else:
         prepared = kind.prepare_selector(job.selector, job.as_of, job.params)
@@ -57,6 +59,9 @@ def _begin(job_id: uuid.UUID) -> Job | None:
             job.status, job.finished_at = Job.Status.FAILED, Now()
             job.error = f"the job could not be prepared, {MAX_ATTEMPTS} times"
             happened(Event.JOB_GIVEN_UP, level=logging.ERROR, job=job.pk)
+        elif unreadable := unreadable_fields(job):
+            job.status, job.finished_at = Job.Status.FAILED, Now()
+            job.error = "; ".join(f"the stored {name} cannot be read: {why}" for name, why in unreadable.items())
         job.save(update_fields=["attempts", "status", "finished_at", "error"])
         if job.status == Job.Status.FAILED:
             outbox.enqueue(job.pk)
@@ -82,7 +87,7 @@ def find_reusable(job: Job, digest: str, kind: Kind, prepared: Prepared) -> Job 
     if earlier is None or prepared.as_of is None:
         return None
     for chunk in earlier.chunks.defer("answer_block").iterator(chunk_size=1):
-        items = Items.from_block(chunk.item_block)
+        items = stored_items(chunk.item_block, chunk.size)
         if chunk.digest != kind.digest(items, prepared.as_of, job.params, prepared.context):
             return None
     return earlier

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from batch.models import Job
-from batch.selectors import jobs_visible_to
+from batch.permissions import may_see
 from realtime.topics import Feed, Forbidden, Kind, Reader, UnknownTopic, register
 from signalsite.foundation.publisher import publish
 from signalsite.foundation.redis import client
@@ -101,9 +101,10 @@ def _locate(topic: str) -> Feed:
 
 @database_sync_to_async
 def _authorise(reader: Reader, topic: str) -> None:
-    """Its owner and staff, as over HTTP: to others the job does not exist."""
+    """Its owner and who may see all, as over HTTP: to others the job does not exist."""
     user = get_user_model().objects.filter(pk=reader.user_id, is_active=True).first()
-    if user is None or not jobs_visible_to(user).filter(pk=_job_id(topic)).exists():
+    job = Job.objects.only("owner_id").filter(pk=_job_id(topic)).first()
+    if user is None or job is None or not may_see(user, job):
         raise Forbidden("there is no such job")
 
 

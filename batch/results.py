@@ -1,5 +1,6 @@
 """Reading answers: each chunk keeps its own as one block of columns, and a page is cut out of one or a few of them."""
 
+import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,9 +8,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 from django.db import connection
 
-from batch.core.answers import count_of_status, places_of_status, rows_of_status, whole
-from signalsite.foundation.computations.blocks import json_lines
+from batch.core.answers import count_of_status, lost, places_of_status, rows_of_status, whole
+from signalsite.foundation.computations.blocks import UNREADABLE_BLOCK, json_lines
 from signalsite.foundation.rows import binary_rows
+
+logger = logging.getLogger(__name__)
 
 RETRYABLE = ("no_price", "no_underlying", "cancelled", "internal_error")
 """Status words of items that trying again can help."""
@@ -68,7 +71,14 @@ WHERE job_id = %(job)s AND number = %(number)s AND status = 'done'
 def read_part(job_id: uuid.UUID, part: Part) -> pa.Table | None:
     """The rows of a chunk; None where they are gone, with their job."""
     found = binary_rows(_BLOCKS, {"job": job_id, "number": part.number})
-    return whole(*found[0]) if found else None
+    if not found:
+        return None
+    answer_block, item_block, first_position = found[0]
+    try:
+        return whole(answer_block, item_block, first_position)
+    except UNREADABLE_BLOCK as error:
+        logger.error("chunk %s of job %s cannot be read: %s", part.number, job_id, error)
+        return lost(part.rows, first_position)
 
 
 @dataclass(frozen=True, slots=True)

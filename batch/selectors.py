@@ -7,22 +7,43 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum
 from django.http import Http404
+from rest_framework.exceptions import PermissionDenied
 
+from batch.kinds import KINDS
 from batch.models import Job
+from batch.permissions import CHANGE, may_act_on, may_see, may_see_all
 from batch.results import Page, read_layout, read_page
 
 
 def jobs_visible_to(user: User | AnonymousUser) -> QuerySet[Job]:
-    """Staff see all jobs, others their own: another's job does not exist for them."""
-    jobs = Job.objects.select_related("owner").defer("context")
-    return jobs if user.is_staff else jobs.filter(owner=user.pk)
+    """One's own jobs; of whoever has the permission, all."""
+    return _jobs() if may_see_all(user) else _jobs().filter(owner=user.pk)
 
 
 def get_job(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
-    job = jobs_visible_to(user).filter(pk=job_id).first()
-    if job is None:
+    """Raises Http404 also where there is one that the user may not see: it does not exist for that user."""
+    job = _jobs().filter(pk=job_id).first()
+    if job is None or not may_see(user, job):
         raise Http404
     return job
+
+
+def read_receipt(user: User | AnonymousUser, job_id: uuid.UUID) -> dict[str, Any]:
+    """What the job's items share; empty until the job is prepared."""
+    job = get_job(user, job_id)
+    return {"job_id": job.pk, "as_of": job.as_of, **KINDS[job.kind].receipt(job.context)}
+
+
+def get_job_to_act_on(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
+    """Raises Http404, or PermissionDenied where the user may see it and no more."""
+    job = get_job(user, job_id)
+    if not may_act_on(user, job):
+        raise PermissionDenied(f"it takes the permission {CHANGE} to act on another's job")
+    return job
+
+
+def _jobs() -> QuerySet[Job]:
+    return Job.objects.select_related("owner").defer("context")
 
 
 def read_results(job: Job, *, after: int, limit: int, status: str = "") -> tuple[Page, int | None]:

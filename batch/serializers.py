@@ -6,23 +6,35 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batch.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
 from batch.core.items import Items, read_items
 from batch.core.signing import InvalidSecret, read_secret
+from batch.item_schema import ItemField
 from batch.kinds import KINDS
 from batch.kinds.greeks import GreeksParamsSerializer
 from batch.models import Job
 from batch.sending import site_policy
 from batch.services import Submission
+from batch.stored import unreadable_fields
+from signalsite.foundation.fields import Day, Flag, Number, Text
 from signalsite.foundation.serializers import StrictSerializer
+from signalsite.foundation.stored_json import Unreadable
+from timeframes.core.keys import MAX_KEY_LENGTH
 from timeframes.core.sessions import parse_instant
+
+LONGEST_SECRET = 100
+LARGEST_PRICE = 1e12  # as a strike's column holds, and an item's prices may be
+MOST_EXPIRIES = 10_000
 
 
 class WindowSerializer(StrictSerializer):
-    min = serializers.FloatField(required=False, min_value=0.0)
-    max = serializers.FloatField(required=False, min_value=0.0)
+    """Both ends belong to it; without one, it is open there."""
+
+    min = Number(required=False, min_value=0.0, max_value=LARGEST_PRICE)
+    max = Number(required=False, min_value=0.0, max_value=LARGEST_PRICE)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "min" in attrs and "max" in attrs and attrs["min"] > attrs["max"]:
@@ -33,9 +45,13 @@ class WindowSerializer(StrictSerializer):
 class SelectorSerializer(StrictSerializer):
     """A rule that stands for items: the options quoted at as_of that fit it."""
 
-    underlying = serializers.CharField(required=False, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all.")
-    exchange = serializers.CharField(required=False, help_text="Without an underlying: which exchange's options.")
-    expiries = serializers.ListField(child=serializers.DateField(), required=False, help_text="Absent or empty: all.")
+    underlying = Text(
+        required=False, max_length=MAX_KEY_LENGTH, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all."
+    )
+    exchange = Text(required=False, max_length=32, help_text="Without an underlying: which exchange's options.")
+    expiries = serializers.ListField(
+        child=Day(), required=False, max_length=MOST_EXPIRIES, help_text="Absent or empty: all; a repeated one is one."
+    )
     strike = WindowSerializer(required=False, help_text="Closed window of strikes.")
     moneyness = WindowSerializer(required=False, help_text="Closed window of strike / forward: 0.95 to 1.05.")
 
@@ -45,21 +61,11 @@ class SelectorSerializer(StrictSerializer):
         return attrs
 
 
-class ItemSerializer(serializers.Serializer):
-    """For the schema only: 100,000 items are read by `read_items`, which refuses a bad one alone."""
-
-    instrument_key = serializers.CharField()
-    custom_id = serializers.CharField(required=False, help_text="Yours; given back with the answer.")
-    price = serializers.FloatField(required=False, help_text="Instead of the quoted price.")
-    underlying_price = serializers.FloatField(required=False, help_text="Spot, instead of the forward found.")
-    volatility = serializers.FloatField(required=False, help_text="Decimal; the Greeks and price at this volatility.")
-    rate = serializers.FloatField(required=False)
-    dividend_yield = serializers.FloatField(required=False)
-
-
 class WebhookSerializer(StrictSerializer):
-    url = serializers.CharField(max_length=LONGEST_URL, help_text="https, and http where it is allowed; a public host.")
-    secret = serializers.CharField(write_only=True, help_text="whsec_ and the base64 of 24 to 64 random bytes.")
+    url = Text(max_length=LONGEST_URL, help_text="https, and http where it is allowed; a public host.")
+    secret = Text(
+        write_only=True, max_length=LONGEST_SECRET, help_text="whsec_ and the base64 of 24 to 64 random bytes."
+    )
 
     def validate_url(self, url: str) -> str:
         try:
@@ -79,20 +85,25 @@ class WebhookSerializer(StrictSerializer):
 class GreeksSubmissionSerializer(StrictSerializer):
     """What both doors take. After validation: kind, params (complete), as_of, and items or selector."""
 
-    items = serializers.ListField(child=ItemSerializer(), required=False, help_text="Objects, or bare instrument keys.")
+    items = serializers.ListField(
+        child=ItemField(),
+        required=False,
+        min_length=1,
+        max_length=settings.BATCH_MAX_ITEMS,
+        help_text="Objects, or bare instrument keys. What is wrong with one is said in its own answer (`bad_input`).",
+    )
     selector = SelectorSerializer(required=False)
     params = GreeksParamsSerializer(required=False)
-    as_of = serializers.CharField(
+    as_of = Text(
         required=False,
         allow_null=True,
+        max_length=40,
         help_text="ISO instant; without an offset in the exchange's zone; a date alone means that session's close. "
         "Default: the newest quote of the selection.",
     )
-    reuse = serializers.BooleanField(
-        default=True, help_text="false: compute anew, even where an earlier job of yours had the same inputs."
-    )
+    reuse = Flag(default=True, help_text="false: compute anew, even where an earlier job of yours had the same inputs.")
     webhook = WebhookSerializer(required=False, help_text="Told when the job has ended; makes it a job, however small.")
-    dry_run = serializers.BooleanField(default=False, help_text="true: validate and estimate; nothing is kept.")
+    dry_run = Flag(default=False, help_text="true: validate and estimate; nothing is kept.")
 
     def to_internal_value(self, data: Any) -> Any:
         """A hundred thousand items don't go through a field each, and `params` belong to the kind.
@@ -124,6 +135,8 @@ class GreeksSubmissionSerializer(StrictSerializer):
         items: Items | None = None
         if selector is not None:
             kind.check_selector(selector)
+            if "expiries" in selector:
+                selector["expiries"] = list(dict.fromkeys(selector["expiries"]))
         else:
             items = read_items(self.raw_items or [], kind.overrides, most=settings.BATCH_MAX_ITEMS)
         self.raw_items = None
@@ -143,7 +156,7 @@ class GreeksSubmissionSerializer(StrictSerializer):
 
 
 # `async` is a keyword of Python: the field can't be written in the class body.
-GreeksSubmissionSerializer._declared_fields["async"] = serializers.BooleanField(
+GreeksSubmissionSerializer._declared_fields["async"] = Flag(
     default=False, help_text="true: always a job, however few the items."
 )
 
@@ -152,14 +165,34 @@ class JobSubmissionSerializer(GreeksSubmissionSerializer):
     kind = serializers.ChoiceField(list(KINDS))
 
 
+class StatusWord(serializers.RegexField):
+    """Which answers, by their status."""
+
+    def __init__(self) -> None:
+        help_text = "A status word; `failed` means everything but ok; absent: all."
+        super().__init__(r"^[a-z_]{1,32}$", required=False, help_text=help_text)
+
+
 class RequestCountsSerializer(serializers.Serializer):
     total = serializers.IntegerField()
     completed = serializers.IntegerField(help_text="Items with a value.")
     failed = serializers.IntegerField(help_text="Items with a reason instead.")
 
 
+class UnreadableSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    detail = serializers.CharField()
+
+
 class JobSerializer(serializers.ModelSerializer):
     owner = serializers.CharField(source="owner.get_username")
+    kind = serializers.CharField()
+    status = serializers.ChoiceField(Job.Status.choices)
+    params = serializers.SerializerMethodField(help_text="Every parameter with its default filled in.")
+    selector = serializers.SerializerMethodField(help_text="What was asked for, when it was not a list of items.")
+    unreadable = serializers.SerializerMethodField(
+        help_text="What is stored of the job and cannot be shown (it is null here), each with the reason; usually none."
+    )
     done = serializers.SerializerMethodField(help_text="The status is final.")
     request_counts = RequestCountsSerializer(source="*")
     progress = serializers.SerializerMethodField(help_text="Part of the items that have their answer, 0 to 1.")
@@ -186,11 +219,22 @@ class JobSerializer(serializers.ModelSerializer):
             "reused_from",
             "webhook_url",
             "error",
+            "unreadable",
             "created_at",
             "started_at",
             "finished_at",
             "links",
         )
+
+    def get_params(self, job: Job) -> dict[str, Any] | None:
+        return None if isinstance(job.params, Unreadable) else job.params
+
+    def get_selector(self, job: Job) -> dict[str, Any] | None:
+        return None if isinstance(job.selector, Unreadable) else job.selector
+
+    @extend_schema_field(UnreadableSerializer(many=True))
+    def get_unreadable(self, job: Job) -> list[dict[str, str]]:
+        return [{"field": name, "detail": why} for name, why in unreadable_fields(job).items()]
 
     def get_done(self, job: Job) -> bool:
         return job.status in Job.TERMINAL

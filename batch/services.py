@@ -22,6 +22,7 @@ from batch.kinds import KINDS
 from batch.kinds.base import Kind
 from batch.models import Chunk, Job
 from batch.results import RETRYABLE, retryable_places
+from batch.stored import stored_items, unreadable_fields
 from signalsite.foundation.computations.blocks import json_lines
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
@@ -85,7 +86,7 @@ def cut(job: Job, items: Items) -> list[Chunk]:
             for number, start in enumerate(range(0, len(items), job.chunk_size))
             if (part := items.part(start, start + job.chunk_size))
         ],
-        batch_size=50,  # some hundred kilobytes a statement
+        batch_size=50,  # a few hundred kilobytes a statement, which has its own clock (signalsite.foundation.postgres)
     )
 
 
@@ -95,6 +96,7 @@ class Answer:
     total: int
     completed: int
     joined: bytes  # the rows as JSON objects with a comma between them
+    receipt: Mapping[str, Any]
 
 
 def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
@@ -104,7 +106,8 @@ def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
     columns, _ = kind.compute(items, prepared.as_of or now, params, prepared.context)
     block = pack(items, columns)
     lines = json_lines(whole(block.data, items.to_block(), 0))
-    return Answer(prepared.as_of or now, len(items), block.completed, lines.replace(b"\n", b",")[:-1])
+    joined = lines.replace(b"\n", b",")[:-1]
+    return Answer(prepared.as_of or now, len(items), block.completed, joined, kind.receipt(prepared.context))
 
 
 def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
@@ -116,6 +119,7 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
             "completed": answer.completed,
             "failed": answer.total - answer.completed,
         },
+        **answer.receipt,
     }
     return b"".join((orjson.dumps(head)[:-1], b',"data":[', answer.joined, b"]}"))
 
@@ -145,6 +149,8 @@ def retry(job: Job) -> Job:
     """A new job of the ended one's items that trying again can help; of the whole selector where that had failed."""
     if job.status not in Job.TERMINAL:
         raise NothingToRetry("the job has not ended")
+    if unreadable := unreadable_fields(job):
+        raise NothingToRetry(f"what was asked cannot be read any more: {', '.join(unreadable)}")
     kind = KINDS[job.kind]
     again = Submission(
         kind=kind,
@@ -162,7 +168,7 @@ def retry(job: Job) -> Job:
     for number, size, block in job.chunks.order_by("number").values_list("number", "size", "item_block").iterator():
         places = range(size) if failed_whole else wanted.get(number, ())
         if places:
-            items.extend(Items.from_block(block), places)
+            items.extend(stored_items(block, size), places)
     if not items:
         raise NothingToRetry(f"no item of this job is one of {', '.join(RETRYABLE)}: trying again can help none")
     return submit(job.owner, replace(again, items=items), retry_of=job)

@@ -47,6 +47,7 @@ def requeue_stalled() -> None:
     for event, found in ((Event.JOB_REQUEUED, stalled_jobs), (Event.CHUNK_REQUEUED, stalled_chunks)):
         if found:
             happened(event, len(found))
+    happened(Event.SWEPT, level=logging.DEBUG)
 
 
 @shared_task(name=outbox.DELIVER_TASK, ignore_result=True)

@@ -1,12 +1,15 @@
+from django.conf import settings
 from django.urls import path
 
 from batch import export_views, views
+from signalsite.foundation.bodies import accepts
 
 urlpatterns = [
-    path("greeks", views.GreeksView.as_view(), name="batch-greeks"),
-    path("jobs", views.JobsView.as_view(), name="jobs"),
+    path("greeks", accepts(views.GreeksView.as_view(), settings.BATCH_MAX_BODY_BYTES), name="batch-greeks"),
+    path("jobs", accepts(views.JobsView.as_view(), settings.BATCH_MAX_BODY_BYTES), name="jobs"),
     path("jobs/<uuid:job_id>", views.JobView.as_view(), name="job"),
     path("jobs/<uuid:job_id>/results", views.ResultsView.as_view(), name="job-results"),
+    path("jobs/<uuid:job_id>/receipt", views.ReceiptView.as_view(), name="job-receipt"),
     path("jobs/<uuid:job_id>/cancel", views.CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:job_id>/retry", views.RetryView.as_view(), name="job-retry"),
     path("jobs/<uuid:job_id>/export", export_views.ExportView.as_view(), name="job-export"),

@@ -1,7 +1,8 @@
 """Jobs over HTTP."""
 
 import uuid
-from typing import cast
+from datetime import datetime
+from typing import Any, cast
 
 import orjson
 from django.conf import settings
@@ -15,6 +16,7 @@ from drf_orjson_renderer.renderers import ORJSONRenderer
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -28,12 +30,15 @@ from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.kinds import KINDS
 from batch.models import Job
-from batch.serializers import GreeksSubmissionSerializer, JobSerializer, JobSubmissionSerializer
+from batch.serializers import GreeksSubmissionSerializer, JobSerializer, JobSubmissionSerializer, StatusWord
 from batch.services import Submission
 from batch.tasks import ring_chunks, ring_job
+from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.fields import Instant, Text, Whole
 from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
+LAST_POSITION = 2**31 - 1
 _ACCEPTED = OpenApiResponse(JobSerializer, "The job is kept; Location tells where to ask for it.")
 
 
@@ -86,10 +91,10 @@ class GreeksView(APIView):
 class JobFilterSerializer(StrictSerializer):
     status = serializers.ChoiceField(Job.Status.choices, required=False)
     kind = serializers.ChoiceField(list(KINDS), required=False)
-    created_after = serializers.DateTimeField(required=False)
-    created_before = serializers.DateTimeField(required=False)
-    cursor = serializers.CharField(required=False)
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=200)
+    created_after = Instant(required=False)
+    created_before = Instant(required=False)
+    cursor = Text(required=False, max_length=500, help_text="From `next` or `previous` of a page.")
+    limit = Whole(required=False, min_value=1, max_value=200)
 
 
 class JobPagination(CursorPagination):
@@ -97,6 +102,16 @@ class JobPagination(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+    def decode_cursor(self, request: Request) -> Any:
+        """DRF's own lets a position through that is no instant, and calls any other bad cursor a page not found."""
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                datetime.fromisoformat(str(cursor.position))
+        except (NotFound, ValueError) as error:
+            raise InvalidInput("cursor", "not a cursor that a page of this list gave") from error
+        return cursor
 
 
 class JobsView(ListAPIView):
@@ -143,10 +158,20 @@ class JobView(APIView):
         return Response(JobSerializer(selectors.get_job(_owner(request), job_id)).data)
 
 
+class ReceiptView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        responses=OpenApiTypes.OBJECT,
+        summary="What a job's items share: of each expiry the forward, its bid and ask, and the strikes left out",
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
+        return json_response(orjson.dumps(selectors.read_receipt(_owner(request), job_id)))
+
+
 class CancelView(APIView):
     @extend_schema(tags=TAGS, request=None, responses={202: JobSerializer}, summary="Stop computing")
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        job = selectors.get_job(_owner(request), job_id)
+        job = selectors.get_job_to_act_on(_owner(request), job_id)
         ring_chunks(services.cancel(job))
         return Response(JobSerializer(selectors.get_job(_owner(request), job_id)).data, status=202)
 
@@ -155,21 +180,21 @@ class RetryView(APIView):
     @extend_schema(
         tags=TAGS,
         request=None,
-        responses={202: _ACCEPTED},
+        responses={202: _ACCEPTED, 409: None},
         parameters=[IDEMPOTENCY_KEY],
         summary="Try failed items again",
     )
     def post(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
-        job = selectors.get_job(_owner(request), job_id)
+        job = selectors.get_job_to_act_on(_owner(request), job_id)
         return once(request, lambda _: _accepted(services.retry(job)))
 
 
 class ResultsQuerySerializer(StrictSerializer):
-    cursor = serializers.IntegerField(required=False, default=-1, min_value=-1, help_text="`next_cursor` of a page.")
-    limit = serializers.IntegerField(required=False, default=1000, min_value=1, max_value=10_000)
-    status = serializers.RegexField(
-        r"^[a-z_]{1,32}$", required=False, default="", help_text="A status word; `failed` means everything but ok."
+    cursor = Whole(
+        required=False, default=-1, min_value=-1, max_value=LAST_POSITION, help_text="`next_cursor` of a page."
     )
+    limit = Whole(required=False, default=1000, min_value=1, max_value=10_000)
+    status = StatusWord()
 
 
 class ResultsView(APIView):
@@ -182,7 +207,8 @@ class ResultsView(APIView):
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
         query = ResultsQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        after, limit, status = (query.validated_data[name] for name in ("cursor", "limit", "status"))
+        after, limit = query.validated_data["cursor"], query.validated_data["limit"]
+        status = query.validated_data.get("status", "")
         job = selectors.get_job(_owner(request), job_id)
         final = validators(job, "results", request.build_absolute_uri(), after, limit, status)
         if final and (unchanged := final.answer(request._request)):

@@ -6,7 +6,6 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Real time"
 
     def ready(self) -> None:
-        from realtime import metrics, topics
+        from realtime import topics
 
         topics.register_own()
-        metrics.register()

@@ -4,6 +4,7 @@ from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from realtime import topics
 from realtime.core.asyncapi import Document, describe
@@ -20,6 +21,7 @@ def _document() -> Document:
     )
 
 
+@require_safe
 def asyncapi(request: HttpRequest) -> JsonResponse:
     server = {"host": request.get_host(), "protocol": "wss" if request.is_secure() else "ws"}
     return JsonResponse({**_document(), "servers": {"this": server}})

@@ -56,7 +56,8 @@ class Stream:
         self.name = feed.stream
         self.hashes = feed.hashes
         self.position = BEGINNING  # read up to here
-        self.seen = False  # an entry since the last look at its bounds
+        self.anchor = BEGINNING  # read up to there when it was last known to be the stream that it was
+        self.added = 0  # entries that had ever come by then
         self.pins = 0  # whoever is about to subscribe
         self.idle_since: float | None = None
         self.topics: dict[bytes, Topic] = {}
@@ -66,7 +67,7 @@ class Stream:
         """The topic, made known with the wildcards that it belongs to if it is new."""
         found = self.topics.get(name)
         if found is None:
-            found = self.topics[name] = Topic(name.decode())
+            found = self.topics[name] = Topic(name.decode(errors="replace"))
             found.audiences += [each for prefix, each in self.wildcards.items() if found.name.startswith(prefix)]
         return found
 

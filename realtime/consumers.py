@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from realtime import subscriptions
 from realtime.admission import Places, origin_is_ours
 from realtime.core import messages
-from realtime.core.messages import Auth, InvalidMessage, Ping, Subscribe, Unsubscribe
+from realtime.core.messages import Auth, ClientAck, InvalidMessage, Ping, Subscribe, Unsubscribe
 from realtime.core.protocol import Ack, Close, Code, Error, Pong, Welcome
 from realtime.core.token_bucket import TokenBucket
 from realtime.credentials import SUBPROTOCOL, Credential, NotAuthenticated, identify, offered
@@ -156,6 +156,9 @@ async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbo
                     subscriptions.unsubscribe(hub, session, message)
                 case Ping():
                     session.reply(Pong(message.id, int(time.time() * 1000)))
+                case ClientAck():
+                    if not session.acknowledge(message.n):
+                        session.reply(Error(message.id, Code.INVALID_MESSAGE, "n: not so many messages were sent"))
                 case Auth():
                     await _renew(hub, session, identity, message)
         await session.settled()

@@ -1,10 +1,15 @@
 """Is a stream still what was read of it? It may be trimmed past the reader, emptied, or restored without its end.
 
+One that was emptied while it is busy begins anew with IDs that follow on what was read: it is known by how many entries
+it ever had, and by having lost none while its first is younger than one that was read before.
+
 Then the sockets that want it hear of a gap, and get its newest states anew.
 """
 
 import logging
 from collections.abc import Iterable
+
+import orjson
 
 from realtime.audience import Stream
 from realtime.core.entry_ids import parse_id
@@ -24,10 +29,26 @@ async def load(reader: StreamReader, stream: Stream) -> None:
     tail = await reader.tail(stream.name, stream.hashes, count=1 if stream.hashes else TAIL_COUNT)
     for topic in stream.topics.values():
         topic.frame = None
-    stream.position = tail.position
+    stream.position = stream.anchor = tail.position
+    stream.added = 0  # found out with the next look
     for name, (entry_id, data) in tail.states.items():
-        topic = stream.topic(name)
-        topic.frame = Frame(topic.name, entry_id, None, data)
+        if readable(entry_id, data):
+            topic = stream.topic(name)
+            topic.frame = Frame(topic.name, entry_id, None, data)
+        else:
+            TOTALS.bad_states += 1
+            logger.error("the newest state of %r in %s cannot be read, and is shown to nobody", name, stream.name)
+
+
+def readable(entry_id: str, data: bytes) -> bool:
+    """Whether a state that was kept is JSON, and its ID one. What comes through the stream was written by an encoder;
+    what was kept may be older than that."""
+    try:
+        parse_id(entry_id)
+        orjson.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def broken(stream: Stream, bounds: Bounds | None) -> GapReason | None:
@@ -35,11 +56,19 @@ def broken(stream: Stream, bounds: Bounds | None) -> GapReason | None:
     if stream.position == BEGINNING:
         return None
     position = parse_id(stream.position)
-    if bounds is None or parse_id(bounds.last) < position:
+    if bounds is None or parse_id(bounds.last) < position or begun_anew(stream, bounds):
         return GapReason.RESET
     if bounds.first and parse_id(bounds.first) > position and parse_id(bounds.last) > position:
         return GapReason.TRIMMED
     return None
+
+
+def begun_anew(stream: Stream, bounds: Bounds) -> bool:
+    """Whether it was emptied, and what was read last came after that."""
+    if bounds.added < stream.added:
+        return True
+    known = stream.anchor != BEGINNING and bounds.first is not None
+    return known and bounds.removed == 0 and parse_id(bounds.first or "") > parse_id(stream.anchor)
 
 
 async def check(reader: StreamReader, streams: Iterable[Stream]) -> bool:
@@ -51,15 +80,18 @@ async def check(reader: StreamReader, streams: Iterable[Stream]) -> bool:
         if (reason := broken(stream, bounds)) is not None:
             whole = False
             await _begin_anew(reader, stream, reason)
-        elif bounds and bounds.first:
-            stream.forget_before(bounds.first)
+        elif bounds:
+            stream.anchor, stream.added = stream.position, bounds.added
+            if bounds.first:
+                stream.forget_before(bounds.first)
     return whole
 
 
 async def _begin_anew(reader: StreamReader, stream: Stream, reason: GapReason) -> None:
     logger.warning("stream %s: %s", stream.name, reason)
     TOTALS.gaps += 1
-    since = stream.position
+    # Entries that came after the stream was emptied may have been told already: what is certain ends with the anchor.
+    since = stream.anchor if reason is GapReason.RESET and stream.anchor != BEGINNING else stream.position
     await load(reader, stream)
     audiences = [*stream.wildcards.values(), *(topic.own for topic in stream.topics.values())]
     for session in {session for audience in audiences for session in audience.sessions()}:

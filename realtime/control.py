@@ -17,8 +17,13 @@ from signalsite.foundation.redis import client
 
 GROUP = "sockets"
 ENDED = "websocket_ended"
-"""Sorted set: user -> when the user's sockets were ended last, in seconds since the epoch. No token or ticket issued
-up to then opens a socket. Who missed the message finds it here; entries stay as long as tokens live."""
+"""Sorted set: what was ended (`subject_of`) -> when, in seconds since the epoch. No token or ticket issued up to then
+opens a socket. Who missed the message finds it here; entries stay as long as tokens live."""
+
+
+def subject_of(user_id: int, sign_in: str = "") -> str:
+    """What can be ended: all that a user's tokens have opened, or what those of one sign-in have."""
+    return f"{user_id}:{sign_in}" if sign_in else str(user_id)
 
 
 def notify(user_id: int, subject: str, text: str) -> None:
@@ -29,18 +34,20 @@ def notify(user_id: int, subject: str, text: str) -> None:
     _send({"type": "notice", "user_id": user_id, "subject": subject, "text": text})
 
 
-def disconnect(user_id: int, reason: str) -> None:
-    """Close the user's sockets, and refuse new ones to tokens of before. `reason`: up to 100 characters, which the
-    client sees. Raises RedisConnectionError."""
+def disconnect(user_id: int, reason: str, *, sign_in: str = "") -> None:
+    """Close the user's sockets (or only those of one sign-in), and refuse new ones to tokens of before.
+
+    `reason`: up to 100 characters, which the client sees. Raises RedisConnectionError.
+    """
     now = time.time()
     try:
         with client(settings.REDIS_URL).pipeline(transaction=True) as pipeline:
-            pipeline.zadd(ENDED, {str(user_id): now})
+            pipeline.zadd(ENDED, {subject_of(user_id, sign_in): now})
             pipeline.zremrangebyscore(ENDED, "-inf", now - settings.ACCESS_TOKEN_MINUTES * 60)
             pipeline.execute()
     except RedisError as error:
         raise RedisConnectionError("Redis did not answer") from error
-    _send({"type": "end", "user_id": user_id, "reason": reason, "at": now})
+    _send({"type": "end", "subject": subject_of(user_id, sign_in), "reason": reason, "at": now})
 
 
 def _send(message: dict[str, Any]) -> None:

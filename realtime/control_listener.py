@@ -83,9 +83,9 @@ class ControlListener:
         return channel
 
     def _look(self, ended: dict[str, float]) -> None:
-        for user, moment in ended.items():
-            if moment > self._hub.ended.get(int(user), 0.0):
-                self._end(int(user), moment, MISSED)
+        for subject, moment in ended.items():
+            if moment > self._hub.ended.get(subject, 0.0):
+                self._end(subject, moment, MISSED)
 
     def _obey(self, message: dict[str, Any]) -> None:
         match message["type"]:
@@ -94,10 +94,13 @@ class ControlListener:
                 for session in self._hub.sessions_of(message["user_id"]):
                     session.notify(f"notice {notice.subject}", notice)
             case "end":
-                self._end(message["user_id"], message["at"], message["reason"])
+                self._end(message["subject"], message["at"], message["reason"])
 
-    def _end(self, user_id: int, moment: float, reason: str) -> None:
-        self._hub.ended[user_id] = max(moment, self._hub.ended.get(user_id, 0.0))
-        for session in self._hub.sessions_of(user_id):
-            if session.identity is not None and session.identity.issued_at <= moment:
+    def _end(self, subject: str, moment: float, reason: str) -> None:
+        self._hub.ended[subject] = max(moment, self._hub.ended.get(subject, 0.0))
+        user, _, sign_in = subject.partition(":")
+        for session in self._hub.sessions_of(int(user)):
+            if session.identity is None or session.identity.issued_at > moment:
+                continue
+            if sign_in in ("", session.identity.sign_in):
                 self._hub.end(session, Close.ENDED, reason)

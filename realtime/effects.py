@@ -21,7 +21,7 @@ from realtime.streams import Redis, StreamEntry, removed
 from timeframes.core.tick_stream import tick_stream
 
 TRIM_SLACK = 1.25
-"""A list is cut when it has grown to so many times its length, so that most pushes are one command."""
+"""A list may grow to so many times its length before it is cut, so that most pushes are one command."""
 # KEYS: a stream. ARGV: a list of entries, each a list of names and values, as MessagePack: an argument for each name
 # and value would take ten times as long to send. The script goes as text, not by digest: a digest that a restarted
 # server does not know would fail inside the transaction, and the acknowledgement beside it would hold.
@@ -53,12 +53,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Values at the end of a list: the length it is allowed, its lifetime (s), and whether that begins anew."""
+    """Values at the end of a list: the length it is allowed, its lifetime (s), whether that begins anew, and whether
+    the list is cut."""
 
     key: str
     length: int
     lifetime: int
     renewed: bool
+    cut: bool
 
 
 Removed = dict[str, tuple[EntryId, int]]
@@ -91,7 +93,7 @@ class Effects:
         self._entry_bytes: dict[str, float] = {}  # by underlying: a moving average
         self._last_ids: dict[str, EntryId] = {}  # by underlying: of the output stream
         self._renewals: dict[str, float] = {}  # by list: when it is to be given its lifetime again
-        self._overlong: set[str] = set()  # lists to be cut with their next push
+        self._sizes: dict[str, int] = {}  # by list, as its last push left it: not known, it is cut
 
     def commit(
         self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected], owned: Iterable[str]
@@ -138,21 +140,27 @@ class Effects:
         return {stream: removed(info) for stream, info in zip(by_stream, infos, strict=True)}
 
     def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
-        """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push."""
+        """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push.
+
+        A list of unknown size is cut: whoever wrote it before us may have died before it could.
+        """
         limits, now = self.limits, self.clock()
         pushed = []
-        for values, name, length, lifetime in (
+        for lists, name, length, lifetime in (
             (frame.raw, self.names.raw_ticks, limits.raw_ticks, limits.raw_ticks_expiry),
             (frame.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry),
         ):
-            for what, each in values.items():
+            for what, each in lists.items():
                 key = name(what)
-                pushed.append(Push(key, length, lifetime, renewed=self._renewals.get(key, 0.0) <= now))
-                pipeline.execute_command("RPUSH", key, *each[-length:])
+                values = each[-length:]
+                grown = self._sizes.get(key, TRIM_SLACK * length) + len(values)
+                renewed = self._renewals.get(key, 0.0) <= now
+                pushed.append(Push(key, length, lifetime, renewed=renewed, cut=grown > TRIM_SLACK * length))
+                pipeline.execute_command("RPUSH", key, *values)
         for push in pushed:
             if push.renewed:
                 pipeline.execute_command("EXPIRE", push.key, push.lifetime)
-            if push.key in self._overlong:
+            if push.cut:
                 pipeline.execute_command("LTRIM", push.key, -push.length, -1)
         return pushed
 
@@ -161,10 +169,7 @@ class Effects:
         for push, size in zip(pushed, sizes, strict=False):
             if push.renewed:
                 self._renewals[push.key] = now + push.lifetime / 10
-            if push.key in self._overlong:
-                self._overlong.discard(push.key)
-            elif size > push.length * TRIM_SLACK:
-                self._overlong.add(push.key)
+            self._sizes[push.key] = min(size, push.length) if push.cut else size
 
     def _newest_id(self, underlying: str) -> EntryId:
         newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)

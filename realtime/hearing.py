@@ -28,9 +28,9 @@ class Hearing:
         indices = {chain.terms.volatility_index_key for chain in chains if chain}
         wanted = {tick_stream(key.rpartition("@")[0]) for key in indices if key} - owned
         for stream in wanted - self.positions.keys():
-            restored = self.restore(underlying_of(stream))
             now = self.client.time()[0]
             self.positions[stream] = f"{int((now - AGAIN_SECONDS) * 1000)}-0"
+            restored = self.restore(underlying_of(stream))
             logger.info("hearing %s: %d instruments restored", stream, restored)
         for stream in self.positions.keys() - wanted:
             del self.positions[stream]

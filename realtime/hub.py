@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from realtime import continuity
 from realtime.audience import Stream, Topic
-from realtime.core.frames import Frame
+from realtime.core.frames import BEGINNING, Frame
 from realtime.core.protocol import Close, Outgoing
 from realtime.heartbeats import Heartbeats
 from realtime.metrics import TOTALS
@@ -32,7 +32,7 @@ BLOCK_MS = 100  # the longest that a stream asked for meanwhile waits to be read
 READ_COUNT = 500  # entries of a stream at once
 LET_SEND_SECONDS = 0.025  # of each reading: entries that come after it are told at once, and so conflate
 STALL_SECONDS = 1.0  # without a read: much may have been trimmed meanwhile
-LOOK_SECONDS = 2.0  # between looks at whether quiet streams are still what they were
+LOOK_SECONDS = 2.0  # between looks at whether the streams are still what they were
 MAX_STREAMS = 2_000
 LINGER_SECONDS = 10.0  # that a stream is read on for nobody
 RETRY_SECONDS = (0.1, 2.0)
@@ -48,7 +48,7 @@ class Hub:
         self.reader = StreamReader(url)
         self.sessions: set[Session] = set()
         self.streams: dict[str, Stream] = {}
-        self.ended: dict[int, float] = {}  # user -> when the control plane ended the user's sockets last
+        self.ended: dict[str, float] = {}  # user or sign-in -> when the control plane ended its sockets last
         self._opening: dict[str, asyncio.Task[Stream]] = {}
         self._some_stream = asyncio.Event()
         self._pacer = Pacer(write_soon)
@@ -164,7 +164,8 @@ class Hub:
                     read_at = time.monotonic()
                 behind = failing or time.monotonic() - read_at > STALL_SECONDS
                 if behind or time.monotonic() - self._looked > LOOK_SECONDS:
-                    await self._look(everywhere=behind)
+                    self._looked = time.monotonic()
+                    await continuity.check(self.reader, self.streams.values())
                 if failing:
                     logger.warning("the hub reads its streams again")
                     delay, failing = RETRY_SECONDS[0], False
@@ -194,11 +195,15 @@ class Hub:
                 continue  # let go meanwhile, and perhaps taken up again
             if len(entries) == READ_COUNT and not await continuity.check(self.reader, [stream]):
                 continue  # far behind, and trimmed past us
-            stream.seen = True
             for entry_id, fields in entries:
-                for topic, data in fields.items():
-                    self._tell(stream.topic(topic), entry_id, data, waiting)
                 stream.position = entry_id
+                if stream.anchor == BEGINNING:
+                    stream.anchor = entry_id
+                try:
+                    for topic, data in fields.items():
+                        self._tell(stream.topic(topic), entry_id, data, waiting)
+                except Exception:  # passed over, or it would be read again for ever, with all other streams waiting
+                    logger.exception("entry %s of %s cannot be told", entry_id, name)
                 if time.monotonic() - begun < LET_SEND_SECONDS:
                     await write(waiting)
                     waiting.clear()
@@ -206,21 +211,14 @@ class Hub:
 
     def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> None:
         before = topic.frame
-        frame = topic.frame = Frame(topic.name, entry_id, before.seq if before else None, data)
+        seq = before.seq if before else None
+        frame = topic.frame = Frame(topic.name, entry_id, seq, data, told_at=time.monotonic())
         for audience in topic.audiences:
             for session in audience.raw:
                 session.mailbox.put(frame)
             waiting |= audience.raw
             if audience.paced:
                 self._pacer.note(topic, audience)
-
-    async def _look(self, *, everywhere: bool) -> None:
-        """Are the streams that nothing came from still those that we have read?"""
-        self._looked = time.monotonic()
-        quiet = [stream for stream in self.streams.values() if everywhere or not stream.seen]
-        for stream in self.streams.values():
-            stream.seen = False
-        await continuity.check(self.reader, quiet)
 
     # --- upkeep -----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ class Totals:
     dropped: int = 0
     refused: int = 0
     gaps: int = 0
+    bad_states: int = 0
 
 
 TOTALS = Totals()
@@ -28,6 +29,7 @@ _COUNTERS = {
     "conflated": "States that a newer one replaced before they were sent.",
     "dropped": "States given up because too many topics waited for one socket.",
     "refused": "Connections refused or closed for a limit, an origin or a missing token.",
+    "bad_states": "Kept newest states that cannot be read, and are shown to nobody.",
     "gaps": "Times that a stream was found emptied or trimmed before it was read.",
 }
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 ENDINGS = (signal.SIGTERM, signal.SIGINT)
 RECONNECT_MS = range(500, 8_500, 250)  # spread, so that not all come back at once
-SPARE_FILES = 512  # besides the sockets
+SPARE_FILES = 1024  # besides the connections: large bodies and answers, the database, Redis
 
 _hub: Hub | None = None
 _control: ControlListener | None = None
@@ -84,14 +84,16 @@ class Lifespan:
 
 
 def allow_open_files() -> None:
-    """Each socket is an open file; the usual soft limit is 1,024."""
-    wanted = settings.WEBSOCKET_MAX_CONNECTIONS + SPARE_FILES
+    """Each connection is an open file; the usual soft limit is 1,024."""
+    wanted = settings.WEBSOCKET_MAX_CONNECTIONS + settings.HTTP_MAX_CONNECTIONS + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     if most < wanted:
-        logger.warning("the limit on open files is %d: WEBSOCKET_MAX_CONNECTIONS asks for %d", most, wanted)
+        logger.warning(
+            "the limit on open files is %d: WEBSOCKET_MAX_CONNECTIONS and HTTP_MAX_CONNECTIONS ask for %d", most, wanted
+        )
 
 
 def calm_collector() -> None:

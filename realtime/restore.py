@@ -1,18 +1,21 @@
 """The last known state of a chain: as the consumer before us left it in Redis, else from PostgreSQL's quotes."""
 
+import logging
 import math
 from collections.abc import Container
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from realtime import tick_metrics as metrics
 from realtime.contracts import prepare_contracts
 from realtime.core.book import Book
 from realtime.core.cycle import tick_quotes
+from realtime.core.entry_ids import format_id, parse_id
+from realtime.core.instants import parse_event_time
 from realtime.core.names import Names
 from realtime.core.ticks import (
-    Contract,
     Refused,
     Tick,
     TickFields,
@@ -23,9 +26,25 @@ from realtime.core.ticks import (
 )
 from realtime.streams import Redis
 from signals.instruments.selectors import live_futures
+from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 from timeframes.core.tick_stream import tick_stream
 from timeframes.selectors import newest_quotes
+
+logger = logging.getLogger(__name__)
+
+# KEYS: the hashes of newest states and of their entries' IDs. ARGV: a topic, and the state that cannot be read. Another
+# state, written meanwhile, stays.
+_DROP = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('HDEL', KEYS[2], ARGV[1])
+end
+"""
+
+
+class BadState(ValueError):
+    """A newest state is not what a consumer writes."""
 
 
 def restore_underlying(
@@ -35,22 +54,23 @@ def restore_underlying(
 
     Of its spot and futures, those that Redis does not know come from their newest quotes up to `as_of`; None: they do
     not, since a back-test's now is in its ticks. What the book knows already stays unless it is older. The underlyings'
-    and indices' prices among them are marked as restored, until a tick replaces them.
+    and indices' prices among them are marked as restored, until a tick replaces them. A state that cannot be read is
+    dropped from Redis, with a line in the log and in the metrics; the others are restored.
     """
-    kept = {
-        topic: orjson.loads(state)
-        for topic, state in client.hgetall(names.latest(underlying)).items()
-        if ":" not in topic  # a slice of the chain, no instrument
-    }
-    quoted = _quoted(book, underlying, kept, as_of) if as_of is not None else {}
-    ticks = []
-    for topic, state in (kept | quoted).items():
-        try:
-            ticks.append(_tick(underlying, read_contract(topic, underlying), state))
-        except Refused:  # what another version left, or a quote without a price
+    kept: dict[str, Tick] = {}
+    for topic, state in client.hgetall(names.latest(underlying)).items():
+        if ":" in topic:  # a slice of the chain, no instrument
             continue
-    unknown = prepare_contracts(book, [tick.contract for tick in ticks], register=register)
-    ticks = [tick for tick in ticks if tick.contract.text not in unknown]
+        try:
+            kept[topic] = _kept_tick(underlying, topic, state)
+        except BadState as error:
+            metrics.bad_states.inc()
+            logger.error("dropped the newest state of %r on %r: %s", topic, underlying, error)
+            client.eval(_DROP, 2, names.latest(underlying), names.latest_seq(underlying), topic, state)
+    quoted = _quoted(book, underlying, kept, as_of) if as_of is not None else {}
+    ticks = [*kept.values(), *quoted.values()]
+    refused = prepare_contracts(book, ticks, register=register)
+    ticks = [tick for tick in ticks if tick.contract.text not in refused]
     if ticks:
         pending = set(book.unrecorded)
         book.apply(ticks, tick_quotes(ticks))
@@ -63,35 +83,54 @@ def restore_underlying(
     return len(ticks)
 
 
-def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime) -> dict[str, dict[str, Any]]:
-    """States, as Redis would have kept them, of the spot and the futures that are not known: from their newest quotes.
-
-    The price is the last, else the settlement, else the close.
-    """
+def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime) -> dict[str, Tick]:
+    """The spot and the futures that are not known, from their newest quotes: the last price, else the settlement, else
+    the close; what has none of these is left out."""
     chain = book.chains.get(underlying)
     spot = chain.terms.spot_key if chain else parse_key(underlying).spot
     keys = [key for key in (spot, *live_futures(underlying, as_of)) if key not in known]
-    return {
-        quote.instrument_key: {
-            "entry_id": "0-0",
-            "time": quote.time.isoformat(),
-            "tick": {
-                "instrument_key": quote.instrument_key,
-                "ltt": quote.time.isoformat(),
-                "ltp": next((each for each in (quote.last, quote.settle, quote.close) if each is not None), None),
-                "bid": quote.bid,
-                "ask": quote.ask,
-                "volume": quote.volume,
-                "oi": quote.open_interest,
-            },
+    found = {}
+    for quote in newest_quotes(keys, as_of):
+        price = next((each for each in (quote.last, quote.settle, quote.close) if each is not None), None)
+        told = {
+            "instrument_key": quote.instrument_key,
+            "ltt": quote.time.isoformat(),
+            "ltp": price,
+            "bid": quote.bid,
+            "ask": quote.ask,
+            "volume": quote.volume,
+            "oi": quote.open_interest,
         }
-        for quote in newest_quotes(keys, as_of)
-    }
+        if price is None:
+            continue
+        try:
+            found[quote.instrument_key] = _tick(underlying, quote.instrument_key, "0-0", quote.time, told)
+        except Refused as error:
+            logger.error("the newest quote of %s is no tick: %s", quote.instrument_key, error)
+    return found
 
 
-def _tick(underlying: str, contract: Contract, kept: dict[str, Any]) -> Tick:
+def _kept_tick(underlying: str, topic: str, state: str) -> Tick:
+    """A newest state as the tick that it was made of. Raises BadState."""
+    try:
+        kept = orjson.loads(state)
+        return _tick(underlying, topic, format_id(parse_id(kept["entry_id"])), _moment(kept["time"]), kept["tick"])
+    except KeyError as error:
+        raise BadState(f"it has no {error}") from None
+    except (Refused, InvalidInput, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise BadState(str(error)) from None
+
+
+def _moment(text: str) -> datetime:
+    time = parse_event_time(text, UTC)
+    if time.timestamp() <= 0:
+        raise BadState(f"its time is {text}")
+    return time
+
+
+def _tick(underlying: str, key: str, entry_id: str, time: datetime, told: dict[str, Any]) -> Tick:
     fields: TickFields
-    fields, raw = decode_entry(["data", orjson.dumps(kept["tick"]).decode()], 1 << 20)
+    fields, raw = decode_entry(["data", orjson.dumps(told).decode()], 1 << 20)
     check_fields(fields)
-    time = datetime.fromisoformat(str(kept["time"]))
-    return make_tick(tick_stream(underlying), str(kept["entry_id"]), contract, time, time.timestamp(), fields, raw)
+    contract = read_contract(key, underlying)
+    return make_tick(tick_stream(underlying), entry_id, contract, time, time.timestamp(), fields, raw)

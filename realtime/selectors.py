@@ -1,5 +1,6 @@
 """Live values from Redis, as the tick consumer left them."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,31 +14,48 @@ from django.conf import settings
 from moneyness.core.levels import at_the_money
 from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry
 from realtime.core.names import Names
+from realtime.core.states import ChainSlice
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
 from timeframes.core.keys import Right, parse_key
 from timeframes.core.sessions import local_date
 
+logger = logging.getLogger(__name__)
 NAMES = Names()
+UNREADABLE = "unreadable"
+FORWARD = tuple(name for name in ChainSlice.__struct_fields__ if name.startswith("forward"))
 
 
 @dataclass(frozen=True, slots=True)
 class LiveValue:
-    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered."""
+    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered.
 
-    state: dict[str, Any]
+    `price` is the last one, if the state tells one. A state that cannot be read has no price, and its body says so.
+    """
+
     body: bytes
+    readable: bool = True
+    price: float | None = None
 
 
-def live_value(state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
+def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
     """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
-    read = orjson.loads(state)
-    ages = {
-        "seq": seq.decode() if seq else None,
-        "age_seconds": _age(read["time"], now),
-        "computed_age_seconds": _age(read["as_of"], now),
-    }
-    return LiveValue(read, state[:-1] + b"," + orjson.dumps(ages)[1:])
+    try:
+        read = orjson.loads(state)
+        ages = {
+            "seq": seq.decode() if seq else None,
+            "age_seconds": _age(read["time"], now),
+            "computed_age_seconds": _age(read["as_of"], now),
+        }
+        price = read["tick"].get("ltp")
+        if state[-1:] != b"}":  # what stands behind it would follow on nothing
+            raise ValueError("no JSON object")
+        body = state[:-1] + b"," + orjson.dumps(ages)[1:]
+        return LiveValue(body, price=None if price is None else float(price))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.error("the newest state of %s cannot be read: %r", key, error)
+        unreadable = {"instrument_key": key, "status": UNREADABLE, "reason": "the stored state cannot be read"}
+        return LiveValue(orjson.dumps(unreadable), readable=False)
 
 
 def _age(moment: str, now: datetime) -> float:
@@ -61,14 +79,18 @@ def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
     for place, wanted in enumerate(by_underlying.values()):
         for key, state, seq in zip(wanted, answers[2 * place], answers[2 * place + 1], strict=True):
             if state is not None:
-                found[key] = live_value(state, seq, now)
+                found[key] = live_value(key, state, seq, now)
     return [found.get(key) for key in keys]
 
 
 def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> bytes | None:
-    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live."""
+    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live.
+
+    What cannot be read is named in `unreadable`; the rest is shown.
+    """
+    latest = NAMES.latest(underlying)
     try:
-        topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(NAMES.latest(underlying)))
+        topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(latest))
     except redis.RedisError as error:
         raise RedisConnectionError("Redis did not answer") from error
     options = _options(tuple(sorted(topics)))
@@ -78,19 +100,22 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         return None
     spots = live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
     spot = next(filter(None, spots), None)
-    money = spot.state["tick"].get("ltp") if spot else None
-    money = None if money is None else float(money)
+    money = spot.price if spot else None
     listed = sorted(options[chosen])
     strikes = window.choose(listed, money)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
-    bodies = {topic: value.body for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    forward = _forward(latest, f"chain:{underlying}:{chosen.isoformat()}")
+    values = {topic: value for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    bodies = {topic: value.body for topic, value in values.items()}
     head = {
         "underlying": underlying,
         "expiry": chosen.isoformat(),
         "expiries": sorted(each.isoformat() for each in options),
         "at": now.astimezone(UTC).isoformat(),
         "underlying_price": money,
+        "unreadable": [topic for topic, value in values.items() if not value.readable],
         "at_the_money": listed[at_the_money(listed, money)] if money is not None else None,
+        **forward,
     }
     rows = []
     for strike in strikes:
@@ -100,7 +125,22 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     return orjson.dumps(head)[:-1] + b',"spot":' + spot_body + b',"strikes":[' + b",".join(rows) + b"]}"
 
 
+def _forward(latest: str, topic: str) -> dict[str, Any]:
+    """What the chain's slice says of the forward: nulls until the chain is repriced for the first time, or where the
+    slice cannot be read."""
+    try:
+        state = cast("bytes | None", client(settings.REDIS_URL).hget(latest, topic))
+    except redis.RedisError as error:
+        raise RedisConnectionError("Redis did not answer") from error
+    try:
+        told = orjson.loads(state) if state is not None else {}
+        return {name: told.get(name) for name in FORWARD}
+    except (ValueError, AttributeError) as error:
+        logger.error("the newest state of %s cannot be read: %r", topic, error)
+        return dict.fromkeys(FORWARD)
+
+
 @lru_cache(maxsize=32)
 def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
     """Parsed once for each set of topics, which changes only when something new is listed."""
-    return options_by_expiry(topic.decode() for topic in topics)
+    return options_by_expiry(topic.decode(errors="replace") for topic in topics)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,30 +10,38 @@ from typing import Any
 from realtime.core.frames import Frame
 from realtime.core.mailbox import Mailbox
 from realtime.core.protocol import Close, Heartbeat, Outgoing
+from realtime.core.window import FIRST, Window
 from realtime.core.wire import unframed
 from realtime.metrics import TOTALS
-from realtime.wire import Send, frame_writer
+from realtime.wire import Send, wire_of
 
 MOST_REPLIES = 64  # that may wait before the next request is read
-PATIENCE_SECONDS = 2.0  # with a reader that is slow to take our last words
+KEEP_SECONDS = 0.5  # that states wait unconflated for a reader that was never slow
+PATIENCE_SECONDS = 1.0  # with a reader that is slow to take what is left, and again to take our last word
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is connected, by a token of when and until when (seconds since the epoch)."""
+    """Whom a token stands for, from when and until when (seconds since the epoch).
+
+    `sign_in`: the sign-in that it comes from, which ends at logout; empty where there was none.
+    """
 
     user_id: int
     issued_at: float
     expires_at: float
+    sign_in: str = ""
 
 
 class Session:
     __slots__ = (
+        "_acknowledges",
         "_closer",
         "_counted",
         "_lag_ms",
         "_send",
-        "_write_frame",
+        "_window",
+        "_wire",
         "_writer",
         "closed",
         "identity",
@@ -47,7 +56,9 @@ class Session:
         self.subscriptions: dict[str, Any] = {}  # the hub's
         self.sent = 0
         self.closed = False
-        self._send, self._write_frame = send, frame_writer(send)
+        self._send, self._wire = send, wire_of(send, self._pong)
+        self._window = Window(time.monotonic(), phase=random.randrange(FIRST))
+        self._acknowledges = False  # the page itself says what it has handled
         self._writer: asyncio.Task[None] | None = None
         self._lag_ms: int | None = None
         self._closer: asyncio.Task[None] | None = None
@@ -77,6 +88,23 @@ class Session:
         while self.mailbox.replies > MOST_REPLIES and self._writer is not None:
             await asyncio.wait([self._writer], timeout=0.05)
 
+    def acknowledge(self, count: int) -> bool:
+        """The page has handled `count` messages of ours; False where there were not so many.
+
+        From the first time on that is what counts: a browser answers pings before its page has read anything.
+        """
+        if count > self._window.written:
+            return False
+        self._acknowledges = True
+        self._window.acknowledge(count, time.monotonic())
+        self._go_on()
+        return True
+
+    def forget_unwanted(self) -> None:
+        """Of what waits, the topics that no subscription asks for any more."""
+        prefixes = tuple(feed.prefix for feed, _ in self.subscriptions.values() if feed.wildcard)
+        self.mailbox.retain(lambda topic: topic in self.subscriptions or topic.startswith(prefixes))
+
     def beat(self, now: float) -> None:
         self.count()
         box = self.mailbox
@@ -99,15 +127,25 @@ class Session:
         """Say what is left to say, as far as the reader takes it, and close."""
         if self.closed:
             return
-        with contextlib.suppress(TimeoutError, OSError):  # it is slow, or gone already
+        if last_words is not None:
+            self.reply(last_words)
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
-                if last_words is not None:
-                    self.reply(last_words)
-                while self._writer is not None:
-                    await asyncio.wait([self._writer])
-                self.closed = True
+                await self._emptied()
+        self.closed = True
+        if self._writer is not None:
+            self._writer.cancel()
+        with contextlib.suppress(TimeoutError, OSError):  # it does not read, or is gone already
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
         self.end()
+
+    async def _emptied(self) -> None:
+        while not self.closed and len(self.mailbox):
+            if self._writer is not None:
+                await asyncio.wait([self._writer])
+            else:
+                await asyncio.sleep(0.01)  # its window is closed
 
     def close_soon(self, code: Close, reason: str) -> None:
         self._closer = asyncio.create_task(self.close(code, reason))
@@ -118,30 +156,66 @@ class Session:
         self.count()
         if self._writer is not None:
             self._writer.cancel()
+        if self._wire is not None:
+            self._wire.let_go()
+            self._wire = None
 
     def write(self) -> None:
         """Send what waits, as far as the socket takes it; a task does the rest when it takes more again."""
         if self._writer is not None or self.closed:
             return
         while (message := self._next()) is not None:
-            if self._write_frame is None or not self._write_frame(message):
+            if self._wire is None or not self._wire.write(message):
                 self._writer = asyncio.create_task(self._write_on(message))
                 return
+            self._wrote(message)
 
     async def _write_on(self, message: bytes | None) -> None:
         try:
             while message is not None:
                 await self._send({"type": "websocket.send", "text": unframed(message)})
+                self._wrote(message)
                 message = self._next()
         except OSError:  # the client has gone; its reader hears of it too
             self.closed = True
         finally:
             self._writer = None
 
+    def _wrote(self, message: bytes) -> None:
+        self._window.wrote(len(message))
+        self._mark_if_due()
+
+    def _mark_if_due(self) -> None:
+        """Ask how far the client has read, where anybody would tell us."""
+        if (self._acknowledges or self._wire is not None) and self._window.mark_is_due(now := time.monotonic()):
+            self._window.mark(now)
+            if not self._acknowledges and self._wire is not None:
+                self._wire.ping()
+
+    def _pong(self) -> None:
+        if not self._acknowledges:
+            self._window.answered(time.monotonic())
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The client has read more."""
+        if self._window.is_slow(time.monotonic()):
+            self.mailbox.conflate()
+        self.write()
+        self._mark_if_due()
+
     def _next(self) -> bytes | None:
         """The next message, counted as sent: the newest state of its topic at this moment."""
-        taken = self.mailbox.take()
+        now = time.monotonic()
+        open_now = self._window.is_open(now) or not (self._acknowledges or self._wire is not None)
+        taken = self.mailbox.take(states=open_now, since=now - KEEP_SECONDS)
         if taken is None:
+            if self.mailbox.has_states:
+                self._window.hold(now)
+                self.mailbox.keeping = not self._window.is_slow(now)
+            else:
+                self._window.rest()
+                self.mailbox.keeping = False
             return None
         message, frame = taken
         if frame is not None:

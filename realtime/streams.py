@@ -1,13 +1,19 @@
 """Tick streams in Redis: found, read by a consumer group, taken over, trimmed."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import redis
 from django.conf import settings
 
 from realtime.core.entry_ids import EntryId, after, format_id, parse_id
+from timeframes.core.keys import InvalidInstrumentKey, Product, parse_key
+from timeframes.core.tick_stream import underlying_of
+
+logger = logging.getLogger(__name__)
 
 Redis = Any
 """A redis.Redis or pipeline: the library's own annotations are of plain and awaitable answers at once."""
@@ -28,7 +34,21 @@ def connect(url: str) -> Redis:
 
 
 def find_streams(client: Redis, pattern: str) -> set[str]:
-    return set(client.scan_iter(pattern, count=1000, _type="stream"))
+    """Tick streams by pattern. One whose name is of no underlying is left alone: no tick of it could be accepted."""
+    found = set(client.scan_iter(pattern, count=1000, _type="stream"))
+    return {stream for stream in found if _is_tick_stream(stream)}
+
+
+@lru_cache(4096)
+def _is_tick_stream(stream: str) -> bool:
+    try:
+        key = parse_key(underlying_of(stream))
+        named = key.product is Product.UNDERLYING or not key.exchange
+    except InvalidInstrumentKey:
+        named = False
+    if not named:
+        logger.warning("stream %r is not read: its name is no tick_stream:EXCHANGE@SYMBOL", stream)
+    return named
 
 
 @dataclass(frozen=True, slots=True)

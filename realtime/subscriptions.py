@@ -67,18 +67,14 @@ def unsubscribe(hub: Hub, session: Session, message: Unsubscribe) -> None:
     except (UnknownChannel, UnknownTopic) as error:
         session.reply(Error(message.id, Code.UNKNOWN_TOPIC, str(error)))
         return
-    session.reply(
-        Ack(
-            message.id,
-            "unsubscribe",
-            [
-                Item(topic=name, ok=True)
-                if hub.detach(session, name)
-                else refused(name, Code.NOT_SUBSCRIBED, "there was no such subscription")
-                for name in dict.fromkeys(names)
-            ],
-        )
-    )
+    items = [
+        Item(topic=name, ok=True)
+        if hub.detach(session, name)
+        else refused(name, Code.NOT_SUBSCRIBED, "there was no such subscription")
+        for name in dict.fromkeys(names)
+    ]
+    session.forget_unwanted()  # the answer goes before states that wait: none of them may come after it
+    session.reply(Ack(message.id, "unsubscribe", items))
 
 
 def _topics(message: Subscribe | Unsubscribe) -> Sequence[str]:
@@ -119,6 +115,7 @@ async def _begin(hub: Hub, session: Session, message: Subscribe, accepted: list[
         await session.settled()
     for (stream, since), group in resuming.items():
         hub.detach_all(session, [each.topic for each in group])
+        session.forget_unwanted()  # it is sent again
         reason = await catch_up(hub, session, hub.streams[stream], since, [Wanted(g.topic, g.feed) for g in group])
         for each in group:
             if reason is not None:

@@ -19,12 +19,15 @@ from realtime import tick_metrics as metrics
 from realtime.contracts import prepare_contracts
 from realtime.core.cycle import Cycle, Frame, Rejected
 from realtime.core.entry_ids import parse_id
+from realtime.core.listing import Listings
 from realtime.core.progress import Progress
-from realtime.core.ticks import Reason, Tick
+from realtime.core.sanity import Sanity
+from realtime.core.ticks import Reason, Refused, Tick
 from realtime.effects import Effects, Limits
 from realtime.ownership import LeaseLost, Ownership
 from realtime.streams import StreamEntry
 from realtime.tick_store import UNAVAILABLE, store_ticks
+from signalsite.foundation import heartbeat
 from timeframes.core.tick_stream import tick_stream
 from timeframes.models import AbstractTick
 
@@ -63,6 +66,7 @@ class Options:
     keep_entries: int
     own_time: bool  # the ticks' times are now
     register: bool  # unknown contracts are made known; else their ticks are refused
+    sanity: Sanity
     limits: Limits
 
 
@@ -89,6 +93,7 @@ class Batches:
         self.owned = owned
         self.stop = stop
         self.clock = clock
+        self.listings = Listings(options.sanity)
         self.failed: set[str] = set()  # streams with entries that our handling raised on
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: tuple[Batch, Future[None]] | None = None
@@ -102,7 +107,8 @@ class Batches:
             return self._compute(entries, time.monotonic())
         except HANDLED_ELSEWHERE:
             raise
-        except Exception:  # noqa: BLE001 - whatever it is, it is some tick's doing: `handle` finds out whose
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is some tick's doing: `handle` finds out whose
+            logger.warning("%d entries are handled apart, since together they raise %r", len(entries), error)
             self.finish()
             self.handle(entries)
             return None
@@ -150,7 +156,8 @@ class Batches:
         except Exception:  # some tick's doing, whatever it is: its neighbours are not to suffer
             metrics.errors.labels("handler").inc()
             if not entries:
-                raise
+                logger.exception("what was due without any entry failed")
+                return
             if len(entries) == 1:
                 logger.exception("tick %s of %s cannot be handled", entries[0][1], entries[0][0])
                 self.failed.add(entries[0][0])
@@ -167,18 +174,18 @@ class Batches:
             return None
         decoded = self.cycle.decode(entries, now + self.options.max_ahead)
         ticks = decoded.ticks
-        if unknown := self.prepare(ticks):
+        if refused := self.prepare(ticks, now):
             read = {(stream, entry_id): entry for stream, entry_id, entry in entries}
             for tick in ticks:
-                if tick.contract.text in unknown:
+                if why := refused.get(tick.contract.text):
                     where = (tick.stream, tick.entry_id)
-                    detail = f"no instrument {tick.contract.text} is known"
-                    decoded.rejected.append(Rejected(*where, read[where], Reason.UNKNOWN_INSTRUMENT, detail))
-            ticks = [tick for tick in ticks if tick.contract.text not in unknown]
+                    decoded.rejected.append(Rejected(*where, read[where], why.reason, str(why)))
+                    self.cycle.forget(tick.stream, tick.contract.text)
+            ticks = [tick for tick in ticks if tick.contract.text not in refused]
         frame = self.cycle.handle(ticks, None if self.options.own_time else now)
         for name, error in frame.failures:
             metrics.errors.labels(name).inc()
-            logger.error("computation %s failed: %s", name, error, exc_info=error)
+            logger.error("%s failed: %s", name, error, exc_info=error)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
         if not entries and not frame.topics:
             return None
@@ -190,19 +197,24 @@ class Batches:
         self.patiently(lambda: store_ticks(self.model, frame.ticks))
         self._commit(batch.entries, frame, batch.rejected)
         metrics.ticks.labels("accepted").inc(len(frame.ticks))
+        for tick in frame.ticks:
+            if tick.suspect:
+                metrics.suspect.labels(tick.suspect).inc()
         metrics.ticks.labels("rejected").inc(len(batch.rejected))
         metrics.repriced.inc(frame.priced)
         if batch.entries:
             metrics.processing_time.observe(time.monotonic() - batch.begun, len(batch.entries))
 
-    def prepare(self, ticks: Sequence[Tick]) -> set[str]:
-        contracts = [tick.contract for tick in ticks]
-        return self.patiently(lambda: prepare_contracts(self.cycle.book, contracts, register=self.options.register))
+    def prepare(self, ticks: Sequence[Tick], now: float) -> dict[str, Refused]:
+        at = None if self.options.own_time else now
+        book, register = self.cycle.book, self.options.register
+        return self.patiently(lambda: prepare_contracts(book, ticks, register=register, listings=self.listings, now=at))
 
     def patiently(self, call: Callable[[], Answer]) -> Answer:
         """Until PostgreSQL answers: what is in hand stays there, the streams stay ours. Raises when told to stop."""
         delay = BACKOFF[0]
         while True:
+            heartbeat.beat()  # to try again is to work, whatever PostgreSQL refuses
             try:
                 return call()
             except UNAVAILABLE as error:

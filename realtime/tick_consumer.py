@@ -3,12 +3,16 @@
 Each round: settle who owns what, take over what a dead consumer left, read, handle, commit. Whatever fails, nothing is
 acknowledged that isn't kept: ticks are in PostgreSQL before one transaction in Redis leaves their effects and
 acknowledges them. After any doubt the consumer forgets what it held and takes its streams over again, like another's.
+
+A fault of one underlying stops no other: a tick at fault ends in the dead letters, a chain at fault is not told of, and
+a stream at fault is put aside for a while.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 
 import redis
@@ -16,6 +20,7 @@ from django.db import connection
 
 from realtime import tick_metrics as metrics
 from realtime.contracts import load_terms
+from realtime.core.asides import Asides
 from realtime.core.book import Book
 from realtime.core.cycle import Computation, Cycle
 from realtime.core.names import Names
@@ -25,9 +30,10 @@ from realtime.hearing import Hearing
 from realtime.ownership import LeaseLost, Ownership
 from realtime.restore import restore_underlying
 from realtime.streams import Group, Redis, StreamEntry, runs, trim
-from realtime.tick_batches import BACKOFF, Batches, Options
+from realtime.tick_batches import BACKOFF, HANDLED_ELSEWHERE, Batches, Options
 from realtime.tick_store import UNAVAILABLE, store_quotes
 from signals.greeks.core.conventions import GreeksParams
+from signalsite.foundation import heartbeat
 from timeframes.core.tick_stream import underlying_of
 from timeframes.models import AbstractTick
 
@@ -71,6 +77,7 @@ class TickConsumer:
             beat=options.beat,
             window=options.window,
             max_bytes=options.max_bytes,
+            sanity=options.sanity,
             computations=computations,
         )
         self.group = Group(client, group, name)
@@ -95,12 +102,13 @@ class TickConsumer:
             clock=clock,
         )
         self.hearing = Hearing(client, self.book, self._restore)
+        self.asides = Asides()
         self._to_give_back: list[str] = []
         self._to_take: list[str] = []
         self._due = dict.fromkeys(("settle", "maintain", "quotes", "redeliver"), 0.0)
 
     def run(self) -> None:
-        """Until `stop` is set. Survives Redis and PostgreSQL being away; anything else is a bug and ends it."""
+        """Until `stop` is set. Survives Redis and PostgreSQL being away, and faults of ours, which the log shows."""
         delay = BACKOFF[0]
         while not self.stop.is_set():
             try:
@@ -116,10 +124,17 @@ class TickConsumer:
                 self._forget()
                 self.stop.wait(delay)
                 delay = min(delay * 2, BACKOFF[1])
+            except Exception:  # a fault of ours outside any stream: to end here would end with every stream that we own
+                metrics.errors.labels("unexpected").inc()
+                logger.exception("the consumer failed, and begins again in %.1f s", delay)
+                self._forget()
+                self.stop.wait(delay)
+                delay = min(delay * 2, BACKOFF[1])
         self._leave()
 
     def step(self) -> None:
         """One round: at most one read of the streams, waiting shortly for the first entry."""
+        heartbeat.beat()
         if self._to_give_back or self._to_take:
             self.batches.finish()
             self._exchange()
@@ -131,7 +146,7 @@ class TickConsumer:
             self._redeliver()
         if self.options.quotes and self._is_due("quotes", self.options.quotes):
             self.batches.patiently(lambda: store_quotes(self.book))
-        self._hear()
+        self._guard("hearing the volatility indices", self._hear)
         batch = self.batches.compute(self._read()) if self.owned else None
         self.batches.finish()
         if self._is_due("settle", self.options.lease / 3):
@@ -149,7 +164,8 @@ class TickConsumer:
 
         What was computed is still to be written, so streams change hands only after that, with the next step.
         """
-        owned, self._to_give_back = self.ownership.settle(self.find(), self.owned)
+        found = self.find() - self.asides.away(time.monotonic())
+        owned, self._to_give_back = self.ownership.settle(found, self.owned)
         self._to_take = sorted(owned - self.owned.keys() - set(self._to_give_back))
 
     def _exchange(self) -> None:
@@ -161,9 +177,31 @@ class TickConsumer:
         if self._to_give_back:
             self.batches.effects.forget()  # their new owners write where we did
         for stream in self._to_take:
-            self._take(stream)
+            if self._guard(f"taking {stream}", partial(self._take, stream)):
+                self.asides.succeeded(stream)
+            else:
+                self._put_aside(stream)
         self._to_give_back, self._to_take = [], []
         metrics.owned.set(len(self.owned))
+
+    def _guard(self, what: str, call: Callable[[], object]) -> bool:
+        """Whether the call succeeded. What it raises of its own is logged and counted: others go on."""
+        try:
+            call()
+        except Exception as error:
+            # That a key is not of the type it should be is a stream's own fault; that Redis does not answer is not.
+            if isinstance(error, HANDLED_ELSEWHERE) and not isinstance(error, redis.ResponseError):
+                raise
+            metrics.errors.labels("stream").inc()
+            logger.exception("%s failed", what)
+            return False
+        return True
+
+    def _put_aside(self, stream: str) -> None:
+        seconds = self.asides.put(stream, time.monotonic())
+        logger.error("%s is put aside for %.0f s; its entries wait", stream, seconds)
+        self.ownership.release([stream])
+        self._drop(stream)
 
     def _drop(self, stream: str) -> None:
         self.owned.pop(stream, None)
@@ -188,12 +226,13 @@ class TickConsumer:
         register = self.options.register
         return restore_underlying(self.client, self.book, self.names, underlying, register=register, as_of=as_of)
 
-    def _claim(self, stream: str, idle_ms: int) -> int:
-        claimed = 0
+    def _claim(self, stream: str, idle_seconds: float) -> int:
+        claimed, idle_ms = 0, int(idle_seconds * 1000)
         while pending := self.group.pending(stream, idle_ms):
             for first, number, deliveries in runs(pending, SUSPICIOUS, self.options.batch):
                 if self.stop.is_set():
                     return claimed
+                heartbeat.beat()
                 entries, removed = self.group.claim(stream, first, number, idle_ms)
                 self.batches.report_lost(stream, removed)
                 claimed += len(entries)
@@ -210,31 +249,32 @@ class TickConsumer:
     def _redeliver(self) -> None:
         for stream in sorted(self.batches.failed & self.owned.keys()):
             self.batches.failed.discard(stream)
-            self._claim(stream, int(REDELIVER_SECONDS * 1000))
-            if self.group.pending(stream, 0, 1):
+            if not self._guard(f"delivering again on {stream}", partial(self._claim, stream, REDELIVER_SECONDS)):
+                self._put_aside(stream)
+            elif self.group.pending(stream, 0, 1):
                 self.batches.failed.add(stream)
 
     def _hear(self) -> None:
         heard = self.hearing.read(self.owned)
         if heard:
-            decoded = self.cycle.decode(heard, self.clock() + self.options.max_ahead)
-            unknown = self.batches.prepare(decoded.ticks)
-            self.cycle.hear([tick for tick in decoded.ticks if tick.contract.text not in unknown])
+            now = self.clock()
+            decoded = self.cycle.decode(heard, now + self.options.max_ahead)
+            refused = self.batches.prepare(decoded.ticks, now)
+            ticks = [tick for tick in decoded.ticks if tick.contract.text not in refused]
+            self.cycle.hear(ticks, None if self.options.own_time else now)
 
     def _maintain(self) -> None:
         for stream, progress in self.owned.items():
-            at = self.group.position(stream)
-            metrics.queue_length.labels(stream).set(at.waiting)
-            self.batches.report_lost(stream, progress.account((), at.first, at.removed))
-            if progress.position is None and at.delivered == progress.delivered:
-                progress.position = at.position
-            trim(
-                self.client,
-                stream,
-                keep_ms=int(self.options.keep * 1000),
-                keep_entries=self.options.keep_entries,
-            )
-            self.group.forget_consumers(stream, FORGOTTEN_CONSUMER_MS)
+            self._guard(f"maintaining {stream}", partial(self._maintain_stream, stream, progress))
+
+    def _maintain_stream(self, stream: str, progress: Progress) -> None:
+        at = self.group.position(stream)
+        metrics.queue_length.labels(stream).set(at.waiting)
+        self.batches.report_lost(stream, progress.account((), at.first, at.removed))
+        if progress.position is None and at.delivered == progress.delivered:
+            progress.position = at.position
+        trim(self.client, stream, keep_ms=int(self.options.keep * 1000), keep_entries=self.options.keep_entries)
+        self.group.forget_consumers(stream, FORGOTTEN_CONSUMER_MS)
 
     def _patience(self) -> int:
         """Milliseconds to wait for an entry: until the next chain is due, the leases are, or others may have spoken."""

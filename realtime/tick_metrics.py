@@ -41,5 +41,7 @@ ticks = Counter("signal_service_tick_count", "Ticks acknowledged, by what became
 errors = Counter("signal_service_error_count", "Errors, by kind.", ["kind"])
 queue_length = Gauge("signal_service_queue_length", "Entries not yet acknowledged, by stream.", ["stream"])
 trimmed = Counter("signal_service_trimmed_ticks", "Entries that were removed before anybody had read them.", ["stream"])
+suspect = Counter("signal_service_suspect_ticks", "Accepted ticks that were kept without being believed.", ["mark"])
+bad_states = Counter("signal_service_bad_states", "Newest states that could not be read, and were dropped.")
 owned = Gauge("signal_service_owned_streams", "Streams that this consumer owns.")
 repriced = Counter("signal_service_priced_options", "Options priced, for a tick or because their underlying moved.")

@@ -1,6 +1,7 @@
 """Ticks and quotes into PostgreSQL."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,6 +14,8 @@ from timeframes.core.quotes import QuoteColumns
 from timeframes.models import AbstractTick
 from timeframes.services import record_quotes
 from timeframes.ticks import record_ticks
+
+logger = logging.getLogger(__name__)
 
 SOURCE = "stream"
 UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
@@ -27,7 +30,7 @@ def store_ticks(model: type[AbstractTick], ticks: Iterable[Tick]) -> None:
         rows.append(
             (
                 *(tick.contract.text, tick.time, tick.entry_id, f.ltp, f.last_quantity, f.volume, f.oi),
-                *(f.bid, f.ask, f.bid_size, f.ask_size, f.open, f.high, f.low, f.close),
+                *(f.bid, f.ask, f.bid_size, f.ask_size, f.open, f.high, f.low, f.close, tick.suspect),
             )
         )
     if rows:
@@ -35,8 +38,35 @@ def store_ticks(model: type[AbstractTick], ticks: Iterable[Tick]) -> None:
 
 
 def store_quotes(book: Book) -> None:
-    """The newest tick of each instrument that changed since the last call, as the quotes that jobs read."""
+    """The newest tick of each instrument that changed since the last call, as the quotes that jobs read.
+
+    Where they cannot be stored together, each underlying's are stored apart: what cannot be stored at all is logged.
+    """
     places = sorted(book.unrecorded)
+    try:
+        _store_quotes(book, places)
+    except UNAVAILABLE:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is one underlying's: found below
+        logger.error("the newest quotes are stored apart, since together they raise %r", error)
+        _store_apart(book, places)
+
+
+def _store_apart(book: Book, places: Iterable[int]) -> None:
+    by_underlying: dict[str, list[int]] = {}
+    for row in places:
+        by_underlying.setdefault(book.contracts[row].underlying, []).append(row)
+    for underlying, rows in by_underlying.items():
+        try:
+            _store_quotes(book, rows)
+        except UNAVAILABLE:
+            raise
+        except Exception:
+            logger.exception("the newest quotes of %s cannot be stored", underlying)
+            book.unrecorded.difference_update(rows)
+
+
+def _store_quotes(book: Book, places: Sequence[int]) -> None:
     if not places:
         return
     rows = np.array(places, np.intp)

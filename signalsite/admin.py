@@ -1,4 +1,4 @@
-"""Users as staff see them: what ends an account's rights ends its sockets too."""
+"""Users as staff see them: what takes rights from an account closes its sockets too."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -15,29 +15,43 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from realtime.control import disconnect
 from signalsite.foundation.errors import RedisConnectionError
+from signalsite.models import SignIn
 
-_RIGHTS = {"is_active": "the account was deactivated", "is_staff": "the account is no longer of staff"}
+_RIGHTS = {
+    "is_active": "the account was deactivated",
+    "is_staff": "the account is no longer of staff",
+    "is_superuser": "the account lost permissions",
+    "user_permissions": "the account lost permissions",
+    "groups": "the account lost permissions",
+}
 
 admin.site.unregister(User)
 
 
 @admin.register(User)
 class SocketUserAdmin(UserAdmin):
-    """A token is checked by its signature only, so that sockets would outlive what it stands for."""
+    """A socket's token is checked once, when it opens: it would outlive what the token stands for."""
 
-    actions = ["close_sockets"]
+    actions = ["close_sockets", "sign_out"]
 
     @admin.action(description="Close the sockets of selected users", permissions=["change"])
     def close_sockets(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         if _close(request, queryset.values_list("pk", flat=True), "closed by staff"):
             self.message_user(request, "Their sockets are closed; it takes a new token to open others.")
 
+    @admin.action(description="Sign selected users out of the API, and close their sockets", permissions=["change"])
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        users = list(queryset.values_list("pk", flat=True))
+        SignIn.objects.filter(user__in=users).delete()
+        if _close(request, users, "signed out by staff"):
+            self.message_user(request, "They are signed out: it takes the password to go on.")
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:
             return
         for name, reason in _RIGHTS.items():
-            if name in form.changed_data and not getattr(obj, name):
+            if name in form.changed_data and _is_less(form.initial[name], form.cleaned_data[name]):
                 transaction.on_commit(partial(_close, request, [obj.pk], reason))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
@@ -57,6 +71,11 @@ class SocketUserAdmin(UserAdmin):
         if before and after and before.password != after.password:
             _close(request, [after.pk], "the password was changed")
         return response
+
+
+def _is_less(before: Any, after: Any) -> bool:
+    """A flag that is off now, or a list that lacks something it had."""
+    return not after if isinstance(after, bool) else bool(set(before) - set(after))
 
 
 def _close(request: HttpRequest, users: Iterable[int], reason: str) -> bool:

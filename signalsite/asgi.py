@@ -1,8 +1,8 @@
-"""The one port. HTTP goes to Django's WSGI side on threads (three times the rate of its ASGI side), except exports."""
+"""The one port. HTTP goes by the gate to Django's WSGI side on threads (three times the rate of its ASGI side), except
+exports, which stream."""
 
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
 from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -10,17 +10,23 @@ from django.core.asgi import get_asgi_application
 from signalsite import wsgi  # sets Django up
 
 from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now: no first export waits for it
-from batch.exports.asgi import Application, Exports, Receive, Scope, Send, is_export  # isort: skip
+from batch.exports.asgi import Exports  # isort: skip
 from realtime.process import Lifespan  # isort: skip
 from realtime.routing import websocket  # isort: skip
+from signalsite.front.bodies import Bodies  # isort: skip
+from signalsite.front.gate import Gate  # isort: skip
+from signalsite.front.pages import Pages  # isort: skip
 
-exports: Application = Exports(get_asgi_application())
-django: Any = wsgi.application  # a2wsgi has types of its own for the same protocols
-pages: Any = WSGIMiddleware(django, workers=settings.WEB_THREADS)
-
-
-async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    await (exports if is_export(scope) else pages)(scope, receive, send)
-
+django: Any = wsgi.application
+http = Gate(
+    pages=Pages(django, threads=settings.WEB_THREADS, queue_seconds=settings.HTTP_QUEUE_SECONDS),
+    exports=Exports(get_asgi_application()),
+    bodies=Bodies(
+        seconds=settings.HTTP_BODY_SECONDS,
+        rate=settings.HTTP_BODY_RATE,
+        places=settings.HTTP_LARGE_BODIES,
+        queue_seconds=settings.HTTP_QUEUE_SECONDS,
+    ),
+)
 
 application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})

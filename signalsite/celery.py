@@ -1,14 +1,48 @@
 """The Celery application."""
 
 import os
+from functools import cached_property
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
+
+from signalsite.foundation import heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
-app = Celery("signalsite")
+
+
+class Application(Celery):
+    @cached_property
+    def Beat(self) -> Any:
+        """What `celery beat` runs."""
+        return self.subclass_with_self("signalsite.beat:Beat")
+
+
+class Heartbeat(bootsteps.StartStopStep):
+    """A worker's signs of life come from the loop that takes messages from the broker: none while it is not connected.
+
+    Its pool's processes need none: a task has a time limit.
+    """
+
+    requires = {"celery.worker.consumer.connection:Connection"}
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        self.timer: Any = None
+
+    def start(self, consumer: Any) -> None:
+        heartbeat.beat()
+        self.timer = consumer.timer.call_repeatedly(heartbeat.EVERY, heartbeat.beat)
+
+    def stop(self, consumer: Any) -> None:
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
+
+
+app = Application("signalsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(Heartbeat)
 
 
 @signals.task_prerun.connect

@@ -6,11 +6,15 @@ process or opens a connection.
 
 import os
 import socket
+from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
+from csp.constants import NONCE as CSP_NONCE
+from csp.constants import NONE as CSP_NONE
+from csp.constants import SELF as CSP_SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
 
@@ -22,11 +26,14 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = embedded.state_dir()
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text.strip())
-    except ValueError as error:
-        raise EnvError(f"WEBHOOK_ALLOWED_NETWORKS: {error}") from error
+def _network_of(variable: str) -> Callable[[str], IPv4Network | IPv6Network]:
+    def read(text: str) -> IPv4Network | IPv6Network:
+        try:
+            return ip_network(text.strip())
+        except ValueError as error:
+            raise EnvError(f"{variable}: {error}") from error
+
+    return read
 
 
 try:
@@ -40,12 +47,37 @@ try:
     DATABASE_POOL = env.bool("DATABASE_POOL", False)  # the web process pools; workers keep one connection each
     REDIS_URL = env.str("REDIS_URL", "")  # broker and streams: must never evict
     CACHE_URL = env.str("CACHE_URL", "")
+    STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=validate.Range(min=1))
+    HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # set by `manage.py up` and docker-compose.yml
     WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=validate.Range(min=1, max=512))
     WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
+    # What one client may hold of the web process; docs/operations.md
+    HTTP_MAX_CONNECTIONS = env.int("HTTP_MAX_CONNECTIONS", 4000, validate=validate.Range(min=1))
+    HTTP_HEADER_SECONDS = env.float("HTTP_HEADER_SECONDS", 10.0, validate=validate.Range(min=0.1))
+    HTTP_BODY_SECONDS = env.float("HTTP_BODY_SECONDS", 10.0, validate=validate.Range(min=0.1))
+    HTTP_BODY_RATE = env.int("HTTP_BODY_RATE", 64 << 10, validate=validate.Range(min=1))  # bytes/s
+    HTTP_LARGE_BODIES = env.int("HTTP_LARGE_BODIES", 16, validate=validate.Range(min=1))
+    HTTP_QUEUE_SECONDS = env.float("HTTP_QUEUE_SECONDS", 5.0, validate=validate.Range(min=0.1))
     LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
     LOG_FORMAT = env.str("LOG_FORMAT", "text" if DEVELOPMENT else "json", validate=validate.OneOf(["text", "json"]))
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEVELOPMENT)
     ACCESS_TOKEN_MINUTES = env.int("ACCESS_TOKEN_MINUTES", 60, validate=validate.Range(min=1, max=1440))
+    REFRESH_TOKEN_HOURS = env.int("REFRESH_TOKEN_HOURS", 24, validate=validate.Range(min=1, max=24 * 365))
+    # Whose X-Forwarded-For is believed. uvicorn reads the same variable; `manage.py up` hands it on.
+    FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", [], subcast=_network_of("FORWARDED_ALLOW_IPS"))
+    # Guessing of passwords: tries before a wait, of one account from one address, of one account from everywhere, and
+    # of one address; the longest wait; and how many passwords are hashed at once (docs/security.md).
+    SIGN_IN_ATTEMPTS = env.int("SIGN_IN_ATTEMPTS", 5, validate=validate.Range(min=1))
+    SIGN_IN_ACCOUNT_ATTEMPTS = env.int("SIGN_IN_ACCOUNT_ATTEMPTS", 20, validate=validate.Range(min=1))
+    SIGN_IN_ADDRESS_ATTEMPTS = env.int("SIGN_IN_ADDRESS_ATTEMPTS", 100, validate=validate.Range(min=1))
+    SIGN_IN_LONGEST_DELAY_SECONDS = env.float(
+        "SIGN_IN_LONGEST_DELAY_SECONDS", 900.0, validate=validate.Range(min=1, max=86_400)
+    )
+    SIGN_IN_CONCURRENCY = env.int(
+        "SIGN_IN_CONCURRENCY", max((os.cpu_count() or 1) // 2, 1), validate=validate.Range(min=1, max=64)
+    )
+    METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+    METRICS_ALLOWED_NETWORKS = env.list("METRICS_ALLOWED_NETWORKS", [], subcast=_network_of("METRICS_ALLOWED_NETWORKS"))
 
     FLOWER_URL = env.str("FLOWER_URL", "http://127.0.0.1:5555" if DEVELOPMENT else "").rstrip("/")
     DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
@@ -56,7 +88,7 @@ try:
     JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=validate.Range(min=0.001))
     BATCH_MAX_BODY_BYTES = env.int("BATCH_MAX_BODY_BYTES", 64 << 20, validate=validate.Range(min=1 << 10, max=1 << 30))
     WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", DEVELOPMENT)
-    WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", [], subcast=_network)
+    WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", [], subcast=_network_of("WEBHOOK_ALLOWED_NETWORKS"))
     WEBHOOK_MAX_ATTEMPTS = env.int("WEBHOOK_MAX_ATTEMPTS", 10, validate=validate.Range(min=1, max=100))
     WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", max(WORKERS // 2, 1), validate=validate.Range(min=1, max=512))
 
@@ -78,6 +110,12 @@ try:
     TICK_BATCH = env.int("TICK_BATCH", 2000, validate=validate.Range(min=1, max=10_000))
     TICK_MAX_BYTES = env.int("TICK_MAX_BYTES", 16 << 10, validate=validate.Range(min=256))
     TICK_MAX_AHEAD_SECONDS = env.float("TICK_MAX_AHEAD_SECONDS", 60.0, validate=validate.Range(min=0))
+    TICK_REFUSE_ZERO = env.bool("TICK_REFUSE_ZERO", True)
+    TICK_MAX_JUMP = env.float("TICK_MAX_JUMP", 0.5, validate=validate.Range(min=0))
+    TICK_JUMP_SECONDS = env.float("TICK_JUMP_SECONDS", 60.0, validate=validate.Range(min=0))
+    TICK_MAX_LATE_SECONDS = env.float("TICK_MAX_LATE_SECONDS", 86_400.0, validate=validate.Range(min=0))
+    TICK_MAX_EXPIRY_YEARS = env.float("TICK_MAX_EXPIRY_YEARS", 10.0, validate=validate.Range(min=0))
+    TICK_MAX_NEW_CONTRACTS = env.int("TICK_MAX_NEW_CONTRACTS", 1000, validate=validate.Range(min=0))
     TICK_MAX_DELIVERIES = env.int("TICK_MAX_DELIVERIES", 5, validate=validate.Range(min=1))
     TICK_LEASE_SECONDS = env.float("TICK_LEASE_SECONDS", 5.0, validate=validate.Range(min=0.3))
     TICK_QUOTE_SECONDS = env.float("TICK_QUOTE_SECONDS", 1.0, validate=validate.Range(min=0))
@@ -86,6 +124,7 @@ try:
     TICK_REGISTER_INSTRUMENTS = env.bool("TICK_REGISTER_INSTRUMENTS", True)
     TICK_WRITE_BACK = env.bool("TICK_WRITE_BACK", True)
     TICK_METRICS_PORT = env.int("TICK_METRICS_PORT", 0, validate=validate.Range(min=0, max=65_535))
+    TICK_METRICS_ADDRESS = env.str("TICK_METRICS_ADDRESS", "127.0.0.1")
     CHAIN_BEAT_SECONDS = env.float("CHAIN_BEAT_SECONDS", 0.25, validate=validate.Range(min=0.01))
     CHAIN_STRIKES = env.int("CHAIN_STRIKES", 10, validate=validate.Range(min=1, max=1000))
     RAW_TICKS_LENGTH = env.int("RAW_TICKS_LENGTH", 100, validate=validate.Range(min=1))
@@ -109,9 +148,20 @@ if not DEVELOPMENT:
             raise ImproperlyConfigured(f"{_name} must be set when SIGNALSITE_ENV=production")
     if DEBUG:
         raise ImproperlyConfigured("DEBUG must be off when SIGNALSITE_ENV=production")
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+        raise ImproperlyConfigured(
+            "SECRET_KEY must have at least 50 characters, 5 of them different, when SIGNALSITE_ENV=production: "
+            "it signs sessions and tokens. python3 -c 'import secrets; print(secrets.token_urlsafe(48))' makes one"
+        )
+    if "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS must name the hosts when SIGNALSITE_ENV=production: * would answer to any name"
+        )
+    if 0 < len(METRICS_TOKEN) < 20:
+        raise ImproperlyConfigured("METRICS_TOKEN must have at least 20 characters when SIGNALSITE_ENV=production")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "signalsite.accounts.apps.SiteConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -119,6 +169,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_prometheus",
     "django_celery_beat",
+    "csp",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -129,11 +180,13 @@ INSTALLED_APPS = [
     "realtime",
     "batch",
 ]
-MIGRATION_MODULES = {name: f"migrations.{name}" for name in ("timeframes", "signals", "batch")}
+MIGRATION_MODULES = {name: f"migrations.{name}" for name in ("timeframes", "signals", "batch", "signalsite")}
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "signalsite.foundation.problems.ProblemsUnderApi",  # sees what those after it answer
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -253,16 +306,22 @@ CELERY_WORKER_CONCURRENCY = WORKERS
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_DB_REUSE_MAX = 1000  # else the worker closes its connection after each task: 170 tasks/s instead of 1,200
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "signalsite.scheduler:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds until beat hears that it is to end, and shows that it lives
 CELERY_BEAT_SCHEDULE = {
     "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
     "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "forget-expired-sign-ins": {
+        "task": "signalsite.forget_expired_sign_ins",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 # HTTP API
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "signalsite.accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -271,11 +330,12 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "signalsite.foundation.problems.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
+    "URL_FORMAT_OVERRIDE": None,  # an export's `format` is its own
 }
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": timedelta(hours=REFRESH_TOKEN_HOURS),
     "CHECK_REVOKE_TOKEN": True,  # no token outlives a change of password
-    "TOKEN_REFRESH_SERIALIZER": "signalsite.tokens.RefreshSerializer",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Signal Service",
@@ -283,10 +343,15 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "2.0",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # it would be asked at swagger.io
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "PREPROCESSING_HOOKS": ["signalsite.schema.without_aliases"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "signalsite.schema.with_problems",
+    ],
 }
 
 # Pages and their files
@@ -297,6 +362,21 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = DEVELOPMENT
+# Pages run what this site serves and nothing that stands in them, but for what carries the answer's own nonce.
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/api/v2/", "/health", "/ready", "/metrics"],  # no pages, and many
+    "DIRECTIVES": {
+        "default-src": [CSP_SELF],
+        "script-src": [CSP_SELF, CSP_NONCE],
+        "style-src": [CSP_SELF, CSP_NONCE],
+        "img-src": [CSP_SELF, "data:"],  # icons in Swagger UI's stylesheet
+        "object-src": [CSP_NONE],
+        "base-uri": [CSP_SELF],
+        "form-action": [CSP_SELF],
+        "frame-ancestors": [CSP_NONE],
+    },
+}
+AUTHENTICATION_BACKENDS = ["signalsite.accounts.backend.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

@@ -3,12 +3,17 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
-from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from realtime.asyncapi_views import asyncapi
 from realtime.ticket_views import TicketView
+from signalsite.accounts.views import RefreshView, SignInView, SignOutView
+from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready
+from signalsite.metrics_view import metrics
+from signalsite.schema import SchemaView
+
+TOKEN_BYTES = 4 << 10  # of a name and a password, or of a token
 
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
@@ -20,13 +25,14 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("health", health),
     path("ready", ready),
-    path("", include("django_prometheus.urls")),
+    path("metrics", metrics),
     path("admin/", admin.site.urls),
-    path("api/token", TokenObtainPairView.as_view(), name="token"),
-    path("api/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/token", accepts(SignInView.as_view(), TOKEN_BYTES), name="token"),
+    path("api/token/refresh", accepts(RefreshView.as_view(), TOKEN_BYTES), name="token-refresh"),
+    path("api/token/logout", accepts(SignOutView.as_view(), TOKEN_BYTES), name="token-logout"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/v2/", include(v2)),  # an alias; before the canonical prefix, so that reverse() gives the latter
     path("api/v2/signals/", include(v2)),
 ]

@@ -8,5 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
 application = get_wsgi_application()
 
 from signals.greeks.core.engine import warm  # noqa: E402 - after the settings, which say where kernels are cached
+from signalsite import metrics  # noqa: E402 - after the apps
 
+metrics.register()
 warm()  # no request waits for it

@@ -44,6 +44,12 @@ class AbstractTick(models.Model):
     high = models.FloatField(null=True)
     low = models.FloatField(null=True)
     close = models.FloatField(null=True)
+    suspect = models.TextField(
+        default="",
+        db_default="",
+        blank=True,
+        help_text="Why the tick was not believed: jump, late; else empty. No bar or quote is made of a suspect one.",
+    )
 
     class Meta:
         abstract = True

@@ -14,18 +14,18 @@ NUMBERS = (
     *("ltp", "last_quantity", "volume", "open_interest", "bid", "ask", "bid_size", "ask_size"),
     *("open", "high", "low", "close"),
 )
-_TYPES = ["text", "timestamptz", "text", *["float8"] * len(NUMBERS)]
-_NAMES = sql.SQL(", ").join(map(sql.Identifier, ("instrument_key", "time", "entry_id", *NUMBERS)))
+_TYPES = ["text", "timestamptz", "text", *["float8"] * len(NUMBERS), "text"]
+_NAMES = sql.SQL(", ").join(map(sql.Identifier, ("instrument_key", "time", "entry_id", *NUMBERS, "suspect")))
 # Made once a connection and emptied by each commit: a table made each time would fill the catalogue, hundreds a second.
 _STAGING = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS")
 _COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
 _INSERT = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING")
 
-TickRow = tuple[str, datetime, str, *tuple[float | None, ...]]
+TickRow = tuple[str, datetime, str, *tuple[float | None, ...], str]
 
 
 def record_ticks(model: type[AbstractTick], rows: Sequence[TickRow]) -> None:
-    """Store ticks, each (instrument_key, time, entry_id, then NUMBERS).
+    """Store ticks, each (instrument_key, time, entry_id, then NUMBERS, suspect).
 
     Safe to repeat: a tick that is there stays as it is. One transaction, committed (and on disk) on return, or part of
     the caller's. New ticks go straight into the table; only when one turns out to be there, all go by a staging table,

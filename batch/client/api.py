@@ -188,6 +188,11 @@ class Client:
             else:
                 time.sleep(next(pauses))
 
+    def receipt(self, job: JobId) -> dict[str, Any]:
+        """What the job's items share: `forwards`, one an underlying and expiry, with the strikes that were left out."""
+        found: dict[str, Any] = self._http.send("GET", f"{_path(job)}/receipt").json()
+        return found
+
     def cancel(self, job: JobId) -> Job:
         """Stop a job; what is computed stays. One that has ended stays as it is."""
         return Job.of(self._http.send("POST", f"{_path(job)}/cancel").json())

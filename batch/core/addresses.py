@@ -24,6 +24,7 @@ _NOT_PUBLIC_V6 = [ip_network(each) for each in ("2001::/23", "2001:db8::/32", "2
 
 _URL_CHARACTERS = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash, which parsers disagree about
 _HOST_NAME = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PORT = re.compile(r"(:[0-9]{0,5})?")  # behind an address in brackets urlsplit passes over other text
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -65,8 +66,11 @@ def is_public(address: Address) -> bool:
 
 
 def check_address(text: str, policy: Policy) -> None:
-    """Raises ForbiddenAddress for an address that is neither public nor allowed."""
-    address = ip_address(text)
+    """Raises ForbiddenAddress for what is no address, or one that is neither public nor allowed."""
+    try:
+        address = ip_address(text)
+    except ValueError as error:
+        raise ForbiddenAddress(f"{text[:60]!r} is no IP address") from error
     if not (is_public(address) or any(address in network for network in policy.allowed)):
         raise ForbiddenAddress(f"{text} is not a public address")
 
@@ -93,7 +97,10 @@ def read_url(url: str, policy: Policy) -> Target:
     if port not in DEFAULT_PORTS.values() and port < FIRST_UNPRIVILEGED_PORT:
         raise ForbiddenAddress(f"the port must be 80, 443 or from {FIRST_UNPRIVILEGED_PORT} up")
     host = parts.hostname or ""
-    _check_host(host, bracketed=parts.netloc.startswith("["), policy=policy)
+    bracketed = parts.netloc.startswith("[")
+    if not _PORT.fullmatch(parts.netloc.lower().removeprefix(f"[{host}]" if bracketed else host)):
+        raise ForbiddenAddress("the host is followed by more than a port")
+    _check_host(host, bracketed=bracketed, policy=policy)
     return Target(parts.scheme, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 

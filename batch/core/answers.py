@@ -82,6 +82,19 @@ def whole(answer_block: bytes, item_block: bytes, first_position: int) -> pa.Tab
     return pa.table({**identity, **{name: answers.column(name) for name in answers.column_names}})
 
 
+def lost(rows: int, first_position: int) -> pa.Table:
+    """In the place of a chunk's rows that cannot be read: as many that say so."""
+    columns: dict[str, Any] = {
+        "position": range(first_position, first_position + rows),
+        "custom_id": [None] * rows,
+        "instrument_key": [None] * rows,
+        "status": ["internal_error"] * rows,
+        "reason": ["the stored answer cannot be read"] * rows,
+        "retryable": [False] * rows,
+    }
+    return pa.table({name: pa.array(list(values)) for name, values in columns.items()})
+
+
 def rows_of_status(table: pa.Table, status: str) -> np.ndarray:
     """Places of the rows with this status word; all where it is empty, every one but `ok` where it is `failed`."""
     if not status:

@@ -1,6 +1,6 @@
 """The items of a request as columns; what is wrong with one item is kept beside it and sinks nothing else."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from timeframes.core.keys import MAX_KEY_LENGTH
 
 MAX_CUSTOM_ID_LENGTH = 128
 _OVERRIDE = "override."  # before the name, in a block's columns
+_LARGEST = sys.float_info.max  # NaN, infinity and integers that no float holds are beyond it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Items:
     custom_ids: list[str | None]
     overrides: dict[str, dict[int, float]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def all_refused(cls, count: int, reason: str) -> "Items":
+        """So many items of which nothing is known but why."""
+        return cls([""] * count, [None] * count, refused=dict.fromkeys(range(count), reason))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -147,8 +153,8 @@ def _read_rest(
             continue
         bounds = overrides.get(name)
         if bounds is None:
-            return f"unknown field {name!r}: an item takes instrument_key, custom_id, {', '.join(overrides)}"
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"unknown field {name[:50]!r}: an item takes instrument_key, custom_id, {', '.join(overrides)}"
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
             return f"{name} must be a number"
         if not bounds.admits(value):
             return f"{name} must be {bounds}, not {value:g}"

@@ -62,5 +62,9 @@ class Kind(ABC):
         that they were computed from."""
 
     @abstractmethod
+    def receipt(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """What a caller is told of the context, by name, as JSON values."""
+
+    @abstractmethod
     def digest(self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         """The digest that `compute` would give now: the same digest means the same answers."""

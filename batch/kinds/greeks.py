@@ -1,6 +1,5 @@
 """Greeks jobs: implied volatility and Greeks of options."""
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -22,13 +21,23 @@ from signals.greeks.core.conventions import (
     Model,
     PriceSource,
 )
-from signals.greeks.market import load_market, market_from_json, market_to_json
+from signals.greeks.core.forward import Forward
+from signals.greeks.market import forwards_told, load_market, market_from_json, market_to_json
 from signals.greeks.selectors import load_options, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
-from signals.instruments.selectors import chain_columns, find_underlying, newest_quote, quoted_at, select_options
+from signals.instruments.selectors import (
+    chain_columns,
+    expiries_of,
+    find_underlying,
+    newest_quote,
+    quoted_at,
+    select_options,
+)
 from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.fields import Number
 from signalsite.foundation.serializers import StrictSerializer
-from timeframes.core.keys import InvalidInstrumentKey, parse_key
+from timeframes.core.exchanges import exchange_named
+from timeframes.core.keys import parse_key
 
 _RATE = Bounds(-0.5, 1.0)
 
@@ -48,12 +57,12 @@ class GreeksParamsSerializer(StrictSerializer):
         ],
         default=ForwardSource.AUTO.value,
         help_text="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
-        "carried. A named source is strict.",
+        "carried; where the strikes disagree, the future of the expiry only. A named source is strict.",
     )
-    rate = serializers.FloatField(
+    rate = Number(
         default=DEFAULT_RATE, min_value=_RATE.lowest, max_value=_RATE.highest, help_text="Continuous, a year, decimal."
     )
-    dividend_yield = serializers.FloatField(
+    dividend_yield = Number(
         default=None,
         allow_null=True,
         min_value=_RATE.lowest,
@@ -75,7 +84,7 @@ class GreeksParamsSerializer(StrictSerializer):
         default=FallbackVolatility.NONE.value,
         help_text="vix: where no volatility can be implied, the underlying's volatility index, marked in iv_source.",
     )
-    max_quote_age_seconds = serializers.FloatField(
+    max_quote_age_seconds = Number(
         default=86400.0, min_value=1.0, max_value=31_536_000.0, help_text="An older quote is no quote."
     )
 
@@ -95,7 +104,7 @@ def greeks_params(values: Mapping[str, Any]) -> GreeksParams:
 
 class GreeksKind(Kind):
     name = "greeks"
-    version = 1
+    version = 2
     params_serializer = GreeksParamsSerializer
     overrides = {
         "price": Bounds(0.0, 1e12, above=0.0),
@@ -121,6 +130,11 @@ class GreeksKind(Kind):
         "underlying_used": float,
         "forward": float,
         "forward_source": str,
+        "forward_bid": float,
+        "forward_ask": float,
+        "forward_residual": float,
+        "forward_strikes": int,
+        "forward_excluded": int,
         "expiry_years": float,
         "rate": float,
         "dividend_yield": float,
@@ -134,8 +148,8 @@ class GreeksKind(Kind):
             return find_underlying(name, "selector.underlying").exchange if name else _exchange(selector)
         for key in keys:
             try:
-                return parse_key(key).exchange
-            except InvalidInstrumentKey:
+                return exchange_named(parse_key(key).exchange).name
+            except InvalidInput:  # that item alone is answered so
                 continue
         return settings.DEFAULT_EXCHANGE
 
@@ -144,8 +158,9 @@ class GreeksKind(Kind):
         options = self._options({**selector, "expiries": [], "strike": None})
         if not options.exists():
             raise InvalidInput("selector", "no option matches")
+        known = expiries_of(options, expiries)
         for place, expiry in enumerate(expiries):
-            if not options.filter(expiry=expiry).exists():
+            if expiry not in known:
                 raise InvalidInput(f"selector.expiries[{place}]", f"no option expires on {expiry}")
         if not self._options(selector).exists():
             raise InvalidInput("selector.strike", "no option has a strike in this window")
@@ -179,7 +194,7 @@ class GreeksKind(Kind):
         groups = list(zip(underlyings, expiries, strict=True))
         market = load_market(groups, as_of, chosen)
         if window := selector.get("moneyness"):
-            forwards = np.array([_forward(market[group].forward, market[group].spot) for group in groups])
+            forwards = np.array([_money(market[group].forward, market[group].spot) for group in groups])
             keep = within(moneyness(strikes, forwards), window.get("min"), window.get("max"))
             keys = [key for key, kept in zip(keys, keep.tolist(), strict=True) if kept]
         return Prepared(as_of, market_to_json(market), keys, None if keys else newest_quote(self._options(selector)))
@@ -191,8 +206,11 @@ class GreeksKind(Kind):
 
         chosen = greeks_params(params)
         rows = load_options(items.keys, as_of, chosen.max_quote_age_seconds)
-        columns = compute_greeks(items.keys, rows, items.overrides, as_of, chosen, market_from_json(dict(context)))
+        columns = compute_greeks(items.keys, rows, items.overrides, as_of, chosen, market_from_json(context))
         return columns, rows.digest()
+
+    def receipt(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        return {"forwards": forwards_told(market_from_json(context))}
 
     def digest(self, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         return load_options(items.keys, as_of, greeks_params(params).max_quote_age_seconds).digest()
@@ -202,5 +220,5 @@ def _exchange(selector: Mapping[str, Any]) -> str:
     return selector.get("exchange") or settings.DEFAULT_EXCHANGE
 
 
-def _forward(forward: float, spot: float) -> float:
-    return forward if math.isfinite(forward) else spot
+def _money(forward: Forward, spot: float) -> float:
+    return forward.value if forward.found else spot

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from realtime.core import messages
-from realtime.core.messages import Auth, ClientPong, Ping, Subscribe, Unsubscribe
+from realtime.core.messages import Auth, ClientAck, ClientPong, Ping, Subscribe, Unsubscribe
 from realtime.core.protocol import Ack, Close, Error, Outgoing, Pong, Snapshot, Update
 
 Document = dict[str, Any]
@@ -18,6 +18,7 @@ REPLIES: dict[type, tuple[type, ...]] = {
     Unsubscribe: (Ack, Error),
     Ping: (Pong,),
     ClientPong: (),
+    ClientAck: (),
 }
 _CHANNEL = "sockets"
 _QUERY = {

@@ -53,7 +53,7 @@ class Recent:
         return self.samples[place - 1] if place else (math.nan, math.nan)
 
 
-def _price(fields: TickFields) -> float:
+def price_of(fields: TickFields) -> float:
     """As signals.greeks.core.prices chooses automatically: the middle of a two-sided market, else the last trade."""
     bid, ask = fields.bid, fields.ask
     if bid and ask and ask >= bid:
@@ -188,8 +188,8 @@ class Book:
         newest[list(last_of_row.values())] = True
         for tick in ticks:
             if (recent := self.recent.get(tick.contract.text)) is not None:
-                recent.add(tick.seconds, _price(tick.fields))
-        for row in last_of_row:
+                recent.add(tick.seconds, price_of(tick.fields))
+        for row in changed[self.group[changed] < 0].tolist():  # an option moves no chain
             contract = self.contracts[row]
             chain = self.chains[contract.underlying]
             if contract.text == chain.terms.spot_key or contract.key.product.is_future:

@@ -1,5 +1,6 @@
 """Which part of an option chain is asked for."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,8 @@ from timeframes.core.keys import InvalidInstrumentKey, Right, parse_key
 
 DEFAULT_STRIKES = 10
 MAX_STRIKES = 1_000
+_PRICE = r"[0-9]{1,12}(\.[0-9]{1,6})?"
+STRIKES = re.compile(rf"^(all|[0-9]{{1,4}}|{_PRICE}:{_PRICE})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +36,14 @@ class StrikeWindow:
 
 def parse_strikes(text: str) -> StrikeWindow:
     """`10` on each side of the money, `all`, or `23000:24500`. Raises InvalidInput."""
-    if text == "all":
-        return StrikeWindow(around=None)
     low, colon, high = text.partition(":")
-    try:
-        if colon:
+    if STRIKES.fullmatch(text):
+        if text == "all":
+            return StrikeWindow(around=None)
+        if colon and float(low) <= float(high):
             return StrikeWindow(None, float(low), float(high))
-        if 0 <= int(text) <= MAX_STRIKES:
+        if not colon and int(text) <= MAX_STRIKES:
             return StrikeWindow(int(text))
-    except ValueError:
-        pass
     raise InvalidInput(
         "strikes", f"strikes {text[:40]!r} is neither a number up to {MAX_STRIKES}, nor all, nor LOWEST:HIGHEST"
     )

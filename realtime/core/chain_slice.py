@@ -4,6 +4,7 @@ Made when a chain has been repriced, from the answers that were found anyway. Pu
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import numpy as np
 from moneyness.core.levels import at_the_money, level_name, level_places
 from realtime.core.book import Book, Floats, Rows
 from realtime.core.states import ChainSlice, LevelOption, MoneynessLevel, Number, OptionColumns
+from signals.greeks.core.forward import Forward
 
 NAN = float("nan")
 Answers = Mapping[str, Sequence[Any]]
@@ -22,22 +24,31 @@ _encode = msgspec.json.Encoder().encode
 
 
 def tell_chain(
-    book: Book, rows: Rows, places: Rows, answers: Answers, as_of: str, *, window: int
+    book: Book,
+    rows: Rows,
+    places: Rows,
+    answers: Answers,
+    forwards: Mapping[int, Forward],
+    as_of: str,
+    *,
+    window: int,
 ) -> Iterator[tuple[str, bytes]]:
     """Topics and states of one underlying's live options: a slice for each expiry, and the levels of moneyness in it.
 
-    `places`: where in the columns `answers` (realtime.core.pricing) each of `rows` is found. `window`: strikes on each
-    side of the money. Levels are told of the nearest expiry without its date too.
+    `places`: where in the columns `answers` (realtime.core.pricing) each of `rows` is found. `forwards`: of each group.
+    `window`: strikes on each side of the money. Levels are told of the nearest expiry without its date too.
     """
     group, strike = book.group[rows], book.strike[rows]
     order = np.lexsort((strike, group))
     group, strike, rows, places = group[order], strike[order], rows[order], places[order]
     begins = np.flatnonzero(np.diff(group, prepend=-1)).tolist()
-    expiries = [book.groups[number].expiry for number in group[begins].tolist()]
+    numbers = group[begins].tolist()
+    expiries = [book.groups[number].expiry for number in numbers]
     nearest = min(expiries)
-    for expiry, begin, end in zip(expiries, begins, [*begins[1:], len(rows)], strict=True):
+    for number, expiry, begin, end in zip(numbers, expiries, begins, [*begins[1:], len(rows)], strict=True):
         own = slice(begin, end)
-        found = _slice(book, expiry.isoformat(), strike[own], rows[own], places[own], answers, as_of, window)
+        market = _Market(answers, forwards[number], as_of)
+        found = _slice(book, expiry.isoformat(), strike[own], rows[own], places[own], market, window)
         yield f"chain:{found.underlying}:{found.expiry}", _encode(found)
         of_any, of_nearest = f"moneyness:{found.underlying}:{found.expiry}:", f"moneyness:{found.underlying}:"
         for level in _levels(found, window):
@@ -47,10 +58,18 @@ def tell_chain(
                 yield of_nearest + level.level, state
 
 
+@dataclass(frozen=True, slots=True)
+class _Market:
+    answers: Answers
+    forward: Forward
+    as_of: str
+
+
 def _slice(
-    book: Book, expiry: str, strike: Floats, rows: Rows, places: Rows, answers: Answers, as_of: str, window: int
+    book: Book, expiry: str, strike: Floats, rows: Rows, places: Rows, market: _Market, window: int
 ) -> ChainSlice:
     """Of one expiry's options in the order of their strikes."""
+    answers, parity = market.answers, market.forward.parity
     first = int(places[0])  # what all of an expiry have in common
     spot, forward = answers["underlying_price"][first], answers["forward"][first]
     is_new = np.diff(strike, prepend=0.0) != 0.0
@@ -68,10 +87,15 @@ def _slice(
     return ChainSlice(
         underlying=book.contracts[rows[0]].underlying,
         expiry=expiry,
-        as_of=as_of,
+        as_of=market.as_of,
         spot=spot,
         forward=forward,
         forward_source=answers["forward_source"][first] if forward == forward else None,
+        forward_bid=parity.bid if parity else None,
+        forward_ask=parity.ask if parity else None,
+        forward_residual=parity.residual if parity else None,
+        forward_strikes=parity.strikes if parity else None,
+        forward_excluded=parity.excluded if parity else (),
         atm_strike=strikes[middle] if known else None,
         atm_implied_volatility=_mean(call, put, middle - begin) if known else None,
         strikes=chosen,

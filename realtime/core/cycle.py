@@ -16,6 +16,7 @@ import orjson
 from realtime.core.book import Book, Chain, Rows
 from realtime.core.chain_slice import tell_chain
 from realtime.core.pricing import as_json, price_options
+from realtime.core.sanity import Sanity
 from realtime.core.ticks import (
     PROCESSED,
     Contract,
@@ -26,6 +27,7 @@ from realtime.core.ticks import (
     decode_entry,
     event_time,
     make_tick,
+    marked,
     read_contract,
 )
 from signals.greeks.core.conventions import GreeksParams
@@ -63,6 +65,19 @@ class Due:
     now: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Ticks that the book has taken over: as columns, with each one's row, and whether it is the newest there."""
+
+    ticks: Sequence[Tick]
+    quotes: QuoteColumns
+    rows: Rows
+    newest: "np.ndarray[Any, np.dtype[np.bool_]]"
+
+    def none(self) -> "_Taken":
+        return _Taken((), tick_quotes(()), self.rows[:0], self.newest[:0])
+
+
 Computation = Callable[[Due], Sequence[bytes | None]]
 """One JSON value for each tick, None for null. What it raises costs its own results, never the ticks."""
 
@@ -75,13 +90,13 @@ class Frame:
     raw: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))  # by instrument key
     computed: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))  # by symbol
     topics: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  # by underlying, by topic
-    failures: list[tuple[str, Exception]] = field(default_factory=list)  # of computations, by name
+    failures: list[tuple[str, Exception]] = field(default_factory=list)  # of computations and chains, by name
     priced: int = 0
 
 
 class Cycle:
     """`beat`: seconds between repricings of a chain whose underlying moves. `window`: strikes on each side of the money
-    in what is told of a chain. `computations`: what else is due."""
+    in what is told of a chain. `sanity`: which ticks are believed. `computations`: what else is due."""
 
     def __init__(
         self,
@@ -91,6 +106,7 @@ class Cycle:
         beat: float,
         window: int,
         max_bytes: int,
+        sanity: Sanity,
         computations: Mapping[str, Computation],
     ) -> None:
         self.book = book
@@ -98,6 +114,7 @@ class Cycle:
         self.beat = beat
         self.window = window
         self.max_bytes = max_bytes
+        self.sanity = sanity
         self.computations = computations
         self._repriced: dict[str, float] = {}
         self._contracts: dict[str, dict[str, Contract]] = {}  # by stream, by key
@@ -115,7 +132,7 @@ class Cycle:
                 if fields.state == PROCESSED:
                     found.skipped += 1
                     continue
-                check_fields(fields)
+                check_fields(fields, refuse_zero=self.sanity.refuse_zero)
                 key = fields.instrument_key or ""
                 contracts = self._contracts.get(stream)
                 if contracts is None:
@@ -130,26 +147,33 @@ class Cycle:
                 accept(make_tick(stream, entry_id, contract, time, seconds, fields, raw))
         return found
 
+    def forget(self, stream: str, key: str) -> None:
+        """A contract that was refused after all: a feed may name any number of them."""
+        self._contracts.get(stream, {}).pop(key, None)
+
     def handle(self, ticks: Sequence[Tick], now: float | None) -> Frame:
         """Take the ticks into the book and price what is due. `now`: seconds since 1970; None: the ticks' own times.
 
         With the ticks' own times as now they are taken one instant after the other, so that none sees a later one.
+        Suspect ticks are kept, but neither change the book nor are told of. Raises what a tick raises; a chain that
+        cannot be repriced is among the frame's failures.
         """
         frame = Frame()
         if now is not None:
-            self._handle(ticks, now, frame)
+            self._keep(ticks, self.sanity.sift(ticks, self.book, now), now, frame)
             return frame
         begin = 0
         for end in range(1, len(ticks) + 1):
             if end == len(ticks) or ticks[end].seconds != ticks[begin].seconds:
-                self._handle(ticks[begin:end], ticks[begin].seconds, frame)
+                some = ticks[begin:end]
+                self._keep(some, self.sanity.sift(some, self.book, None), some[0].seconds, frame)
                 begin = end
         return frame
 
-    def hear(self, ticks: Sequence[Tick]) -> None:
+    def hear(self, ticks: Sequence[Tick], now: float | None) -> None:
         """Take into the book what others store and tell of: a volatility index of which they own the stream."""
-        if ticks:
-            self.book.apply(ticks, tick_quotes(ticks))
+        if believed := self.sanity.sift(ticks, self.book, now):
+            self.book.apply(believed, tick_quotes(believed))
 
     def next_beat(self) -> float:
         """The moment at which the next chain is due, infinity when none has moved."""
@@ -165,46 +189,79 @@ class Cycle:
                 due.append(chain)
         return due
 
-    def _handle(self, ticks: Sequence[Tick], now: float, frame: Frame) -> None:
-        book = self.book
-        quotes = tick_quotes(ticks)
-        rows, newest = book.apply(ticks, quotes)
+    def _keep(self, ticks: Sequence[Tick], believed: Sequence[Tick], now: float, frame: Frame) -> None:
+        """All ticks into the frame; those that are believed into the book, with what follows from them.
+
+        When that fails, the ticks are handled alone, and then each chain that is due: one that cannot be repriced takes
+        no other along.
+        """
+        quotes = tick_quotes(believed)
+        taken = _Taken(believed, quotes, *self.book.apply(believed, quotes))
+        due = self._due(now)
+        try:
+            self._tell(taken, due, now, frame)
+        except Exception:
+            if not due:
+                raise
+            self._tell_apart(taken, due, now, frame)
+        frame.ticks += ticks
+        raw = frame.raw
+        for tick in ticks:
+            raw[tick.contract.text].append(marked(tick.raw, tick.suspect) if tick.suspect else tick.raw)
+
+    def _tell_apart(self, taken: _Taken, due: Sequence[Chain], now: float, frame: Frame) -> None:
+        try:
+            self._tell(taken, (), now, frame)
+        except Exception:
+            for chain in due:
+                chain.moved = True  # due again with the next beat: this was a tick's doing
+            raise
+        for chain in due:
+            try:
+                self._tell(taken.none(), (chain,), now, frame)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this chain's
+                frame.failures.append((f"repricing of {chain.underlying}", error))
+
+    def _tell(self, taken: _Taken, due: Sequence[Chain], now: float, frame: Frame) -> None:
+        """Price the ticks and the chains that are due; where that raises, the frame is as it was."""
+        book, ticks, rows, newest = self.book, taken.ticks, taken.rows, taken.newest
         options = np.flatnonzero(book.group[rows] >= 0)
         current = rows[options[newest[options]]]  # priced anew by their own ticks
-        repriced = [book.live_options(chain, now) for chain in self._due(now)]
+        repriced = [book.live_options(chain, now) for chain in due]
         other = np.setdiff1d(np.concatenate(repriced), current) if repriced else np.empty(0, np.intp)
         priced = np.concatenate([rows[options], other])
-        columns = (
-            price_options(book, priced, _joined(quotes, options, book.quotes(other)), now, self.params)
+        columns, forwards = (
+            price_options(book, priced, _joined(taken.quotes, options, book.quotes(other)), now, self.params)
             if len(priced)
-            else {}
+            else ({}, {})
         )
         answers = as_json(columns)
-        frame.priced += len(priced)
         greeks: list[bytes | None] = [None] * len(ticks)
         for place, answer in zip(options.tolist(), answers, strict=False):
             greeks[place] = answer
         moment = datetime.fromtimestamp(now, UTC).isoformat()
         as_of = f',"as_of":"{moment}","greeks":'.encode()
+        told: list[tuple[str, dict[str, bytes]]] = []
+        if repriced:
+            where = np.empty(len(book.contracts), np.intp)  # in the columns, of each row that was priced
+            where[current] = np.flatnonzero(newest[options])
+            where[other] = np.arange(len(options), len(priced))
+            for live in filter(len, repriced):
+                topics = dict(tell_chain(book, live, where[live], columns, forwards, moment, window=self.window))
+                told.append((book.contracts[live[0]].underlying, topics))
         more = self._compute(Due(book, ticks, rows, now), frame)
-        frame.ticks += ticks
+        frame.priced += len(priced)
         for place, (tick, is_newest) in enumerate(zip(ticks, newest.tolist(), strict=True)):
             contract = tick.contract
             text = b"".join([tick.statement, as_of, greeks[place] or b"null", more[place], b"}"])
-            frame.raw[contract.text].append(tick.raw)
             frame.computed[contract.key.symbol].append(text)
             if is_newest:
                 frame.topics[contract.underlying][contract.text] = text
         for row, answer in zip(other.tolist(), answers[len(options) :], strict=True):
             contract = book.contracts[row]
             frame.topics[contract.underlying][contract.text] = book.statements[row] + as_of + answer + b"}"
-        if repriced:
-            where = np.empty(len(book.contracts), np.intp)  # in the columns, of each row that was priced
-            where[current] = np.flatnonzero(newest[options])
-            where[other] = np.arange(len(options), len(priced))
-            for live in filter(len, repriced):
-                told = tell_chain(book, live, where[live], columns, moment, window=self.window)
-                frame.topics[book.contracts[live[0]].underlying].update(told)
+        for underlying, topics in told:
+            frame.topics[underlying].update(topics)
 
     def _compute(self, due: Due, frame: Frame) -> list[bytes]:
         """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick."""

@@ -1,7 +1,13 @@
 """Event times of ticks: ISO 8601 or an epoch in seconds, milliseconds or microseconds."""
 
+import re
 from datetime import UTC, datetime, tzinfo
 
+# The whole text or nothing: `datetime.fromisoformat` ignores junk between the seconds and the offset (Python 3.11).
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_EPOCH = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,20})?(?:[eE]\+?[0-9]{1,2})?")
 # An epoch's size tells its unit. Seconds reach this bound in the year 5138, milliseconds start at it in March 1973.
 _SECONDS_BELOW = 1e11
 _MILLISECONDS_BELOW = 1e14
@@ -15,24 +21,20 @@ class BadInstant(ValueError):
 def parse_event_time(value: str | float, zone: tzinfo) -> datetime:
     """The instant, aware. A naive ISO text is in `zone`, the exchange's; digits in a text are an epoch too.
 
+    ISO 8601 is YYYY-MM-DD, T or a space, HH:MM[:SS[.fraction]], then Z, an offset such as +05:30, or nothing.
     Raises BadInstant.
     """
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return _from_epoch(value)
+    if _ISO.fullmatch(value):
         try:
             instant = datetime.fromisoformat(value)
-        except ValueError:
-            return _from_epoch_text(value)
-        if len(value) < 11 or (value.isascii() and value.isdigit()):  # "20250101" is a date to fromisoformat
-            return _from_epoch_text(value)
+        except ValueError as error:
+            raise BadInstant(f"{value!r}: {error}") from None
         return instant if instant.tzinfo else instant.replace(tzinfo=zone)
-    return _from_epoch(value)
-
-
-def _from_epoch_text(text: str) -> datetime:
-    try:
-        return _from_epoch(float(text))
-    except ValueError:
-        raise BadInstant(f"{text[:40]!r} is neither ISO 8601 nor an epoch") from None
+    if _EPOCH.fullmatch(value):
+        return _from_epoch(float(value))
+    raise BadInstant(f"{value[:40]!r} is neither ISO 8601 nor an epoch")
 
 
 def _from_epoch(epoch: float) -> datetime:
@@ -43,5 +45,5 @@ def _from_epoch(epoch: float) -> datetime:
     elif _MILLISECONDS_BELOW <= epoch < _MICROSECONDS_BELOW:
         seconds = epoch / 1e6
     else:
-        raise BadInstant(f"{epoch!r} is no epoch in seconds, milliseconds or microseconds")
+        raise BadInstant(f"{str(epoch)[:40]} is no epoch in seconds, milliseconds or microseconds")
     return datetime.fromtimestamp(seconds, UTC)

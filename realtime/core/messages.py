@@ -1,7 +1,7 @@
 """What a client may send over a socket: a closed list, read strictly. docs/websocket.md describes it for callers."""
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -67,7 +67,17 @@ class ClientPong(msgspec.Struct, tag="pong", frozen=True):
     id: RequestId = None
 
 
-Incoming = Auth | Subscribe | Unsubscribe | Ping | ClientPong
+class ClientAck(msgspec.Struct, tag="ack", frozen=True, forbid_unknown_fields=True):
+    """The page has handled the first `n` of our messages, `welcome` being the first.
+
+    From the first of these on, states are sent at the pace of these and no longer at that of pongs.
+    """
+
+    n: Annotated[int, msgspec.Meta(ge=0)]
+    id: RequestId = None
+
+
+Incoming = Auth | Subscribe | Unsubscribe | Ping | ClientPong | ClientAck
 _decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
 
 

@@ -1,6 +1,6 @@
 """Greeks from the book: the forwards of the live chain, then one engine call for everything that is due."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -11,9 +11,10 @@ import numpy as np
 
 from realtime.core.book import Book, Chain, Floats, Group, Rows
 from signals.greeks.core.answers import answer_columns
-from signals.greeks.core.conventions import FORWARD_SOURCES, GreeksParams, PriceSource, expiry_years
+from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource, expiry_years
 from signals.greeks.core.evaluate import OptionColumns, evaluate
-from signals.greeks.core.forward import Forward, ParityColumns, find_forward
+from signals.greeks.core.forward import NO_FORWARD, Forward, find_forward, forward_columns
+from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from timeframes.core.sessions import local_date
 
@@ -24,8 +25,7 @@ NAN = float("nan")
 class GroupMarket:
     """What the options of one underlying and expiry share at `now`. NaN for what is unknown."""
 
-    forward: float
-    forward_source: int  # index into FORWARD_SOURCES, -1 for none
+    forward: Forward
     spot: float
     spot_age: float
     volatility_index: float  # as a decimal
@@ -38,14 +38,16 @@ class GroupMarket:
 
 def price_options(
     book: Book, rows: Rows, quotes: QuoteColumns, now: float, params: GreeksParams
-) -> dict[str, list[Any]]:
-    """Answers by column name (signals.greeks.core.answers) and the ages of what they stand on, NaN for null.
+) -> tuple[dict[str, list[Any]], dict[int, Forward]]:
+    """Answers by column name (signals.greeks.core.answers) and the ages of what they stand on, NaN for null; and the
+    forward of each group.
 
     `rows`: options of the book; `quotes`: their prices, one each, which need not be the newest. `now`: seconds since
     1970, the moment they are priced at.
     """
     numbers, place = np.unique(book.group[rows], return_inverse=True)
     markets = find_markets(book, [book.groups[number] for number in numbers.tolist()], now, params)
+    forwards = [market.forward for market in markets]
 
     def of_group(name: str) -> Floats:
         return np.array([getattr(market, name) for market in markets], np.float64)[place]
@@ -61,8 +63,7 @@ def price_options(
         dividend_yield=of_group("dividend_yield"),
         quotes=fresh,
         spot=of_group("spot"),
-        forward=of_group("forward"),
-        forward_source=of_group("forward_source").astype(np.int8),
+        **forward_columns(forwards, place),
         volatility_index=of_group("volatility_index"),
         override_price=unset,
         override_underlying=unset,
@@ -76,7 +77,7 @@ def price_options(
     answers["underlying_restored"] = [flag > 0 for flag in of_group("spot_restored").tolist()]
     answers["volatility_index"] = options.volatility_index.tolist()
     answers["volatility_index_age_seconds"] = of_group("volatility_index_age").tolist()
-    return answers
+    return answers, dict(zip(numbers.tolist(), forwards, strict=True))
 
 
 def _fresh(quotes: QuoteColumns, now: float, max_age: float) -> QuoteColumns:
@@ -98,10 +99,11 @@ def find_markets(book: Book, groups: Sequence[Group], now: float, params: Greeks
     """
     one_of_each = {group.underlying: group for group in groups}
     arounds = {name: _around(book, group, now, params) for name, group in one_of_each.items()}
-    parities = _parities(book, groups, now, params)
+    years = [_years(arounds[group.underlying], group.expiry, group.expires_at, now, params) for group in groups]
+    parities = _parities(book, groups, years, now, params)
     return [
-        _market(arounds[group.underlying], group, parity, now, params)
-        for group, parity in zip(groups, parities, strict=True)
+        _market(arounds[group.underlying], group, each_years, parity, now, params)
+        for group, each_years, parity in zip(groups, years, parities, strict=True)
     ]
 
 
@@ -128,13 +130,17 @@ def _around(book: Book, group: Group, now: float, params: GreeksParams) -> _Arou
     return _Around(chain, today, spot, spot_age, restored, index, index_age, futures)
 
 
-def _market(around: _Around, group: Group, parity: ParityColumns, now: float, params: GreeksParams) -> GroupMarket:
+def _years(around: _Around, expiry: date, expires_at: float, now: float, params: GreeksParams) -> float:
+    days = float((expiry - around.today).days)
+    return float(expiry_years(params.day_count, np.array([expires_at - now]), np.array([days]))[0])
+
+
+def _market(
+    around: _Around, group: Group, years: float, parity: ParityForward | None, now: float, params: GreeksParams
+) -> GroupMarket:
     terms = around.chain.terms
-    found = _forward(around, group, parity, now, params) if group.expires_at > now else None
-    usable = found is not None and found.found
     return GroupMarket(
-        forward=found.value if found is not None and usable else NAN,
-        forward_source=FORWARD_SOURCES.index(found.source) if found is not None and usable else -1,
+        forward=_forward(around, group, years, parity, now, params) if group.expires_at > now else NO_FORWARD,
         spot=around.spot,
         spot_age=around.spot_age,
         volatility_index=around.index / 100.0,
@@ -157,11 +163,9 @@ def _recent(book: Book, key: str, now: float, params: GreeksParams) -> tuple[flo
     return price, now - seconds, seconds == recent.restored
 
 
-def _forward(around: _Around, group: Group, parity: ParityColumns, now: float, params: GreeksParams) -> Forward:
-    def years(expiry: date, expires_at: float) -> float:
-        days = float((expiry - around.today).days)
-        return float(expiry_years(params.day_count, np.array([expires_at - now]), np.array([days]))[0])
-
+def _forward(
+    around: _Around, group: Group, years: float, parity: ParityForward | None, now: float, params: GreeksParams
+) -> Forward:
     futures = around.futures
     nearest = min(futures, key=lambda expiry: abs((expiry - group.expiry).days), default=None)
     own_yield = around.chain.terms.dividend_yield if params.dividend_yield is None else params.dividend_yield
@@ -170,8 +174,12 @@ def _forward(around: _Around, group: Group, parity: ParityColumns, now: float, p
         parity=parity,
         future=futures.get(group.expiry, (NAN, NAN))[0],
         spot=around.spot,
-        nearest_future=(NAN, 0.0) if nearest is None else (futures[nearest][0], years(nearest, futures[nearest][1])),
-        expiry_years=years(group.expiry, group.expires_at),
+        nearest_future=(
+            (NAN, 0.0)
+            if nearest is None
+            else (futures[nearest][0], _years(around, nearest, futures[nearest][1], now, params))
+        ),
+        expiry_years=years,
         rate=params.rate,
         dividend_yield=own_yield,
     )
@@ -189,27 +197,31 @@ def _future_prices(book: Book, chain: Chain, now: float, params: GreeksParams) -
     }
 
 
-def _parities(book: Book, groups: Sequence[Group], now: float, params: GreeksParams) -> Iterator[ParityColumns]:
-    """Of each group. The prices of all are chosen at once: there are many small groups."""
+def _parities(
+    book: Book, groups: Sequence[Group], years: Sequence[float], now: float, params: GreeksParams
+) -> Sequence[ParityForward | None]:
+    """What the strikes of each group say, all in one go: there are many small groups. None where nobody asks them."""
+    if params.forward not in (ForwardSource.AUTO, ForwardSource.PARITY):
+        return [None] * len(groups)
     pairs = [group.paired() for group in groups]
     rows = np.concatenate([*(calls for calls, _ in pairs), *(puts for _, puts in pairs)])
     quotes = _fresh(book.quotes(rows), now, params.max_quote_age_seconds)
     price, source = choose_price(quotes, params.price)
     spread = np.where(source == 0, quotes.ask - quotes.bid, np.nan)  # 0 is the mid
-    half, begin = len(rows) // 2, 0
-    for calls, _ in pairs:
-        call = slice(begin, begin + len(calls))
-        put = slice(half + begin, half + begin + len(calls))
-        begin += len(calls)
-        yield ParityColumns(
-            strike=book.strike[calls],
-            call=price[call],
-            put=price[put],
-            call_spread=spread[call],
-            put_spread=spread[put],
-            call_volume=quotes.volume[call],
-            put_volume=quotes.volume[put],
-        )
+    half = len(rows) // 2
+    columns = ParityColumns(
+        strike=book.strike[rows[:half]],
+        call=price[:half],
+        put=price[half:],
+        call_spread=spread[:half],
+        put_spread=spread[half:],
+        call_volume=quotes.volume[:half],
+        put_volume=quotes.volume[half:],
+        call_time=quotes.time[:half],
+        put_time=quotes.time[half:],
+    )
+    sizes = np.array([len(calls) for calls, _ in pairs])
+    return parity_forwards(columns, sizes, rate=params.rate, expiry_years=np.array(years))
 
 
 def as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:

@@ -17,4 +17,4 @@ def share_streams(owners: Mapping[str, str | None], me: str, consumers: int) -> 
 
 def in_shard(stream: str, shard: int, shards: int) -> bool:
     """Whether a stream is of part `shard` (from 0) of `shards`; the same on every machine."""
-    return crc32(stream.encode()) % shards == shard
+    return crc32(stream.encode(errors="surrogateescape")) % shards == shard

@@ -39,8 +39,9 @@ class OptionColumns(msgspec.Struct, gc=False):
 class ChainSlice(msgspec.Struct, gc=False):
     """The state of topic chain:EXCHANGE@SYMBOL:EXPIRY.
 
-    `atm_strike` is the live strike nearest to the forward (to the spot where there is no forward), and
-    `atm_implied_volatility` the mean of its call's and put's, or the one that is known.
+    Of a forward by parity: its own bid and ask (from quotes) or residual (from trades), how many strikes took part, and
+    which had their prices and did not. `atm_strike` is the live strike nearest to the forward (to the spot where there
+    is no forward), and `atm_implied_volatility` the mean of its call's and put's, or the one that is known.
     """
 
     underlying: str
@@ -49,6 +50,11 @@ class ChainSlice(msgspec.Struct, gc=False):
     spot: Number
     forward: Number
     forward_source: str | None
+    forward_bid: Number
+    forward_ask: Number
+    forward_residual: Number
+    forward_strikes: int | None
+    forward_excluded: tuple[float, ...]
     atm_strike: Number
     atm_implied_volatility: Number
     strikes: list[float]

@@ -14,14 +14,17 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
+import orjson
 
-from realtime.core.instants import BadInstant, parse_event_time
+from realtime.core.instants import parse_event_time
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import InstrumentKey, parse_key
 
 NEW, PROCESSED = "U", "P"
 MAX_NUMBER = 1e15
+MAX_DEPTH = 32
+"""Objects and lists within each other: what is published of a tick holds it a few levels deeper."""
 
 Number = Annotated[float, msgspec.Meta(ge=0.0, le=MAX_NUMBER)]
 
@@ -34,10 +37,13 @@ class Reason(StrEnum):
     WRONG_TYPE = "wrong_type"
     NOT_FINITE = "not_finite"
     NEGATIVE = "negative"
+    NOT_POSITIVE = "not_positive"
     TOO_LARGE = "too_large"
     BAD_STATE = "bad_state"
     MISSING_INSTRUMENT_KEY = "missing_instrument_key"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
+    FAR_EXPIRY = "far_expiry"
+    TOO_MANY_NEW = "too_many_new"
     MISSING_LTT = "missing_ltt"
     BAD_LTT = "bad_ltt"
     FUTURE_LTT = "future_ltt"
@@ -67,8 +73,14 @@ class TickFields(msgspec.Struct, omit_defaults=True, gc=False):
     oi: Number | None = None
 
 
+class _KnownFields(TickFields, forbid_unknown_fields=True, gc=False):
+    """Nothing but what is known."""
+
+
 _JSON = msgspec.json.Decoder(TickFields, strict=False)
-_ENCODER = msgspec.json.Encoder()
+_KNOWN_JSON = msgspec.json.Decoder(_KnownFields, strict=False)
+_encode = msgspec.json.Encoder().encode
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])  # values as they stand: no double can hold some
 _KNOWN = frozenset(TickFields.__struct_fields__)
 _PATH = re.compile(r"at `\$\.(\w+)")
 
@@ -87,7 +99,6 @@ class Contract:
     key: InstrumentKey
     underlying: str
     zone: tzinfo
-    head: str  # how what is published of its ticks begins
 
 
 class Tick(msgspec.Struct, gc=False):
@@ -100,18 +111,25 @@ class Tick(msgspec.Struct, gc=False):
     seconds: float
     fields: TickFields
     raw: bytes
-    statement: bytes  # the beginning of the JSON object that is published of it
+    statement: bytes  # the JSON object that is published of it, without its end
+    suspect: str = ""  # why it is kept without being believed (realtime.core.sanity)
+
+
+class _Statement(msgspec.Struct, gc=False):
+    """How what is published of a tick begins (realtime.core.states.InstrumentState has all of it)."""
+
+    instrument_key: str
+    entry_id: str
+    time: datetime
+    tick: msgspec.Raw
 
 
 def make_tick(
     stream: str, entry_id: str, contract: Contract, time: datetime, seconds: float, fields: TickFields, raw: bytes
 ) -> Tick:
-    ltt = fields.ltt
-    # What names its offset can stand as it is: it saves a tenth of the work on a tick. A "T" for separator, or the text
-    # could hold anything there, a quotation mark included.
-    whole = isinstance(ltt, str) and ltt[10:11] == "T" and (ltt[-6:-5] in ("+", "-") or ltt[-1:] == "Z")
-    head = f'{contract.head}{entry_id}","time":"{ltt if whole else time.isoformat()}","tick":'
-    return Tick(stream, entry_id, contract, time, seconds, fields, raw, head.encode() + raw)
+    """`raw` is JSON that `decode_entry` has checked; everything else of the statement is written by the encoder."""
+    statement = _encode(_Statement(contract.text, entry_id, time, msgspec.Raw(raw)))[:-1]
+    return Tick(stream, entry_id, contract, time, seconds, fields, raw, statement)
 
 
 def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, bytes]:
@@ -140,16 +158,31 @@ def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, byte
 
 
 def _flat_as_json(named: Mapping[str, str], fields: TickFields) -> bytes:
-    raw = _ENCODER.encode(fields)
+    raw = _encode(fields)
     if named.keys() <= _KNOWN or len(raw) == 2:
         return raw
     extra = {name: value for name, value in named.items() if name not in _KNOWN}
-    return raw[:-1] + b"," + _ENCODER.encode(extra)[1:]
+    return raw[:-1] + b"," + _encode(extra)[1:]
 
 
 def _decode_json(data: str) -> tuple[TickFields, bytes]:
     try:
-        return _JSON.decode(data), data.encode()
+        return _KNOWN_JSON.decode(data), data.strip().encode()
+    except msgspec.ValidationError:  # something else rides along, or something is wrong
+        return _decode_more(data)
+    except msgspec.DecodeError as error:
+        raise Refused(Reason.MALFORMED, str(error)) from None
+    except UnicodeEncodeError:
+        raise Refused(Reason.MALFORMED, "not UTF-8") from None
+    except RecursionError:
+        raise Refused(Reason.MALFORMED, "nested too deeply") from None
+
+
+def _decode_more(data: str) -> tuple[TickFields, bytes]:
+    try:
+        fields = _JSON.decode(data)
+        _check_whole(data)
+        return fields, data.strip().encode()
     except msgspec.ValidationError as error:
         raise _refusal_of_json(error, data) from None
     except msgspec.DecodeError as error:
@@ -158,6 +191,25 @@ def _decode_json(data: str) -> tuple[TickFields, bytes]:
         raise Refused(Reason.MALFORMED, "not UTF-8") from None
     except RecursionError:
         raise Refused(Reason.MALFORMED, "nested too deeply") from None
+
+
+def _check_whole(data: str) -> None:
+    """What the decoder skips is published too: whoever reads it must be able to. Raises Refused, RecursionError."""
+    try:
+        whole = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Refused(Reason.TOO_LARGE, str(error)) from None  # all else the decoder has refused already
+    if data.count("{") + data.count("[") > MAX_DEPTH:
+        level = [whole]
+        for _ in range(MAX_DEPTH):
+            level = [
+                inner
+                for outer in level
+                for inner in (outer.values() if isinstance(outer, dict) else outer)
+                if isinstance(inner, dict | list)
+            ]
+        if level:
+            raise RecursionError
 
 
 def _refusal_of_json(error: msgspec.ValidationError, data: str) -> Refused:
@@ -176,10 +228,14 @@ def _refusal(error: msgspec.ValidationError, document: Any) -> Refused:
         return Refused(Reason.WRONG_TYPE, str(error))
     name = found[1]
     value: Any = document.get(name)
+    if isinstance(value, int) and abs(value) > MAX_NUMBER:  # perhaps more than a double can hold
+        return Refused(Reason.TOO_LARGE if value > 0 else Reason.NEGATIVE, f"{name} is beyond {MAX_NUMBER:g}")
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         return Refused(Reason.WRONG_TYPE, str(error))
+    if math.isinf(number) and "inf" not in str(value).lower():
+        return Refused(Reason.TOO_LARGE if number > 0 else Reason.NEGATIVE, f"{name} is more than a double can hold")
     if not math.isfinite(number):
         return Refused(Reason.WRONG_TYPE if isinstance(value, bool) else Reason.NOT_FINITE, f"{name} is {value}")
     if number < 0:
@@ -189,10 +245,11 @@ def _refusal(error: msgspec.ValidationError, document: Any) -> Refused:
     return Refused(Reason.WRONG_TYPE, str(error))
 
 
-def check_fields(fields: TickFields) -> None:
+def check_fields(fields: TickFields, *, refuse_zero: bool = False) -> None:
     """State and required fields; afterwards `ltp` and `last_quantity` hold what came by another name. Raises Refused.
 
-    A price of the name `close` is the last price only where no other is given.
+    A price of the name `close` is the last price only where no other is given. `refuse_zero`: a last price of 0 is
+    none.
     """
     if fields.state is not None and fields.state != NEW and fields.state != PROCESSED:
         raise Refused(Reason.BAD_STATE, f"state {fields.state[:10]!r} is neither U nor P")
@@ -204,6 +261,8 @@ def check_fields(fields: TickFields) -> None:
         fields.ltp = fields.close if fields.last_price is None else fields.last_price
         if fields.ltp is None:
             raise Refused(Reason.MISSING_PRICE, "none of ltp, last_price and close")
+    if refuse_zero and fields.ltp == 0:
+        raise Refused(Reason.NOT_POSITIVE, "the last price is 0")
     if fields.last_quantity is None:
         fields.last_quantity = fields.ltq
 
@@ -220,14 +279,14 @@ def read_contract(key: str, underlying: str) -> Contract:
         raise Refused(Reason.UNKNOWN_INSTRUMENT, str(error)) from None
     if parsed.underlying != underlying and (parsed.exchange or parsed.symbol != underlying.partition("@")[2]):
         raise Refused(Reason.UNKNOWN_INSTRUMENT, f"{key} is not of {underlying}, whose stream this is")
-    return Contract(key, parsed, parsed.underlying, zone, f'{{"instrument_key":"{key}","entry_id":"')
+    return Contract(key, parsed, parsed.underlying, zone)
 
 
 def event_time(fields: TickFields, zone: tzinfo, latest: float) -> tuple[datetime, float]:
     """The tick's `ltt` as an instant and as seconds since 1970; later than `latest` is refused. Raises Refused."""
     try:
         time, seconds = _instant(fields.ltt or "", zone)
-    except (BadInstant, OverflowError) as error:
+    except (ValueError, OverflowError) as error:  # BadInstant is a ValueError, as is an integer of too many digits
         raise Refused(Reason.BAD_LTT, str(error)) from None
     if seconds <= 0:
         raise Refused(Reason.BAD_LTT, f"{time.isoformat()} is not after 1970")
@@ -240,3 +299,8 @@ def event_time(fields: TickFields, zone: tzinfo, latest: float) -> tuple[datetim
 def _instant(ltt: str | float, zone: tzinfo) -> tuple[datetime, float]:
     time = parse_event_time(ltt, zone)
     return time, time.timestamp()
+
+
+def marked(raw: bytes, suspect: str) -> bytes:
+    """A tick's JSON with the mark that it is suspect; what it said by that name itself is replaced."""
+    return _encode({**_MEMBERS.decode(raw), "suspect": suspect})

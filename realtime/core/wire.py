@@ -1,6 +1,6 @@
-"""A text message as it goes over the wire (RFC 6455, 5.2): one frame, unmasked, the same bytes for every socket."""
+"""Messages as they go over the wire (RFC 6455, 5.2): one frame, unmasked, the same bytes for every socket."""
 
-_FINAL_TEXT = 0x81
+_FINAL_TEXT, _PING = 0x81, 0x89
 
 
 def framed(body: bytes) -> bytes:
@@ -17,3 +17,8 @@ def framed(body: bytes) -> bytes:
 def unframed(frame: bytes) -> str:
     start = {126: 4, 127: 10}.get(frame[1], 2)
     return frame[start:].decode()
+
+
+def ping_frame(payload: bytes) -> bytes:
+    """`payload`: at most 125 bytes."""
+    return bytes((_PING, len(payload))) + payload

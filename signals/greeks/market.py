@@ -1,6 +1,7 @@
 """The market around a set of options at one instant: found once, before anything is split into chunks."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from signals.greeks import selectors
-from signals.greeks.core.conventions import FORWARD_SOURCES, ForwardSource, GreeksParams, PriceSource, expiry_years
-from signals.greeks.core.forward import Forward, ParityColumns, find_forward
+from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource, expiry_years
+from signals.greeks.core.forward import NO_FORWARD, Forward, find_forward
+from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import choose_price
 from timeframes.core.sessions import local_date
 
@@ -20,8 +22,7 @@ Group = tuple[str, date]  # an underlying's key and an expiry date
 class GroupMarket:
     """What the options of one underlying and expiry share. NaN for what is unknown."""
 
-    forward: float
-    forward_source: int  # index into FORWARD_SOURCES, -1 for none
+    forward: Forward
     spot: float
     volatility_index: float  # as a decimal
     days_to_expiry: float
@@ -50,11 +51,8 @@ def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) 
     market = {}
     for group in wanted:
         spot, _, volatility_index = about[group[0]]
-        forward = found.get(group)
-        usable = forward is not None and forward.found
         market[group] = GroupMarket(
-            forward=forward.value if forward is not None and usable else float("nan"),
-            forward_source=FORWARD_SOURCES.index(forward.source) if forward is not None and usable else -1,
+            forward=found.get(group, NO_FORWARD),
             spot=spot,
             volatility_index=volatility_index,
             days_to_expiry=float((group[1] - local_date(exchange_of(group[0]), as_of)).days),
@@ -69,9 +67,8 @@ def _forwards(
     as_of: datetime,
     params: GreeksParams,
 ) -> dict[Group, Forward]:
-    price, _ = choose_price(chains.quotes, params.price)
-    spread = chains.quotes.ask - chains.quotes.bid
-    spread[price != 0.5 * (chains.quotes.bid + chains.quotes.ask)] = np.nan  # the price is no mid
+    price, source = choose_price(chains.quotes, params.price)
+    spread = np.where(source == 0, chains.quotes.ask - chains.quotes.bid, np.nan)  # 0 is the mid
     members: dict[Group, list[int]] = {}
     futures: dict[str, list[int]] = {}
     for row, (underlying, expiry) in enumerate(zip(chains.underlying, chains.expiry, strict=True)):
@@ -85,11 +82,11 @@ def _forwards(
         days = float((expiry - local_date(exchange_of(underlying), as_of)).days)
         return float(expiry_years(params.day_count, seconds[row : row + 1], np.array([days]))[0])
 
+    live = [group for group in wanted if group in members and seconds[members[group][0]] > 0]
+    expires_in = [years(members[group][0], group[1], group[0]) for group in live]
+    parities = _parities(chains, [members[group] for group in live], expires_in, price, spread, params)
     forwards = {}
-    for group in wanted:
-        rows = np.array(members.get(group, ()), dtype=np.intp)
-        if not len(rows) or seconds[rows[0]] <= 0:
-            continue
+    for group, group_years, parity in zip(live, expires_in, parities, strict=True):
         underlying, expiry = group
         spot, own_yield = about[underlying]
         own_futures = futures.get(underlying, [])
@@ -97,7 +94,7 @@ def _forwards(
         nearest = min(own_futures, key=lambda row: abs((chains.expiry[row] - expiry).days), default=None)
         forwards[group] = find_forward(
             params.forward,
-            parity=_parity_columns(chains, rows, price, spread),
+            parity=parity,
             future=float(price[same[0]]) if same else float("nan"),
             spot=spot,
             nearest_future=(
@@ -105,53 +102,125 @@ def _forwards(
                 if nearest is None
                 else (float(price[nearest]), years(nearest, chains.expiry[nearest], underlying))
             ),
-            expiry_years=years(int(rows[0]), expiry, underlying),
+            expiry_years=group_years,
             rate=params.rate,
             dividend_yield=own_yield if params.dividend_yield is None else params.dividend_yield,
         )
     return forwards
 
 
-def _parity_columns(
-    chains: selectors.ChainRows, rows: np.ndarray, price: np.ndarray, spread: np.ndarray
-) -> ParityColumns:
-    """Pair the calls and puts of one expiry by strike."""
-    calls, puts = rows[chains.sign[rows] > 0], rows[chains.sign[rows] < 0]
-    strike, call_at, put_at = np.intersect1d(chains.strike[calls], chains.strike[puts], return_indices=True)
-    call, put = calls[call_at], puts[put_at]
-    volume = chains.quotes.volume
-    return ParityColumns(
-        strike=strike,
-        call=price[call],
-        put=price[put],
-        call_spread=spread[call],
-        put_spread=spread[put],
-        call_volume=volume[call],
-        put_volume=volume[put],
+def _parities(
+    chains: selectors.ChainRows,
+    members: Sequence[Sequence[int]],
+    years: Sequence[float],
+    price: np.ndarray,
+    spread: np.ndarray,
+    params: GreeksParams,
+) -> Sequence[ParityForward | None]:
+    """What the strikes of each expiry say, all in one go; `members`: the rows of each. None where nobody asks them."""
+    if params.forward not in (ForwardSource.AUTO, ForwardSource.PARITY) or not members:
+        return [None] * len(members)
+    pairs = [_paired(chains, np.array(rows, np.intp)) for rows in members]
+    calls, puts = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    quotes = chains.quotes
+    columns = ParityColumns(
+        strike=chains.strike[calls],
+        call=price[calls],
+        put=price[puts],
+        call_spread=spread[calls],
+        put_spread=spread[puts],
+        call_volume=quotes.volume[calls],
+        put_volume=quotes.volume[puts],
+        call_time=quotes.time[calls],
+        put_time=quotes.time[puts],
     )
+    sizes = np.array([len(side) for side, _ in pairs])
+    return parity_forwards(columns, sizes, rate=params.rate, expiry_years=np.array(years))
+
+
+def _paired(chains: selectors.ChainRows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The calls and puts among one expiry's rows that have the same strikes, by strike."""
+    calls, puts = rows[chains.sign[rows] > 0], rows[chains.sign[rows] < 0]
+    _, call_at, put_at = np.intersect1d(chains.strike[calls], chains.strike[puts], return_indices=True)
+    return calls[call_at], puts[put_at]
+
+
+def forwards_told(market: Market) -> list[dict[str, Any]]:
+    """The forward of each underlying and expiry with its receipt, as JSON values; null where not known."""
+    told = []
+    for (underlying, expiry), group in sorted(market.items()):
+        found, parity = group.forward, group.forward.parity
+        told.append(
+            {
+                "underlying": underlying,
+                "expiry": expiry.isoformat(),
+                "forward": _known(found.value) if found.found else None,
+                "forward_source": str(found.source) if found.found else None,
+                "forward_bid": _known(parity.bid) if parity else None,
+                "forward_ask": _known(parity.ask) if parity else None,
+                "forward_residual": _known(parity.residual) if parity else None,
+                "forward_strikes": parity.strikes if parity else None,
+                "forward_excluded": list(parity.excluded) if parity else [],
+                "strikes_disagree": parity.disagree if parity else False,
+            }
+        )
+    return told
 
 
 def market_to_json(market: Market) -> dict[str, Any]:
-    """As it is kept with a job: {underlying: {expiry: [forward, source, spot, volatility index, days]}}."""
+    """As it is kept with a job: {underlying: {expiry: [forward, source, spot, volatility index, days, parity]}}.
+
+    `parity` is null or [value, bid, ask, residual, strikes, excluded strikes, disagree].
+    """
     kept: dict[str, dict[str, list[Any]]] = {}
     for (underlying, expiry), group in market.items():
-        values = [group.forward, group.spot, group.volatility_index]
-        forward, spot, index = (value if np.isfinite(value) else None for value in values)
-        source = str(FORWARD_SOURCES[group.forward_source]) if group.forward_source >= 0 else None
-        kept.setdefault(underlying, {})[expiry.isoformat()] = [forward, source, spot, index, group.days_to_expiry]
+        found, parity = group.forward, group.forward.parity
+        said = parity and [
+            *map(_known, (parity.value, parity.bid, parity.ask, parity.residual)),
+            parity.strikes,
+            parity.excluded,
+            parity.disagree,
+        ]
+        shared = [_known(group.spot), _known(group.volatility_index), group.days_to_expiry]
+        source = str(found.source) if found.found else None
+        row = [_known(found.value) if found.found else None, source, *shared, said]
+        kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
 
 
-def market_from_json(kept: dict[str, Any]) -> Market:
-    nan = float("nan")
+def market_from_json(kept: Mapping[str, Any]) -> Market:
     return {
-        (underlying, date.fromisoformat(expiry)): GroupMarket(
-            forward=nan if forward is None else forward,
-            forward_source=-1 if source is None else FORWARD_SOURCES.index(ForwardSource(source)),
-            spot=nan if spot is None else spot,
-            volatility_index=nan if index is None else index,
-            days_to_expiry=days,
-        )
+        (underlying, date.fromisoformat(expiry)): _group_from_json(*row)
         for underlying, expiries in kept.items()
-        for expiry, (forward, source, spot, index, days) in expiries.items()
+        for expiry, row in expiries.items()
     }
+
+
+def _group_from_json(
+    forward: float | None,
+    source: str | None,
+    spot: float | None,
+    volatility_index: float | None,
+    days_to_expiry: float,
+    parity: Sequence[Any] | None = None,  # jobs prepared by earlier versions have none
+) -> GroupMarket:
+    said = None
+    if parity is not None:
+        value, bid, ask, residual, strikes, excluded, disagree = parity
+        prices = _number(value), _number(bid), _number(ask), _number(residual)
+        said = ParityForward(*prices, strikes, tuple(excluded), disagree)
+    by = ForwardSource.PARITY if source is None and said else ForwardSource(source or ForwardSource.AUTO)
+    return GroupMarket(
+        forward=Forward(_number(forward), by, said),
+        spot=_number(spot),
+        volatility_index=_number(volatility_index),
+        days_to_expiry=days_to_expiry,
+    )
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

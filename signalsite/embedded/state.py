@@ -19,6 +19,7 @@ DATABASE = "signalsite"
 ROLE = "signalsite"
 PORT = "5432"  # names the socket's file only: nothing listens on TCP
 REDIS_SOCKET = "valkey.sock"
+RESTARTS = "restarts.json"  # among the heartbeats
 
 # An address of a unix socket is at most 107 bytes long; leave room for the suffix of PostgreSQL's lock file.
 LONGEST_SOCKET_PATH = 103
@@ -82,6 +83,11 @@ def numba_cache_dir(state: Path) -> Path:
     return state / "numba"
 
 
+def heartbeats_dir(state: Path) -> Path:
+    """What the processes of `manage.py up` touch, and how often each was started again (see `heart`, `supervisor`)."""
+    return state / "heartbeats"
+
+
 def make_state(state: Path) -> Path:
     """Create the state folder: private to its user; root's may be passed through by the system user of its servers.
 
@@ -106,6 +112,7 @@ def secret(state: Path, name: str, *, nbytes: int = 24) -> str:
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{name}.") as fresh:
             fresh.write(secrets.token_urlsafe(nbytes))
             fresh.flush()
+            os.fsync(fresh.fileno())  # an empty secret after a power cut would stop every start
             with contextlib.suppress(FileExistsError):  # the other one's secret holds
                 os.link(fresh.name, path)
     return path.read_text()

@@ -1,47 +1,69 @@
 """Runs a few processes as one: prefixed logs, restarts with backoff, and nothing left at the end.
 
 Every process leads a session of its own, so the terminal's Ctrl-C reaches only us and we end them in order. If we are
-killed the kernel ends them (see `ends_with_parent`).
+killed the kernel kills them (see `ends_with_parent`): even those that are stopped or do not listen. One that stands
+still (see `heart`) is killed and started again like one that has ended.
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TextIO
 
 from signalsite.foundation.process import ends_with_parent
+
+from .heart import Heart
 
 GRACE = 20.0  # seconds between TERM and KILL
 STEADY = 30.0  # a process that has lived so long starts with the shortest delay when it dies
 DELAYS = (0.5, 15.0)
 STEP = 0.1
+LOOK = 1.0  # seconds between two looks at the processes' hearts
+REASONS = ("ended", "stalled")  # why a process was started again
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLOURS = (36, 33, 35, 32, 34, 31)
 
 
 @dataclass
 class Process:
-    """One thing to keep running: its command, and what its environment has besides ours."""
+    """One thing to keep running: its command, what its environment has besides ours, and its signs of life, if any."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    heart: Heart | None = None
     child: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
     due: float = 0.0
     delay: float = DELAYS[0]
+    stalled: bool = False
 
 
 class Supervisor:
-    def __init__(self, processes: Sequence[Process], output: TextIO = sys.stdout):
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        output: TextIO = sys.stdout,
+        *,
+        servers_answer: Callable[[], bool] = lambda: True,
+        record: Path | None = None,
+    ):
+        """`servers_answer`: nobody is blamed for silence while it is false. `record`: a file for `restarts`."""
         self.processes = list(processes)
         self.output = output
+        self.servers_answer = servers_answer
+        self.record = record
+        self.restarts = Counter({(each.name, reason): 0 for each in processes for reason in REASONS})
+        self._looked = time.monotonic()
         self.asked_to_stop = False
         self._print_lock = threading.Lock()
         self._width = max(len(process.name) for process in processes)
@@ -52,10 +74,12 @@ class Supervisor:
         Whatever ends it, an exception of `each_step` included, every process has ended when it returns.
         """
         handlers = {number: signal.signal(number, self._stop) for number in ENDINGS}
+        self._keep_record()
         try:
             while not self.asked_to_stop:
                 for process in self.processes:
                     self._keep_alive(process)
+                self._look_for_stalled()
                 each_step()
                 time.sleep(STEP)
         finally:
@@ -87,12 +111,36 @@ class Supervisor:
             if now - process.started >= STEADY:
                 process.delay = DELAYS[0]
             self.say(f"{process.name} ended with status {status}; starting it again in {process.delay:g} s")
+            self.restarts[process.name, "stalled" if process.stalled else "ended"] += 1
+            self._keep_record()
+            process.stalled = False
             process.child, process.due = None, now + process.delay
             process.delay = min(process.delay * 2, DELAYS[1])
         if process.child is None and now >= process.due:
             self._start(process)
 
+    def _look_for_stalled(self) -> None:
+        """Kill who stands still; `_keep_alive` does the rest."""
+        elapsed = time.monotonic() - self._looked
+        if elapsed < LOOK:
+            return
+        self._looked += elapsed
+        for process in self.processes:
+            child, heart = process.child, process.heart
+            if child and heart and not process.stalled and heart.stands_still(elapsed, self.servers_answer):
+                self.say(f"{process.name} shows no sign of life though the servers answer; killing it")
+                process.stalled = True
+                _kill_group(child)
+
+    def _keep_record(self) -> None:
+        if self.record:
+            fresh = self.record.with_suffix(".new")
+            fresh.write_text(json.dumps([[*key, count] for key, count in self.restarts.items()]))
+            fresh.replace(self.record)  # whoever reads it finds it whole
+
     def _start(self, process: Process) -> None:
+        if process.heart:
+            process.heart.begin()
         process.child = subprocess.Popen(
             process.command,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **process.environment},
@@ -100,7 +148,7 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=ends_with_parent(signal.SIGTERM),
+            preexec_fn=ends_with_parent(signal.SIGKILL),
         )
         process.started = time.monotonic()
         threading.Thread(target=self._relay, args=(process.name, process.child.stdout), daemon=True).start()

@@ -4,33 +4,58 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded
+from signalsite.foundation.problem_json import CONTENT_TYPE, MOST_ERRORS, problem_document
 
 logger = logging.getLogger(__name__)
-CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 
 
 def problem(
     status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
 ) -> Response:
-    """`errors`: one {"field", "detail"} a wrong field, `field` being its path in the body, such as items[3].rate."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    if errors:
-        body["errors"] = errors
-    return Response(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+    return Response(problem_document(status, detail, errors), status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+class ProblemsUnderApi(MiddlewareMixin):
+    """Under /api/ also those errors are problems that no view of the API answers: Django would send a page.
+
+    No such address, a bad host, a missing CSRF token, a method that a plain view refuses, and our own faults. It stands
+    before the other middleware, so that it sees what they answer.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        status = response.status_code
+        if status < 400 or not request.path.startswith("/api/") or response.get("Content-Type") == CONTENT_TYPE:
+            return response
+        headers = {name: value for name, value in response.items() if name not in _OF_THE_PAGE}
+        body = problem_document(
+            status, _DETAILS.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
+        )
+        problem = HttpResponse(orjson.dumps(body), content_type=CONTENT_TYPE, status=status, headers=headers)
+        problem["Content-Length"] = str(len(problem.content))
+        problem.cookies = response.cookies
+        return problem
+
+
+_OF_THE_PAGE = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language")
+_DETAILS = {
+    400: "the request is malformed, or its Host is none of this service's",
+    403: "forbidden, or the CSRF token is missing or wrong",
+    404: "there is nothing at this address; /api/schema lists what there is",
+    405: "this address does not take this method",
+    500: "an error of ours; the log tells more",
+}
 
 
 def flat_errors(detail: Any, path: str = "") -> list[dict[str, str]]:
@@ -82,7 +107,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
         errors = flat_errors(error.detail)
-        return problem(400, "; ".join(f"{row['field']}: {row['detail']}" for row in errors), errors=errors)
+        told = "; ".join(f"{row['field']}: {row['detail']}" for row in errors[:MOST_ERRORS])
+        return problem(400, told, errors=errors)
     detail = error.detail
     if isinstance(detail, dict):  # simplejwt wraps its message
         detail = detail.get("detail", detail)

@@ -18,19 +18,22 @@ from signalsite.foundation.redis import client
 
 Entry = tuple[str, dict[bytes, bytes]]  # ID, state by topic
 
-# First and last ID of each stream, without their bodies; false where there is no such stream.
+# First and last ID of each stream, without their bodies, how many entries ever came and how many are left; false where
+# there is no such stream.
 _BOUNDS = """
 local found = {}
 for place, key in ipairs(KEYS) do
   found[place] = false
   if redis.call('EXISTS', key) == 1 then
-    local first, last = '', ''
+    local first, last, added, left = '', '', 0, 0
     local info = redis.call('XINFO', 'STREAM', key)
     for i = 1, #info, 2 do
       if info[i] == 'last-generated-id' then last = info[i + 1] end
       if info[i] == 'first-entry' and info[i + 1] then first = info[i + 1][1] end
+      if info[i] == 'entries-added' then added = info[i + 1] end
+      if info[i] == 'length' then left = info[i + 1] end
     end
-    found[place] = {first, last}
+    found[place] = {first, last, added, left}
   end
 end
 return found
@@ -47,6 +50,8 @@ def publish(stream: str, topics: Mapping[str, bytes], *, maxlen: int) -> str:
 class Bounds:
     first: str | None  # of the entries that are left; None when there are none
     last: str  # the newest that ever was
+    added: int  # entries that ever came
+    removed: int  # of them, how many are gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,9 @@ class StreamReader:
         states: dict[bytes, tuple[str, bytes]] = {}
         if kept:
             bodies, ids = kept
-            states = {topic: (ids[topic].decode(), body) for topic, body in bodies.items() if topic in ids}
+            states = {
+                topic: (ids[topic].decode(errors="replace"), body) for topic, body in bodies.items() if topic in ids
+            }
         newest = _entries(entries)
         for entry_id, fields in reversed(newest):
             states.update((topic, (entry_id, body)) for topic, body in fields.items())
@@ -115,5 +122,8 @@ def _entries(entries: Collection[tuple[bytes, dict[bytes, bytes]]]) -> list[Entr
     return [(entry_id.decode(), fields) for entry_id, fields in entries]
 
 
-def _bounds(found: list[bytes] | None) -> Bounds | None:
-    return Bounds(found[0].decode() or None, found[1].decode()) if found else None
+def _bounds(found: list[Any] | None) -> Bounds | None:
+    if not found:
+        return None
+    first, last, added, left = found
+    return Bounds(first.decode() or None, last.decode(), added, added - left)

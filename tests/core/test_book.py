@@ -8,6 +8,7 @@ import pytest
 
 from realtime.core.book import RECENT, Book, Recent, Terms
 from realtime.core.cycle import Cycle
+from realtime.core.sanity import Sanity
 from signals.greeks.core.conventions import ForwardSource, GreeksParams
 from signals.greeks.core.engine import implied_greeks, model_greeks
 from timeframes.core.keys import parse_key
@@ -27,14 +28,19 @@ def put(strike, expiry=EXPIRY):
     return f"NSE@NIFTY@equity_options@{expiry}@put@{strike}"
 
 
+CREDULOUS = Sanity(refuse_zero=False, max_jump=0, jump_seconds=0, max_late=0, max_expiry_years=0, max_new_contracts=0)
+
+
 class Market:
     """A cycle over a book that knows NIFTY, with ticks numbered as they come."""
 
-    def __init__(self, params=GreeksParams(), computations=None, black76=False):  # noqa: B008 - frozen
+    def __init__(self, params=GreeksParams(), computations=None, black76=False, sanity=CREDULOUS):  # noqa: B008 - frozen
         self.book = Book()
         self.book.add_underlying("NSE@NIFTY", Terms(SPOT, VIX, black76, 0.0))
         self.book.add_underlying("NSE@INDIAVIX", Terms(VIX, "", False, 0.0))
-        self.cycle = Cycle(self.book, params, beat=0.25, window=2, max_bytes=1000, computations=computations or {})
+        self.cycle = Cycle(
+            self.book, params, beat=0.25, window=2, max_bytes=1000, sanity=sanity, computations=computations or {}
+        )
         self.number = 0
 
     def entry(self, key, ltp, at=NOW, **more):
@@ -235,8 +241,8 @@ def test_a_restored_underlying_is_said_to_be_one():
 
 def test_what_others_tell_is_heard():
     market = Market()
-    market.cycle.hear([])
-    market.cycle.hear(market.cycle.decode([market.entry(VIX, 15.0)], NOW).ticks)
+    market.cycle.hear([], NOW)
+    market.cycle.hear(market.cycle.decode([market.entry(VIX, 15.0)], NOW).ticks, NOW)
     greeks = published(market.take(market.entry(call(24_000), 400.0)), call(24_000))["greeks"]
     assert greeks["volatility_index"] == 0.15
 

@@ -41,6 +41,8 @@ OPTION: dict[str, Any] = {
     "forward": 24_150.0,
     "forward_source": FORWARD_SOURCES.index(ForwardSource.PARITY),
     "volatility_index": 0.14,
+    **dict.fromkeys(("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded"), NAN),
+    "strikes_disagree": False,
     **{f"override_{name}": NAN for name in ("price", "underlying", "volatility", "rate", "dividend_yield")},
 }
 LIQUID = {"bid": 420.0, "ask": 422.0, "last": 425.0}
@@ -108,6 +110,7 @@ def test_py_vollib_agrees_on_the_receipt(black76: bool) -> None:
         (Status.NO_UNDERLYING, {"forward": NAN, "forward_source": -1}, {}),
         (Status.NO_UNDERLYING, {"spot": NAN, "forward_source": FORWARD_SOURCES.index(ForwardSource.SPOT)}, {}),
         (Status.NO_UNDERLYING, {"forward": NAN, "forward_source": -1, "override_volatility": 0.2}, {}),
+        (Status.STRIKES_DISAGREE, {"forward": NAN, "forward_source": -1, "strikes_disagree": True}, {}),
         (Status.EXPIRED, {"seconds_to_expiry": 0.0}, {}),
         (Status.EXPIRED, {"seconds_to_expiry": -5.0, "override_volatility": 0.2}, {}),
         (Status.EXPIRED, {"seconds_to_expiry": -5.0, "days_to_expiry": 0.0}, {"day_count": DayCount.CALENDAR_DAYS}),
@@ -214,11 +217,13 @@ def test_nothing_at_all() -> None:
 
 def test_every_status_has_a_word_and_a_reason_with_its_numbers() -> None:
     numbers = {"price": 12.5, "intrinsic": 15.0, "maximum": 99.0, "wanted": "settle", "forward": "future"}
+    numbers |= {"strikes": 4.0, "pairs": 9.0}
     texts = {status: reason(status, **numbers) for status in Status}  # type: ignore[arg-type]
     assert texts[Status.OK] is None
     assert texts[Status.BELOW_INTRINSIC] == "price 12.5 is below the discounted intrinsic value 15"
     assert "99" in (texts[Status.ABOVE_MAXIMUM] or "")
     assert "settle" in (texts[Status.NO_PRICE] or "") and "future" in (texts[Status.NO_UNDERLYING] or "")
+    assert "the 4 of 9" in (texts[Status.STRIKES_DISAGREE] or "")
     assert all(texts[status] for status in Status if status is not Status.OK)
     assert {status.word for status in RETRYABLE} == {"no_price", "no_underlying"}
 

@@ -12,17 +12,18 @@ from timeframes.core.keys import InstrumentKey, InvalidInstrumentKey, Product, R
 names = st.from_regex(r"[A-Z0-9][A-Z0-9&._/-]{0,15}", fullmatch=True)
 exchanges = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
 strikes = st.decimals(min_value="0.0001", max_value="999999999", places=4)
+expiries = st.dates(date(1970, 1, 1), date(2199, 12, 31))
 contracts = st.builds(
     InstrumentKey,
     exchanges,
     names,
     st.sampled_from([product for product in Product if product.is_option]),
-    st.dates(),
+    expiries,
     st.sampled_from([Right.CALL, Right.PUT]),
     strikes,
 )
 futures = st.builds(
-    InstrumentKey, exchanges, names, st.sampled_from([Product.EQUITY_FUTURES, Product.CRYPTO_FUTURES]), st.dates()
+    InstrumentKey, exchanges, names, st.sampled_from([Product.EQUITY_FUTURES, Product.CRYPTO_FUTURES]), expiries
 )
 spots = st.builds(
     InstrumentKey, exchanges, names, st.sampled_from([Product.EQUITY_SPOT, Product.CRYPTO_SPOT, Product.UNDERLYING])
@@ -83,6 +84,11 @@ def test_examples(text: str, key: InstrumentKey, underlying: str, spot: str) -> 
         ("NSE@NIFTY@equity_futures@27-Mar-2025", "expiry"),
         ("NSE@NIFTY@equity_futures@20250327", "expiry"),
         ("NSE@NIFTY@equity_futures@2025-02-30", "expiry"),
+        ("NSE@NIFTY@equity_futures@0001-01-01", "expiry"),
+        ("NSE@NIFTY@equity_futures@9999-12-31", "expiry"),
+        ('NSE@NI"FTY', "symbol"),
+        ("NSE@NI\\FTY", "symbol"),
+        ("NSE@NI\0FTY", "symbol"),
         ("NSE@NIFTY@equity_options@2025-03-27@CE@23500", "right"),
         *(
             (f"NSE@NIFTY@equity_options@2025-03-27@call@{strike}", "strike")
@@ -98,6 +104,9 @@ def test_examples(text: str, key: InstrumentKey, underlying: str, spot: str) -> 
                 ".5",
                 "nan",
                 "",
+                "1" + "0" * 12,
+                "12345678901234567890",
+                "0.0000001",
                 "\uff12\uff13",
             )
         ),

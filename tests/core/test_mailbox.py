@@ -68,15 +68,30 @@ def test_beyond_the_limit_the_longest_waiting_topic_is_dropped_but_no_answer() -
     assert (box.dropped, box.conflated, box.replies) == (2, 0, 0)
 
 
-def test_a_notice_replaces_an_unsent_one_and_keeps_the_order() -> None:
+def test_a_notice_replaces_an_unsent_one_and_goes_with_the_answers_before_states() -> None:
     box = Mailbox(10)
+    box.notify("gap b", '{"type":"gap","n":0}')
     box.notify("gap a", '{"type":"gap","n":1}')
     box.put(frame("a", 1))
-    box.notify("gap a", '{"type":"gap","n":2}')
     box.reply('{"type":"pong"}')
-    assert [each["type"] for each in empty(box)] == ["update", "gap", "pong"]
+    box.notify("gap b", '{"type":"gap","n":2}')
+    assert [(each["type"], each.get("n")) for each in empty(box)] == [
+        ("gap", 1), ("pong", None), ("gap", 2), ("update", None)
+    ]  # fmt: skip
     box.forget("a")
     assert box.conflated == 0
+
+
+def test_while_states_are_held_back_answers_go() -> None:
+    box = Mailbox(10)
+    box.put(frame("a", 1))
+    box.put(frame("b", 1))
+    assert box.take(states=False) is None and box.has_states
+    box.reply('{"type":"pong"}')
+    taken = box.take(states=False)
+    assert taken is not None and json.loads(unframed(taken[0])) == {"type": "pong"}
+    box.retain(lambda topic: topic == "b")
+    assert [each["topic"] for each in empty(box)] == ["b"] and box.conflated == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())), st.integers(1, 5))

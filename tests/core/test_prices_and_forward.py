@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from signals.greeks.core.conventions import PRICE_SOURCES, ForwardSource, PriceSource
-from signals.greeks.core.forward import ParityColumns, find_forward, parity_forward
+from signals.greeks.core.forward import find_forward
+from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price
 
 NAN = math.nan
@@ -62,7 +63,16 @@ def chain(
         put_spread=wide.copy(),
         call_volume=np.full(strikes, 1000.0),
         put_volume=np.full(strikes, 1000.0),
+        call_time=np.full(strikes, NAN),
+        put_time=np.full(strikes, NAN),
     )
+
+
+def parity_forward(columns: ParityColumns, *, discount: float) -> ParityForward:
+    """Of one expiry, a year ahead."""
+    sizes = np.array([len(columns.strike)])
+    (found,) = parity_forwards(columns, sizes, rate=-math.log(discount), expiry_years=np.ones(1))
+    return found
 
 
 @pytest.mark.parametrize("spread", [NAN, 2.0])
@@ -74,7 +84,7 @@ def test_parity_finds_the_forward_and_shrugs_off_bad_quotes(spread: float) -> No
     columns.call[bad] *= rng.uniform(0.2, 5.0, 12)
     found = parity_forward(columns, discount=0.99)
     assert found.value == pytest.approx(24_000.0, rel=1e-4)
-    assert (found.source, found.strikes) == (ForwardSource.PARITY, 41)
+    assert found.strikes + len(found.excluded) == 41 and not found.disagree
 
 
 def test_thin_stale_strikes_do_not_outvote_fresh_ones() -> None:
@@ -96,7 +106,7 @@ def test_two_sided_pairs_are_not_diluted_with_trades_of_another_moment() -> None
 @pytest.mark.parametrize("strikes", [0, 2])
 def test_too_few_strikes_give_no_forward(strikes: int) -> None:
     found = parity_forward(chain(strikes=strikes), discount=0.99)
-    assert not found.found
+    assert math.isnan(found.value) and not found.disagree
     assert found.strikes == strikes
 
 
@@ -123,7 +133,7 @@ def test_auto_falls_through_and_a_named_source_is_strict(
 ) -> None:
     found = find_forward(
         ForwardSource(wanted),
-        parity=chain(discount=math.exp(-0.03), strikes=strikes),
+        parity=parity_forward(chain(discount=math.exp(-0.03), strikes=strikes), discount=math.exp(-0.03)),
         future=future,
         spot=spot,
         nearest_future=(103.0, 0.25),
@@ -140,7 +150,7 @@ def test_auto_falls_through_and_a_named_source_is_strict(
 def test_auto_with_nothing_at_all_finds_nothing() -> None:
     found = find_forward(
         ForwardSource.AUTO,
-        parity=chain(strikes=0),
+        parity=parity_forward(chain(strikes=0), discount=0.99),
         future=NAN,
         spot=NAN,
         nearest_future=(NAN, 0.0),

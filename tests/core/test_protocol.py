@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from realtime.core.messages import Auth, ClientPong, InvalidMessage, Ping, Subscribe, Unsubscribe, read
+from realtime.core.messages import Auth, ClientAck, ClientPong, InvalidMessage, Ping, Subscribe, Unsubscribe, read
 from realtime.core.protocol import (
     Ack,
     Close,
@@ -29,6 +29,7 @@ MESSAGES = [
     ('{"type":"ping"}', Ping()),
     ('{"type":"ping","id":"x"}', Ping(id="x")),
     ('{"type":"pong","whatever":1}', ClientPong()),
+    ('{"type":"ack","n":17}', ClientAck(n=17)),
     ('{"type":"subscribe","topics":["A@B"],"id":7}', Subscribe(topics=["A@B"], id=7)),
     (
         '{"type":"subscribe","topics":["A@B"],"cadence":"1s","resume_from":"12-3"}',
@@ -65,6 +66,8 @@ WRONG = [
     ('{"type":"subscribe","topics":["A@B"],"resume_from":"12"}', None, "12"),
     ('{"type":"subscribe","topics":["A@B"],"resume_from":{"A@B":"x-1"},"id":8}', 8, "x-1"),
     ('{"type":"subscribe","topics":["A@B"],"resume_from":5,"id":8}', 8, "resume_from"),
+    ('{"type":"ack","id":4}', 4, "n"),
+    ('{"type":"ack","n":-1,"id":4}', 4, "n"),
     ("[" * 100_000, None, ""),
     ('{"type":"ping","id":"\\ud800"}', None, ""),
     ('{"type":"ping","id":"\ud800"}', None, ""),

@@ -1,5 +1,6 @@
 """Decoding of tick entries: both forms, every reason to refuse one."""
 
+import json
 import math
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -33,7 +34,7 @@ TICK = {
 
 
 def one_field(tick):
-    return ["data", tick if isinstance(tick, str) else orjson.dumps(tick).decode()]
+    return ["data", tick if isinstance(tick, str) else json.dumps(tick, ensure_ascii=False)]
 
 
 def flat(tick):
@@ -85,6 +86,9 @@ def test_close_stands_in_only_where_there_is_no_other():
     [
         ({"instrument_key": ""}, Reason.MISSING_INSTRUMENT_KEY),
         ({"ltt": ""}, Reason.MISSING_LTT),
+        ({"ltp": 10**400}, Reason.TOO_LARGE),
+        ({"ltp": -(10**400)}, Reason.NEGATIVE),
+        ({"ltp": "1e400"}, Reason.TOO_LARGE),
         ({"ltp": "NaN"}, Reason.NOT_FINITE),
         ({"bid": "inf"}, Reason.NOT_FINITE),
         ({"oi": "-Infinity"}, Reason.NOT_FINITE),
@@ -108,6 +112,12 @@ def test_every_fault_has_its_reason(form, changes, reason):
         ('{"instrument_key":', Reason.MALFORMED),
         ('{"ltp":NaN}', Reason.MALFORMED),
         ('{"ltp":1e400}', Reason.TOO_LARGE),
+        (f'{{"ltp":{"9" * 900}}}', Reason.TOO_LARGE),
+        ('{"instrument_key":"k","ltt":1,"ltp":1,"note":1e400}', Reason.TOO_LARGE),
+        (f'{{"instrument_key":"k","ltt":1,"ltp":1,"note":{"9" * 400}}}', Reason.TOO_LARGE),
+        (f'{{"instrument_key":"k","ltt":1,"ltp":1,"note":{"[" * 32}1{"]" * 32}}}', Reason.MALFORMED),
+        ('{"instrument_key":"k","ltt":1,"ltp":1,"note":"\\ud800"}', Reason.MALFORMED),
+        ('{"instrument_key":"k","ltt":1,"ltp":1,"note":"\0"}', Reason.MALFORMED),
         ('{"ltp":"dear"', Reason.MALFORMED),
         ("[1]", Reason.WRONG_TYPE),
         ("", Reason.MALFORMED),
@@ -123,6 +133,19 @@ def test_every_fault_of_json_has_its_reason(data, reason):
 
 def test_deep_nesting_is_malformed():
     assert refusal(one_field('{"note":' + "[" * 100_000 + "]" * 100_000 + "}"), 10**6) == Reason.MALFORMED
+
+
+def test_as_deep_as_is_allowed_and_wide():
+    note = [{"deep": json.loads("[" * 29 + "1" + "]" * 29)}, *([] for _ in range(50))]
+    assert orjson.loads(decode_entry(one_field({**TICK, "note": note}), 5_000)[1])["note"] == note
+
+
+def test_a_price_of_zero_is_refused_where_it_is_to_be():
+    fields, _ = decode_entry(one_field({**TICK, "ltp": 0}), 1000)
+    check_fields(fields)
+    with pytest.raises(Refused) as caught:
+        check_fields(fields, refuse_zero=True)
+    assert caught.value.reason == Reason.NOT_POSITIVE
 
 
 def test_flat_fields_that_are_no_utf8_are_malformed():
@@ -189,7 +212,28 @@ def test_times_come_in_many_forms(ltt):
     assert seconds == MOMENT.timestamp()
 
 
-@pytest.mark.parametrize("ltt", ["yesterday", "20", 0, -5, 1e18, "nan", "20261201", "2026-12-01T25:00", "9" * 400])
+JUNK = [
+    '2026-12-01T10:00:00"+05:30',
+    '2026-12-01T10:00:00","injected":true,"x":"+05:30',
+    "2026-12-01T10:00:00\\+05:30",
+    "2026-12-01T10:00:00\x00+05:30",
+    '2026-12-01"10:00:00+05:30',
+    "2026-12-01T10:00:00+05:30:15",
+    "2026-12-01T10:00:00,5Z",
+    "2026-12-01T10:00:00.Z",
+    "2026-W49-2T10:00:00",
+    "2026-12-01T10:00:00Z\n",
+    "\u0662026-12-01T10:00:00Z",
+    "1_796_100_000",
+    " 1796100000",
+    "\u0661796100000",
+    "2026-12-01",
+]
+
+
+@pytest.mark.parametrize(
+    "ltt", ["yesterday", "20", 0, -5, 1e18, "nan", "20261201", "2026-12-01T25:00", "9" * 400, 10**4_000, *JUNK]
+)
 def test_no_time_is_made_up(ltt):
     if ltt in ("20", "20261201"):  # seconds after 1970: absurd, but what it says
         assert event_time(TickFields(ltt=ltt), UTC, math.inf)[0].year == 1970
@@ -212,7 +256,7 @@ def test_before_the_epoch_is_bad():
         event_time(TickFields(ltt="0001-01-01T00:00:00"), timezone(timedelta(hours=14)), math.inf)
 
 
-@pytest.mark.parametrize("ltt", [TICK["ltt"], "2026-12-01 10:00:00", '2026-12-01"10:00:00+05:30', 1.7e9])
+@pytest.mark.parametrize("ltt", [TICK["ltt"], "2026-12-01 10:00:00", "2026-12-01T10:00:00.123456789Z", 1.7e9])
 def test_a_statement_is_json(ltt):
     fields, raw = decode_entry(one_field({**TICK, "ltt": ltt}), 1000)
     contract = read_contract(KEY, "NSE@NIFTY")

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from django.conf import settings
 
+from signalsite.embedded import state
 from signalsite.embedded.service import running_service
 from signalsite.foundation.redis import client as redis_client
 
@@ -20,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
 ALLOWED_RECEIVER = "127.0.0.2"  # where webhooks may go though it is not public
-ACCOUNTS = {"alice": False, "bob": False, "staff": True}
+FRONT_SECONDS = 3.0  # how long the web process waits for headers, and for a body's first bytes
+ACCOUNTS = {"alice": False, "bob": False, "staff": True, "fuzzer": False}
 _MAKE_ACCOUNTS = """
 import os
 from django.contrib.auth import get_user_model
@@ -45,6 +48,11 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
     )
 
 
+def own_database() -> str:
+    """The address of the tests' PostgreSQL, as an operator writes that of his."""
+    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
+
+
 def succeed(*arguments: str, **environment: str) -> str:
     done = manage(*arguments, **environment)
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
@@ -67,6 +75,8 @@ def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     log = tmp_path_factory.mktemp("service") / "up.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WEBHOOK_ALLOWED_NETWORKS", f"{ALLOWED_RECEIVER}/32")
+        patch.setenv("HTTP_HEADER_SECONDS", str(FRONT_SECONDS))
+        patch.setenv("HTTP_BODY_SECONDS", str(FRONT_SECONDS))
         with running_service(log, "--workers", "2") as service:
             yield service.address
     print(log.read_text()[-4000:])
@@ -86,6 +96,16 @@ def login(address: str, passwords: dict[str, str]) -> Iterator[Callable[[str], h
     yield as_user
     for client in clients.values():
         client.close()
+
+
+@pytest.fixture
+def browser(address: str, passwords: dict[str, str]) -> Iterator[httpx.Client]:
+    """Of staff, signed in to the admin."""
+    with httpx.Client(base_url=address, follow_redirects=True) as client:
+        client.get("/admin/login/")
+        form = {"username": "staff", "password": passwords["staff"], "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        client.post("/admin/login/?next=/admin/", data=form).raise_for_status()
+        yield client
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Sockets for the tests: a web process of their own, clients, and entries as the stream engine makes them."""
 
+import contextlib
 import json
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,15 +38,17 @@ def token(user_id: int = ALICE, **claims: Any) -> str:
 class Web:
     """One web process, as `manage.py up` starts it; it can be ended and started again on its port."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
-        self.port, self.log, self.environment = free_port(), log, environment
+    def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
+        self.port, self.log, self.arguments, self.environment = free_port(), log, arguments, environment
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         spec = web(self.port)
         environment = {**os.environ, **spec.environment, **self.environment}
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(spec.command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                [*spec.command, *self.arguments], cwd=ROOT, env=environment, stdout=output, stderr=output
+            )
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -76,8 +81,8 @@ class Web:
 
 
 @contextmanager
-def running_web(log: Path, **environment: str) -> Iterator[Web]:
-    served = Web(log, **environment)
+def running_web(log: Path, *arguments: str, **environment: str) -> Iterator[Web]:
+    served = Web(log, *arguments, **environment)
     served.start()
     try:
         yield served
@@ -116,6 +121,24 @@ class Socket:
     def subscribe(self, *topics: str, **more: Any) -> dict[str, Any]:
         self.send(type="subscribe", id="s", topics=list(topics), **more)
         return self.next("ack")
+
+    @contextmanager
+    def updates(self, last: Callable[[], str]) -> Iterator[list[dict[str, Any]]]:
+        """Read updates meanwhile, as a quick client does; after the body until the one with the `seq` that `last`
+        gives then."""
+        got: list[dict[str, Any]] = []
+        ended = threading.Event()
+
+        def read() -> None:
+            while not (ended.is_set() and got and got[-1]["seq"] == last()):
+                with contextlib.suppress(TimeoutError):
+                    got.append(self.next("update", timeout=0.1 if not ended.is_set() else 5))
+
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(read)
+            yield got
+            ended.set()
+            reading.result(10)
 
     def quiet(self, seconds: float = 0.3) -> None:
         """Nothing comes."""

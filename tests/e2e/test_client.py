@@ -10,16 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
+import jwt
 import psutil
 import pytest
 
 from batch.client import ApiError, Client, Job
 from batch.client.auth import PasswordTokens
 from signalsite.embedded import state
-from tests.e2e.conftest import AT, BATCH, ROOT, manage, succeed
+from tests.e2e.conftest import AT, BATCH, ROOT, manage, own_database, succeed
 
 Login = Callable[[str], httpx.Client]
 CHAIN = {"underlying": "SIM@NIFTY"}
@@ -128,21 +128,21 @@ def test_refusals_name_their_field(client: Client, address: str, passwords: dict
 def test_a_token_that_is_no_longer_taken_is_refreshed(address: str, passwords: dict[str, str]) -> None:
     tokens = PasswordTokens(httpx.URL(address), "alice", passwords["alice"])
     with httpx.Client(base_url=address, auth=tokens) as http:
-        for refresh in ("", "no longer taken"):  # the second time, both are gone
+        for gone in (False, True):  # the second time, both are gone
             assert http.get(f"{BATCH}/jobs").status_code == 200
-            kept = tokens._refresh = refresh or tokens._refresh
+            kept = tokens._refresh
             tokens._access = "no longer taken"
+            tokens._refresh = "no longer taken" if gone else kept
             assert http.get(f"{BATCH}/jobs").status_code == 200
-            assert tokens._access != "no longer taken"
-            assert (tokens._refresh == kept) is not bool(refresh)
+            assert tokens._access != "no longer taken" and tokens._refresh != kept
+            assert (_sign_in_of(tokens._refresh) == _sign_in_of(kept)) is not gone
+
+
+def _sign_in_of(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False})["sid"])
 
 
 # In the process of a command: batch_greeks
-
-
-def own_database() -> str:
-    """The address of the tests' PostgreSQL, as an operator writes that of his."""
-    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
 
 
 @pytest.fixture
@@ -172,9 +172,10 @@ def test_batch_greeks_runs_under_productions_settings(production: dict[str, str]
     assert f"{len(rows)} items" in said and "ok" in {row["status"] for row in rows}
 
 
-@pytest.mark.parametrize("hosts", ["*", "[::1]"])
-def test_batch_greeks_is_let_in_by_any_allowed_hosts(production: dict[str, str], hosts: str) -> None:
-    refused = manage("batch_greeks", "--underlying", "NOSUCH", **{**production, "ALLOWED_HOSTS": hosts})
+@pytest.mark.parametrize(("environment", "hosts"), [("development", "*"), ("production", "[::1]")])
+def test_batch_greeks_is_let_in_by_any_allowed_hosts(production: dict[str, str], environment: str, hosts: str) -> None:
+    given = {**production, "SIGNALSITE_ENV": environment, "ALLOWED_HOSTS": hosts}
+    refused = manage("batch_greeks", "--underlying", "NOSUCH", **given)
     assert "CommandError: selector.underlying: no underlying" in refused.stderr
     assert "django.request" not in refused.stderr  # told once
 

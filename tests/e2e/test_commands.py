@@ -14,7 +14,8 @@ from tests.e2e.conftest import AT, SHARED_DATA, manage, succeed
 
 HEADER = (
     "instrument_key,status,reason,implied_volatility,delta,gamma,theta,vega,rho,price_used,price_source,"
-    "underlying_used,forward,forward_source,expiry_years,rate"
+    "underlying_used,forward,forward_source,forward_bid,forward_ask,forward_residual,forward_strikes,forward_excluded,"
+    "expiry_years,rate"
 )
 NSE_PARAMS = ["forward=spot", "rate=0.1", "day_count=calendar_days", "price=last"]
 CHAIN = SHARED_DATA / "2_nse_chain" / "banknifty_2021-05-17_1530.json.gz"

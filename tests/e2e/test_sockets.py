@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -57,8 +58,9 @@ def test_a_burst_arrives_whole_and_in_order(web: Web, underlying: str) -> None:
     with web.connect() as socket:
         socket.subscribe(topic)
         assert socket.next("snapshot")["seq"] is None
-        told = [tell(underlying, equity_spot={"n": n}) for n in range(200)]
-        got = [socket.next("update") for _ in told]
+        told: list[str] = []
+        with socket.updates(lambda: told[-1]) as got:
+            told += [tell(underlying, equity_spot={"n": n}) for n in range(200)]
         assert [each["seq"] for each in got] == told
         assert [each["prev"] for each in got] == [None, *told[:-1]]
 
@@ -154,16 +156,17 @@ def test_a_cadence_gives_the_newest_at_most_so_often(web: Web, underlying: str, 
             assert socket.subscribe(topic, cadence=chosen)["items"][0]["cadence"] == chosen
             socket.next("snapshot")
         begun = time.monotonic()
-        told = []
-        while time.monotonic() - begun < 2.5 * seconds:
-            told.append(tell(underlying, equity_spot={"n": len(told)}))
-            time.sleep(seconds / 40)
-        got = []
+        told: list[str] = []
+        with raw.updates(lambda: told[-1]) as every:
+            while time.monotonic() - begun < 2.5 * seconds:
+                told.append(tell(underlying, equity_spot={"n": len(told)}))
+                time.sleep(seconds / 40)
+        got: list[dict[str, Any]] = []
         while not got or got[-1]["seq"] != told[-1]:
             got.append(paced.next("update", timeout=3))
         elapsed = time.monotonic() - begun
         assert 2 <= len(got) <= elapsed / seconds + 1
-        assert [raw.next("update")["seq"] for _ in told] == told
+        assert [each["seq"] for each in every] == told
         beat = paced.next("heartbeat")
         while beat["sent"] < 1 + len(got):
             beat = paced.next("heartbeat")

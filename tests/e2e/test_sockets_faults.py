@@ -12,6 +12,7 @@ import psutil
 import pytest
 import redis
 
+from realtime.core.entry_ids import parse_id
 from signalsite.embedded import state as places
 from signalsite.foundation.process import living_in
 from tests.e2e.conftest import succeed
@@ -228,6 +229,53 @@ def test_redis_loses_everything_and_sockets_hear_of_it_and_go_on(web: Web, under
         assert (update["seq"], update["prev"], update["data"]) == (told, None, 3)
         tell_topics(underlying, {f"{chain}call@100": 4})
         assert watcher.next("update")["data"] == 4
+
+
+def test_a_busy_stream_that_is_emptied_says_so(web: Web, underlying: str) -> None:
+    """Its entries go on as if nothing had been lost, with IDs that follow on what was told."""
+    topic, other = f"{underlying}@equity_spot", f"{underlying}@equity_futures@2026-12-29"
+    stop, told = threading.Event(), [tell_topics(underlying, {topic: 0, other: 0})]
+
+    def go_on() -> None:
+        while not stop.wait(0.01):
+            told.append(tell(underlying, equity_spot=len(told)))
+
+    thread = threading.Thread(target=go_on)
+    with web.connect() as socket:
+        socket.subscribe(topic, other)
+        assert {socket.next("snapshot")["topic"] for _ in range(2)} == {topic, other}
+        thread.start()
+        try:
+            for _ in range(3):  # young, older, and again
+                for _ in range(30):
+                    socket.next("update")
+                redis_client().flushall()
+                lost_after = told[-1]
+                gaps = []
+                deadline = time.monotonic() + 6
+                while len(gaps) < 2 and time.monotonic() < deadline:
+                    message = socket.next()
+                    gaps += [message] if message["type"] == "gap" else []
+                assert [(gap["topic"], gap["reason"]) for gap in gaps] == [(topic, "reset"), (other, "reset")]
+                assert all(parse_id(gap["since"]) <= parse_id(lost_after) for gap in gaps)
+        finally:
+            stop.set()
+            thread.join()
+        socket.connection.recv(5)
+
+
+def test_a_kept_state_that_is_no_json_is_shown_to_nobody(web: Web, underlying: str) -> None:
+    good, bad = f"{underlying}@equity_spot", f"{underlying}@equity_futures@2026-12-29"
+    told = tell_topics(underlying, {bad: 1})
+    tell_topics(underlying, {good: 2})
+    redis_client().hset(f"latest:{underlying}", bad, '{"time":"2026-12-01T10:00:00"+05:30"}')
+    with web.connect() as socket:
+        socket.subscribe(good, bad)
+        snapshot = socket.next("snapshot")
+        assert (snapshot["topic"], snapshot["data"]) == (good, 2)
+        assert socket.next("snapshot") == {"type": "snapshot", "topic": bad, "seq": None, "data": None}
+        assert told != tell_topics(underlying, {bad: 3})
+        assert socket.next("update")["data"] == 3
 
 
 def test_while_redis_is_away_a_subscription_says_so_and_the_socket_stays(web: Web, underlying: str) -> None:

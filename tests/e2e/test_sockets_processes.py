@@ -52,8 +52,9 @@ def test_both_tell_the_same_with_the_same_numbers(webs: tuple[Web, Web]) -> None
         for socket in (one, two):
             socket.subscribe(topic)
             socket.next("snapshot")
-        told = [tell(underlying, equity_spot=number) for number in range(100)]
-        ours, theirs = ([socket.next("update") for _ in told] for socket in (one, two))
+        told: list[str] = []
+        with one.updates(lambda: told[-1]) as ours, two.updates(lambda: told[-1]) as theirs:
+            told += [tell(underlying, equity_spot=number) for number in range(100)]
         assert ours == theirs
         assert [each["seq"] for each in ours] == told
 

@@ -49,6 +49,13 @@ def hanging(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return ""
+
+
 @dataclass
 class Site:
     address: str
@@ -69,7 +76,7 @@ class Site:
         """web, worker or beat, when it is up."""
         mark = "uvicorn" if name == "web" else name
         return until(
-            lambda: next((child for child in self.up.children() if mark in " ".join(child.cmdline())), None),
+            lambda: next((child for child in self.up.children() if mark in _command(child)), None),
             20,
             f"{name} runs",
         )
@@ -164,6 +171,14 @@ class Site:
         text = self.ask("GET", "/metrics").text
         found = re.findall(r'^signal_batch_events_total\{event="(\w+)"\} (\S+)', text, re.MULTILINE)
         return {name: float(count) for name, count in found}
+
+    def restarts(self) -> dict[tuple[str, str], float]:
+        """How often each process was started again since `up` began, by process and reason."""
+        text = self.ask("GET", "/metrics").text
+        found = re.findall(
+            r'^signal_service_restarts_total\{process="(\w+)",reason="(\w+)"\} (\S+)', text, re.MULTILINE
+        )
+        return {(process, reason): float(count) for process, reason, count in found}
 
     def count(self, event: str) -> float:
         """How often it has happened in this test, as the metrics say."""

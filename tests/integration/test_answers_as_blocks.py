@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
+from batch.core.items import Items
 from batch.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +45,7 @@ def before() -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {tables} CASCADE")
         cursor.execute("DELETE FROM django_migrations WHERE app = 'batch'")
-    MigrationExecutor(connection).migrate([("batch", "0002_webhooks_sent_again")])
+    MigrationExecutor(connection).migrate([("batch", "0004_after_repair")])
     yield
     call_command("migrate", verbosity=0)
 
@@ -52,7 +53,7 @@ def before() -> Iterator[None]:
 @pytest.mark.usefixtures("before")
 def test_an_old_job_reads_as_it_did() -> None:
     owner = get_user_model().objects.create_user("old-hand")
-    apps = MigrationExecutor(connection).loader.project_state([("batch", "0002_webhooks_sent_again")]).apps
+    apps = MigrationExecutor(connection).loader.project_state([("batch", "0004_after_repair")]).apps
     job = apps.get_model("batch", "Job").objects.create(
         owner_id=owner.pk,
         kind="greeks",
@@ -74,9 +75,15 @@ def test_an_old_job_reads_as_it_did() -> None:
         row = answer(position)
         results.create(job=job, position=position, status=row["status"], body=orjson.dumps(row).decode())
     waiting = apps.get_model("batch", "Job").objects.create(owner_id=owner.pk, kind="greeks", total=3)
-    apps.get_model("batch", "Chunk").objects.create(
+    chunk = apps.get_model("batch", "Chunk").objects.create(
         job=waiting, number=0, first_position=0, size=3, items=ITEMS[0], status="pending"
     )
+    with connection.cursor() as cursor:  # as an early version let in
+        huge = "1" + "0" * 5000
+        cursor.execute(
+            f"UPDATE batch_chunk SET items = jsonb_set(items, '{{overrides,price,1}}', '{huge}') WHERE id = %s",
+            [chunk.pk],
+        )
 
     call_command("migrate", verbosity=0)
 
@@ -91,3 +98,6 @@ def test_an_old_job_reads_as_it_did() -> None:
     assert [row["position"] for row in client.get(f"{path}?cursor=1&limit=2").json()["data"]] == [2, 3]
     chunk = Job.objects.get(pk=waiting.pk).chunks.get()
     assert (chunk.rows, chunk.answer_block) == (0, None)
+    items = Items.from_block(chunk.item_block)
+    assert items.overrides == {"price": {2: 3.5}}
+    assert list(items.refused) == [1] and "no float holds" in items.refused[1]

@@ -1,22 +1,30 @@
 """docker-compose.yml, as far as it can be checked without an engine."""
 
 import importlib.util
+import os
 import re
+import signal
 import subprocess
+import sys
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import redis
 import yaml
 
+from signalsite.embedded import state as places
 from signalsite.embedded.binaries import valkey_server
+from tests.integration.processes import until
+from tests.integration.slow_disk import slow_sync
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+FRONT = "signalsite.front.protocol:FrontProtocol"
 NOT_SETTINGS = {"FLOWER_BASIC_AUTH"}  # read by Flower itself
 REFERENCE = re.compile(r"\$\{(\w+)(:?[-?][^}]*)?\}")
 
@@ -58,6 +66,7 @@ def test_commands_exist(name):
         assert (ROOT / arguments[0]).exists()
     elif program == "uvicorn":
         assert importlib.util.find_spec(arguments[0].split(":")[0])
+        assert arguments[arguments.index("--http") + 1] == FRONT
     else:
         assert program == "celery" and arguments[:2] == ["-A", "signalsite"]
         assert importlib.util.find_spec("signalsite.celery")
@@ -85,7 +94,8 @@ def test_the_example_names_every_variable():
 
 def test_redis_roles():
     queue, cache = options("redis"), options("cache")
-    assert queue["--appendonly"] == "yes" and queue["--maxmemory-policy"] == "noeviction"
+    assert (queue["--appendonly"], queue["--appendfsync"]) == ("yes", "no")
+    assert queue["--maxmemory-policy"] == "noeviction"
     assert cache["--maxmemory"] == "1gb" and cache["--maxmemory-policy"] == "allkeys-lru"
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
 
@@ -115,6 +125,69 @@ def test_redis_commands_start_a_server_with_a_password(role, tmp_path):
     finally:
         server.terminate()  # reaches the server: the shell has become it
         server.wait(10)
+
+
+def test_the_queues_file_is_synced_beside_its_server(tmp_path):
+    library, syncs = slow_sync(tmp_path, 0)
+    command = SERVICES["redis"]["command"][-1].replace("$$", "$").replace("redis-server", str(valkey_server()))
+    command = command.replace("/tmp/redis.conf", f"{tmp_path}/redis.conf").replace("/data", str(tmp_path))
+    server = subprocess.Popen(
+        ["sh", "-c", f"{command} --port 0 --unixsocket {tmp_path}/s"],
+        env={**os.environ, "REDISCLI_AUTH": "right", "LD_PRELOAD": str(library)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: syncs.stat().st_size > 2, 20, "synced each second")
+    finally:
+        server.terminate()
+        server.wait(10)
+    after = syncs.stat().st_size
+    time.sleep(2.5)
+    assert syncs.stat().st_size <= after + 1  # the loop ended with its server
+
+
+def test_the_health_check_kills_who_stands_still(tmp_path):
+    with ExitStack() as running:
+        checks = {
+            name: running.enter_context(checked(tmp_path / name, age=age, redis_answers=redis_answers))
+            for name, age, redis_answers in (
+                ("works", 0, True),
+                ("stands still", 60, True),
+                ("waits for Redis", 60, False),
+                ("has not begun", None, True),
+            )
+        }
+        found = {name: (check.wait(60), process.poll()) for name, (check, process) in checks.items()}
+    assert found == {
+        "works": (0, None),
+        "stands still": (1, -signal.SIGKILL),
+        "waits for Redis": (1, None),
+        "has not begun": (1, None),
+    }
+
+
+@contextmanager
+def checked(folder, *, age, redis_answers):
+    """(the health check, a process whose last sign of life is so old)"""
+    folder.mkdir()
+    database = places.database(places.state_dir())
+    variables = {
+        **os.environ,
+        "HEARTBEAT_FILE": str(folder / "heartbeat"),
+        "STALL_SECONDS": "1" if age else "10",
+        "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
+        "REDIS_URL": places.redis_url(places.state_dir()) if redis_answers else f"unix://{folder}/nobody",
+    }
+    with subprocess.Popen(["sleep", "100"]) as process:
+        if age is not None:
+            (folder / "heartbeat").write_text(str(process.pid))
+            os.utime(folder / "heartbeat", (time.time() - age, time.time() - age))
+        command = [sys.executable, *SERVICES["worker"]["healthcheck"]["test"][2:]]
+        try:
+            with subprocess.Popen(command, env=variables, cwd=ROOT, stderr=subprocess.DEVNULL) as check:
+                yield check, process
+        finally:
+            process.kill()
 
 
 def test_every_service_is_watched_limited_and_restarted():
@@ -147,7 +220,7 @@ def test_dockerfile_copies_what_exists_and_is_not_ignored():
     for path in copied:
         assert (ROOT / path).exists(), path
     assert set(copied) == kept
-    assert "USER signalsite" in DOCKERFILE
+    assert "USER signalsite" in DOCKERFILE and FRONT in DOCKERFILE
 
 
 def test_dockerfile_has_every_package():

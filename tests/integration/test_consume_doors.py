@@ -28,6 +28,17 @@ def option(strike: int, right: str) -> str:
     return f"NSE@TESTED@equity_options@{EXPIRY}@{right}@{strike}"
 
 
+FORWARD = {
+    "forward": 24_100.0,
+    "forward_source": "parity",
+    "forward_bid": 24_099.0,
+    "forward_ask": 24_101.0,
+    "forward_residual": None,
+    "forward_strikes": 39,
+    "forward_excluded": [23_000.0, 25_000.0],
+}
+
+
 @pytest.fixture
 def api() -> Iterator[Client]:
     user = User.objects.create_user("reader")
@@ -39,6 +50,7 @@ def api() -> Iterator[Client]:
         + [(option(strike, right), 1.0) for strike in range(23_000, 25_050, 50) for right in ("call", "put")]
     }
     redis.hset("latest:NSE@TESTED", mapping={key: orjson.dumps(state) for key, state in states.items()})
+    redis.hset("latest:NSE@TESTED", f"chain:NSE@TESTED:{EXPIRY}", orjson.dumps({**FORWARD, "strikes": [24_100.0]}))
     redis.hset("latest_seq:NSE@TESTED", mapping=dict.fromkeys(states, "7-0"))
     try:
         yield Client(headers={"Authorization": f"Bearer {AccessToken.for_user(user)}"})
@@ -71,7 +83,40 @@ def test_a_chain_in_one_call(api: Client) -> None:
     assert [row["strike"] for row in chain["strikes"]] == list(range(23_500, 24_550, 50))
     assert chain["strikes"][0]["call"]["instrument_key"] == option(23_500, "call")
     assert chain["strikes"][0]["put"]["seq"] == "7-0"
+    assert {name: chain[name] for name in FORWARD} == FORWARD
     assert len(api.get(f"{BASE}/chain/TESTED", {"strikes": "all", "expiry": EXPIRY}).json()["strikes"]) == 41
+
+
+BAD_STATES = [
+    '{"instrument_key":"x","entry_id":"1-0","time":"2026-12-01T10:00:00"+05:30","tick":{},"as_of":""}',
+    "[]",
+    "",
+    '{"time":"soon","as_of":"soon","tick":{"ltp":1}}',
+    '{"time":"2026-12-01T10:00:00Z","as_of":"2026-12-01T10:00:00Z","tick":7}',
+    '{"time":"2026-12-01T10:00:00Z","as_of":"2026-12-01T10:00:00Z","tick":{"ltp":"dear"}}',
+    '{"time":"2026-12-01T10:00:00Z","as_of":"2026-12-01T10:00:00Z","tick":{"ltp":1}} ',
+]
+
+
+@pytest.mark.parametrize("state", BAD_STATES)
+def test_a_state_that_cannot_be_read_is_said_to_be_one_and_the_others_are_shown(api: Client, state: str) -> None:
+    redis, bad, good = client(settings.REDIS_URL), option(24_000, "call"), option(24_000, "put")
+    redis.hset("latest:NSE@TESTED", mapping={bad: state, "\xff@_options@": "x"})
+    try:
+        answer = api.get(f"{BASE}/chain/NSE@TESTED")
+        assert answer.status_code == 200
+        chain = answer.json()
+        row = next(row for row in chain["strikes"] if row["strike"] == 24_000)
+        assert (row["call"], chain["unreadable"]) == ({"instrument_key": bad, "status": "unreadable"}, [bad])
+        assert row["put"]["greeks"]["delta"] == 0.5
+        rows = api.get(f"{BASE}/greeks", {"keys": f"{bad},{good}"}).json()["data"]
+        assert rows[0] == {"instrument_key": bad, "status": "unreadable"} and rows[1]["greeks"]["delta"] == 0.5
+        assert api.get(f"{BASE}/greeks/{bad}").json()["status"] == "unreadable"
+        redis.hset("latest:NSE@TESTED", "NSE@TESTED@equity_spot", state)
+        chain = api.get(f"{BASE}/chain/NSE@TESTED").json()
+        assert (chain["underlying_price"], chain["spot"]["status"]) == (None, "unreadable")
+    finally:
+        redis.hdel("latest:NSE@TESTED", "\xff@_options@")
 
 
 @pytest.mark.parametrize(

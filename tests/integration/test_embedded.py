@@ -15,6 +15,7 @@ import redis
 from signalsite.embedded import binaries
 from signalsite.embedded import hold as holding
 from signalsite.embedded import state as places
+from signalsite.embedded.account import make_system_user, system_user
 from signalsite.embedded.binaries import EmbeddedError
 from signalsite.embedded.hold import hold
 from signalsite.embedded.servers import SERVERS, check_socket_dir
@@ -148,7 +149,7 @@ def test_servers_are_private_durable_and_bounded(state):
             "server_encoding": "UTF8",
         }
         config = cache(state).config_get("*")
-        assert (config["port"], config["appendonly"], config["appendfsync"]) == ("0", "yes", "everysec")
+        assert (config["port"], config["appendonly"], config["appendfsync"]) == ("0", "yes", "no")
         assert (config["maxmemory"], config["maxmemory-policy"]) == (str(512 << 20), "volatile-lru")
         for folder in (places.socket_dir(state), state / "postgres", state / "valkey", state / "log", state / "locks"):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
@@ -247,21 +248,25 @@ def test_a_secret_is_made_once(state):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")
 def test_root_copies_programs_that_its_system_user_cannot_reach(monkeypatch):
     with fresh_state() as state:
+        make_system_user()
+        user = system_user()
+        state.mkdir()
+        (state / ".copy-killed").mkdir()
         monkeypatch.setattr(binaries, "SHARED", state)
         monkeypatch.setattr(binaries, "all_may_enter", lambda folder: False)
         for program in (binaries.postgres_bin() / "postgres", binaries.valkey_server()):
             assert program.is_relative_to(state)
-            version = subprocess.run([program, "--version"], capture_output=True, check=True, user=binaries.SYSTEM_USER)
+            version = subprocess.run([program, "--version"], capture_output=True, check=True, user=user.pw_name)
             assert b"18.6" in version.stdout or b"9.1" in version.stdout
         assert binaries.valkey_server().is_relative_to(state)  # the same copy again
-        assert len(list(state.iterdir())) == 2
+        assert len(list(state.iterdir())) == 3  # two copies and the lock, and nothing half-made
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")
 def test_a_system_user_that_cannot_be_had_is_explained(monkeypatch):
-    monkeypatch.setattr(binaries, "SYSTEM_USER", "no/such:name")
+    monkeypatch.setenv("SIGNALSITE_SYSTEM_USER", "no/such:name")
     with pytest.raises(EmbeddedError, match=r"could not be created: useradd: .*DATABASE_URL"):
-        binaries.system_user()
+        make_system_user()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.consume.live import server_pid
 from tests.integration.processes import ROOT, environment, fresh_state, running_on, until
 
 # A child with a child of its own; the second one does not hear TERM.
@@ -71,11 +72,13 @@ def test_an_error_ends_everything(state):
 
 def test_nothing_outlives_a_killed_supervisor(state):
     process = supervise(state)
-    until(lambda: ids(state, "echo hello"), 5, "polite runs")
+    (stopped,) = until(lambda: ids(state, "echo hello"), 5, "polite runs")
+    until(lambda: ids(state, "trap"), 5, "stubborn, who does not hear TERM, runs")
+    os.kill(stopped, signal.SIGSTOP)
     process.kill()
     process.wait()
-    until(lambda: not ids(state, "echo hello"), 5, "polite ended with its parent")
-    for pid in running_on(state):  # who ignores TERM is no one's fault but its own
+    until(lambda: not ids(state, "echo hello") and not ids(state, "trap"), 5, "both ended with their parent")
+    for pid in running_on(state):  # their own children: ours end by themselves
         os.kill(pid, signal.SIGKILL)
 
 
@@ -114,6 +117,7 @@ def test_up_runs_the_whole_service_and_leaves_nothing():
             until(lambda: answers(f"http://127.0.0.1:{port}/health") == 200, 20, "web answers again")
             until(lambda: answers(f"http://127.0.0.1:{flower_port}/healthcheck") == 200, 30, "Flower answers")
             assert answers(f"http://127.0.0.1:{flower_port}/workers") == 401
+            until(lambda: "flower_worker_online{" in page(f"http://127.0.0.1:{flower_port}/metrics"), 20, "its metrics")
             begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 0
@@ -123,6 +127,78 @@ def test_up_runs_the_whole_service_and_leaves_nothing():
         finally:
             process.kill()
             until(lambda: not running_on(state), 30, "all ended")
+
+
+def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
+    with fresh_state() as state:
+        port = free_port()
+        command = [sys.executable, "manage.py", "up", "--no-flower", "--port", str(port), "--workers", "1"]
+        log = state.parent / "up.log"
+        variables = environment(state, STALL_SECONDS="3")
+        with log.open("w") as output:
+            process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=output, stderr=output)
+
+        def metric(name, **labels):
+            wanted = "".join(f',{label}="{value}"' for label, value in labels.items())[1:]
+            text = page(f"http://127.0.0.1:{port}/metrics")
+            found = re.search(rf"^{name}{{{re.escape(wanted)}}} (\S+)", text, re.MULTILINE)
+            return float(found[1]) if found else 0.0
+
+        try:
+            until(lambda: "ready in" in log.read_text() or process.poll() is not None, 60, "ready")
+            old = {name: leader(state, name) for name in ("worker", "beat", "consumer")}
+            for name in old:  # before its first sign a process is given a minute
+                until((state / "heartbeats" / name).exists, 30, f"a sign of {name}")
+            for pid in old.values():
+                os.kill(pid, signal.SIGSTOP)
+            for name, pid in old.items():
+                until(lambda name=name, pid=pid: leader(state, name) not in (None, pid), 30, f"another {name}")
+                restarts = {"process": name, "reason": "stalled"}
+                until(lambda restarts=restarts: metric("signal_service_restarts_total", **restarts) == 1, 20, name)
+                heart = {"process": name}
+                assert f"{name} shows no sign of life though the servers answer; killing it" in log.read_text()
+                until(lambda heart=heart: 0 < metric("signal_service_heartbeat_age_seconds", **heart) < 3, 30, name)
+            until(lambda: metric("signal_batch_events_total", event="swept"), 30, "a sweep")
+
+            postgres = [pid for pid, command in running_on(state).items() if command.startswith("postgres: ")]
+            postgres.append(server_pid(state, "postgres"))
+            beat = leader(state, "beat")
+            for pid in postgres:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(1.5)  # by now beat waits for its answer
+            os.kill(beat, signal.SIGTERM)
+            try:
+                until(lambda: leader(state, "beat") != beat, 8, "beat ends though PostgreSQL hangs")
+                time.sleep(2)  # beyond the patience of all: who waits for PostgreSQL is not killed
+            finally:
+                for pid in postgres:
+                    os.kill(pid, signal.SIGCONT)
+            swept = metric("signal_batch_events_total", event="swept")
+            until(lambda: metric("signal_batch_events_total", event="swept") > swept, 30, "the next sweep")
+            for name in old:
+                assert metric("signal_service_restarts_total", process=name, reason="stalled") == 1
+            assert metric("signal_service_restarts_total", process="beat", reason="ended") == 1
+
+            os.kill(leader(state, "worker"), signal.SIGSTOP)
+            process.kill()
+            until(lambda: not running_on(state), 15, "all ended with it, servers and stopped worker too")
+        finally:
+            process.kill()
+            until(lambda: not running_on(state), 30, "all ended")
+
+
+def leader(state, name):
+    """The process of that name which `up` has started; the worker's pool has the same command."""
+    mark = {"worker": "signalsite worker", "beat": "signalsite beat", "consumer": "consume_ticks"}[name]
+    found = [pid for pid, command in running_on(state).items() if mark in command and os.getsid(pid) == pid]
+    return found[0] if found else None
+
+
+def page(url):
+    try:
+        return urllib.request.urlopen(url, timeout=5).read().decode()
+    except OSError:  # among them: an error of HTTP
+        return ""
 
 
 def answers(url):

@@ -7,8 +7,11 @@
                | asset "_futures" "@" EXPIRY
                | asset "_options" "@" EXPIRY "@" ( "call" | "put" ) "@" STRIKE
     asset      = "equity" | "crypto"                              indices count as equity: NSE@NIFTY@equity_spot
-    EXPIRY     = YYYY-MM-DD, the expiry date in the exchange's time zone
-    STRIKE     = a positive decimal without exponent, sign or superfluous zeros: 23500, 102.5
+    EXPIRY     = YYYY-MM-DD, the expiry date in the exchange's time zone, from 1970 to 2199
+    STRIKE     = a positive decimal without exponent, sign or superfluous zeros: 23500, 102.5; at most 12 digits before
+                 the point and 6 after it, which the tables hold
+
+No part of a key can hold a quotation mark, a backslash, a colon or a control character.
 
 `parse_key` and `str()` are inverse to each other: one instrument has one key.
 """
@@ -26,7 +29,8 @@ MAX_KEY_LENGTH = 120
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9&._/-]*")
 _EXCHANGE = re.compile(r"[A-Z][A-Z0-9]*")
 _COIN = re.compile(r"[A-Z0-9]+")
-_STRIKE = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
+_STRIKE = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{0,5}[1-9])?")
+_YEARS = range(1970, 2200)
 
 
 class InvalidInstrumentKey(InvalidInput):
@@ -110,7 +114,7 @@ def _parse_date(text: str) -> date | None:
         found = date.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.isoformat() == text else None
+    return found if found.isoformat() == text and found.year in _YEARS else None
 
 
 def parse_key(key: str) -> InstrumentKey:
@@ -141,7 +145,7 @@ def parse_key(key: str) -> InstrumentKey:
         return InstrumentKey(exchange, symbol, product)
     expiry = _parse_date(parts[3])
     if expiry is None:
-        raise InvalidInstrumentKey(key, "expiry", f"expiry {parts[3]!r} is not a date as YYYY-MM-DD")
+        raise InvalidInstrumentKey(key, "expiry", f"expiry {parts[3]!r} is not a date from 1970 to 2199 as YYYY-MM-DD")
     if wanted == 4:
         return InstrumentKey(exchange, symbol, product, expiry)
     if parts[4] not in ("call", "put"):
@@ -150,7 +154,8 @@ def parse_key(key: str) -> InstrumentKey:
         raise InvalidInstrumentKey(
             key,
             "strike",
-            f"strike {parts[5]!r} is not a positive decimal without superfluous zeros, such as 23500 or 102.5",
+            f"strike {parts[5]!r} is not a positive decimal without superfluous zeros, of at most 12 digits and 6"
+            " decimals, such as 23500 or 102.5",
         )
     return InstrumentKey(exchange, symbol, product, expiry, Right(parts[4]), Decimal(parts[5]))
 

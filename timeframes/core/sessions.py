@@ -17,7 +17,12 @@ from timeframes.core.keys import InstrumentKey, Product
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Python's own parser lets any character pass between the seconds and the offset.
+_INSTANT = re.compile(
+    rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.,][0-9]{{1,9}})?)?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?"
+)
+AFTER_YEAR, BEFORE_YEAR = 1900, 2200  # of an instant: far from where arithmetic on datetimes overflows
 # Options that settle on the opening prices of their last day. VIX always does; the indices do in the monthly series
 # (third Friday) only, and name their afternoon series otherwise (SPXW).
 _MORNING_ALWAYS = {("CBOE", "VIX")}
@@ -106,15 +111,19 @@ def parse_instant(text: str, exchange: str) -> datetime:
     found = exchange_named(exchange)
     text = text.strip()
     try:
-        if _DATE.fullmatch(text):
-            return session_close(exchange, date.fromisoformat(text))
-        instant = datetime.fromisoformat(text)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=found.zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidInput(
-            "as_of",
-            f"{text[:40]!r} is neither a date such as 2026-06-11 nor an instant such as 2026-06-11T15:30:00+05:30",
-        ) from None
+        if _DATE.fullmatch(text) or _INSTANT.fullmatch(text):
+            instant = datetime.fromisoformat(text)
+            if AFTER_YEAR < instant.year < BEFORE_YEAR:
+                if len(text) == len("YYYY-MM-DD"):
+                    return session_close(exchange, instant.date())
+                return (instant if instant.tzinfo else instant.replace(tzinfo=found.zone)).astimezone(UTC)
+    except ValueError:  # no such day, hour or offset
+        pass
+    raise InvalidInput(
+        "as_of",
+        f"{text[:40]!r} is neither a date such as 2026-06-11 nor an instant such as 2026-06-11T15:30:00+05:30, "
+        f"after {AFTER_YEAR} and before {BEFORE_YEAR}",
+    )
 
 
 def _moment(exchange: Exchange, day: date, clock: time) -> datetime:

@@ -33,6 +33,11 @@ COLUMNS = (
     "underlying_used",
     "forward",
     "forward_source",
+    "forward_bid",
+    "forward_ask",
+    "forward_residual",
+    "forward_strikes",
+    "forward_excluded",
     "expiry_years",
     "rate",
 )

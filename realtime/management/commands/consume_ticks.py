@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
 from realtime.core.names import Names
+from realtime.core.sanity import Sanity
 from realtime.core.sharing import in_shard
 from realtime.effects import Limits
 from realtime.streams import connect, find_streams
@@ -80,7 +81,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: consumer.stop.set())
         if given["metrics_port"]:
-            start_http_server(given["metrics_port"])
+            start_http_server(given["metrics_port"], settings.TICK_METRICS_ADDRESS)
         warm()
         sys.setswitchinterval(SWITCH_SECONDS)
         # A batch is thousands of objects that die together and hold no cycles: looking for these is wasted time.
@@ -107,6 +108,14 @@ def live_options(*, own_time: bool) -> Options:
         keep_entries=settings.TICK_KEEP_ENTRIES,
         own_time=own_time,
         register=settings.TICK_REGISTER_INSTRUMENTS,
+        sanity=Sanity(
+            refuse_zero=settings.TICK_REFUSE_ZERO,
+            max_jump=settings.TICK_MAX_JUMP,
+            jump_seconds=settings.TICK_JUMP_SECONDS,
+            max_late=settings.TICK_MAX_LATE_SECONDS,
+            max_expiry_years=settings.TICK_MAX_EXPIRY_YEARS,
+            max_new_contracts=settings.TICK_MAX_NEW_CONTRACTS,
+        ),
         limits=Limits(
             raw_ticks=settings.RAW_TICKS_LENGTH,
             raw_ticks_expiry=settings.RAW_TICKS_EXPIRY,

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from signals.greeks.core.conventions import FORWARD_WORDS, PRICE_WORDS, VOLATILITY_WORDS, GreeksParams, Model
+from signals.greeks.core.conventions import (
+    FORWARD_SOURCES,
+    FORWARD_WORDS,
+    PRICE_WORDS,
+    VOLATILITY_WORDS,
+    ForwardSource,
+    GreeksParams,
+    Model,
+)
 from signals.greeks.core.evaluate import GreeksFrame, OptionColumns
 from signals.greeks.core.reasons import RETRYABLE, reason
 from signals.greeks.core.status import Status
@@ -16,6 +24,8 @@ _RETRYABLE = tuple(status in RETRYABLE for status in Status)
 _PRICE = tuple(word and str(word) for word in PRICE_WORDS)
 _FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
 _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
+_OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
+_OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
 _MODEL = (str(Model.BSM), str(Model.BLACK76))
 
 
@@ -42,7 +52,13 @@ def answer_columns(
             maximum=float(forward if options.sign[place] > 0 else strike),
             wanted=params.price,
             forward=params.forward,
+            strikes=float(options.forward_strikes[place]),
+            pairs=float(options.forward_strikes[place] + options.forward_excluded[place]),
         )
+    told = {name: getattr(options, name) for name in _OF_STRIKES}
+    overridden = frame.forward_source == _OVERRIDE
+    if overridden.any():  # what the strikes say has no part in it
+        told = {name: np.where(overridden, np.nan, values) for name, values in told.items()}
     quoted = (frame.price_source >= 0) & (frame.price_source < len(PRICE_WORDS) - 2)
     age = np.where(quoted, as_of - options.quotes.time, np.nan)
     return {
@@ -62,9 +78,22 @@ def answer_columns(
         "underlying_used": frame.underlying_used.tolist(),
         "forward": frame.forward.tolist(),
         "forward_source": [_FORWARD[code] for code in frame.forward_source.tolist()],
+        "forward_bid": told["forward_bid"].tolist(),
+        "forward_ask": told["forward_ask"].tolist(),
+        "forward_residual": told["forward_residual"].tolist(),
+        "forward_strikes": _counts(told["forward_strikes"]),
+        "forward_excluded": _counts(told["forward_excluded"]),
         "expiry_years": frame.expiry_years.tolist(),
         "rate": frame.rate.tolist(),
         "dividend_yield": frame.dividend_yield.tolist(),
         "model": [_MODEL[flag] for flag in frame.black76.tolist()],
         "iv_source": [_VOLATILITY[code] for code in frame.iv_source.tolist()],
     }
+
+
+def _counts(values: np.ndarray) -> list[int | None]:
+    known = np.isfinite(values)
+    if known.all():
+        found: list[int | None] = values.astype(np.int64).tolist()
+        return found
+    return [None if value != value else int(value) for value in values.tolist()]

@@ -44,6 +44,12 @@ class OptionColumns:
     spot: np.ndarray
     forward: np.ndarray  # as find_forward gave it
     forward_source: np.ndarray  # int8 index into FORWARD_SOURCES, -1 for none
+    forward_bid: np.ndarray  # of a forward by parity, from quotes
+    forward_ask: np.ndarray
+    forward_residual: np.ndarray  # of a forward by parity, from trades
+    forward_strikes: np.ndarray  # how many took part in parity
+    forward_excluded: np.ndarray  # and how many did not, though they have their prices
+    strikes_disagree: np.ndarray  # bool: there is no forward because of that
     volatility_index: np.ndarray  # as a decimal
     override_price: np.ndarray
     override_underlying: np.ndarray
@@ -141,7 +147,8 @@ def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:
             instead_of[wanting] = status[wanting]
             reprice(wanting, options.volatility_index, VolatilitySource.VIX)
 
-    status[~(np.isfinite(forward) & (forward > 0)) & (status != Status.NO_PRICE)] = Status.NO_UNDERLYING
+    missing = ~(np.isfinite(forward) & (forward > 0)) & (status != Status.NO_PRICE)
+    status[missing] = np.where(options.strikes_disagree[missing], Status.STRIKES_DISAGREE, Status.NO_UNDERLYING)
     status[years <= 0] = Status.EXPIRED
     failed = status != Status.OK
     iv_source[failed] = -1

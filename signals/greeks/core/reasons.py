@@ -14,12 +14,33 @@ _REASONS = {
     Status.EXPIRED: "the contract expired at or before as_of",
     Status.BAD_INPUT: "an input is not a number that can be used",
     Status.NOT_CONVERGED: "no solver found a volatility for price {price:.10g}",
+    Status.STRIKES_DISAGREE: "the strikes of this expiry disagree about its forward: the {strikes:.0f} of {pairs:.0f} "
+    "that agree most have no majority",
 }
 
 
-def reason(status: Status, *, price: float, intrinsic: float, maximum: float, wanted: str, forward: str) -> str | None:
-    """None for OK. `wanted` and `forward` are the price and the forward source that were asked for."""
+def reason(
+    status: Status,
+    *,
+    price: float,
+    intrinsic: float,
+    maximum: float,
+    wanted: str,
+    forward: str,
+    strikes: float,
+    pairs: float,
+) -> str | None:
+    """None for OK. `wanted` and `forward` are the price and the forward source that were asked for; `strikes` of
+    `pairs` agree about the forward."""
     text = _REASONS.get(status)
     if text is None:
         return None
-    return text.format(price=price, intrinsic=intrinsic, maximum=maximum, wanted=wanted, forward=forward)
+    return text.format(
+        price=price,
+        intrinsic=intrinsic,
+        maximum=maximum,
+        wanted=wanted,
+        forward=forward,
+        strikes=strikes,
+        pairs=pairs,
+    )

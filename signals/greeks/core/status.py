@@ -15,6 +15,7 @@ class Status(IntEnum):
     EXPIRED = 6  # at or past the exact expiry moment
     BAD_INPUT = 7  # not a finite positive number where one is needed, or an unusable request item
     NOT_CONVERGED = 8  # neither our solver nor py_vollib's found a volatility
+    STRIKES_DISAGREE = 9  # the strikes of this expiry disagree about its forward, and no future of it is there
 
     @property
     def word(self) -> str:

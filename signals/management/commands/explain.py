@@ -2,12 +2,14 @@
 
 import argparse
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from signals.greeks.core.conventions import DayCount, ForwardSource, GreeksParams, Model, PriceSource
 from signals.greeks.core.oracle import py_vollib_greeks
+from signals.greeks.core.parity import ParityForward
 from signals.greeks.market import load_market
 from signals.greeks.selectors import load_options, newest_quote_time
 from signalsite.foundation.errors import InvalidInput
@@ -91,6 +93,7 @@ class Command(BaseCommand):
             ("price used", f"{price} ({answer['price_source']}, {age} s old)"),
             ("spot", _text(around.spot)),
             ("forward", f"{_text(answer['forward'])} (from {answer['forward_source']})"),
+            *_strikes(around.forward.parity),
             ("model", f"{answer['model']} on {_text(answer['underlying_used'])}"),
             ("strike", _text(rows.strike[0])),
             ("T", f"{_text(answer['expiry_years'])} years, {_text(answer['expiry_years'] * 365)} days"),
@@ -108,6 +111,17 @@ class Command(BaseCommand):
         for name, unit in zip(GREEKS, UNITS, strict=True):
             ours, other = answer[name], theirs[name]
             self.stdout.write(f"{name:<20} {ours:>18.12g} {other:>18.12g} {ours - other:>12.2g}  {unit}")
+
+
+def _strikes(parity: ParityForward | None) -> Iterator[tuple[str, str]]:
+    """What the strikes of the expiry say of its forward, where they were asked."""
+    if parity is None or not parity.strikes:
+        return
+    known = math.isfinite(parity.bid)
+    spread = f"bid {_text(parity.bid)}  ask {_text(parity.ask)}" if known else f"residual {_text(parity.residual)}"
+    yield "parity", f"{spread}, {parity.strikes} strikes"
+    if parity.excluded:
+        yield "left out", " ".join(map(_text, parity.excluded))
 
 
 def _text(value: float) -> str:

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from signalsite.foundation.computations.contract import IDENTITY, Column, Computation, Values, Words
 
 _TYPES = {str: pa.string(), float: pa.float64(), bool: pa.bool_(), int: pa.int64()}
+UNREADABLE_BLOCK = (pa.ArrowException, OSError, KeyError)
+"""What decoding a block, or looking for its columns, raises where it is none of ours."""
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 

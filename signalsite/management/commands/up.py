@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from celery.exceptions import OperationalError as BrokerError
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from signalsite.celery import app
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
+from signalsite.embedded.heart import Heart, Servers
 from signalsite.embedded.hold import Held, hold
 from signalsite.embedded.supervisor import Process, Supervisor
+from signalsite.foundation.redis import client
 
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
@@ -61,8 +65,14 @@ class Service:
         self.options = options
         self.begun = self.looked = time.monotonic()
         self.ready = False
-        processes = [web(options["port"]), _worker(options["workers"]), _beat(), _consumer()]
-        self.supervisor = Supervisor([*processes, _ticks()] if options["simulate"] else processes)
+        hearts = places.heartbeats_dir(places.make_state(places.state_dir()))
+        hearts.mkdir(mode=0o700, exist_ok=True)
+        processes = [web(options["port"])]
+        processes += [_watched(each, hearts) for each in (_worker(options["workers"]), _beat(), _consumer())]
+        if options["simulate"]:
+            processes.append(_ticks())
+        servers = Servers(_ask_servers)
+        self.supervisor = Supervisor(processes, servers_answer=servers.answer, record=hearts / places.RESTARTS)
 
     def run(self) -> None:
         self.supervisor.run(self._look)
@@ -87,11 +97,40 @@ class Service:
 
 def web(port: int) -> Process:
     command = [str(BIN / "uvicorn"), "signalsite.asgi:application", "--host", HOST, "--port", str(port)]
-    command += ["--loop", "uvloop", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
+    command += [
+        "--http",
+        "signalsite.front.protocol:FrontProtocol",
+        "--loop",
+        "uvloop",
+        "--ws",
+        "websockets-sansio",
+        "--ws-per-message-deflate",
+        "false",
+    ]
     command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
     command += ["--lifespan", "on", "--log-level", "warning"]
     # glibc gives each thread a heap of its own to keep; two for all keep what large answers took from adding up.
-    return Process("web", command, {"DATABASE_POOL": "true", "MALLOC_ARENA_MAX": "2"})
+    # uvicorn's own default would believe whatever a caller on this machine says of its address.
+    trusted = ",".join(str(network) for network in settings.FORWARDED_ALLOW_IPS)
+    environment = {"DATABASE_POOL": "true", "MALLOC_ARENA_MAX": "2", "FORWARDED_ALLOW_IPS": trusted}
+    return Process("web", command, environment)
+
+
+def _watched(process: Process, hearts: Path) -> Process:
+    """The process with signs of life, which it shows from the loop that does its work."""
+    file = hearts / process.name
+    environment = {**process.environment, "HEARTBEAT_FILE": str(file)}
+    return replace(process, environment=environment, heart=Heart(file, settings.STALL_SECONDS))
+
+
+def _ask_servers() -> None:
+    """Raises when one of them does not answer."""
+    client(settings.REDIS_URL).ping()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.close()
 
 
 def _celery(*arguments: str) -> list[str]:

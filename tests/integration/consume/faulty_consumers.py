@@ -4,7 +4,8 @@ _RUN = """
 from django.core.management import execute_from_command_line
 execute_from_command_line(["manage.py", "consume_ticks", *sys.argv[1:]])
 """
-# Dies at the third batch: before its ticks are committed, after that and before they are acknowledged, or after both.
+# Dies at the third batch, or that of KILL_AT: before its ticks are committed, after that and before they are
+# acknowledged, or after both.
 KILLED = (
     """
 import os, sys
@@ -12,21 +13,21 @@ import django
 django.setup()
 import realtime.tick_batches as module
 from realtime.effects import Effects
-where, calls = os.environ["KILL"], 0
+where, at, calls = os.environ["KILL"], int(os.environ.get("KILL_AT", "3")), 0
 store, commit = module.store_ticks, Effects.commit
 def die():
     os.kill(os.getpid(), 9)
 def storing(*arguments):
     global calls
     calls += 1
-    if where == "before" and calls == 3:
+    if where == "before" and calls == at:
         die()
     store(*arguments)
 def committing(*arguments):
-    if where == "between" and calls == 3:
+    if where == "between" and calls == at:
         die()
     answer = commit(*arguments)
-    if where == "after" and calls == 3:
+    if where == "after" and calls == at:
         die()
     return answer
 module.store_ticks, Effects.commit = storing, committing
@@ -42,7 +43,7 @@ django.setup()
 from realtime.core.book import Book
 apply = Book.apply
 def applying(self, ticks, quotes):
-    if any(tick.fields.ltp == 666 for tick in ticks):
+    if any(tick.fields.ltp == 10_666 for tick in ticks):
         raise ArithmeticError("poison")
     return apply(self, ticks, quotes)
 Book.apply = applying
@@ -58,7 +59,7 @@ django.setup()
 import realtime.tick_batches as module
 store = module.store_ticks
 def storing(model, ticks):
-    if any(tick.fields.ltp == 666 for tick in ticks):
+    if any(tick.fields.ltp == 10_666 for tick in ticks):
         raise ArithmeticError("poison")
     store(model, ticks)
 module.store_ticks = storing

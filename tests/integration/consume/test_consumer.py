@@ -2,10 +2,13 @@
 
 import json
 import time
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
 import pytest
 
+from signals.instruments.core.simulated_market import simulate_market
+from signals.instruments.core.simulated_ticks import TickSource
 from tests.integration.consume.live import EXPIRY, chain, option, tick
 from tests.integration.processes import until
 
@@ -71,13 +74,13 @@ def test_copies_bear_the_state_p_and_are_never_copied_again(live):
 
 
 def test_lists_end_with_the_newest_and_are_cut(live):
-    live.publish([tick(ltp=1.0 + number) for number in range(3_000)])
+    live.publish([tick(ltp=10_000.0 + number) for number in range(3_000)])
     with live.consumer("--write-back", "off", TICK_BATCH="20", RAW_TICKS_LENGTH="100"):
         live.drain()
     key = "raw_ticks:NSE@NIFTY@equity_spot"
-    assert 100 <= live.redis.llen(key) <= 125 + 3 * 20
+    assert 100 <= live.redis.llen(key) <= 125
     newest = [orjson.loads(each)["ltp"] for each in live.redis.lrange(key, -100, -1)]
-    assert newest == [1.0 + number for number in range(2_900, 3_000)]
+    assert newest == [10_000.0 + number for number in range(2_900, 3_000)]
 
 
 def test_bad_ticks_are_put_aside_with_their_reasons_and_harm_no_neighbour(live):
@@ -175,7 +178,7 @@ def test_a_back_test_has_a_namespace_of_its_own(live):
 
 def test_acknowledged_entries_are_trimmed_behind_every_group(live):
     live.redis.xgroup_create("tick_stream:NSE@NIFTY", "other", id="0", mkstream=True)
-    made = [tick(ltp=1.0 + number) for number in range(3000)]
+    made = [tick(ltp=10_000.0 + number) for number in range(3000)]
     live.publish(made)
     (first,) = live.redis.xreadgroup("other", "x", {"tick_stream:NSE@NIFTY": ">"}, count=1000)
     with live.consumer("--write-back", "off", TICK_KEEP_SECONDS="0"):
@@ -195,3 +198,31 @@ def test_sigterm_drains(live):
         assert consumer.wait(10) == 0
     assert "drained" in live.log.read_text()
     assert not live.redis.keys("tick_owner:*")
+
+
+def test_the_live_chains_forwards_are_the_feeds(live):
+    """A simulated feed of 40 s: spots walk, quotes stand; the truth is the feed's own."""
+    now = datetime.now(UTC)
+    at = now - timedelta(seconds=40)
+    market = simulate_market(seed=5, at=at, symbols=["NIFTY", "BANKNIFTY"], contracts=1_000, minutes=0)
+    source = TickSource(market, seed=5, at=at)
+    live.publish([tick for second in range(40) for tick in source.ticks(200, at + timedelta(seconds=second))])
+    last = [(name, {"instrument_key": f"{name}@equity_spot", "ltt": now.isoformat(), "ltp": walk.price})
+            for name, walk in source.walks.items() if walk.options]  # fmt: skip
+    live.publish(last)
+    with live.consumer("--write-back", "off"):
+        live.drain()
+        time.sleep(1.0)  # a beat more, for what was told with older ticks
+        live.drain()
+    checked = 0
+    for name, walk in source.walks.items():
+        for topic, state in live.redis.hgetall(f"latest:{name}").items():
+            if topic.startswith("chain:"):
+                told = orjson.loads(state)
+                truth = walk.price * walk.forwards[date.fromisoformat(told["expiry"])]
+                assert told["forward_source"] == "parity"
+                half = 0.5 * (told["forward_ask"] - told["forward_bid"])
+                assert abs(told["forward"] - truth) <= half + 0.05, told["expiry"]
+                assert half < 0.0015 * truth and told["forward_strikes"] > 15
+                checked += 1
+    assert checked >= 12

@@ -30,10 +30,25 @@ def test_a_killed_consumer_loses_and_doubles_nothing(live, where):
     assert not live.dead()
 
 
+def test_lists_keep_to_their_length_however_often_their_consumer_is_killed(live):
+    live.publish([tick(ltp=10_000.0 + number) for number in range(3_000)])
+    lists = {"raw_ticks:NSE@NIFTY@equity_spot": 100, "computed_data:NIFTY": 200}
+    lengths = {"RAW_TICKS_LENGTH": "100", "COMPUTED_DATA_LENGTH": "200", "TICK_BATCH": "100"}
+    for _ in range(3):
+        with live.consumer("--write-back", "off", script=KILLED, KILL="after", KILL_AT="1", **lengths) as consumer:
+            assert consumer.wait(60) == -signal.SIGKILL
+        for key, length in lists.items():
+            assert live.redis.llen(key) <= 1.25 * length
+    with live.consumer("--write-back", "off", **lengths):
+        live.drain()
+    for key, length in lists.items():
+        assert length <= live.redis.llen(key) <= 1.25 * length
+
+
 @pytest.mark.parametrize("script", [POISONED, UNWRITABLE], ids=["priced", "written"])
 def test_a_poison_tick_is_given_up_alone(live, script):
-    made = [tick(ltp=1.0 + number) for number in range(100)]
-    made.insert(57, tick(ltp=666))
+    made = [tick(ltp=10_000.0 + number) for number in range(100)]
+    made.insert(57, tick(ltp=10_666))
     live.publish(made)
     with live.consumer("--write-back", "off", script=script, TICK_MAX_DELIVERIES="3", TICK_BATCH="10"):
         until(lambda: live.stored() == 100, 60, "neighbours kept")
@@ -44,8 +59,8 @@ def test_a_poison_tick_is_given_up_alone(live, script):
 
 
 def test_what_kills_its_consumers_is_given_up_alone(live):
-    made = [tick(ltp=1.0 + number) for number in range(100)]
-    made.insert(57, tick(ltp=666))
+    made = [tick(ltp=10_000.0 + number) for number in range(100)]
+    made.insert(57, tick(ltp=10_666))
     live.publish(made)
     fatal = POISONED.replace('raise ArithmeticError("poison")', "import os; os.kill(os.getpid(), 9)")
     for _ in range(3):
@@ -59,7 +74,7 @@ def test_what_kills_its_consumers_is_given_up_alone(live):
 
 
 def test_an_answer_that_is_lost_doubles_nothing(live):
-    made = [tick(ltp=1.0 + number) for number in range(300)]
+    made = [tick(ltp=10_000.0 + number) for number in range(300)]
     live.publish(made)
     with live.consumer(script=UNANSWERED, RAW_TICKS_LENGTH="1000"):
         live.drain()
@@ -72,7 +87,7 @@ def test_an_answer_that_is_lost_doubles_nothing(live):
 def test_a_pair_on_no_exchange_is_told_of_by_the_consumers_of_several(live):
     exchanges = "BINANCE", "KRAKEN"
     for exchange in exchanges:
-        live.publish([(f"{exchange}@BTC/USDT", tick("BTC/USDT", 1.0 + number)[1]) for number in range(2_000)])
+        live.publish([(f"{exchange}@BTC/USDT", tick("BTC/USDT", 10_000.0 + number)[1]) for number in range(2_000)])
     with ExitStack() as running:
         for exchange in exchanges:
             running.enter_context(live.consumer("--streams", f"{exchange}@BTC/USDT", TICK_BATCH="20"))
@@ -166,7 +181,7 @@ def test_trimming_that_overtakes_the_consumer_is_counted(live):
     with live.consumer("--write-back", "off") as consumer:
         live.drain()
         consumer.send_signal(signal.SIGSTOP)
-        live.publish([tick(ltp=2.0 + number) for number in range(30)])
+        live.publish([tick(ltp=10_000.0 + number) for number in range(30)])
         live.redis.xtrim("tick_stream:NSE@NIFTY", maxlen=10, approximate=False)
         consumer.send_signal(signal.SIGCONT)
         alarm = "entries of tick_stream:NSE@NIFTY were removed before they were read"

@@ -4,6 +4,7 @@ What the blocks hold is written out here: the code that reads them may learn mor
 """
 
 import json
+import sys
 
 import pyarrow as pa
 from django.db import migrations, models
@@ -29,14 +30,21 @@ def block(table):
 
 
 def item_block(items):
+    """An item with a number that no float holds is refused: earlier versions let such numbers in."""
     count = len(items["keys"])
+    refused = dict(items.get("refused") or {})
+    for values in items.get("overrides", {}).values():
+        for place, value in values.items():
+            if abs(value) > sys.float_info.max:
+                refused[place] = "the stored item cannot be read: a number that no float holds"
     columns = {"instrument_key": pa.array(items["keys"], pa.string())}
     if items.get("custom_ids"):
         columns["custom_id"] = pa.array(items["custom_ids"], pa.string())
-    if items.get("refused"):
-        columns["refused"] = pa.array([items["refused"].get(str(place)) for place in range(count)], pa.string())
+    if refused:
+        columns["refused"] = pa.array([refused.get(str(place)) for place in range(count)], pa.string())
     for name, values in sorted(items.get("overrides", {}).items()):
-        columns["override." + name] = pa.array([values.get(str(place)) for place in range(count)], pa.float64())
+        kept = [None if str(place) in refused else values.get(str(place)) for place in range(count)]
+        columns["override." + name] = pa.array(kept, pa.float64())
     return block(pa.table(columns))
 
 
@@ -55,7 +63,7 @@ def forwards(apps, schema_editor):
         for pk in Chunk.objects.order_by("pk").values_list("pk", flat=True):
             cursor.execute("SELECT job_id, first_position, size, status, items::text FROM batch_chunk WHERE id = %s", [pk])
             job, first, size, status, items = cursor.fetchone()
-            values = [item_block(json.loads(items)), None, 0, "{}"]
+            values = [item_block(json.loads(items, parse_int=float)), None, 0, "{}"]
             if status == "done":
                 which = [job, first, first + size]
                 cursor.execute(ANSWERS, which)
@@ -69,7 +77,7 @@ def forwards(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batch", "0002_webhooks_sent_again")]
+    dependencies = [("batch", "0004_after_repair")]
 
     operations = [
         migrations.AddField("chunk", "item_block", models.BinaryField(null=True)),

@@ -1,0 +1,215 @@
+"""Forwards from put-call parity, F = K + (C - P) / D: of many expiries at once, whatever some of their quotes say.
+
+Each strike says where the forward lies: in an interval. Of a strike with two two-sided quotes that is where no trade
+at the quotes is free money, K + (bid C - ask P) / D to K + (ask C - bid P) / D. The forward is where most intervals
+overlap (one sweep over their sorted ends), so a strike counts once however narrow its quotes are, and one that lies
+elsewhere counts nothing. Where there are only trades, the interval is what the price may err, and the strikes are
+weighed, within bounds.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MIN_STRIKES = 3
+"""Fewer strikes cannot outvote one bad quote."""
+
+RATE_DOUBT = 0.03
+"""What the given rate may be off, a year. An error of the rate moves a strike's forward by error x T x |K - F|: nothing
+at the money, much in the wings. 0.03 covers the default rate (6.5 %) in a market that discounts at 3.5 %."""
+
+MOVE = 0.3
+"""Volatility, in trading time, of what a forward may have done since a price was made: twice that of an index."""
+TRADING_SECONDS = 252 * 22_500.0
+"""In a year, of an exchange that is open for six hours and a quarter."""
+
+SLIGHTLY_WRONG = 0.1
+"""Share of the agreeing strikes (at least one) that may be wrong by so little that they still overlap: the forward's
+bid and ask are the ends of where all but these overlap, so that no single quote can pull them together."""
+
+TRADE_ERROR = 0.1
+"""How far a forward from trades may be off, in prices of the option at the money. At that error call and put at the
+money are each a twentieth off in price, and so a tenth apart in volatility."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParityColumns:
+    """Call and put of each strike, float64 of equal length.
+
+    `*_spread` is ask - bid, NaN where the price is not a mid; volume and time (seconds since 1970) NaN where unknown.
+    """
+
+    strike: np.ndarray
+    call: np.ndarray
+    put: np.ndarray
+    call_spread: np.ndarray
+    put_spread: np.ndarray
+    call_volume: np.ndarray
+    put_volume: np.ndarray
+    call_time: np.ndarray
+    put_time: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class ParityForward:
+    """What the strikes of one expiry say. `value` is NaN where they are too few, or disagree.
+
+    From quotes there are `bid` and `ask`, from trades `residual`: the weighted mean distance of the strikes that took
+    part from the forward. `strikes` is how many took part, `excluded` which did not though they had their two prices.
+    """
+
+    value: float
+    bid: float
+    ask: float
+    residual: float
+    strikes: int
+    excluded: tuple[float, ...]
+    disagree: bool
+
+
+def parity_forwards(
+    columns: ParityColumns, sizes: np.ndarray, *, rate: float, expiry_years: np.ndarray
+) -> list[ParityForward]:
+    """The forward of each expiry. `columns` holds their strikes one expiry after the other, `sizes` how many each has.
+
+    An expiry with MIN_STRIKES two-sided pairs is judged by these alone: trades of another moment would dilute them.
+    The strikes disagree where no more than half (of their weight) overlaps anywhere: who is right can't be told then.
+    """
+    count = len(sizes)
+    group = np.repeat(np.arange(count), sizes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        growth = np.exp(rate * np.maximum(expiry_years, 0.0))[group]
+        apart = (columns.call - columns.put) * growth
+        estimate = columns.strike + apart
+        half = 0.5 * (columns.call_spread + columns.put_spread) * growth
+        usable = np.isfinite(estimate) & (estimate > 0)
+        two_sided = usable & np.isfinite(half)
+        quoted = np.bincount(group[two_sided], minlength=count) >= MIN_STRIKES
+        rows = np.flatnonzero(np.where(quoted[group], two_sided, usable))
+        estimate, half, of = estimate[rows], half[rows], group[rows]
+        doubt = RATE_DOUBT * np.maximum(expiry_years, 0.0)[of] * np.abs(apart[rows])
+        doubt += MOVE * estimate * np.sqrt(_ages(columns, rows, of, count) / TRADING_SECONDS)
+    weight = np.ones(len(rows))
+    trades = np.flatnonzero(~quoted[of])
+    if len(trades):
+        half[trades], weight[trades] = _trades(columns, rows[trades], of[trades], doubt[trades])
+    reach = half + doubt
+    bid, ask, agrees = _overlap(estimate - reach, estimate + reach, weight, of, count, quoted)
+    member = (estimate - reach <= ask[of]) & (estimate + reach >= bid[of])
+    value, residual = 0.5 * (bid + ask), np.full(count, np.nan)
+    if len(trades):
+        _settle(value, residual, estimate, weight * member, of, trades)
+    bid[~quoted], ask[~quoted] = np.nan, np.nan
+    have = np.bincount(of, minlength=count)
+    for column in (value, bid, ask, residual):
+        column[~agrees | (have < MIN_STRIKES)] = np.nan
+    out = np.flatnonzero(~member)
+    excluded: list[list[float]] = [[] for _ in range(count)]
+    for place, strike in zip(of[out].tolist(), columns.strike[rows[out]].tolist(), strict=True):
+        excluded[place].append(strike)
+    disagree = ~agrees & (have >= MIN_STRIKES)
+    strikes = np.bincount(of[member], minlength=count)
+    return list(
+        map(
+            ParityForward,
+            value.tolist(),
+            bid.tolist(),
+            ask.tolist(),
+            residual.tolist(),
+            strikes.tolist(),
+            map(tuple, excluded),
+            disagree.tolist(),
+        )
+    )
+
+
+def _ages(columns: ParityColumns, rows: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
+    """Seconds by which each pair's older price is older than the expiry's newest; 0 where a time is not known."""
+    call, put = columns.call_time[rows], columns.put_time[rows]
+    newest = np.full(count, -np.inf)
+    np.fmax.at(newest, of, np.fmax(call, put))
+    age = newest[of] - np.minimum(call, put)
+    return np.where(age > 0, age, 0.0)
+
+
+def _trades(
+    columns: ParityColumns, rows: np.ndarray, of: np.ndarray, doubt: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each pair of trades may err, and its weight, 0 to 1.
+
+    The dearer leg is the one in the money, which trades least and moves most: near the money first. The thinner leg's
+    volume says how fresh the pair is. Both are bounded by the third of their expiry, so that no single pair's tiny
+    price or huge volume makes it heavier than others.
+    """
+    call_volume, put_volume = columns.call_volume[rows], columns.put_volume[rows]
+    dearer = np.maximum(columns.call[rows], columns.put[rows])
+    thinner = np.minimum(np.nan_to_num(call_volume), np.nan_to_num(put_volume))
+    money = _third_least(dearer, of)
+    enough = -_third_least(-thinner, of)
+    weight = (1.0 + np.minimum(thinner, enough)) / (1.0 + enough)
+    return TRADE_ERROR * money, weight * np.square(money / (np.maximum(dearer, money) + doubt))
+
+
+def _third_least(values: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Of each element's group the third least value; of fewer than five values the middle one."""
+    sizes = np.bincount(of)
+    ends = np.cumsum(sizes)
+    place = np.minimum(ends - sizes + np.minimum(2, np.maximum(sizes - 1, 0) // 2), len(values) - 1)
+    found: np.ndarray = values[_order(values, of)][place][of]
+    return found
+
+
+def _order(values: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """By group, then by value; equal ones as they come."""
+    order = np.argsort(values, kind="stable")
+    groups = of[order]
+    if len(of) and of[-1] < 65_536:
+        groups = groups.astype(np.uint16)  # which numpy sorts by radix
+    return order[np.argsort(groups, kind="stable")]
+
+
+def _overlap(
+    low: np.ndarray, high: np.ndarray, weight: np.ndarray, of: np.ndarray, count: int, quoted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each group: the ends of where its intervals overlap most, and whether that is more than half of them.
+
+    A sweep: from the least end to the greatest, each beginning adds an interval's weight and each end takes it away.
+    """
+    lowest, highest = np.full(count, np.nan), np.full(count, np.nan)
+    total = np.bincount(of, weight, minlength=count)
+    groups = np.flatnonzero(np.bincount(of, minlength=count))
+    if not len(groups):
+        return lowest, highest, np.zeros(count, np.bool_)
+    ends = np.concatenate([low, high])
+    of_ends = np.concatenate([of, of])
+    order = _order(ends, of_ends)  # of equal ends beginnings come first: intervals are closed
+    ends, of_ends = ends[order], of_ends[order]
+    cover = np.cumsum(np.concatenate([weight, -weight])[order])
+    begins = np.searchsorted(of_ends, groups)
+    most = np.zeros(count)
+    most[groups] = np.maximum.reduceat(cover, begins)
+    rounding = 1e-9 * total
+    majority = 0.5 * total + rounding
+    spared = np.where(quoted, np.maximum(1.0, SLIGHTLY_WRONG * most), 0.0)
+    least = np.minimum(np.maximum(most - spared, majority), most) - rounding
+    inside = cover >= least[of_ends]
+    lowest[groups] = np.minimum.reduceat(np.where(inside, ends, np.inf), begins)
+    highest[groups] = np.maximum.reduceat(np.where(inside, np.append(ends[1:], np.nan), -np.inf), begins)
+    agrees = most > majority
+    highest = np.where(agrees, highest, lowest)  # of equally many that agree, those about the lower price
+    return lowest, highest, agrees
+
+
+def _settle(
+    value: np.ndarray, residual: np.ndarray, estimate: np.ndarray, weight: np.ndarray, of: np.ndarray, rows: np.ndarray
+) -> None:
+    """Where there are only trades (`rows`): the weighted median of those that agree, and their distance from it."""
+    estimate, weight, of = estimate[rows], weight[rows], of[rows]
+    order = _order(estimate, of)
+    estimate, weight, of = estimate[order], weight[order], of[order]
+    below = np.cumsum(weight)
+    groups, begins = np.unique(of, return_index=True)
+    total = np.add.reduceat(weight, begins)
+    middle = np.searchsorted(below, below[begins] - weight[begins] + 0.5 * total)
+    value[groups] = estimate[np.minimum(middle, len(estimate) - 1)]
+    residual[groups] = np.add.reduceat(weight * np.abs(estimate - value[of]), begins) / total

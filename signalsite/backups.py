@@ -1,0 +1,246 @@
+"""Backups of the database, by the client programs of our own PostgreSQL wheel.
+
+They understand every server up to their own version; those of a distribution may be older than the server and refuse.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.client import DatabaseClient
+from django.db.migrations.loader import MigrationLoader
+
+from signalsite.embedded.binaries import postgres_bin
+from signalsite.foundation.process import ends_with_parent
+
+SCHEMA = "public"
+LOCK_WAIT = "60s"
+SESSIONS_SECONDS = 3.0  # in which the sessions of what has just ended are gone
+
+# What `migrate` and beat fill by themselves.
+NOT_DATA = re.compile("django_migrations|django_content_type|auth_permission|django_celery_beat_.*")
+# An extension's objects are not ours; a column's sequence and a table's partition go with what they are part of.
+_PART_OF_ANOTHER = """EXISTS (
+  SELECT FROM pg_depend d WHERE d.classid = o.tableoid AND d.objid = o.oid AND d.refobjid <> o.oid
+  AND d.deptype IN ('e', 'a', 'i'))"""
+_TABLES = f"""
+SELECT o.relname, o.oid::regclass::text FROM pg_class o
+WHERE o.relnamespace = '{SCHEMA}'::regnamespace AND o.relkind IN ('r', 'p') AND NOT {_PART_OF_ANOTHER}
+"""
+_SESSIONS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend_pid()
+"""
+# The schema itself stays: it may not be ours to drop, and extensions live in it.
+_DROP_ALL = f"""
+SET client_min_messages = warning;
+DO $$ DECLARE command text; BEGIN
+  -- All names first: what CASCADE has dropped meanwhile has none.
+  FOREACH command IN ARRAY ARRAY(
+    SELECT format('DROP %s IF EXISTS %s CASCADE', CASE o.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+                  WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
+                  o.oid::regclass)
+    FROM pg_class o
+    WHERE o.relnamespace = '{SCHEMA}'::regnamespace AND o.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+      AND NOT {_PART_OF_ANOTHER}
+    UNION ALL
+    SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', o.oid::regprocedure) FROM pg_proc o
+    WHERE o.pronamespace = '{SCHEMA}'::regnamespace AND NOT {_PART_OF_ANOTHER}
+    UNION ALL
+    SELECT format('DROP TYPE IF EXISTS %s CASCADE', o.oid::regtype) FROM pg_type o
+    WHERE o.typnamespace = '{SCHEMA}'::regnamespace AND o.typtype IN ('e', 'd', 'r') AND NOT {_PART_OF_ANOTHER}
+  ) LOOP EXECUTE command; END LOOP;
+END $$;
+"""
+
+
+class BackupError(Exception):
+    """The backup cannot be written or restored; the message says why. Nothing was changed."""
+
+
+def write_backup(connection: BaseDatabaseWrapper, file: Path) -> int:
+    """Write all rows as of one moment to `file`, whole or not at all, readable by its owner only; its size in bytes.
+
+    An earlier `file` is replaced.
+    """
+    _refuse_hypertables(connection)
+    what = [
+        "--format=custom",
+        "--no-owner",
+        "--no-privileges",
+        f"--schema={SCHEMA}",
+        f"--lock-wait-timeout={LOCK_WAIT}",
+    ]
+    try:
+        with _appearing_whole(file) as fresh:
+            _run(_client(connection, "pg_dump", *what, f"--file={fresh}"), _environment(connection))
+            size = fresh.stat().st_size
+    except OSError as error:
+        raise BackupError(f"{file} cannot be written: {error.strerror}") from error
+    return size
+
+
+def restore_backup(connection: BaseDatabaseWrapper, file: Path, *, replace: bool) -> int:
+    """Make the database what it was when `file` was written, in one transaction.
+
+    Returns how many migrations this version has beyond the backup's. Raises BackupError when a service is connected,
+    when there is data and not `replace`, and when `file` is no backup or one of a newer version.
+    """
+    applied = _migrations_in(file)
+    known = set(MigrationLoader(None).disk_migrations)
+    if newer := sorted(applied - known):
+        raise BackupError(f"{file} was made by a newer version: it has {'.'.join(newer[0])}, which this one lacks.")
+    _refuse_sessions(connection)
+    if not replace and (table := _table_with_data(connection)):
+        raise BackupError(f"The database has data (in {table}). --replace drops all of it for the backup's.")
+    _replace_all(connection, file)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # a backup has no statistics
+    return len(known - applied)
+
+
+def _refuse_hypertables(connection: BaseDatabaseWrapper) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('timescaledb_information.hypertables') IS NOT NULL")
+        if cursor.fetchone()[0]:
+            cursor.execute("SELECT count(*) FROM timescaledb_information.hypertables")
+            if cursor.fetchone()[0]:
+                raise BackupError("This database has hypertables, which TimescaleDB's own procedure has to back up.")
+
+
+def _migrations_in(file: Path) -> set[tuple[str, str]]:
+    """App and name of each migration that the backup's database had applied."""
+    if not file.is_file():
+        raise BackupError(f"{file} is not there, or is no file.")
+    read = [str(postgres_bin() / "pg_restore"), "--data-only", "--table=django_migrations", "--file=-", str(file)]
+    try:
+        lines = iter(_run(read, dict(os.environ)).splitlines())
+    except BackupError as error:
+        raise BackupError(f"{file} cannot be read as a backup: {error}") from error
+    for line in lines:
+        if found := re.match(r"COPY public\.django_migrations \((.+)\) FROM stdin;", line):
+            columns = found[1].split(", ")
+            rows = [dict(zip(columns, row.split("\t"), strict=True)) for row in iter(lambda: next(lines), "\\.")]
+            return {(row["app"], row["name"]) for row in rows}
+    raise BackupError(f"{file} is no backup of this project: it has no list of migrations.")
+
+
+def _refuse_sessions(connection: BaseDatabaseWrapper) -> None:
+    deadline = time.monotonic() + SESSIONS_SECONDS
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_SESSIONS)
+            (others,) = cursor.fetchone()
+        if not others:
+            return
+        if time.monotonic() > deadline:
+            raise BackupError(f"{others} other sessions use the database: stop the service first.")
+        time.sleep(0.1)
+
+
+def _table_with_data(connection: BaseDatabaseWrapper) -> str | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLES)
+        for name, quoted in cursor.fetchall():
+            if not NOT_DATA.fullmatch(name):
+                cursor.execute(f"SELECT EXISTS (SELECT FROM {quoted})")
+                if cursor.fetchone()[0]:
+                    return str(name)
+    return None
+
+
+def _replace_all(connection: BaseDatabaseWrapper, file: Path) -> None:
+    """Let psql run what pg_restore writes. COMMIT is sent when pg_restore has ended well: whatever dies, it is not."""
+    options = ["--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--file=-"]
+    psql = _client(connection, "psql", *options)
+    read = [str(postgres_bin() / "pg_restore"), "--no-owner", "--no-privileges", f"--schema={SCHEMA}", "--file=-"]
+    with (
+        tempfile.TemporaryFile() as complaints,
+        _child(psql, _environment(connection), complaints, stdin=subprocess.PIPE) as writer,
+        _child([*read, str(file)], dict(os.environ), complaints, stdout=subprocess.PIPE) as reader,
+    ):
+        assert writer.stdin and reader.stdout
+        with suppress(BrokenPipeError):  # psql has ended: its status and its complaint say why
+            writer.stdin.write(b"BEGIN;" + _DROP_ALL.encode())
+            writer.stdin.write(_for_server(reader.stdout.read(1 << 16), connection))
+            shutil.copyfileobj(reader.stdout, writer.stdin)
+            if reader.wait() == 0:
+                writer.stdin.write(b"COMMIT;\n")
+            writer.stdin.close()
+        reader.stdout.close()
+        if (reader.wait(), writer.wait()) != (0, 0):
+            raise BackupError(f"Nothing was restored and nothing was changed: {_end_of(complaints)}")
+
+
+def _for_server(script: bytes, connection: BaseDatabaseWrapper) -> bytes:
+    """The script's beginning without the one setting that servers older than PostgreSQL 17 do not know."""
+    with connection.cursor():
+        old = connection.connection.info.server_version < 170000
+    return script.replace(b"SET transaction_timeout = 0;\n", b"") if old else script
+
+
+@contextmanager
+def _appearing_whole(file: Path) -> Iterator[Path]:
+    """A private file beside `file`, which takes its place when the body has ended well."""
+    if file.is_dir():
+        raise BackupError(f"{file} is a folder: name a file.")
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".partial")
+    fresh = Path(name)
+    try:
+        yield fresh
+        os.fsync(descriptor)
+        fresh.replace(file)
+    except BaseException:
+        fresh.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _client(connection: BaseDatabaseWrapper, program: str, *options: str) -> list[str]:
+    """The command line of a client program of the wheel that connects as Django does."""
+    (_, *arguments), _ = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, list(options))
+    return [str(postgres_bin() / program), "--no-password", *arguments]
+
+
+def _environment(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """The environment for it: everyone can read a command line, so the password goes this way."""
+    _, variables = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
+    return {**os.environ, "PGCONNECT_TIMEOUT": "5", **(variables or {})}
+
+
+def _child(
+    command: list[str],
+    environment: dict[str, str],
+    complaints: IO[bytes],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+) -> "subprocess.Popen[bytes]":
+    """A program that ends with us, however we end."""
+    dying = ends_with_parent(signal.SIGKILL)
+    return subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=complaints, preexec_fn=dying)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    """What the program writes; BackupError with what it complains of when it fails."""
+    with tempfile.TemporaryFile() as complaints:
+        with _child(command, environment, complaints, stdout=subprocess.PIPE) as process:
+            said, _ = process.communicate()
+        if process.returncode != 0:
+            raise BackupError(_end_of(complaints))
+    return said.decode()
+
+
+def _end_of(complaints: IO[bytes]) -> str:
+    complaints.seek(0)
+    return complaints.read().decode(errors="replace")[-1000:].strip()

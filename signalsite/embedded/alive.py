@@ -1,0 +1,47 @@
+"""Health check of the containers of worker, consumer and beat: `python -m signalsite.embedded.alive`.
+
+Exit status 0 while the process behind HEARTBEAT_FILE shows signs of life. Docker restarts nobody for being unhealthy,
+so one that stands still (see `heart`) is killed here, and the container's restart policy starts it again.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import redis
+
+from .heart import FRESH, QUIET, Heart, Servers
+
+
+def problem(file: Path, patience: float) -> str:
+    """What is wrong, in words; empty when nothing is. May take as long as `patience` and some seconds."""
+    begun = time.time()
+    try:
+        if begun - file.stat().st_mtime < patience:
+            return ""
+        pid = int(file.read_text())
+    except FileNotFoundError:
+        return "no sign of life yet"
+    heart, servers = Heart(file, patience), Servers(_ask_servers)
+    while time.time() - begun < QUIET + patience + FRESH:
+        if heart.stands_still(1.0, servers.answer):
+            os.kill(pid, signal.SIGKILL)
+            return f"killed process {pid}: no sign of life though the servers answer"
+        if file.stat().st_mtime > begun:
+            return ""
+        time.sleep(1.0)
+    return "no sign of life, while a server does not answer"
+
+
+def _ask_servers() -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=3) as connection:
+        connection.execute("SELECT 1")
+    with redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2) as client:
+        client.ping()
+
+
+if __name__ == "__main__":
+    sys.exit(problem(Path(os.environ["HEARTBEAT_FILE"]), float(os.environ.get("STALL_SECONDS", "20"))) or 0)

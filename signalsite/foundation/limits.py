@@ -1,0 +1,94 @@
+"""How often something may be tried, counted in Redis by its clock: all processes share one count.
+
+`take` is one script, so it counts in all of its keys or in none, however many callers race. Another kind of limit (a
+sliding window for each user or endpoint) is another script behind the same two calls.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from signalsite.foundation.errors import RedisConnectionError
+
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local wait = 0
+for _, key in ipairs(KEYS) do
+  wait = math.max(wait, (tonumber(redis.call('HGET', key, 'until')) or 0) - now)
+end
+if wait > 0 then return wait end
+for place, key in ipairs(KEYS) do
+  local free, first, longest, forget = unpack(ARGV, place * 4 - 3, place * 4)
+  local count = redis.call('HINCRBY', key, 'count', 1)
+  local delay = 0
+  if count >= tonumber(free) then delay = math.min(first * 2 ^ (count - free), tonumber(longest)) end
+  redis.call('HSET', key, 'until', now + delay)
+  redis.call('PEXPIRE', key, delay + forget)
+end
+return 0
+"""
+_GIVE_BACK = """
+for _, key in ipairs(KEYS) do
+  if redis.call('EXISTS', key) == 1 then
+    if redis.call('HINCRBY', key, 'count', -1) > 0 then redis.call('HSET', key, 'until', 0)
+    else redis.call('DEL', key) end
+  end
+end
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowingDelay:
+    """`free` tries without a wait; then one of `first` seconds, doubled with each further try, up to `longest`.
+
+    The count is forgotten `forget` seconds after the last wait has passed.
+    """
+
+    free: int
+    first: float
+    longest: float
+    forget: float
+
+    def milliseconds(self) -> list[int]:
+        return [self.free, *(round(each * 1000) for each in (self.first, self.longest, self.forget))]
+
+
+@cache
+def counters() -> "redis.Redis":
+    """Without redis-py's retries: a script that is sent again would count twice."""
+    return redis.Redis.from_url(settings.REDIS_URL, **settings.REDIS_OPTIONS, retry=Retry(NoBackoff(), 0))
+
+
+def take(limits: Mapping[str, GrowingDelay]) -> float:
+    """Count one try under every key and return 0; or count none and return the seconds to wait.
+
+    Raises RedisConnectionError.
+    """
+    arguments = [number for limit in limits.values() for number in limit.milliseconds()]
+    waiting: int = _run(_TAKE, list(limits), arguments)
+    return waiting / 1000
+
+
+def give_back(keys: Iterable[str]) -> None:
+    """The try that was counted under these keys was none. Raises RedisConnectionError."""
+    _run(_GIVE_BACK, list(keys), [])
+
+
+def _run(script: str, keys: list[str], arguments: list[int]) -> Any:
+    try:
+        return _registered(script)(keys=keys, args=arguments)
+    except RedisError as error:
+        raise RedisConnectionError("Redis did not answer") from error
+
+
+@cache
+def _registered(script: str) -> Any:
+    return counters().register_script(script)

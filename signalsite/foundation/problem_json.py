@@ -1,0 +1,28 @@
+"""The document of an HTTP error (RFC 9457), for those who answer through Django and for those who answer before it."""
+
+from http import HTTPStatus
+from typing import Any
+
+CONTENT_TYPE = "application/problem+json"
+MOST_ERRORS = 100  # that one answer lists
+LONGEST_FIELD, LONGEST_DETAIL = 200, 1000  # characters of what repeats a caller's own words
+
+
+def problem_document(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    """`errors`: one {"field", "detail"} a wrong field, `field` being its path in the body, such as items[3].rate."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": _cut(detail, LONGEST_DETAIL),
+    }
+    if errors:
+        body["errors"] = [
+            {"field": _cut(row["field"], LONGEST_FIELD), "detail": _cut(row["detail"], LONGEST_DETAIL)}
+            for row in errors[:MOST_ERRORS]
+        ]
+    return body
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,81 @@
+"""Who asks, as far as it can be told without a query."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError, close_old_connections
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken
+
+from signalsite.front.refusals import busy, not_signed_in
+
+SCHEMES = tuple(name.encode() for name in api_settings.AUTH_HEADER_TYPES)
+KNOWN_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A token whose signature and times are right, or a session that is yet to be looked up."""
+
+    name: str  # tells one from another
+    session: str = ""
+
+
+def caller(authorization: bytes | None, cookies: bytes | None, now: float) -> Caller:
+    """Raises Refused where there is no credential, or a token that is none or has expired."""
+    parts = authorization.split() if authorization else []
+    if parts and parts[0] in SCHEMES:
+        return _bearer(parts[1:], now)
+    found = by_session(cookies)
+    if found is None:
+        raise not_signed_in("Authentication credentials were not provided.")
+    return found
+
+
+def by_session(cookies: bytes | None) -> Caller | None:
+    """Where a session's cookie is shown."""
+    session = _session(cookies) if cookies else ""
+    return Caller(f"session {session}", session) if session else None
+
+
+def _bearer(rest: list[bytes], now: float) -> Caller:
+    if len(rest) != 1:
+        raise not_signed_in("Authorization must be the scheme and a token, with one space between them")
+    try:
+        user, expires_at = _read(rest[0].decode("latin-1"))
+    except (TokenError, KeyError, TypeError, ValueError) as error:
+        raise not_signed_in("the token is not valid or has expired") from error
+    if expires_at <= now:
+        raise not_signed_in("the token has expired")
+    return Caller(f"user {user}")
+
+
+@lru_cache(KNOWN_TOKENS)
+def _read(token: str) -> tuple[str, float]:
+    """User and end of an access token. A signature that was right stays right, so the newest are remembered."""
+    read: Any = AccessToken(token)  # type: ignore[arg-type]  # the stubs know only its own kind
+    return str(read[api_settings.USER_ID_CLAIM]), float(read["exp"])
+
+
+def _session(cookies: bytes) -> str:
+    try:
+        morsel = SimpleCookie(cookies.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        return ""
+    return morsel.value if morsel is not None else ""
+
+
+def is_signed_in(session: str) -> bool:
+    """Asks the database whether the session is that of a user. Raises Refused where it does not answer."""
+    try:
+        return SESSION_KEY in SessionStore(session)
+    except DatabaseError as error:
+        raise busy("storage is not available, try again") from error
+    finally:
+        close_old_connections()  # as at the end of a request

@@ -1,0 +1,73 @@
+"""The gate: every HTTP request comes by here, on the event loop."""
+
+import time
+from typing import Any
+
+from batch.exports.asgi import Application, is_export
+from signalsite.foundation.bodies import DEFAULT_BYTES
+from signalsite.front import metrics
+from signalsite.front.admission import Allowance, allowance
+from signalsite.front.bodies import Bodies, Disconnected, Receive, nothing
+from signalsite.front.credentials import Caller, by_session, caller, is_signed_in
+from signalsite.front.pages import Pages, Scope, Send
+from signalsite.front.refusals import Refused, not_signed_in
+from signalsite.health import HEALTHY
+
+_HEALTH_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(HEALTHY)).encode())]
+_READ = (b"authorization", b"cookie", b"content-length", b"transfer-encoding")
+
+
+class Gate:
+    """Answers /health itself, refuses what may be refused before its body is read, and passes on what is whole."""
+
+    def __init__(self, *, pages: Pages, exports: Application, bodies: Bodies) -> None:
+        self._pages, self._exports, self._bodies = pages, exports, bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
+            await _answer(send, 200, _HEALTH_HEADERS, HEALTHY)
+            return
+        try:
+            await self._admit(scope, receive, send)
+        except Refused as refusal:
+            metrics.REFUSED.labels(refusal.status).inc()
+            await _answer(send, refusal.status, refusal.headers, refusal.body)
+        except Disconnected:
+            pass
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name: value for name, value in scope["headers"] if name in _READ}
+        announced = int(headers.get(b"content-length", b"0"))
+        allowed = allowance(scope["path"])
+        cookies = headers.get(b"cookie")
+        who = (
+            caller(headers.get(b"authorization"), cookies, time.time())
+            if allowed.anonymous is None
+            else by_session(cookies)
+        )
+        if is_export(scope):
+            await self._exports(scope, receive, send)
+        elif not announced and b"transfer-encoding" not in headers:
+            await self._pages(scope, nothing(), send)
+        else:
+            limit = await self._limit(who, allowed, announced)
+            name = who.name if who else "anonymous"
+            async with self._bodies.receive(receive, announced, limit, name) as body:
+                await self._pages(scope, body, send)
+
+    async def _limit(self, who: Caller | None, allowed: Allowance, announced: int) -> int:
+        """A cookie is no credential before it was looked up, which costs a thread: for large bodies only."""
+        if who is None:
+            return allowed.anonymous or 0
+        if not who.session or allowed.signed_in <= DEFAULT_BYTES:
+            return allowed.signed_in
+        if 0 < announced <= DEFAULT_BYTES:
+            return DEFAULT_BYTES
+        if not await self._pages.run(is_signed_in, who.session):
+            raise not_signed_in("the session has ended")
+        return allowed.signed_in
+
+
+async def _answer(send: Send, status: int, headers: Any, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

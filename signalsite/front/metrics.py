@@ -1,0 +1,7 @@
+"""What the front counts; /metrics shows it."""
+
+from prometheus_client import Counter, Gauge
+
+REFUSED = Counter("http_requests_refused", "Requests answered before Django heard of them.", ["status"])
+CONNECTIONS = Gauge("http_connections", "HTTP connections that are open, sockets excepted.")
+STALLED = Counter("http_readers_stalled", "Answers that were broken off, since their reader took nothing.")

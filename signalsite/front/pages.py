@@ -1,0 +1,134 @@
+"""Django's pages: threads compute them, and the event loop hands them over.
+
+A thread gets a request that is whole, and leaves when the answer is: a client that is slow holds none.
+"""
+
+import asyncio
+import contextvars
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from a2wsgi.wsgi import build_environ
+
+from signalsite.front import metrics
+from signalsite.front.bodies import Body
+from signalsite.front.refusals import Headers
+from signalsite.front.turns import turn
+
+Scope = dict[str, Any]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_environ: Callable[..., Any] = build_environ  # its own types are of its own body
+
+SPOOLED_BYTES = 256 << 10  # a larger answer waits for its reader in a file
+PART_BYTES = 64 << 10
+STALLED_SECONDS = 30.0  # without taking a part
+
+
+class Pages:
+    def __init__(
+        self, django: Wsgi, *, threads: int, queue_seconds: float, stalled_seconds: float = STALLED_SECONDS
+    ) -> None:
+        self._django, self._queue_seconds, self._stalled_seconds = django, queue_seconds, stalled_seconds
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
+        self._free = asyncio.Semaphore(threads)
+
+    async def __call__(self, scope: Scope, body: Body, send: Send) -> None:
+        """Raises Refused where no thread is free in time."""
+        environ: dict[str, Any] = _environ(scope, body.file)
+        environ["CONTENT_LENGTH"] = str(body.size)  # also of a body that came in chunks
+        environ["wsgi.file_wrapper"] = _File
+        answer = await self.run(self._ask, environ)
+        try:
+            await _hand_over(answer, send, self._stalled_seconds)
+        except TimeoutError:
+            metrics.STALLED.inc()  # the server closes a connection whose answer has no end
+        finally:
+            if not isinstance(answer.body, bytes):
+                answer.body.close()
+
+    async def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """`call` on one of Django's threads. Raises Refused where none is free in time."""
+        async with turn(self._free, self._queue_seconds, "all threads are at work"):
+            context = contextvars.copy_context()
+            return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call, *arguments)
+
+    def _ask(self, environ: dict[str, Any]) -> "Answer":
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            started[:] = status, headers
+
+        parts = self._django(environ, start_response)
+        try:
+            body = parts.own() if isinstance(parts, _File) else _collected(parts)
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+        status, headers = started
+        return Answer(int(status[:3]), [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers], body)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Headers
+    body: bytes | IO[bytes]
+
+
+def _collected(parts: Iterable[bytes]) -> bytes | IO[bytes]:
+    """The whole body; a large one in a file, at its beginning."""
+    whole: list[bytes] = []
+    size = 0
+    file: IO[bytes] | None = None
+    for part in parts:
+        whole.append(part)
+        size += len(part)
+        if size > SPOOLED_BYTES:
+            file = file or TemporaryFile()  # noqa: SIM115 - whoever hands it over closes it
+            file.writelines(whole)
+            whole.clear()
+    if file is None:
+        return whole[0] if len(whole) == 1 else b"".join(whole)
+    file.seek(0)
+    return file
+
+
+class _File:
+    """WSGI's file wrapper: a file that is an answer (static files) is neither read nor copied on a thread."""
+
+    def __init__(self, file: Any, block_size: int = PART_BYTES) -> None:
+        self._file, self._block_size = file, block_size
+        self.close = file.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self._file.read(self._block_size), b"")
+
+    def own(self) -> bytes | IO[bytes]:
+        """The file by a handle of our own, which stays when Django closes its own; a part of a file as `_collected`."""
+        try:
+            return os.fdopen(os.dup(self._file.fileno()), "rb")
+        except OSError:  # io.UnsupportedOperation is one
+            return _collected(self)
+
+
+async def _hand_over(answer: Answer, send: Send, stalled_seconds: float) -> None:
+    """Raises TimeoutError where the reader takes nothing for too long."""
+
+    async def send_in_time(message: dict[str, Any]) -> None:
+        async with asyncio.timeout(stalled_seconds):
+            await send(message)
+
+    await send_in_time({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    if isinstance(answer.body, bytes):
+        await send_in_time({"type": "http.response.body", "body": answer.body})
+        return
+    while part := answer.body.read(PART_BYTES):
+        await send_in_time({"type": "http.response.body", "body": part, "more_body": True})
+    await send_in_time({"type": "http.response.body", "body": b""})

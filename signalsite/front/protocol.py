@@ -1,0 +1,231 @@
+"""uvicorn's HTTP over httptools with what it lacks: limits on headers, connections and time (`uvicorn --http`).
+
+uvicorn 0.54 reads headers of any size for any time, queues every request that is pipelined, appends trailers to the
+headers that the application has read already, and closes a connection at once, so that the kernel throws an answer
+away whose client is still sending. Its version is pinned; `tests/e2e/test_front.py` asks for each of these.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import httptools
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from signalsite.front import metrics
+from signalsite.front.connections import Connections
+from signalsite.front.refusals import Refused, bad_request, busy, headers_too_large, too_slow
+
+MAX_HEADER_BYTES = 32 << 10  # request line, headers and trailers
+MAX_PIPELINED = 16
+SPARE_FRAMING_BYTES = 64 << 10  # what chunks may cost besides eight bytes for each byte of the body
+LINGER_SECONDS = 2.0  # for a client that is still sending to read why it should not
+LINGER_BYTES = 8 << 20
+SWEEP_SECONDS = 1.0
+
+_connections: WeakKeyDictionary[ServerState, Connections["FrontProtocol"]] = WeakKeyDictionary()
+
+
+class FrontProtocol(HttpToolsProtocol):
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._reading_headers = True
+        self._requests = 0
+        self._header_bytes = 0  # parsed
+        self._unparsed_bytes = 0  # of headers that are not complete
+        self._body_bytes = self._framed_bytes = 0
+        self._refused = self._lingers = False
+        self._lingered_bytes = 0
+        self._end = _End(self)
+        self._connections = _connections_of(self)
+        superfluous = self._connections.enter(self, self.loop.time())
+        metrics.CONNECTIONS.set(len(self._connections))
+        if superfluous is self:
+            self._refuse(busy("the service has as many connections as it can serve"))
+        elif superfluous is not None:
+            superfluous.give_way()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._connections.leave(self)
+        metrics.CONNECTIONS.set(len(self._connections))
+        self._end.protocol = None  # no cycle stays behind for the collector
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self._leave()
+        self.parser = None  # type: ignore[assignment]  # it holds on to us
+
+    # What comes in
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingers:
+            self._discard(len(data))
+            return
+        self._unset_keepalive_if_required()
+        requests, reading_headers = self._requests, self._reading_headers
+        try:
+            self.parser.feed_data(data)
+            if self._requests == requests:  # all of it belongs to one request
+                self._count(len(data), reading_headers)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self._refuse(bad_request("the protocol to upgrade to is not known here"))
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, Refused) else bad_request(f"no HTTP request: {error}"))
+        except Refused as refusal:
+            self._refuse(refusal)
+
+    def _count(self, size: int, reading_headers: bool) -> None:
+        """Bytes that the parser took and said nothing of: half a header, the framing of chunks."""
+        if reading_headers:
+            self._unparsed_bytes += size
+            if self._unparsed_bytes > MAX_HEADER_BYTES:
+                raise headers_too_large(MAX_HEADER_BYTES)
+        else:
+            self._framed_bytes += size
+            if self._framed_bytes > 9 * self._body_bytes + SPARE_FRAMING_BYTES:
+                raise bad_request("the body's chunks are hardly more than framing")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_bytes = self._body_bytes = self._framed_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count_header(len(url))
+        if not url.isascii():
+            raise bad_request("the address must be ASCII: encode other characters with %")
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_header(len(name) + len(value) + 4)
+        # A trailer comes too late to mean anything. Names with _ become the same variables as those with - in WSGI.
+        if self._reading_headers and b"_" not in name:
+            super().on_header(name, value)
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > MAX_HEADER_BYTES:
+            raise headers_too_large(MAX_HEADER_BYTES)
+
+    def on_headers_complete(self) -> None:
+        self._reading_headers = False
+        self._requests += 1
+        self._unparsed_bytes = 0
+        self._connections.engage(self)
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise bad_request(f"more than {MAX_PIPELINED} requests wait for their answers")
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._reading_headers = True
+        super().on_message_complete()
+
+    # What goes out
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.transport = self._end  # type: ignore[assignment]  # all that a cycle asks of it
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        if self._lingers:
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+        if self.cycle.response_complete:  # none was pipelined
+            self._connections.wait(self, self.loop.time())
+
+    def _refuse(self, refusal: Refused) -> None:
+        """Ends the connection, with an answer unless others are on their way: it would get between them."""
+        metrics.REFUSED.labels(refusal.status).inc()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if self.pipeline or cycle.response_started:
+                self.transport.close()
+                return
+            cycle.disconnected = True  # whoever handles it is told so, and what it says is let go
+            cycle.message_event.set()
+        self._refused = True
+        self.transport.write(refusal.as_http())
+        self.close_when_read()
+
+    def close_when_read(self) -> None:
+        """Closes. Where the client is still sending, the answer would be lost with what it sends: the end of ours is
+        told first, and what comes in is discarded for a while."""
+        if self._lingers or self.transport.is_closing():
+            return
+        self._connections.wait(self, self.loop.time())  # the sweep breaks off what does not end by itself
+        if not self._refused and not self.cycle.more_body:
+            self.transport.close()
+            return
+        self._lingers = True
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _discard(self, size: int) -> None:
+        self._lingered_bytes += size
+        if self._lingered_bytes > LINGER_BYTES:
+            self.transport.close()
+
+    # What does not come
+
+    def give_way(self) -> None:
+        """It has no request in hand, and another needs its place."""
+        self._connections.leave(self)
+        self.transport.abort()
+
+    def overdue(self) -> None:
+        """It has no request in hand for too long, or was told to go and its client does not take what is left."""
+        if self._lingers or self.transport.is_closing():
+            self.transport.abort()
+        elif self._unparsed_bytes:
+            self._refuse(too_slow(f"the headers took over {settings.HTTP_HEADER_SECONDS:g} s"))
+        else:
+            self.transport.close()
+
+
+class _End:
+    """A connection as its requests see it: it is not closed before its answer can be read."""
+
+    __slots__ = ("protocol", "write")
+
+    def __init__(self, protocol: FrontProtocol) -> None:
+        self.protocol: FrontProtocol | None = protocol
+        self.write: Callable[[bytes], None] = protocol.transport.write
+
+    def is_closing(self) -> bool:
+        return self.protocol is None or self.protocol.transport.is_closing()
+
+    def close(self) -> None:
+        if self.protocol is not None:
+            self.protocol.close_when_read()
+
+
+def _connections_of(protocol: FrontProtocol) -> Connections[FrontProtocol]:
+    """Those of the protocol's server: made, and swept from then on, when the first of them is."""
+    state, loop = protocol.server_state, protocol.loop
+    connections = _connections.get(state)
+    if connections is None:
+        connections = _connections[state] = Connections(settings.HTTP_MAX_CONNECTIONS, settings.HTTP_HEADER_SECONDS)
+
+        def sweep(connections: Connections[FrontProtocol] = connections) -> None:
+            for connection in connections.overdue(loop.time()):
+                connection.overdue()
+            loop.call_later(SWEEP_SECONDS, sweep)
+
+        loop.call_later(SWEEP_SECONDS, sweep)
+    return connections

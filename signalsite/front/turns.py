@@ -1,0 +1,21 @@
+"""Waiting for one's turn, up to a limit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from signalsite.front.refusals import busy
+
+
+@asynccontextmanager
+async def turn(places: asyncio.Semaphore, seconds: float, why: str) -> AsyncIterator[None]:
+    """A place for the length of the body. Raises Refused, which says `why`, where none is free in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await places.acquire()
+    except TimeoutError as error:
+        raise busy(why) from error
+    try:
+        yield
+    finally:
+        places.release()

@@ -1,0 +1,30 @@
+"""Restore a backup of the database."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from signalsite.backups import BackupError, restore_backup
+from signalsite.management.commands.migrate import one_at_a_time
+
+
+class Command(BaseCommand):
+    help = "Make the database what it was when `backup FILE` wrote it. All or nothing; the service must be stopped."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("--replace", action="store_true", help="drop the data that the database has")
+
+    def handle(self, *, file: Path, replace: bool, **options: Any) -> None:
+        try:
+            with one_at_a_time(connection):
+                behind = restore_backup(connection, file, replace=replace)
+        except BackupError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{file} is restored. Redis is as it was: empty it when it served another database.")
+        if behind:
+            self.stdout.write(f"The backup lacks {behind} migrations of this version: run `manage.py migrate`.")

@@ -1,0 +1,11 @@
+"""Celery's side of the roof."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from signalsite.accounts import sign_ins
+
+
+@shared_task(name="signalsite.forget_expired_sign_ins", ignore_result=True)
+def forget_expired_sign_ins() -> None:
+    sign_ins.forget_expired(timezone.now())

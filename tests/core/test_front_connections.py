@@ -1,0 +1,49 @@
+"""Which connection has to go."""
+
+from signalsite.front.connections import Connections
+
+
+def test_there_is_room_up_to_the_limit():
+    connections = Connections(2, 10.0)
+    assert connections.enter("a", 0.0) is None
+    assert connections.enter("b", 1.0) is None
+    assert len(connections) == 2
+
+
+def test_the_one_that_has_waited_longest_gives_way():
+    connections = Connections(2, 10.0)
+    for name in ("a", "b"):
+        connections.enter(name, 0.0)
+    connections.wait("a", 5.0)  # it had a request meanwhile
+    assert connections.enter("c", 6.0) == "b"
+    connections.leave("b")
+    assert len(connections) == 2
+
+
+def test_the_newcomer_gives_way_where_all_have_a_request_in_hand():
+    connections = Connections(2, 10.0)
+    for name in ("a", "b"):
+        connections.enter(name, 0.0)
+        connections.engage(name)
+    assert connections.enter("c", 1.0) == "c"
+
+
+def test_who_waits_too_long_is_told_again_and_again():
+    connections = Connections(9, 10.0)
+    for name, at in (("a", 0.0), ("b", 4.0), ("c", 8.0)):
+        connections.enter(name, at)
+    connections.engage("b")
+    assert connections.overdue(9.9) == []
+    assert connections.overdue(12.0) == ["a"]
+    assert connections.overdue(18.0) == ["c"]
+    assert connections.overdue(22.0) == ["a"]
+    connections.leave("a")
+    assert connections.overdue(60.0) == ["c"]
+
+
+def test_who_has_left_does_not_wait():
+    connections = Connections(9, 10.0)
+    connections.enter("a", 0.0)
+    connections.leave("a")
+    connections.wait("a", 1.0)
+    assert connections.overdue(60.0) == [] and len(connections) == 0

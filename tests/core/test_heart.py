@@ -1,0 +1,103 @@
+"""Who stands still, and who only waits for a server or slept with the machine."""
+
+import os
+
+import pytest
+
+from signalsite.embedded.heart import FRESH, QUIET, STARTING, Heart, Servers
+
+PATIENCE = 20.0
+
+
+class Watched:
+    """A process's heart, looked at each second."""
+
+    def __init__(self, folder):
+        self.file = folder / "worker"
+        self.heart = Heart(self.file, PATIENCE)
+        self.moment = 0
+
+    def beat(self):
+        self.moment += 1
+        self.file.touch()
+        os.utime(self.file, (self.moment, self.moment))
+
+    def blamed(self, seconds, *, answering=True, beating=False, elapsed=1.0):
+        """After how many looks it is found to stand still; None: it is not."""
+        for second in range(int(seconds)):
+            if beating:
+                self.beat()
+            if self.heart.stands_still(elapsed, lambda: answering):
+                return second + 1
+        return None
+
+
+@pytest.fixture
+def watched(tmp_path):
+    made = Watched(tmp_path)
+    made.beat()
+    assert made.blamed(1) is None
+    return made
+
+
+def test_one_that_works_is_left_alone(watched):
+    assert watched.blamed(3600, beating=True) is None
+
+
+def test_one_that_stands_still_is_found(watched):
+    assert watched.blamed(60) == QUIET + PATIENCE
+
+
+@pytest.mark.parametrize("pause", [15, 60, 3600])
+def test_who_waits_for_a_server_has_all_its_patience_afterwards(watched, pause):
+    assert watched.blamed(15) is None
+    assert watched.blamed(pause, answering=False) is None
+    assert watched.blamed(PATIENCE - 1) is None
+    watched.beat()
+    assert watched.blamed(PATIENCE) is None
+
+
+def test_a_process_that_does_not_come_back_with_the_servers_is_found(watched):
+    watched.blamed(60, answering=False)
+    assert watched.blamed(60) == PATIENCE
+
+
+def test_a_night_of_sleep_counts_for_little(watched):
+    assert watched.blamed(3, elapsed=8 * 3600.0) is None
+    assert watched.blamed(3, beating=True) is None
+
+
+def test_a_start_has_more_time(tmp_path):
+    fresh = Watched(tmp_path)
+    assert fresh.blamed(STARTING) is None
+    fresh.beat()
+    assert fresh.blamed(60) == 1 + QUIET + PATIENCE
+    fresh.heart.begin()  # killed and started again: its old beats say nothing
+    assert not fresh.file.exists() and fresh.blamed(STARTING) is None
+
+
+def test_servers_that_hang_or_refuse_do_not_answer(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("signalsite.embedded.heart.time.monotonic", lambda: now)
+    state = {"up": True}
+
+    def ask():
+        if not state["up"]:
+            raise ConnectionError("refused")
+
+    servers = Servers(ask)
+
+    def answer():
+        servers.answer()
+        servers._asking.join()
+        return servers.answer()
+
+    assert answer()
+    state["up"] = False
+    now += FRESH - 1
+    assert answer()  # a moment ago it did
+    now += 2
+    assert not answer()
+    state["up"] = True
+    now += 1
+    assert answer()

@@ -1,0 +1,52 @@
+"""The forwards of a live chain against the truth of the simulated feed, whose spots walk while quotes stand."""
+
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from realtime.core.book import Book, Terms
+from realtime.core.cycle import Cycle
+from realtime.core.pricing import find_markets
+from signals.greeks.core.conventions import ForwardSource, GreeksParams
+from signals.instruments.core.simulated_market import TICK, simulate_market
+from signals.instruments.core.simulated_ticks import TickSource
+
+AT = datetime(2026, 12, 1, 5, 0, tzinfo=UTC)
+SYMBOLS = ("NIFTY", "BANKNIFTY")
+VIX = "SIM@INDIAVIX@equity_spot"
+
+
+def test_the_truth_lies_within_the_live_forwards_bid_and_ask() -> None:
+    """At 200 ticks a second each of 1,000 options ticks every six seconds: no two quotes are of one moment."""
+    params = GreeksParams()
+    off, count = [], 0
+    for seed in range(4):
+        market = simulate_market(seed=seed, at=AT, symbols=SYMBOLS, contracts=1_000, minutes=0)
+        source = TickSource(market, seed=seed, at=AT)
+        book = Book()
+        for symbol in SYMBOLS:
+            book.add_underlying(f"SIM@{symbol}", Terms(f"SIM@{symbol}@equity_spot", VIX, False, 0.0))
+        book.add_underlying("SIM@INDIAVIX", Terms(VIX, "", False, 0.0))
+        cycle = Cycle(book, params, beat=0.25, window=10, max_bytes=4_000, computations={})
+        number = 0
+        for second in range(40):
+            at = AT + timedelta(seconds=second)
+            entries = []
+            for underlying, fields in source.ticks(200, at):
+                number += 1
+                entries.append((f"tick_stream:{underlying}", f"{number}-0", ["data", orjson.dumps(fields).decode()]))
+            now = at.timestamp()
+            cycle.handle(cycle.decode(entries, now + 5.0).ticks, now)
+            if second < 15 or second % 5:  # the first quotes are still coming in
+                continue
+            for group, found in zip(book.groups, find_markets(book, book.groups, now, params), strict=True):
+                walk = source.walks[group.underlying]
+                truth = walk.forwards[group.expiry] * walk.price
+                assert found.forward.source is ForwardSource.PARITY and found.forward.parity is not None
+                parity = found.forward.parity
+                count += 1
+                if not abs(parity.value - truth) <= 0.5 * (parity.ask - parity.bid) + TICK:
+                    off.append((seed, second, group.underlying, group.expiry, parity, truth))
+                assert parity.ask - parity.bid < 0.003 * truth
+    assert count > 200
+    assert len(off) <= 0.01 * count, off

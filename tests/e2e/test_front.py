@@ -1,0 +1,316 @@
+"""What one client can hold of the web process: silent, slow, endless and enormous requests, written by hand."""
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework_simplejwt.tokens import AccessToken
+
+from tests.e2e.conftest import BATCH, FRONT_SECONDS
+from tests.e2e.raw import PROBLEM, Answer, Connection, connections
+from tests.e2e.test_export_costs import web_process
+
+KEY = "SIM@NIFTY@equity_options@2026-03-30@call@24000"
+JOBS = f"POST {BATCH}/jobs"
+SIXTY_MB = 60 << 20
+SUBMISSION = json.dumps({"items": [KEY]}).encode()
+JSON = "Content-Type: application/json"
+
+
+@contextmanager
+def served_meanwhile(address: str, seconds: float = 0.5) -> Iterator[None]:
+    """Somebody else asks all the time, and is answered in time. /ready needs a thread and the database."""
+
+    def ask() -> float:
+        slowest = 0.0
+        with httpx.Client(base_url=address, timeout=10) as client:
+            while running:
+                for path, allowed in (("/health", seconds), ("/ready", 4 * seconds)):
+                    begun = time.perf_counter()
+                    assert client.get(path).status_code == 200
+                    slowest = max(slowest, (time.perf_counter() - begun) / allowed)
+                time.sleep(0.02)
+        return slowest
+
+    running = [True]
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            yield
+        finally:
+            running.clear()
+        assert asking.result() < 1, "somebody else had to wait"
+
+
+def authorization(client: httpx.Client) -> str:
+    return f"Authorization: {client.headers['Authorization']}"
+
+
+class TestSilence:
+    def test_forty_silent_bodies_and_forty_slow_headers_hold_nobody_up(self, address: str, alice: httpx.Client) -> None:
+        with (
+            connections(address, 40) as silent,
+            connections(address, 40) as slow,
+            connections(address, 1) as (signed_in,),
+            served_meanwhile(address),
+        ):
+            for each in silent:
+                each.ask("POST /api/token", JSON, "Content-Length: 100")
+            for each in slow:
+                each.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            signed_in.ask(JOBS, authorization(alice), JSON, "Content-Length: 2000000", body=b"{")
+            begun = time.monotonic()
+            while time.monotonic() - begun < FRONT_SECONDS - 1:  # a byte now and then does not help
+                for each in slow:
+                    each.send(b"a")
+                time.sleep(0.2)
+            assert alice.get(f"{BATCH}/jobs?limit=1").status_code == 200
+            for each in (*silent, *slow, signed_in):
+                assert each.answer().is_problem(408)
+                assert each.is_ended()
+            assert time.monotonic() - begun < FRONT_SECONDS + 4
+
+    def test_a_connection_that_says_nothing_is_closed_without_a_word(self, address: str) -> None:
+        with connections(address, 1) as (idle,):
+            begun = time.monotonic()
+            assert idle.is_ended()
+            assert FRONT_SECONDS - 0.5 < time.monotonic() - begun < FRONT_SECONDS + 4
+
+    def test_readers_that_take_nothing_hold_no_thread(self, address: str) -> None:
+        page = httpx.get(f"{address}/api/docs").text
+        script = next(part.split('"')[0] for part in page.split('src="')[1:] if "bundle" in part)
+        with connections(address, 30, receive_buffer=4096) as readers, served_meanwhile(address):
+            for each in readers:
+                each.ask(f"GET {script}")
+                assert each.socket.recv(12) == b"HTTP/1.1 200"
+            time.sleep(1)
+
+
+def test_thirty_logins_at_once_leave_threads_to_others(address: str) -> None:
+    body = b'{"username": "nobody", "password": "a guess"}'
+    with connections(address, 30) as guessers, served_meanwhile(address):
+        for each in guessers:
+            each.ask("POST /api/token", JSON, f"Content-Length: {len(body)}", body=body)
+        assert {each.answer().status for each in guessers} <= {401, 429, 503}
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("start", [b"GET /health HTTP/1.1\r\nX-Endless: ", b"GET /", b"\r\n"])
+    def test_an_endless_one_is_refused(self, address: str, start: bytes) -> None:
+        part = b"\r\n" * 32_768 if start == b"\r\n" else b"a" * 65_536
+        with connections(address, 1) as (attacker,), served_meanwhile(address):
+            attacker.send(start)
+            sent = attacker.flood(part, 128 << 20)
+            assert sent < 32 << 20
+            assert attacker.answer().is_problem(431)
+
+    def test_many_small_ones_and_a_large_one(self, address: str) -> None:
+        for headers in ([f"X-{n}: {n}" for n in range(4000)], ["X-Large: " + "a" * 33_000]):
+            with connections(address, 1) as (attacker,):
+                attacker.ask("GET /health", *headers)
+                assert attacker.answer().is_problem(431)
+        with connections(address, 1) as (client,):
+            client.ask("GET /health", "X-Large: " + "a" * 31_000)
+            assert client.answer().status == 200
+
+    def test_many_requests_on_one_connection_are_no_large_header(self, address: str) -> None:
+        with connections(address, 1) as (client,):
+            for _ in range(50):
+                client.ask("GET /health", "X-Large: " + "a" * 3000)
+                assert client.answer().status == 200
+
+    def test_one_that_looks_like_another_in_wsgi_is_dropped(self, address: str, alice: httpx.Client) -> None:
+        token = alice.headers["Authorization"]
+        for first, status in ((f"Authorization: {token}", 200), (f"Content_Length: 5\r\nAuthorization: {token}", 200)):
+            with connections(address, 1) as (client,):
+                client.ask(f"GET {BATCH}/jobs?limit=1", first)
+                assert client.answer().status == status
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
+            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+            b"POST /api/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+            b"GET /health?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"nonsense\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        ],
+    )
+    def test_what_is_no_request(self, address: str, request_: bytes) -> None:
+        with connections(address, 1) as (client,):
+            client.send(request_)
+            assert client.answer().is_problem(400)
+            assert client.is_ended()
+
+
+class TestPipelines:
+    def test_a_few_are_answered_in_order(self, address: str) -> None:
+        with connections(address, 1) as (client,):
+            for path in ("/health", "/nothing", "/health"):
+                client.ask(f"GET {path}")
+            assert [client.answer().status for _ in range(3)] == [200, 404, 200]
+
+    def test_a_flood_ends_the_connection(self, address: str) -> None:
+        with connections(address, 1) as (client,), served_meanwhile(address):
+            sent = client.flood(f"GET /ready HTTP/1.1\r\nHost: {client.host}\r\n\r\n".encode() * 1000, 64 << 20)
+            assert sent < 32 << 20
+            assert client.is_ended() or client.is_ended() or client.is_ended()  # after what was answered
+
+    def test_http_1_0(self, address: str) -> None:
+        with connections(address, 1) as (client,):
+            client.send(b"GET /health HTTP/1.0\r\n\r\n")
+            assert client.answer().status == 200
+            assert client.is_ended()
+
+
+class TestStrangers:
+    def test_three_bodies_of_60_mb_are_refused_before_they_come(self, address: str) -> None:
+        web = web_process(address)
+        before = web.memory_info().rss
+
+        def attack(header: str) -> tuple[int, Answer]:
+            with connections(address, 1) as (attacker,):
+                attacker.ask(JOBS, JSON, header, f"Content-Length: {SIXTY_MB}")
+                return attacker.flood(b"[" * 65_536, SIXTY_MB), attacker.answer()
+
+        with served_meanwhile(address), ThreadPoolExecutor(3) as pool:
+            begun = time.monotonic()
+            for header in ("X-No: credential", f"Cookie: sessionid={'x' * 32}", "Authorization: Bearer a.b.c"):
+                for sent, answer in pool.map(attack, [header] * 3):
+                    assert answer.is_problem(401) and answer.headers["www-authenticate"] == 'Bearer realm="api"'
+                    assert sent < 32 << 20
+            assert time.monotonic() - begun < 10
+        assert web.memory_info().rss - before < 32 << 20
+
+    def test_a_token_that_has_expired_or_is_forged(self, address: str, alice: httpx.Client) -> None:
+        expired = AccessToken()
+        expired.set_exp(lifetime=-timedelta(hours=1))
+        good = alice.headers["Authorization"].removeprefix("Bearer ")
+        for token in (str(expired), good[:-4] + "AAAA", "", "a b"):
+            with connections(address, 1) as (client,):
+                client.ask(JOBS, f"Authorization: Bearer {token}", JSON, f"Content-Length: {SIXTY_MB}")
+                assert client.answer().is_problem(401)
+
+    def test_every_address_refuses_their_large_bodies_at_once(self, address: str) -> None:
+        paths = list(addresses(get_resolver()))
+        assert len(paths) > 60
+        with ThreadPoolExecutor(4) as pool:
+            for path, answer in zip(paths, pool.map(lambda path: self._refused(address, path), paths), strict=True):
+                assert answer.is_problem(401 if path.startswith("/api/v2/") else 413), path
+
+    def _refused(self, address: str, path: str) -> Answer:
+        with connections(address, 1, seconds=FRONT_SECONDS - 0.5) as (client,):  # nobody waited for the body
+            client.ask(f"POST {path}", f"Content-Length: {SIXTY_MB}")
+            return client.answer()
+
+    def test_expecting_to_go_on(self, address: str, alice: httpx.Client) -> None:
+        expect = ("Expect: 100-continue", JSON, f"Content-Length: {len(SUBMISSION)}")
+        with connections(address, 1) as (client,):
+            client.ask(f"POST {BATCH}/greeks", *expect)
+            assert client.answer().is_problem(401)
+        with connections(address, 1) as (client,):
+            client.ask(f"POST {BATCH}/greeks", authorization(alice), *expect)
+            assert client.answer().status == 100
+            client.send(SUBMISSION)
+            assert client.answer().status == 200
+
+
+def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
+    """An address for each entry of the URLconf, with something in the place of what varies."""
+    for entry in resolver.url_patterns:
+        route = prefix + str(entry.pattern).removeprefix("^").replace("\\Z", "").removesuffix("$")
+        if isinstance(entry, URLResolver):
+            yield from addresses(entry, route)
+        elif isinstance(entry, URLPattern) and "(?P" not in route:
+            for name, value in (
+                ("<uuid:job_id>", "0" * 8 + "-0000-0000-0000-" + "0" * 12),
+                ("<path:object_id>", "1"),
+                ("<id>", "1"),
+            ):
+                route = route.replace(name, value)
+            yield route.replace("<path:instrument_key>", KEY).replace("<path:underlying>", "NIFTY")
+
+
+class TestNames:
+    def test_longer_than_a_name(self, address: str) -> None:
+        def token(name: str) -> httpx.Response:
+            return httpx.post(f"{address}/api/token", json={"username": name, "password": "x"}, timeout=30)
+
+        assert token("a" * 200).status_code == 401
+        for name in ("a" * 5_000, "a" * (10 << 20)):
+            answer = token(name)
+            assert (answer.status_code, answer.headers["Content-Type"]) == (413, PROBLEM)
+
+    def test_of_an_underlying_and_an_exchange(self, alice: httpx.Client) -> None:
+        for name in ("underlying", "exchange"):
+            answer = alice.post(f"{BATCH}/jobs", json={"kind": "greeks", "selector": {name: "A" * 100_000}})
+            assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, f"selector.{name}")
+
+
+class TestChunks:
+    def chunked(self, body: bytes, *trailers: str, step: int = 1000) -> bytes:
+        parts = [body[at : at + step] for at in range(0, len(body), step)]
+        framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+        return framed + "\r\n".join(["0", *trailers, "", ""]).encode()
+
+    @pytest.mark.parametrize("encoding", ["identity", "gzip"])
+    def test_a_submission_in_chunks(self, address: str, alice: httpx.Client, encoding: str) -> None:
+        body = gzip.compress(SUBMISSION) if encoding == "gzip" else SUBMISSION
+        with connections(address, 1) as (client,):
+            headers = (authorization(alice), JSON, f"Content-Encoding: {encoding}", "Transfer-Encoding: chunked")
+            for step in (1, 1000):
+                client.ask(f"POST {BATCH}/greeks", *headers, body=self.chunked(body, step=step))
+                answer = client.answer()
+                assert answer.status == 200 and len(json.loads(answer.body)["data"]) == 1
+
+    def test_trailers_are_no_headers(self, address: str, alice: httpx.Client) -> None:
+        with connections(address, 1) as (client,):
+            for _ in range(2):
+                body = self.chunked(SUBMISSION, "Idempotency-Key: trailing", "Content-Encoding: br")
+                client.ask(f"POST {BATCH}/greeks", authorization(alice), JSON, "Transfer-Encoding: chunked", body=body)
+                answer = client.answer()
+                assert answer.status == 200 and "idempotency-replayed" not in answer.headers
+
+    @pytest.mark.parametrize(
+        ("start", "part"), [(b"5;", b"a" * 65_536), (b"1\r\nx\r\n0\r\nX-Trailer: ", b"a" * 65_536)]
+    )
+    def test_endless_framing(self, address: str, alice: httpx.Client, start: bytes, part: bytes) -> None:
+        with connections(address, 1) as (attacker,), served_meanwhile(address):
+            attacker.ask(JOBS, authorization(alice), JSON, "Transfer-Encoding: chunked", body=start)
+            assert attacker.flood(part, 128 << 20) < 32 << 20
+            assert attacker.answer().is_problem(400)
+
+    def test_more_than_the_limit(self, address: str) -> None:
+        with connections(address, 1) as (attacker,):
+            attacker.ask("POST /api/token", JSON, "Transfer-Encoding: chunked")
+            chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
+            assert attacker.flood(chunk, 128 << 20) < 32 << 20
+            assert attacker.answer().is_problem(413)
+
+
+def test_one_callers_large_bodies_leave_places_to_others(
+    address: str, login: Callable[[str], httpx.Client], alice: httpx.Client
+) -> None:
+    def begin(client: Connection, who: httpx.Client) -> None:
+        client.ask(JOBS, authorization(who), JSON, f"Content-Length: {SIXTY_MB}", body=b" " * 100_000)
+
+    with connections(address, 4) as four, connections(address, 1) as (fifth,):
+        for each in four:
+            begin(each, alice)
+        time.sleep(0.3)
+        begin(fifth, alice)
+        answer = fifth.answer()
+        assert answer.is_problem(429) and answer.headers["retry-after"] == "5"
+        large: dict[str, Any] = {"kind": "greeks", "items": [KEY] * 30_000, "dry_run": True}
+        assert login("bob").post(f"{BATCH}/jobs", json=large).status_code == 200

@@ -1,0 +1,393 @@
+"""Values that no honest caller sends, at every door: each is a 4xx that names its field, and none is kept."""
+
+import base64
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import BATCH, run
+
+LIVE = "/api/v2/signals/realtime"
+KEY = "SIM@NIFTY@equity_options@2026-03-30@call@24000"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PROBLEM = "application/problem+json"
+NO_NUMBERS: list[Any] = ["0.05", True, False, [], {}, "", "1e3", "\u0663"]
+FAR_NUMBERS: list[Any] = [1e20, -1e20, 1e308, 10**30, -(10**30), 2**63, 2**64]
+
+
+def assert_refused(answer: httpx.Response, field: str, status: int = 400) -> None:
+    assert answer.status_code == status, answer.text[:500]
+    assert answer.headers["Content-Type"] == PROBLEM
+    problem = answer.json()
+    assert problem["status"] == status and problem["title"] and problem["detail"]
+    assert {error["field"] for error in problem["errors"]} == {field}, problem["detail"]
+    assert len(answer.content) < 20_000  # whatever was sent is not sent back
+
+
+BODIES: list[tuple[dict[str, Any], str]] = [
+    # numbers
+    *(({"selector": {"strike": {"max": far}}}, "selector.strike.max") for far in [*FAR_NUMBERS, *NO_NUMBERS]),
+    *(({"selector": {"strike": {"min": far}}}, "selector.strike.min") for far in [*FAR_NUMBERS, -1e-9]),
+    *(({"selector": {"moneyness": {"max": far}}}, "selector.moneyness.max") for far in [*FAR_NUMBERS, *NO_NUMBERS]),
+    *(({"params": {"rate": far}}, "params.rate") for far in [*FAR_NUMBERS, *NO_NUMBERS, 1.0000001, -0.51]),
+    *(({"params": {"dividend_yield": far}}, "params.dividend_yield") for far in [*FAR_NUMBERS, *NO_NUMBERS]),
+    *(({"params": {"max_quote_age_seconds": far}}, "params.max_quote_age_seconds") for far in [*FAR_NUMBERS, "60", 0]),
+    # flags
+    *(({name: value}, name) for name in ("reuse", "dry_run", "async") for value in ("true", 1, 0, "yes", None, [])),
+    # texts
+    *(
+        ({"selector": {"underlying": text}}, "selector.underlying")
+        for text in ("x" * 121, "a\0b", 5, True, "", "'\"--")
+    ),
+    *(({"selector": {"exchange": text}}, "selector.exchange") for text in ("x" * 33, "\0", 5, [])),
+    *(({"kind": text}, "kind") for text in ("x" * 5000, 5, None, ["greeks"], "\0")),
+    *(({"params": {"model": text}}, "params.model") for text in ("x" * 5000, 5, None, {}, "\0")),
+    # lists
+    ({"selector": {"expiries": ["2026-03-30"] * 10_001}}, "selector.expiries"),
+    ({"selector": {"expiries": "2026-03-30"}}, "selector.expiries"),
+    ({"selector": {"expiries": {"0": "2026-03-30"}}}, "selector.expiries"),
+    *(
+        ({"selector": {"expiries": [day]}}, "selector.expiries[0]")
+        for day in (
+            "20260330",
+            "2026-W14-1",
+            "2026-02-30",
+            "0000-01-01",
+            "10000-01-01",
+            "\u0662\u0660\u0662\u0666-03-30",
+            5,
+            None,
+            "x" * 5000,
+        )
+    ),
+    # instants
+    *(
+        ({"as_of": text}, "as_of")
+        for text in (
+            *("0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1900-12-31"),
+            *("2200-01-01", "2026-03-02T24:00", "2026-03-02T23:59:60Z", "2026-03-02T10:00:00+24:00", "20260302"),
+            *(
+                '2026-03-02T10:00:00"+05:30',
+                "2026-03-02T10:00:00x+05:30",
+                "2026-W10-1",
+                "\u0662\u0660\u0662\u0666-03-02",
+                "1e9",
+                "now",
+            ),
+            *("2026-03-02T10", "2026-03-02\0", "x" * 5000, 1772427600, True, [], {}),
+        )
+    ),
+    # names
+    ({"x" * 5000: 1}, "x" * 199 + "…"),
+    ({"params": {"__proto__": 1}}, "params.__proto__"),
+    # webhooks
+    *(
+        ({"webhook": {"url": url, "secret": SECRET}}, "webhook.url")
+        for url in (
+            *("http://[v1.x]:1/", "https://[::1", "https://[fe80::1%25eth0]/", "https://[::ffff:127.0.0.1]/"),
+            *(
+                "https://[2606:4700::1111]evil.example/",
+                "https://[]/",
+                "https://example.com:0/",
+                "https://example.com:22/",
+            ),
+            *(
+                "https://example.com:65536/",
+                "https://example.com:99999999/",
+                "https://example.com:\u0668\u0660/",
+                "https://bücher.de/",
+            ),
+            *(
+                "https://user:secret@example.com/",
+                "https://example.com/#x",
+                "https://example.com/ x",
+                "ftp://example.com/",
+            ),
+            *("https://", "https:///x", "//example.com/", "", "https://0x7f000001/", "https://127.1/", "https://a\0b/"),
+            *("https://example.com/" + "x" * 10_000, 5, None, ["https://example.com/"]),
+        )
+    ),
+    *(
+        ({"webhook": {"url": "https://example.com/", "secret": secret}}, "webhook.secret")
+        for secret in ("", "whsec_", "whsec_é" + "A" * 40, "whsec_" + "A" * 5000, "x" * 32, 5, None, "whsec_\0")
+    ),
+]
+
+
+@pytest.mark.parametrize("door", ["jobs", "greeks"])
+def test_every_field_of_a_submission(alice: httpx.Client, door: str) -> None:
+    before = alice.get(f"{BATCH}/statistics").json()["jobs"]["total"]
+    for body, field in BODIES:
+        if door == "greeks" and "kind" in body:
+            continue
+        whole = {"kind": "greeks"} if door == "jobs" else {}
+        whole |= {} if "selector" in body else {"items": [KEY]}
+        if "selector" in body and field.split(".")[1] not in ("underlying", "exchange"):
+            body = {"selector": {"underlying": "SIM@NIFTY", **body["selector"]}}
+        assert_refused(alice.post(f"{BATCH}/{door}", json={**whole, **body}), field)
+    assert alice.get(f"{BATCH}/statistics").json()["jobs"]["total"] == before
+
+
+@pytest.mark.parametrize(
+    "number", ["1" + "0" * 400, "-1" + "0" * 400, "1e400", "1" + "0" * 5000, "NaN", "-Infinity", "0x10"]
+)
+def test_numbers_that_no_float_holds(alice: httpx.Client, number: str) -> None:
+    for text in (f'{{"strike": {{"max": {number}}}}}', f'{{"moneyness": {{"min": {number}}}}}'):
+        content = f'{{"kind": "greeks", "selector": {text}}}'
+        answer = alice.post(f"{BATCH}/jobs", content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (400, PROBLEM)
+
+
+def test_lone_surrogates_and_broken_text(alice: httpx.Client) -> None:
+    for content in (
+        rb'{"kind": "greeks", "items": ["\ud800"]}',
+        b'{"kind": "greeks", "items": ["\xff"]}',
+        b'"\xc0\x80"',
+    ):
+        answer = alice.post(f"{BATCH}/jobs", content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (400, PROBLEM)
+
+
+OVERRIDES: list[tuple[dict[str, Any], str]] = [
+    *(({"price": far}, "price must be over 0") for far in [0, -0.0, -1, *FAR_NUMBERS]),
+    *(({"price": no}, "price must be a number") for no in NO_NUMBERS),
+    *(({"volatility": far}, "volatility must be over 0") for far in [20.1, 0, *FAR_NUMBERS]),
+    *(({"rate": far}, "rate must be from") for far in FAR_NUMBERS),
+    *(({"custom_id": text}, "custom_id must be a string") for text in ("", "x" * 129, "a\0", 5, True, [])),
+    ({"instrument_key": "x" * 121}, "instrument_key must be a string"),
+    ({"x" * 5000: 1}, "unknown field"),
+]
+
+
+def test_every_field_of_an_item_is_answered_in_its_place(alice: httpx.Client) -> None:
+    items = [{"instrument_key": KEY, **more} for more, _ in OVERRIDES]
+    answer = alice.post(f"{BATCH}/greeks", json={"items": [KEY, *items], "as_of": "2026-03-02T11:00:00+05:30"})
+    assert answer.status_code == 200, answer.text
+    first, *rows = answer.json()["data"]
+    assert first["status"] == "ok"
+    for row, (more, reason) in zip(rows, OVERRIDES, strict=True):
+        assert row["status"] == "bad_input" and row["reason"].startswith(reason), (more, row)
+        assert len(row["reason"]) < 500
+
+
+def test_one_items_exchange_does_not_sink_the_others(alice: httpx.Client) -> None:
+    answer = alice.post(f"{BATCH}/greeks", json={"items": ["NOWHERE@NIFTY", KEY], "as_of": "2026-03-02T11:00:00"})
+    assert [row["status"] for row in answer.json()["data"]] == ["bad_input", "ok"], answer.text
+
+
+def test_the_edges_of_what_is_allowed(alice: httpx.Client) -> None:
+    edges = {"min": -0.0, "max": 1e12}
+    for strike in (edges, {"min": 5e-324, "max": 999_999_999_999.999_999}, {"min": 0.1 + 0.2}):
+        job, rows = run(alice, selector={"underlying": "SIM@NIFTY", "strike": strike, "moneyness": edges})
+        assert job["status"] == "completed" and job["selector"]["strike"] == strike
+        assert len(rows) > 1000
+
+
+def test_five_thousand_copies_of_an_expiry_are_one(alice: httpx.Client) -> None:
+    _, rows = run(alice, selector={"underlying": "SIM@NIFTY"})
+    expiry, other = sorted({row["instrument_key"].split("@")[3] for row in rows})[:2]
+    selector = {"underlying": "SIM@NIFTY", "expiries": [other, expiry] * 2500}
+    begun = time.perf_counter()
+    answer = alice.post(f"{BATCH}/jobs", json={"kind": "greeks", "selector": selector})
+    assert time.perf_counter() - begun < 2
+    assert answer.status_code == 202 and answer.json()["selector"]["expiries"] == [other, expiry]
+    selector["expiries"].append("1999-01-01")
+    answer = alice.post(f"{BATCH}/jobs", json={"kind": "greeks", "selector": selector})
+    assert_refused(answer, "selector.expiries[5000]")
+
+
+def _cursor(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+QUERIES: list[tuple[str, dict[str, Any], str]] = [
+    *(
+        (f"{BATCH}/jobs", {"limit": value}, "limit")
+        for value in ("0", "-1", "201", "1_0", "5.0", "\u0665", "1e2", "", "9" * 5000, "0x5", "true")
+    ),
+    *(
+        (f"{BATCH}/jobs", {"cursor": value}, "cursor")
+        for value in (
+            *("x", "\0", "é", "x" * 501, "", _cursor("p=abc"), _cursor("p=abc&r=1"), _cursor("o=x"), _cursor("o=-1")),
+            *(_cursor("r=x"), _cursor("p=2026-13-01"), _cursor("p=%00")),
+        )
+    ),
+    *((f"{BATCH}/jobs", {"status": value}, "status") for value in ("asleep", "", "completed ", "\0", "x" * 5000)),
+    *(
+        (f"{BATCH}/jobs", {"created_after": value}, "created_after")
+        for value in (
+            *(
+                "yesterday",
+                "2026-03-02T24:00",
+                "2026-03-02T23:59:60Z",
+                '2026-03-02T10:00:00"+05:30',
+                "2026-13-01",
+                "1e9",
+            ),
+            *("10000-01-01", "0000-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "", "2026-W10-1"),
+        )
+    ),
+    *((f"{BATCH}/jobs", {name: "1"}, name) for name in ("page", "offset", "format", "fields", "x" * 100)),
+    *(("results", {"cursor": value}, "cursor") for value in ("-2", "x", "2147483648", "1" * 5000, "1_0", "1.0", "")),
+    *(("results", {"limit": value}, "limit") for value in ("0", "10001", "1" * 400, "5.0", "\u0661")),
+    *(("results", {"status": value}, "status") for value in ("OK", "a" * 33, "a'b", "\0")),
+    *(("results", {name: "1"}, name) for name in ("fields", "format", "page")),
+    *(
+        (door, {"format": value}, "format")
+        for door in ("export", "errors")
+        for value in ("xml", "", "CSV", "\0", "x" * 999)
+    ),
+    *(("export", {"status": value}, "status") for value in ("OK", "a'b", "x" * 999)),
+    *(("errors", {name: "ok"}, name) for name in ("status", "limit")),
+    *(
+        (f"{LIVE}/chain/SIM@NIFTY", {"strikes": value}, "strikes")
+        for value in (
+            *(
+                "1" + "0" * 30,
+                "-1",
+                "1001",
+                "1e3",
+                "\u0663",
+                "1_0",
+                "",
+                "nan:nan",
+                "inf:1",
+                "5:1",
+                "1:2:3",
+                ":",
+                "1:",
+                "all,",
+            ),
+            *("1e5:1e6", "1" * 13 + ":" + "2" * 13, "9" * 5000),
+        )
+    ),
+    *(
+        (f"{LIVE}/chain/SIM@NIFTY", {"expiry": value}, "expiry")
+        for value in ("soon", "20260330", "2026-02-30", "0000-01-01", "10000-01-01", "2026-03-30T00:00", "", "\0")
+    ),
+    (f"{LIVE}/chain/SIM@NIFTY", {"strike": "5"}, "strike"),
+    *(
+        (f"{LIVE}/greeks", {"keys": value}, "keys")
+        for value in ("", ",", ",".join(["A@B"] * 501), "\0", "SIM@NIFTY'", 'A@"', "é@B", "A" * 20_001)
+    ),
+    *((f"{LIVE}/greeks", {"keys": value}, "keys[0]") for value in ("x", "LSE@X", "A" * 300)),
+    (f"{LIVE}/greeks", {"keys": KEY, "fields": "delta"}, "fields"),
+    (f"{LIVE}/greeks", {}, "keys"),
+]
+
+
+@pytest.fixture(scope="module")
+def ended(login: Any) -> dict[str, Any]:
+    job, _ = run(login("alice"), items=[KEY])
+    return job
+
+
+def test_every_parameter_of_a_query(alice: httpx.Client, ended: dict[str, Any]) -> None:
+    for door, query, field in QUERIES:
+        assert_refused(alice.get(ended["links"].get(door, door), params=query), field)
+
+
+@pytest.mark.parametrize(
+    "underlying",
+    ["'NIFTY'", '"', "NIFTY%22%2C%22x", "%00", "nifty", "A@B@C", KEY, "%E2%82%B9", "X" * 300, "LSE@X", "%2e%2e"],
+)
+def test_underlyings_in_a_path(alice: httpx.Client, underlying: str) -> None:
+    assert_refused(alice.get(f"{LIVE}/chain/{underlying}"), "underlying")
+    if underlying != KEY:
+        assert_refused(alice.get(f"{LIVE}/greeks/{underlying}"), "instrument_key")
+
+
+@pytest.mark.parametrize(
+    "keys", [[], ["x"] * 501, "SIM@NIFTY", {"0": "x"}, None, [5], [None], ["\0"], ["A" * 121], ['A@"'], [True]]
+)
+def test_instrument_keys_in_a_body(alice: httpx.Client, keys: Any) -> None:
+    answer = alice.post(f"{LIVE}/greeks", json={"instrument_keys": keys})
+    place = "" if not isinstance(keys, list) or not 1 <= len(keys) <= 500 else "[0]"
+    assert_refused(answer, f"instrument_keys{place}")
+
+
+@pytest.mark.parametrize(
+    "job_id", ["null", "1", "%00", "..", "0" * 32, "00000000-0000-0000-0000-00000000000g", "%C0%80", "'"]
+)
+def test_identifiers_that_are_none(alice: httpx.Client, job_id: str) -> None:
+    for rest in ("", "/results", "/export", "/errors"):
+        answer = alice.get(f"{BATCH}/jobs/{job_id}{rest}")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (404, PROBLEM), job_id
+    for rest in ("/cancel", "/retry"):
+        assert alice.post(f"{BATCH}/jobs/{job_id}{rest}").status_code == 404
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("key", [b"", b"x" * 256, b"a\tb", b"\xc3\xa9"])
+    def test_idempotency_key(self, alice: httpx.Client, key: bytes) -> None:
+        answer = alice.post(f"{BATCH}/greeks", json={"items": [KEY]}, headers=[(b"Idempotency-Key", key)])
+        assert_refused(answer, "Idempotency-Key")
+
+    def test_a_body_too_deep_for_a_key(self, alice: httpx.Client) -> None:
+        content = b'{"items": ' + b"[" * 500 + b"]" * 500 + b"}"
+        headers = {"Idempotency-Key": "deep", "Content-Type": "application/json"}
+        assert_refused(alice.post(f"{BATCH}/greeks", content=content, headers=headers), "body")
+
+    @pytest.mark.parametrize("accept", ["text/html", "application/xml;q=1", "image/*", "nonsense"])
+    def test_accept(self, alice: httpx.Client, ended: dict[str, Any], accept: str) -> None:
+        for path in (
+            f"{BATCH}/jobs",
+            f"{BATCH}/statistics",
+            ended["links"]["results"],
+            ended["links"]["export"],
+            f"{LIVE}/chain/A@B",
+        ):
+            answer = alice.get(path, headers={"Accept": accept})
+            assert (answer.status_code, answer.headers["Content-Type"]) == (406, PROBLEM), path
+
+    @pytest.mark.parametrize(
+        "accept", [",,,", "*/*;q=", "application/json;q=x", "*/*" + ",a/b" * 2000, ";", "application/*"]
+    )
+    def test_an_accept_that_is_odd_is_no_fault(self, alice: httpx.Client, accept: str) -> None:
+        answer = alice.get(f"{BATCH}/statistics", headers={"Accept": accept})
+        assert answer.status_code in (200, 406)
+
+    @pytest.mark.parametrize(
+        "media", ["text/plain", "application/xml", "", "application/json" * 30, "multipart/form-data"]
+    )
+    def test_content_type(self, alice: httpx.Client, media: str) -> None:
+        answer = alice.post(f"{BATCH}/jobs", content=b"{}", headers={"Content-Type": media})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (415, PROBLEM)
+
+    @pytest.mark.parametrize("host", ["evil.example", "a b", "[::1", "localhost:x", "127.0.0.1:1:1"])
+    def test_host(self, alice: httpx.Client, host: str) -> None:
+        answer = alice.get(f"{BATCH}/jobs", headers={"Host": host})
+        assert answer.status_code == 400
+        assert answer.headers["Content-Type"] == PROBLEM
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        "path", ["/api/", "/api/v2/nothing", "/api/v2/signals/batch/", "/api/v3", "/api/%00", "/api/token/x"]
+    )
+    def test_nothing_there(self, address: str, path: str) -> None:
+        for method in ("GET", "POST", "DELETE"):
+            answer = httpx.request(method, f"{address}{path}")
+            assert (answer.status_code, answer.headers["Content-Type"]) == (404, PROBLEM), answer.text[:200]
+            assert answer.json()["status"] == 404 and answer.json()["detail"]
+
+    def test_elsewhere_it_is_a_page(self, address: str) -> None:
+        for path in ("/nothing", "/admin/nothing/", "/apis"):
+            answer = httpx.get(f"{address}{path}", follow_redirects=True)
+            assert answer.headers["Content-Type"].startswith("text/html")
+
+    @pytest.mark.parametrize("path", ["/api/asyncapi.json", "/api/docs", "/api/schema"])
+    def test_documents_are_only_read(self, address: str, path: str) -> None:
+        assert httpx.get(f"{address}{path}").status_code == 200
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            answer = httpx.request(method, f"{address}{path}", content=b"{}")
+            assert answer.status_code in (403, 405)  # a plain view wants a CSRF token first
+            assert answer.headers["Content-Type"] == PROBLEM
+
+    @pytest.mark.parametrize("query", ["version=%0a", "version=%0d%0aX:1", "lang=%00", "format=xml"])
+    def test_the_schemas_query(self, address: str, query: str) -> None:
+        answer = httpx.get(f"{address}/api/schema?{query}")
+        assert answer.status_code in (200, 404)
+        assert "X" not in answer.headers

@@ -1,0 +1,34 @@
+"""Databases of their own on the tests' server, named by DATABASE_URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import psycopg
+from django.conf import settings
+from psycopg import sql
+
+from tests.integration.processes import environment
+
+
+@contextmanager
+def fresh_database(name: str) -> Iterator[dict[str, str]]:
+    """The environment of commands that use a new and empty database of this name."""
+    used = settings.DATABASES["default"]
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with psycopg.connect(
+        host=used["HOST"],
+        port=used["PORT"],
+        user=used["USER"],
+        password=used["PASSWORD"],
+        dbname=used["NAME"],
+        autocommit=True,
+    ) as admin:
+        admin.execute(drop)
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        host = quote(used["HOST"], safe="")  # or the folder of a socket
+        url = f"postgresql://{used['USER']}:{quote(used['PASSWORD'], safe='')}@{host}:{used['PORT']}/{name}"
+        try:
+            yield environment(settings.STATE_DIR, DATABASE_URL=url, REDIS_URL=settings.REDIS_URL)
+        finally:
+            admin.execute(drop)
