@@ -54,8 +54,7 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
         return LiveValue(body, price=None if price is None else float(price))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         logger.error("the newest state of %s cannot be read: %r", key, error)
-        unreadable = {"instrument_key": key, "status": UNREADABLE, "reason": "the stored state cannot be read"}
-        return LiveValue(orjson.dumps(unreadable), readable=False)
+        return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
 
 
 def _age(moment: str, now: datetime) -> float:

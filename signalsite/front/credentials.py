@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, close_old_connections
-from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
+from realtime.credentials import NotAuthenticated, identity_of, read_token
+from realtime.session import Identity
 from signalsite.front.refusals import busy, not_signed_in
 
 SCHEMES = tuple(name.encode() for name in api_settings.AUTH_HEADER_TYPES)
@@ -48,19 +48,18 @@ def _bearer(rest: list[bytes], now: float) -> Caller:
     if len(rest) != 1:
         raise not_signed_in("Authorization must be the scheme and a token, with one space between them")
     try:
-        user, expires_at = _read(rest[0].decode("latin-1"))
-    except (TokenError, KeyError, TypeError, ValueError) as error:
-        raise not_signed_in("the token is not valid or has expired") from error
-    if expires_at <= now:
+        identity = _read(rest[0])
+    except NotAuthenticated as error:
+        raise not_signed_in(str(error)) from error
+    if identity.expires_at <= now:
         raise not_signed_in("the token has expired")
-    return Caller(f"user {user}")
+    return Caller(f"user {identity.user_id}")
 
 
 @lru_cache(KNOWN_TOKENS)
-def _read(token: str) -> tuple[str, float]:
-    """User and end of an access token. A signature that was right stays right, so the newest are remembered."""
-    read: Any = AccessToken(token)  # type: ignore[arg-type]  # the stubs know only its own kind
-    return str(read[api_settings.USER_ID_CLAIM]), float(read["exp"])
+def _read(token: bytes) -> Identity:
+    """Raises NotAuthenticated. A signature that was right stays right, so the newest are remembered."""
+    return identity_of(read_token(AccessToken, token))
 
 
 def _session(cookies: bytes) -> str:

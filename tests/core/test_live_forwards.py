@@ -7,10 +7,12 @@ import orjson
 from realtime.core.book import Book, Terms
 from realtime.core.cycle import Cycle
 from realtime.core.pricing import find_markets
+from realtime.core.sanity import Sanity
 from signals.greeks.core.conventions import ForwardSource, GreeksParams
 from signals.instruments.core.simulated_market import TICK, simulate_market
 from signals.instruments.core.simulated_ticks import TickSource
 
+CREDULOUS = Sanity(refuse_zero=False, max_jump=0, jump_seconds=0, max_late=0, max_expiry_years=0, max_new_contracts=0)
 AT = datetime(2026, 12, 1, 5, 0, tzinfo=UTC)
 SYMBOLS = ("NIFTY", "BANKNIFTY")
 VIX = "SIM@INDIAVIX@equity_spot"
@@ -27,7 +29,7 @@ def test_the_truth_lies_within_the_live_forwards_bid_and_ask() -> None:
         for symbol in SYMBOLS:
             book.add_underlying(f"SIM@{symbol}", Terms(f"SIM@{symbol}@equity_spot", VIX, False, 0.0))
         book.add_underlying("SIM@INDIAVIX", Terms(VIX, "", False, 0.0))
-        cycle = Cycle(book, params, beat=0.25, window=10, max_bytes=4_000, computations={})
+        cycle = Cycle(book, params, beat=0.25, window=10, max_bytes=4_000, sanity=CREDULOUS, computations={})
         number = 0
         for second in range(40):
             at = AT + timedelta(seconds=second)

@@ -23,7 +23,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
 ALLOWED_RECEIVER = "127.0.0.2"  # where webhooks may go though it is not public
 FRONT_SECONDS = 3.0  # how long the web process waits for headers, and for a body's first bytes
-ACCOUNTS = {"alice": False, "bob": False, "staff": True, "fuzzer": False}
+ACCOUNTS = {"alice": False, "bob": False, "carol": False, "staff": True, "fuzzer": False}
 _MAKE_ACCOUNTS = """
 import os
 from django.contrib.auth import get_user_model

@@ -29,7 +29,7 @@ import hashlib
 from django.apps import apps
 for model in apps.get_models():
     rows = sorted(map(repr, model.objects.values_list()))
-    if not model._meta.label.startswith(("sessions", "django_celery_beat")):
+    if not model._meta.label.startswith(("sessions", "django_celery_beat", "batch.EventCount")):  # beat goes on
         print(model._meta.label, len(rows), hashlib.md5("".join(rows).encode()).hexdigest())
 """
 

@@ -199,7 +199,12 @@ def test_the_schema_and_its_page_are_served_locally(address: str) -> None:
     schema = httpx.get(f"{address}/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
     paths = [path for path in schema["paths"] if "/batch/" in path]
     job = "jobs/{job_id}"
-    ours = ["greeks", "jobs", job, *(f"{job}/{rest}" for rest in ("cancel", "errors", "export", "results", "retry"))]
+    ours = [
+        "greeks",
+        "jobs",
+        job,
+        *(f"{job}/{rest}" for rest in ("cancel", "errors", "export", "receipt", "results", "retry")),
+    ]
     assert sorted(paths) == [f"{BATCH}/{path}" for path in [*ours, "statistics"]]
     page = httpx.get(f"{address}/api/docs").text
     assert "//cdn" not in page and "https://" not in page

@@ -247,7 +247,8 @@ class TestNames:
         def token(name: str) -> httpx.Response:
             return httpx.post(f"{address}/api/token", json={"username": name, "password": "x"}, timeout=30)
 
-        assert token("a" * 200).status_code == 401
+        answer = token("a" * 200)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "username")
         for name in ("a" * 5_000, "a" * (10 << 20)):
             answer = token(name)
             assert (answer.status_code, answer.headers["Content-Type"]) == (413, PROBLEM)

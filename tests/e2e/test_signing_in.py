@@ -259,7 +259,7 @@ class TestTokens:
         assert _jobs(api, other).status_code == 200
 
     def test_staff_sign_a_user_out(self, api: httpx.Client, address: str, passwords: dict[str, str]) -> None:
-        tokens = sign_in(api, "alice", passwords["alice"]).json()
+        tokens = sign_in(api, "carol", passwords["carol"]).json()  # whom no other test needs signed in
         pk = jwt.decode(tokens["access"], options={"verify_signature": False})["user_id"]
         with httpx.Client(base_url=address, timeout=30, follow_redirects=True) as browser:
             admin_sign_in(browser, "staff", passwords["staff"])

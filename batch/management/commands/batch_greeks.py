@@ -43,11 +43,14 @@ COLUMNS = (
 )
 
 
-def parameter(text: str) -> tuple[str, str]:
+def parameter(text: str) -> tuple[str, str | float]:
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not name=value")
-    return name, value
+    try:
+        return name, float(value)  # the API takes no text for a number
+    except ValueError:
+        return name, value
 
 
 class Command(BaseCommand):
