@@ -11,7 +11,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
 from django.db import DatabaseError, connection, connections
@@ -54,7 +54,8 @@ class LocalWorkers:
         """Begin with a job: it is prepared here, unless a Celery worker was first."""
         preparation.prepare(job_id)
         for pipe in self._pipes:
-            pipe.send(job_id)
+            with suppress(BrokenPipeError):  # one that has died: the others do its part, and `check` tells of the last
+                pipe.send(job_id)
 
     def check(self) -> None:
         """Raise WorkerEnded when none of the processes is left."""

@@ -9,7 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.core.items import Items
-from signalsite.foundation.computations.blocks import count_words, decode, encode, plain, to_array, to_table
+from signalsite.foundation.computations.blocks import (
+    UNREADABLE_BLOCK,
+    count_words,
+    decode,
+    encode,
+    plain,
+    to_array,
+    to_table,
+)
 from signalsite.foundation.computations.contract import OK, Values
 
 FAILED = "failed"
@@ -67,19 +75,26 @@ def _refuse(table: pa.Table, refused: Mapping[int, str], item: np.ndarray | None
 
 def whole(answer_block: bytes, item_block: bytes, first_position: int) -> pa.Table:
     """The rows of a chunk as callers get them: what each answers, then the answer."""
-    answers, asked = decode(answer_block), decode(item_block)
+    answers = decode(answer_block)
     if _ITEM in answers.column_names:
         places = answers.column(_ITEM).to_numpy()
-        answers, asked = answers.drop_columns([_ITEM]), asked.take(pa.array(places))
+        answers = answers.drop_columns([_ITEM])
     else:
         places = np.arange(len(answers))
-    names = asked.column_names
-    identity = {
-        "position": pa.array(places + first_position, pa.int64()),
-        "custom_id": asked.column("custom_id") if "custom_id" in names else pa.nulls(len(asked), pa.string()),
-        "instrument_key": asked.column("instrument_key"),
-    }
+    identity: dict[str, Any] = {"position": pa.array(places + first_position, pa.int64())}
+    asked = _asked(item_block)
+    for name in ("custom_id", "instrument_key"):
+        known = name in asked.column_names
+        identity[name] = asked.column(name).take(pa.array(places)) if known else pa.nulls(len(places), pa.string())
     return pa.table({**identity, **{name: answers.column(name) for name in answers.column_names}})
+
+
+def _asked(item_block: bytes) -> pa.Table:
+    """Answers to items that cannot be read say so; they can be read all the same."""
+    try:
+        return decode(item_block)
+    except UNREADABLE_BLOCK:
+        return pa.table({})
 
 
 def lost(rows: int, first_position: int) -> pa.Table:

@@ -58,9 +58,9 @@ def answer_block(bodies):
 
 def forwards(apps, schema_editor):
     """A chunk at a time: memory holds one, whatever there is."""
-    Chunk = apps.get_model("batch", "Chunk")
     with schema_editor.connection.cursor() as cursor:
-        for pk in Chunk.objects.order_by("pk").values_list("pk", flat=True):
+        cursor.execute("SELECT id FROM batch_chunk ORDER BY id")
+        for (pk,) in cursor.fetchall():
             cursor.execute("SELECT job_id, first_position, size, status, items::text FROM batch_chunk WHERE id = %s", [pk])
             job, first, size, status, items = cursor.fetchone()
             values = [item_block(json.loads(items, parse_int=float)), None, 0, "{}"]

@@ -111,7 +111,8 @@ class Command(BaseCommand):
             with tqdm(total=1, unit=" items", file=sys.stderr) as bar:
 
                 def show(state: Job) -> None:
-                    workers.check()
+                    if not state.done:
+                        workers.check()
                     bar.total = state.counts.total or 1
                     bar.update(state.counts.answered - bar.n)
 
