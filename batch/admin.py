@@ -32,6 +32,9 @@ class ChunkInline(ReadOnly, admin.TabularInline):
     readonly_fields = ("task",)
     ordering = ("number",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
+        return super().get_queryset(request).defer("item_block", "answer_block")
+
     @admin.display(description="task in Flower")
     def task(self, chunk: Chunk) -> SafeString | str:
         if not chunk.task_id or not settings.FLOWER_URL:

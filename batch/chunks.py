@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +14,12 @@ from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from batch import outbox, progress
+from batch.core.answers import Block, pack, without_value
 from batch.core.items import Items
 from batch.events import Event, happened
 from batch.kinds import KINDS
 from batch.kinds.base import Kind
 from batch.models import Chunk, Job
-from batch.results import OK, ResultRow, encode, insert
 from batch.stored import stored_items
 from batch.transactions import worker_transaction
 from signalsite.foundation.stored_json import read_json
@@ -37,7 +37,6 @@ class Claim:
     chunk_id: int
     attempt: int
     job_id: uuid.UUID
-    first_position: int
     items: Items
     kind: Kind
     params: dict[str, Any]  # or Unreadable, as `context`: computing fails, and the chunk ends with that reason
@@ -53,8 +52,8 @@ FROM batch_job j
 WHERE c.id = %(chunk)s AND j.id = c.job_id AND j.status IN ('in_progress', 'cancelling')
   AND (c.status = 'pending' OR (c.status = 'running' AND (c.lease_until < now()
                                                           OR (%(again)s AND c.task_id = %(task)s))))
-RETURNING c.attempt, c.job_id, c.first_position, c.items::text, c.size, j.kind, j.params::text, j.context::text,
-          j.as_of, j.status = 'cancelling'
+RETURNING c.attempt, c.job_id, c.item_block, c.size, j.kind, j.params::text, j.context::text, j.as_of,
+          j.status = 'cancelling'
 """
 
 
@@ -81,13 +80,12 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
         row = cursor.fetchone()
     if row is None:
         return None
-    attempt, job_id, first_position, items, size, kind, params, context, as_of, cancelling = row
+    attempt, job_id, item_block, size, kind, params, context, as_of, cancelling = row
     return Claim(
         chunk_id=chunk_id,
         attempt=attempt,
         job_id=job_id,
-        first_position=first_position,
-        items=stored_items(read_json(items), size),
+        items=stored_items(item_block, size),
         kind=KINDS[kind],
         params=read_json(params),
         context=read_json(context),
@@ -114,19 +112,18 @@ def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool 
         raise
 
 
-def _answer(claimed: Claim) -> tuple[list[ResultRow], str]:
-    """The chunk's rows, and the digest of what they were computed from."""
-    digest = ""
+def _answer(claimed: Claim) -> tuple[Block, str]:
+    """The chunk's answers, and the digest of what they were computed from."""
+    items, kind = claimed.items, claimed.kind
     if claimed.cancelling:
-        columns = _without_value(claimed, "cancelled", "the job was cancelled before this item was computed")
-    elif claimed.attempt > MAX_ATTEMPTS:
-        columns = _without_value(claimed, "internal_error", f"computing failed {MAX_ATTEMPTS} times")
+        reason = "the job was cancelled before this item was computed"
+        return without_value(items, tuple(kind.fields), "cancelled", reason), ""
+    if claimed.attempt > MAX_ATTEMPTS:
         happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
-    else:
-        with _heartbeat(claimed):
-            columns, digest = claimed.kind.compute(claimed.items, claimed.as_of, claimed.params, claimed.context)
-        refuse(columns, claimed.items.refused)
-    return encode(claimed.items, claimed.first_position, columns), digest
+        return without_value(items, tuple(kind.fields), "internal_error", f"computing failed {MAX_ATTEMPTS} times"), ""
+    with _heartbeat(claimed):
+        columns, digest = kind.compute(items, claimed.as_of, claimed.params, claimed.context)
+    return pack(items, columns), digest
 
 
 @contextmanager
@@ -153,22 +150,6 @@ def _heartbeat(claimed: Claim) -> Iterator[None]:
         thread.join()
 
 
-def _without_value(claimed: Claim, status: str, reason: str) -> dict[str, list[Any]]:
-    count = len(claimed.items)
-    columns: dict[str, list[Any]] = {name: [None] * count for name in claimed.kind.fields}
-    columns |= {"status": [status] * count, "reason": [reason] * count, "retryable": [True] * count}
-    refuse(columns, claimed.items.refused)
-    return columns
-
-
-def refuse(columns: dict[str, list[Any]], refused: Mapping[int, str]) -> None:
-    """What was wrong with an item at the door stands, whatever the computing made of it."""
-    for place, why in refused.items():
-        for column in columns.values():
-            column[place] = None
-        columns["status"][place], columns["reason"][place], columns["retryable"][place] = "bad_input", why, False
-
-
 _FINISH_JOB = """
 UPDATE batch_job SET completed = completed + %(completed)s, failed = failed + %(failed)s,
     status = CASE WHEN completed + failed + %(size)s < total THEN status
@@ -178,27 +159,27 @@ WHERE id = %(job)s RETURNING status
 """
 
 
-def _keep(claimed: Claim, rows: Sequence[ResultRow], digest: str) -> bool:
-    """Results, the chunk's mark and the job's counters in one transaction that holds only if the attempt is ours."""
-    completed = sum(row.status == OK for row in rows)
-    failed = len(rows) - completed
+def _keep(claimed: Claim, block: Block, digest: str) -> bool:
+    """Answers, the chunk's mark and the job's counters in one transaction that holds only if the attempt is ours."""
+    size = len(claimed.items)
     with worker_transaction():
         ours = Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
             status=Chunk.Status.DONE,
             finished_at=Now(),
             lease_until=None,
-            completed=completed,
-            failed=failed,
+            completed=block.completed,
+            failed=size - block.completed,
             digest=digest,
+            rows=block.rows,
+            status_counts=block.counts,
+            answer_block=block.data,
         )
         if not ours:
             happened(Event.LATE_ATTEMPT_REFUSED, job=claimed.job_id, chunk=claimed.chunk_id, attempt=claimed.attempt)
             return False
-        insert(claimed.job_id, rows)
         with connection.cursor() as cursor:
-            cursor.execute(
-                _FINISH_JOB, {"completed": completed, "failed": failed, "size": len(rows), "job": claimed.job_id}
-            )
+            counts = {"completed": block.completed, "failed": size - block.completed, "size": size}
+            cursor.execute(_FINISH_JOB, {**counts, "job": claimed.job_id})
             status = cursor.fetchone()[0]
         if status in Job.TERMINAL:
             outbox.enqueue(claimed.job_id)

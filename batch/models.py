@@ -1,4 +1,4 @@
-"""Jobs, their chunks and their results. The truth of a job is here, not in Celery."""
+"""Jobs and their chunks, with the answers. The truth of a job is here, not in Celery."""
 
 import uuid
 
@@ -86,7 +86,7 @@ class Chunk(models.Model):
     number = models.PositiveIntegerField(help_text="From 0, in the order of the request.")
     first_position = models.PositiveIntegerField()
     size = models.PositiveIntegerField()
-    items = StoredJSONField(help_text="The items as columns (batch.core.items).")
+    item_block = models.BinaryField(help_text="The items as a block of columns (batch.core.items).")
     status = models.TextField(choices=Status.choices, default=Status.PENDING)
     attempt = models.PositiveIntegerField(default=0)
     task_id = models.TextField(blank=True, help_text="Celery's id of the task that works on it, or did last.")
@@ -98,6 +98,9 @@ class Chunk(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     completed = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
+    rows = models.PositiveIntegerField(default=0, help_text="Of answers.")
+    status_counts = models.JSONField(default=dict, help_text="Rows of answers by status word.")
+    answer_block = models.BinaryField(null=True, help_text="The answers as a block of columns (batch.core.answers).")
 
     class Meta:
         ordering = ["job", "number"]
@@ -108,23 +111,6 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"chunk {self.number} of {self.job_id}"
-
-
-class Result(models.Model):
-    """The answer to one item. `body` is its JSON as the API gives it: encoded once by the worker, served verbatim."""
-
-    pk = models.CompositePrimaryKey("job_id", "position")
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="results", db_index=False)
-    position = models.PositiveIntegerField(help_text="Place of the item in the request, from 0.")
-    status = models.TextField()
-    body = models.TextField()
-
-    class Meta:
-        ordering = ["job", "position"]
-        indexes = [models.Index(fields=["job", "status", "position"], name="result_status")]
-
-    def __str__(self) -> str:
-        return f"item {self.position} of {self.job_id}"
 
 
 class IdempotencyKey(models.Model):

@@ -4,6 +4,7 @@ job."""
 import hashlib
 import logging
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -34,14 +35,15 @@ def prepare(job_id: uuid.UUID) -> list[int]:
         return []
     kind = KINDS[job.kind]
     if job.selector is None:
-        chunks = job.chunks.order_by("number").values_list("items", "size")
-        parts = [stored_items(kept, size) for kept, size in chunks]
-        prepared = kind.prepare_items([key for part in parts for key in part.keys], job.as_of, job.params)
+        kept = list(job.chunks.order_by("number").values_list("item_block", "size"))
+        blocks = [block for block, _ in kept]
+        keys = [key for block, size in kept for key in stored_items(block, size).keys]
+        prepared = kind.prepare_items(keys, job.as_of, job.params)
     else:
         prepared = kind.prepare_selector(job.selector, job.as_of, job.params)
-        parts = [Items(prepared.keys or [], [None] * len(prepared.keys or ()))]
+        blocks = [Items(prepared.keys or [], [None] * len(prepared.keys or ())).to_block()]
     prepared = replace(prepared, as_of=prepared.as_of or job.created_at)
-    digest = _request_digest(job, kind, prepared, parts)
+    digest = _request_digest(job, kind, prepared, blocks)
     earlier = find_reusable(job, digest, kind, prepared) if job.reuse else None
     return _open(job, prepared, digest, earlier)
 
@@ -68,12 +70,12 @@ def _begin(job_id: uuid.UUID) -> Job | None:
         return job
 
 
-def _request_digest(job: Job, kind: Kind, prepared: Prepared, parts: list[Items]) -> str:
+def _request_digest(job: Job, kind: Kind, prepared: Prepared, item_blocks: Iterable[bytes | memoryview]) -> str:
     """Of everything that the answers depend on but the items' own stored data, which the chunks' digests are of."""
     asked = [kind.name, kind.version, job.params, prepared.as_of, prepared.context]
     found = hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16)
-    for part in parts:
-        found.update(orjson.dumps(part.to_json(), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS))
+    for block in item_blocks:
+        found.update(block)
     return found.hexdigest()
 
 
@@ -84,8 +86,8 @@ def find_reusable(job: Job, digest: str, kind: Kind, prepared: Prepared) -> Job 
     ).first()
     if earlier is None or prepared.as_of is None:
         return None
-    for chunk in earlier.chunks.all():
-        items = stored_items(chunk.items, chunk.size)
+    for chunk in earlier.chunks.defer("answer_block").iterator(chunk_size=1):
+        items = stored_items(chunk.item_block, chunk.size)
         if chunk.digest != kind.digest(items, prepared.as_of, job.params, prepared.context):
             return None
     return earlier
@@ -117,7 +119,6 @@ def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> lis
 
 def _answer_from(job: Job, earlier: Job) -> None:
     copy_from_job(job.pk, earlier.pk)
-    job.chunks.update(status=Chunk.Status.DONE, finished_at=Now())
     job.reused_from = earlier
     job.completed, job.failed = earlier.completed, earlier.failed
     job.status, job.finished_at = Job.Status.COMPLETED, Now()

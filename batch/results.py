@@ -1,93 +1,137 @@
-"""The results table: rows in by arrays, pages out as text that PostgreSQL joins."""
+"""Reading answers: each chunk keeps its own as one block of columns, and a page is cut out of one or a few of them."""
 
+import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
-import psycopg
+import pyarrow as pa
 from django.db import connection
 
-from batch.core.items import Items
-from batch.kinds.base import IDENTITY
-from batch.models import Result
+from batch.core.answers import count_of_status, lost, places_of_status, rows_of_status, whole
+from signalsite.foundation.computations.blocks import UNREADABLE_BLOCK, json_lines
 from signalsite.foundation.rows import binary_rows
 
-OK = "ok"
+logger = logging.getLogger(__name__)
+
 RETRYABLE = ("no_price", "no_underlying", "cancelled", "internal_error")
 """Status words of items that trying again can help."""
-_INSERT = (
-    "INSERT INTO batch_result (job_id, position, status, body)"
-    " SELECT %s, * FROM unnest(%b::int[], %b::text[], %b::text[])"
-)
 
 
 @dataclass(frozen=True, slots=True)
-class ResultRow:
-    position: int
-    status: str
-    body: str
+class Part:
+    """A chunk whose answers can be read: those before it can be, too. `first_row`: how many they have."""
+
+    number: int
+    first_row: int
+    rows: int
+    status_counts: Mapping[str, int]
+
+    def count(self, status: str) -> int:
+        return count_of_status(self.status_counts, status)
 
 
-def encode(items: Items, first_position: int, columns: Mapping[str, list[Any]]) -> list[ResultRow]:
-    """One row an item. Its body is the item's JSON, made here once and never parsed again; NaN becomes null."""
-    names = (*IDENTITY, *columns)
-    positions = range(first_position, first_position + len(items))
-    rows = zip(positions, items.custom_ids, items.keys, *columns.values(), strict=True)
-    status = columns["status"]
-    return [
-        ResultRow(position, word, orjson.dumps(dict(zip(names, row, strict=True))).decode())
-        for position, word, row in zip(positions, status, rows, strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The chunks with answers, from the first to the last before one that has none yet."""
+
+    parts: list[Part]
+    complete: bool  # whether that is all of them
+
+    @property
+    def rows(self) -> int:
+        return self.parts[-1].first_row + self.parts[-1].rows if self.parts else 0
+
+    def count(self, status: str) -> int:
+        return sum(part.count(status) for part in self.parts)
 
 
-def insert(job_id: uuid.UUID, rows: Sequence[ResultRow]) -> None:
-    """Within the caller's transaction; in one statement, see `worker_transaction`."""
-    columns = ([row.position for row in rows], [row.status for row in rows], [row.body for row in rows])
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_INSERT, (job_id, *columns))
+_LAYOUT = """
+SELECT number, rows, status_counts, status = 'done' FROM batch_chunk WHERE job_id = %(job)s ORDER BY number
+"""
 
 
-def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:
-    """The earlier job's answers as this job's own rows. Within the caller's transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO batch_result (job_id, position, status, body)"
-            " SELECT %s, position, status, body FROM batch_result WHERE job_id = %s",
-            (job_id, earlier_id),
-        )
+def read_layout(job_id: uuid.UUID) -> Layout:
+    parts: list[Part] = []
+    first_row = 0
+    for number, rows, status_counts, done in binary_rows(_LAYOUT, {"job": job_id}):
+        if not done:
+            return Layout(parts, complete=False)
+        parts.append(Part(number, first_row, rows, status_counts))
+        first_row += rows
+    return Layout(parts, complete=True)
 
 
-def retryable_positions(job_id: uuid.UUID) -> list[int]:
-    found = Result.objects.filter(job=job_id, status__in=RETRYABLE).order_by("position")
-    return list(found.values_list("position", flat=True))
+_BLOCKS = """
+SELECT answer_block, item_block, first_position FROM batch_chunk
+WHERE job_id = %(job)s AND number = %(number)s AND status = 'done'
+"""
+
+
+def read_part(job_id: uuid.UUID, part: Part) -> pa.Table | None:
+    """The rows of a chunk; None where they are gone, with their job."""
+    found = binary_rows(_BLOCKS, {"job": job_id, "number": part.number})
+    if not found:
+        return None
+    answer_block, item_block, first_position = found[0]
+    try:
+        return whole(answer_block, item_block, first_position)
+    except UNREADABLE_BLOCK as error:
+        logger.error("chunk %s of job %s cannot be read: %s", part.number, job_id, error)
+        return lost(part.rows, first_position)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    joined: bytes  # bodies, with the separator between them
+    joined: bytes
+    """The rows as JSON objects with a comma between them."""
     count: int
-    last_position: int | None
+    last_row: int | None
 
 
-_PAGE = """
-SELECT coalesce(string_agg(convert_to(body, 'UTF8'), %(separator)s ORDER BY position), ''), count(*), max(position)
-FROM (
-    SELECT position, body FROM batch_result
-    WHERE job_id = %(job)s AND position > %(after)s AND position < %(before)s {status}
-    ORDER BY position LIMIT %(limit)s
-) page
+def read_page(job_id: uuid.UUID, layout: Layout, *, after: int, limit: int, status: str = "") -> Page:
+    """At most `limit` of the rows behind the row `after`, in the order of the request.
+
+    `status`: a status word, `failed` for all but ok, or nothing for all.
+    """
+    lines: list[bytes] = []
+    count, last_row = 0, None
+    for part in layout.parts:
+        if part.first_row + part.rows <= after + 1 or not part.count(status):
+            continue
+        table = read_part(job_id, part)
+        if table is None:
+            break
+        rows = rows_of_status(table, status)
+        rows = rows[rows > after - part.first_row][: limit - count]
+        if not len(rows):
+            continue
+        contiguous = rows[-1] - rows[0] + 1 == len(rows)
+        lines.append(json_lines(table.slice(rows[0], len(rows)) if contiguous else table.take(pa.array(rows))))
+        count, last_row = count + len(rows), part.first_row + int(rows[-1])
+        if count == limit:
+            break
+    return Page(b"".join(lines).replace(b"\n", b",")[:-1], count, last_row)
+
+
+def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:
+    """Give a job the answers of an earlier one that is cut alike. Within the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE batch_chunk c SET status = 'done', finished_at = now(), answer_block = e.answer_block,"
+            " status_counts = e.status_counts, rows = e.rows, completed = e.completed, failed = e.failed"
+            " FROM batch_chunk e WHERE c.job_id = %s AND e.job_id = %s AND e.number = c.number",
+            (job_id, earlier_id),
+        )
+
+
+_RETRYABLE = """
+SELECT number, answer_block FROM batch_chunk
+WHERE job_id = %(job)s AND status = 'done' AND status_counts ?| %(words)s ORDER BY number
 """
-_STATUS = {"": "", "failed": "AND status <> 'ok'"}
 
 
-def read_page(
-    job_id: uuid.UUID, *, after: int, before: int, limit: int, status: str = "", separator: bytes = b","
-) -> Page:
-    """Results at positions in (after, before), in the order of the request; status: "", "failed" or a status word."""
-    condition = _STATUS.get(status, "AND status = %(status)s")
-    parameters: dict[str, Any] = {"job": job_id, "after": after, "before": before, "limit": limit, "status": status}
-    parameters["separator"] = separator
-    return Page(*binary_rows(_PAGE.format(status=condition), parameters)[0])
+def retryable_places(job_id: uuid.UUID) -> Iterator[tuple[int, list[int]]]:
+    """Number of each chunk that has some, and the places in it of the items that trying again can help."""
+    for number, block in binary_rows(_RETRYABLE, {"job": job_id, "words": list(RETRYABLE)}):
+        yield number, places_of_status(block, RETRYABLE)

@@ -5,14 +5,14 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
-from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, Q, QuerySet, Sum
+from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
 from batch.kinds import KINDS
-from batch.models import Chunk, Job
+from batch.models import Job
 from batch.permissions import CHANGE, may_act_on, may_see, may_see_all
-from batch.results import Page, read_page
+from batch.results import Page, read_layout, read_page
 
 
 def jobs_visible_to(user: User | AnonymousUser) -> QuerySet[Job]:
@@ -47,25 +47,17 @@ def _jobs() -> QuerySet[Job]:
 
 
 def read_results(job: Job, *, after: int, limit: int, status: str = "") -> tuple[Page, int | None]:
-    """A page of results after a position, and the position to read on after; None when that was the last.
+    """A page of results behind the row `after`, and the row to read on after; None when that was the last.
 
     While a job runs, results are given up to the first chunk that is still to be computed: whoever reads on after each
     page gets every item once, in the order of the request, however the chunks come in.
     """
-    unfinished = None
-    if job.status not in Job.TERMINAL:
-        unfinished = (
-            Chunk.objects.filter(job=job)
-            .exclude(status=Chunk.Status.DONE)
-            .aggregate(first=Min("first_position"))["first"]
-        )
-        if unfinished is None and not job.total:
-            unfinished = 0  # not cut yet
-    before = job.total if unfinished is None else unfinished
-    page = read_page(job.pk, after=after, before=before, limit=limit, status=status)
+    layout = read_layout(job.pk)
+    page = read_page(job.pk, layout, after=after, limit=limit, status=status)
     if page.count == limit:
-        return page, page.last_position
-    return page, None if before >= job.total and unfinished is None else max(before - 1, after)
+        return page, page.last_row
+    ended = job.status in Job.TERMINAL or (layout.complete and bool(layout.parts))
+    return page, None if ended else max(layout.rows - 1, after)
 
 
 _QUEUE = """

@@ -1,7 +1,6 @@
 """What can be done with jobs. Enqueueing is the caller's: these functions return what is to be enqueued."""
 
 import logging
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,14 +14,16 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from batch import outbox, progress
-from batch.chunks import close_cancelled, refuse
+from batch.chunks import close_cancelled
+from batch.core.answers import pack, whole
 from batch.core.chunk_size import chunk_size
 from batch.core.items import Items
 from batch.kinds import KINDS
 from batch.kinds.base import Kind
 from batch.models import Chunk, Job
-from batch.results import OK, RETRYABLE, ResultRow, encode, retryable_positions
+from batch.results import RETRYABLE, retryable_places
 from batch.stored import stored_items, unreadable_fields
+from signalsite.foundation.computations.blocks import json_lines
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -81,18 +82,20 @@ def cut(job: Job, items: Items) -> list[Chunk]:
     job.save(update_fields=["chunk_size", "total"])
     return Chunk.objects.bulk_create(
         [
-            Chunk(job=job, number=number, first_position=start, size=len(part), items=part.to_json())
+            Chunk(job=job, number=number, first_position=start, size=len(part), item_block=part.to_block())
             for number, start in enumerate(range(0, len(items), job.chunk_size))
             if (part := items.part(start, start + job.chunk_size))
         ],
-        batch_size=1,  # a statement of a few hundred kilobytes: each has its own clock (signalsite.foundation.postgres)
+        batch_size=50,  # a few hundred kilobytes a statement, which has its own clock (signalsite.foundation.postgres)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     as_of: datetime
-    rows: list[ResultRow]
+    total: int
+    completed: int
+    joined: bytes  # the rows as JSON objects with a comma between them
     receipt: Mapping[str, Any]
 
 
@@ -101,24 +104,24 @@ def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
     kind, params = submission.kind, submission.params
     prepared = kind.prepare_items(items.keys, submission.as_of, params)
     columns, _ = kind.compute(items, prepared.as_of or now, params, prepared.context)
-    refuse(columns, items.refused)
-    return Answer(prepared.as_of or now, encode(items, 0, columns), kind.receipt(prepared.context))
+    block = pack(items, columns)
+    lines = json_lines(whole(block.data, items.to_block(), 0))
+    joined = lines.replace(b"\n", b",")[:-1]
+    return Answer(prepared.as_of or now, len(items), block.completed, joined, kind.receipt(prepared.context))
 
 
-def answer_body(answer: Answer, params: Mapping[str, Any]) -> str:
-    completed = sum(row.status == OK for row in answer.rows)
+def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
     head = {
         "as_of": answer.as_of,
         "params": params,
         "request_counts": {
-            "total": len(answer.rows),
-            "completed": completed,
-            "failed": len(answer.rows) - completed,
+            "total": answer.total,
+            "completed": answer.completed,
+            "failed": answer.total - answer.completed,
         },
         **answer.receipt,
     }
-    bodies = ",".join(row.body for row in answer.rows)
-    return f'{orjson.dumps(head).decode()[:-1]},"data":[{bodies}]}}'
+    return b"".join((orjson.dumps(head)[:-1], b',"data":[', answer.joined, b"]}"))
 
 
 def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
@@ -158,13 +161,14 @@ def retry(job: Job) -> Job:
     )
     if not job.total:
         return submit(job.owner, replace(again, selector=job.selector), retry_of=job)
-    # One that failed as a whole has no rows: all of it is to be tried.
-    places = range(job.total) if job.status == Job.Status.FAILED else retryable_positions(job.pk)
-    if not places:
-        raise NothingToRetry(f"no item of this job is one of {', '.join(RETRYABLE)}: trying again can help none")
+    # One that failed as a whole has no answers: all of it is to be tried.
+    failed_whole = job.status == Job.Status.FAILED
+    wanted = {} if failed_whole else dict(retryable_places(job.pk))
     items = Items([], [])
-    for chunk in job.chunks.order_by("number"):
-        first = chunk.first_position
-        own = places[bisect_left(places, first) : bisect_left(places, first + chunk.size)]
-        items.extend(stored_items(chunk.items, chunk.size), [place - first for place in own])
+    for number, size, block in job.chunks.order_by("number").values_list("number", "size", "item_block").iterator():
+        places = range(size) if failed_whole else wanted.get(number, ())
+        if places:
+            items.extend(stored_items(block, size), places)
+    if not items:
+        raise NothingToRetry(f"no item of this job is one of {', '.join(RETRYABLE)}: trying again can help none")
     return submit(job.owner, replace(again, items=items), retry_of=job)

@@ -1,9 +1,8 @@
 """What is stored of a job and cannot be read any more, and what stands in its place."""
 
-from typing import Any
-
 from batch.core.items import Items
 from batch.models import Job
+from signalsite.foundation.computations.blocks import UNREADABLE_BLOCK
 from signalsite.foundation.stored_json import Unreadable
 
 
@@ -13,8 +12,9 @@ def unreadable_fields(job: Job) -> dict[str, str]:
     return {name: value.reason for name, value in asked.items() if isinstance(value, Unreadable)}
 
 
-def stored_items(kept: Any, size: int) -> Items:
+def stored_items(block: bytes | memoryview, size: int) -> Items:
     """A chunk's items; where they cannot be read, as many that are refused for that reason."""
-    if isinstance(kept, Unreadable):
-        return Items.all_refused(size, f"the stored item cannot be read: {kept.reason}")
-    return Items.from_json(kept)
+    try:
+        return Items.from_block(block)
+    except UNREADABLE_BLOCK as error:
+        return Items.all_refused(size, f"the stored item cannot be read: {error}")

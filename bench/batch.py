@@ -89,24 +89,29 @@ def run_job(client: httpx.Client, keys: list[str]) -> tuple[float, list[dict[str
 
 
 def loop_py_vollib(rows: list[dict[str, Any]]) -> float:
-    """Seconds that py_vollib takes for the same options, given the inputs of their receipts."""
+    """Seconds that py_vollib, imported already, takes for the same options, given the inputs of their receipts."""
     options = []
     for row in rows:
         if row["status"] == "ok":
             *_, right, strike = row["instrument_key"].split("@")
             options.append((row, float(strike), 1.0 if right == "call" else -1.0))
+
+    def run(some: list[tuple[dict[str, Any], float, float]]) -> None:
+        for row, strike, sign in some:
+            py_vollib_greeks(
+                price=row["price_used"],
+                underlying=row["underlying_used"],
+                strike=strike,
+                expiry_years=row["expiry_years"],
+                rate=row["rate"],
+                dividend_yield=row["dividend_yield"],
+                sign=sign,
+                black76=row["model"] == "black76",
+            )
+
+    run(options[:1])  # its first call imports it, which takes half a second
     begun = time.perf_counter()
-    for row, strike, sign in options:
-        py_vollib_greeks(
-            price=row["price_used"],
-            underlying=row["underlying_used"],
-            strike=strike,
-            expiry_years=row["expiry_years"],
-            rate=row["rate"],
-            dividend_yield=row["dividend_yield"],
-            sign=sign,
-            black76=row["model"] == "black76",
-        )
+    run(options)
     return (time.perf_counter() - begun) / len(options) * len(rows)
 
 

@@ -5,10 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
+from signalsite.foundation.computations.blocks import decode, encode
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import MAX_KEY_LENGTH
 
 MAX_CUSTOM_ID_LENGTH = 128
+_OVERRIDE = "override."  # before the name, in a block's columns
 _LARGEST = sys.float_info.max  # NaN, infinity and integers that no float holds are beyond it
 
 
@@ -70,27 +74,34 @@ class Items:
                 if place in values:
                     self.overrides.setdefault(name, {})[at] = values[place]
 
-    def to_json(self) -> dict[str, Any]:
-        kept: dict[str, Any] = {"keys": self.keys}
+    def to_block(self) -> bytes:
+        """All of it as one block of columns, the same bytes for the same items."""
+        columns: dict[str, pa.Array] = {"instrument_key": pa.array(self.keys, pa.string())}
         if any(self.custom_ids):
-            kept["custom_ids"] = self.custom_ids
-        if self.overrides:
-            kept["overrides"] = self.overrides
+            columns["custom_id"] = pa.array(self.custom_ids, pa.string())
         if self.refused:
-            kept["refused"] = self.refused
-        return kept
+            columns["refused"] = pa.array(map(self.refused.get, range(len(self))), pa.string())
+        for name, values in sorted(self.overrides.items()):
+            columns[_OVERRIDE + name] = pa.array(map(values.get, range(len(self))), pa.float64())
+        return encode(pa.table(columns))
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "Items":
+    def from_block(cls, block: bytes | memoryview) -> "Items":
+        columns = decode(block).to_pydict()
         return cls(
-            kept["keys"],
-            kept.get("custom_ids") or [None] * len(kept["keys"]),
+            columns["instrument_key"],
+            columns.get("custom_id") or [None] * len(columns["instrument_key"]),
             {
-                name: {int(at): value for at, value in values.items()}
-                for name, values in kept.get("overrides", {}).items()
+                name.removeprefix(_OVERRIDE): _sparse(values)
+                for name, values in columns.items()
+                if name.startswith(_OVERRIDE)
             },
-            {int(at): reason for at, reason in kept.get("refused", {}).items()},
+            _sparse(columns.get("refused", [])),
         )
+
+
+def _sparse(values: Sequence[Any]) -> dict[int, Any]:
+    return {place: value for place, value in enumerate(values) if value is not None}
 
 
 def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int) -> Items:

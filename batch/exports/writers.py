@@ -8,49 +8,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
-from batch.exports.columns import to_table
+from signalsite.foundation.computations.blocks import conform, json_lines
 
 _FORMULA = r"^[=+\-@\t\r\n]"  # what spreadsheets take for a formula at the beginning of a cell (OWASP)
 _ROW_GROUP = 10_000  # small groups cost Parquet readers and size; this is 2 MB of Greeks
 
 
-class RowWriter(ABC):
-    """Writes rows to a file that stays open."""
+class TableWriter(ABC):
+    """Writes tables to a file that stays open: as the columns that it was made for, whatever a table lacks or has."""
+
+    def __init__(self, file: IO[bytes], columns: pa.Schema):
+        self.columns = columns
 
     @abstractmethod
-    def write_lines(self, lines: bytes) -> None:
-        """Rows as stored: JSON objects, each with a newline after it."""
+    def write(self, table: pa.Table) -> None: ...
 
     @abstractmethod
     def close(self) -> None:
         """Write what the format ends with."""
 
 
-class NdjsonWriter(RowWriter):
-    """The stored answers verbatim."""
+class NdjsonWriter(TableWriter):
+    """The rows as in the JSON pages."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self._file = file
 
-    def write_lines(self, lines: bytes) -> None:
-        self._file.write(lines)
+    def write(self, table: pa.Table) -> None:
+        self._file.write(json_lines(table))
 
     def close(self) -> None:
         pass
-
-
-class TableWriter(RowWriter):
-    """Writes columns; the command line hands it tables, an export the stored rows."""
-
-    def __init__(self, file: IO[bytes], columns: pa.Schema):
-        self.columns = columns
-
-    @abstractmethod
-    def write(self, table: pa.Table) -> None:
-        """Rows as a table of these columns."""
-
-    def write_lines(self, lines: bytes) -> None:
-        self.write(to_table(lines, self.columns))
 
 
 class CsvWriter(TableWriter):
@@ -61,7 +49,7 @@ class CsvWriter(TableWriter):
         self._writer = csv.CSVWriter(file, columns, write_options=csv.WriteOptions(eol="\r\n", quoting_header="none"))
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write(without_formulas(table))
+        self._writer.write(without_formulas(conform(table, self.columns)))
 
     def close(self) -> None:
         self._writer.close()
@@ -76,7 +64,7 @@ class ParquetWriter(TableWriter):
         self._waiting: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
-        self._waiting.append(table)
+        self._waiting.append(conform(table, self.columns))
         if sum(each.num_rows for each in self._waiting) >= _ROW_GROUP:
             self._write_group()
 
@@ -98,7 +86,7 @@ class ArrowWriter(TableWriter):
         self._writer = pa.ipc.new_stream(file, columns)
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
+        self._writer.write_table(conform(table, self.columns))
 
     def close(self) -> None:
         self._writer.close()
@@ -116,7 +104,7 @@ def without_formulas(table: pa.Table) -> pa.Table:
     return table
 
 
-WRITERS: dict[str, Callable[[IO[bytes], pa.Schema], RowWriter]] = {
+WRITERS: dict[str, Callable[[IO[bytes], pa.Schema], TableWriter]] = {
     "ndjson": NdjsonWriter,
     "csv": CsvWriter,
     "parquet": ParquetWriter,

@@ -20,12 +20,17 @@ def ends_with_parent(by: signal.Signals) -> Callable[[], None]:
 
     def before_exec() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent may wait for signals by blocking them
-        if _libc.prctl(PR_SET_PDEATHSIG, int(by), 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-        if os.getppid() != parent:  # it died before prctl()
-            os._exit(1)
+        end_with_parent(by, parent)
 
     return before_exec
+
+
+def end_with_parent(by: signal.Signals, parent: int) -> None:
+    """In a child: have the kernel send `by` when the parent, whose process id is given, dies."""
+    if _libc.prctl(PR_SET_PDEATHSIG, int(by), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it died before prctl()
+        os._exit(1)
 
 
 def living_in(folder: Path) -> list[int]:

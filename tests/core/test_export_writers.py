@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from batch.exports.codings import Outlet, encoder
-from batch.exports.columns import schema, to_table
+from batch.exports.columns import schema
 from batch.exports.writers import WRITERS
 from batch.kinds import KINDS
+from signalsite.foundation.computations.blocks import conform
 
 COLUMNS = pa.schema([("n", pa.int64()), ("text", pa.string()), ("value", pa.float64()), ("flag", pa.bool_())])
 # Arrow's JSON reader and PostgreSQL's text have no room for lone surrogates; JSON has none for NaN and infinity.
@@ -33,7 +34,7 @@ def written(format_: str, *pages: list[dict[str, object]]) -> bytes:
     outlet = Outlet()
     writer = WRITERS[format_](outlet, COLUMNS)  # type: ignore[arg-type]
     for page in pages:
-        writer.write_lines(b"".join(orjson.dumps(row) + b"\n" for row in page))
+        writer.write(pa.Table.from_pylist(page, schema=COLUMNS))
     writer.close()
     return outlet.take()
 
@@ -107,6 +108,6 @@ def test_a_kinds_schema_has_every_column_in_order(name: str) -> None:
     columns = schema(KINDS[name])
     assert columns.names[:6] == ["position", "custom_id", "instrument_key", "status", "reason", "retryable"]
     assert columns.names[3:] == list(KINDS[name].fields)
-    table = to_table(b'{"position":3,"instrument_key":"x","unknown":{"a":[1]}}\n', columns)
+    table = conform(pa.table({"position": [3], "unknown": [[1]], "instrument_key": ["x"]}), columns)
     assert table.schema == columns
     assert table.to_pylist()[0] == {**dict.fromkeys(columns.names), "position": 3, "instrument_key": "x"}

@@ -61,18 +61,16 @@ def test_an_unreadable_list_names_the_field(raw: object, field: str) -> None:
     assert caught.value.field == field
 
 
-def test_parts_survive_json_and_keep_their_places() -> None:
+def test_parts_survive_as_blocks_and_keep_their_places() -> None:
     items = read(
         *({"instrument_key": KEY, "custom_id": str(n), "price": n + 1} for n in range(5)), {"instrument_key": 3}, KEY
     )
     part = items.part(3, 7)
     assert part.overrides == {"price": {0: 4.0, 1: 5.0}}
     assert list(part.refused) == [2]
-    kept = part.to_json()
-    assert Items.from_json({**kept, "overrides": {"price": {"0": 4.0, "1": 5.0}}}) == Items(
-        part.keys, part.custom_ids, part.overrides, part.refused
-    )
-    assert items.part(6, 7).to_json() == {"keys": [KEY]}
+    assert Items.from_block(part.to_block()) == part
+    assert items.part(3, 7).to_block() == part.to_block()
+    assert Items.from_block(items.part(6, 7).to_block()) == Items([KEY], [None])
 
 
 def test_items_are_taken_over_with_their_overrides() -> None:

@@ -18,8 +18,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "beyond 64 bits": {"selector": '{"underlying": "SIM@NIFTY", "strike": {"max": 100000000000000000000}}'},
     "beyond floats": {"selector": f'{{"underlying": "SIM@NIFTY", "strike": {{"max": {HUGE}}}}}'},
     "parameters": {"params": f'{{"rate": {HUGE}}}', "status": "completed"},
-    "items": {"items": f'{{"keys": ["{KEY}", "{KEY}"], "overrides": {{"price": {{"0": {HUGE}}}}}}}'},
-    "context": {"items": f'{{"keys": ["{KEY}", "{KEY}"]}}', "context": f'{{"x": {HUGE}}}', "status": "in_progress"},
+    "items": {"items": "no block"},
+    "answers": {"items": "a block", "status": "completed"},
+    "context": {"items": "a block", "context": f'{{"x": {HUGE}}}', "status": "in_progress"},
     "old": {"selector": f'{{"x": {HUGE}}}', "status": "failed", "days": 400},
 }
 _INSERT = """
@@ -28,6 +29,7 @@ from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
+from batch.core.items import Items
 from batch.kinds.greeks import GreeksParamsSerializer
 from batch.models import Chunk, Job
 from batch.retention import expire
@@ -49,8 +51,10 @@ with transaction.atomic(), connection.cursor() as cursor:
             if column in row:
                 cursor.execute(f"UPDATE batch_job SET {column} = %s::jsonb WHERE id = %s", [row[column], job.pk])
         if "items" in row:
-            chunk = Chunk.objects.create(job=job, number=0, first_position=0, size=2, items={})
-            cursor.execute("UPDATE batch_chunk SET items = %s::jsonb WHERE id = %s", [row["items"], chunk.pk])
+            block = Items([os.environ["KEY"]] * 2, [None] * 2).to_block() if row["items"] == "a block" else b"none"
+            done = {"status": "done", "rows": 2, "status_counts": {"ok": 2}, "answer_block": b"none"}
+            more = done if name == "answers" else {}
+            Chunk.objects.create(job=job, number=0, first_position=0, size=2, item_block=block, **more)
 for job in Job.objects.filter(pk__in=made["worked"].values()):
     if job.status == "validating":
         ring_job(job.pk)
@@ -64,7 +68,7 @@ print(json.dumps(made))
 @pytest.fixture(scope="module")
 def ids(address: str) -> dict[str, dict[str, str]]:
     """Straight into the tables, since the door lets none of them in: once with their tasks, once without."""
-    told = succeed("shell", "-v0", "-c", _INSERT, ROWS=json.dumps(ROWS))
+    told = succeed("shell", "-v0", "-c", _INSERT, ROWS=json.dumps(ROWS), KEY=KEY)
     found: dict[str, dict[str, str]] = json.loads(told.splitlines()[0])  # the log comes after it
     return found
 
@@ -133,10 +137,21 @@ def test_items_that_cannot_be_read_are_answered_so(alice: httpx.Client, poisoned
     assert all("stored item cannot be read" in row["reason"] for row in rows)
 
 
+def test_answers_that_cannot_be_read_say_so(alice: httpx.Client, poisoned: dict[str, str]) -> None:
+    job = shown(alice, poisoned["answers"])
+    rows = read(alice, job)
+    assert [(row["position"], row["status"]) for row in rows] == [(0, "internal_error"), (1, "internal_error")]
+    assert all(row["reason"] == "the stored answer cannot be read" for row in rows)
+    for format_ in ("ndjson", "csv", "parquet", "arrow"):
+        assert alice.get(job["links"]["export"], params={"format": format_}).status_code == 200
+
+
 def test_the_admin_shows_them(browser: httpx.Client, poisoned: dict[str, str]) -> None:
     listing = browser.get("/admin/batch/job/")
     assert listing.status_code == 200 and poisoned["beyond floats"] in listing.text
-    for job_id in (poisoned[name] for name in ("beyond floats", "beyond 64 bits", "parameters", "items", "context")):
+    for job_id in (
+        poisoned[name] for name in ("beyond floats", "beyond 64 bits", "parameters", "items", "answers", "context")
+    ):
         page = browser.get(f"/admin/batch/job/{job_id}/change/")
         assert page.status_code == 200 and job_id in page.text
     assert "unreadable: number" in browser.get(f"/admin/batch/job/{poisoned['beyond floats']}/change/").text

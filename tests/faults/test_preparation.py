@@ -33,7 +33,7 @@ def check_given_up(site: Site, job: str) -> None:
     ended = until(partial(site.ended, job), TAKEOVER, "the end of the job")
     assert ended["status"] == "failed" and f"{ATTEMPTS} times" in ended["error"]
     assert site.rows("SELECT attempts FROM batch_job WHERE id = %s", job) == [(ATTEMPTS + 1,)]
-    assert site.rows("SELECT count(*) FROM batch_result WHERE job_id = %s", job) == [(0,)]
+    assert site.answers(job) == []
     site.tells("job_given_up", job=job)
     assert site.count("job_given_up") == 1
 

@@ -14,18 +14,29 @@ from django.db import connection, connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
+from batch.core.answers import pack
+from batch.core.items import Items
 from batch.exports import stream
 from batch.exports.formats import FORMATS
-from batch.exports.stream import ROWS_PER_PAGE, ResultsGone, encoded, over_threads, pages
-from batch.models import Job, Result
+from batch.exports.stream import ResultsGone, encoded, over_threads, pages
+from batch.models import Chunk, Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROWS = 2 * ROWS_PER_PAGE + 7
+CHUNK = 1000
+ROWS = 2 * CHUNK + 7
 
 
-def body(position: int) -> str:
-    row = {"position": position, "custom_id": None, "instrument_key": "NSE@NIFTY", "status": status(position)}
-    return orjson.dumps({**row, "delta": -position / 3}).decode()
+def rows(first: int, stop: int) -> list[dict[str, object]]:
+    return [
+        {
+            "position": position,
+            "custom_id": None,
+            "instrument_key": "NSE@NIFTY",
+            "status": status(position),
+            "delta": -position / 3,
+        }
+        for position in range(first, stop)
+    ]
 
 
 def status(position: int) -> str:
@@ -49,9 +60,21 @@ def job(owner: User) -> Job:
         failed=failed,
         finished_at=timezone.now(),
     )
-    Result.objects.bulk_create(
-        Result(job=job, position=position, status=status(position), body=body(position)) for position in range(ROWS)
-    )
+    for number, first in enumerate(range(0, ROWS, CHUNK)):
+        some = rows(first, min(first + CHUNK, ROWS))
+        items = Items(["NSE@NIFTY"] * len(some), [None] * len(some))
+        answers = pack(items, {name: [row[name] for row in some] for name in ("status", "delta")})
+        Chunk.objects.create(
+            job=job,
+            number=number,
+            first_position=first,
+            size=len(some),
+            item_block=items.to_block(),
+            status=Chunk.Status.DONE,
+            rows=answers.rows,
+            status_counts=answers.counts,
+            answer_block=answers.data,
+        )
     return job
 
 
@@ -78,14 +101,20 @@ def threads_let_go() -> Iterator[None]:
 
 
 def test_pages_hold_every_row_once_in_order(job: Job) -> None:
-    lines = b"".join(pages(job)).splitlines()
-    assert [line.decode() for line in lines] == [body(position) for position in range(ROWS)]
-    assert [len(page.splitlines()) for page in pages(job)] == [ROWS_PER_PAGE, ROWS_PER_PAGE, 7]
+    assert [row for page in pages(job) for row in page.to_pylist()] == rows(0, ROWS)
+    assert [len(page) for page in pages(job)] == [CHUNK, CHUNK, 7]
+    lines = b"".join(encoded(job, FORMATS["ndjson"], "identity")).splitlines()
+    assert [orjson.loads(line) for line in lines] == rows(0, ROWS)
+
+
+def test_a_large_chunk_is_cut_into_pages(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "ROWS_PER_PAGE", 300)
+    assert [len(page) for page in pages(job)] == [300, 300, 300, 100, 300, 300, 300, 100, 7]
 
 
 @pytest.mark.parametrize("word", ["failed", "no_price", "ok", "expired"])
 def test_pages_of_a_status(job: Job, word: str) -> None:
-    positions = [orjson.loads(line)["position"] for line in b"".join(pages(job, word)).splitlines()]
+    positions = [position for page in pages(job, word) for position in page.column("position").to_pylist()]
     asked = "no_price" if word == "failed" else word
     assert positions == [position for position in range(ROWS) if status(position) == asked]
 
@@ -103,7 +132,7 @@ def test_rows_that_go_break_the_export_off(job: Job) -> None:
     parts = pages(job)
     next(parts)
     Job.objects.filter(pk=job.pk).delete()
-    with pytest.raises(ResultsGone, match=f"{ROWS_PER_PAGE} of {ROWS} results"):
+    with pytest.raises(ResultsGone, match=f"{CHUNK} of {ROWS} results"):
         list(parts)
 
 
@@ -111,7 +140,7 @@ def test_a_lost_connection_costs_one_export_at_the_most(job: Job, observer: psyc
     connection.ensure_connection()
     observer.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
     connection.close_if_unusable_or_obsolete()
-    assert len(b"".join(pages(job)).splitlines()) == ROWS
+    assert sum(len(page) for page in pages(job)) == ROWS
 
 
 def test_parts_are_made_as_they_are_read(job: Job) -> None:

@@ -12,6 +12,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 
+from batch.core.answers import whole
+
 ROOT = Path(__file__).resolve().parents[2]
 EARLY = Path(__file__).parent / "early_schemas"  # what 0001 of `batch` made before it was edited in place
 LANDED = Path(__file__).parent / "landed_migrations.json"
@@ -22,12 +24,14 @@ CATALOGUE = {
     "constraints": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND contype <> 'n'""",
 }
-JOB, CHUNK = str(uuid.uuid4()), 1
+JOB = str(uuid.uuid4())
 ROWS = [
     """INSERT INTO auth_user (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active,
         date_joined) VALUES (1, '', false, 'early', '', '', '', false, true, now())""",
     f"""INSERT INTO batch_job (id, owner_id, kind, status, params, context, error, chunk_size, total, completed, failed
         {{more}}) VALUES ('{JOB}', 1, 'greeks', 'completed', '{{{{}}}}', '{{{{}}}}', '', 500, 1, 1, 0 {{values}})""",
+    f"""INSERT INTO batch_chunk (job_id, number, first_position, size, items, status, attempt, worker, completed, failed
+        {{chunk_more}}) VALUES ('{JOB}', 0, 0, 1, '{{{{"keys": ["NSE@X"]}}}}', 'done', 1, '', 1, 0 {{chunk_values}})""",
     f"""INSERT INTO batch_result (job_id, position, status, body) VALUES ('{JOB}', 0, 'ok', '{{{{"n": 1}}}}')""",
 ]
 SINCE_FFED852 = {
@@ -111,13 +115,17 @@ def begin(alias: str, early: str) -> None:
 def test_from_each_early_schema_the_tables_end_the_same_and_rows_stay(
     new: dict[str, set[Any]], early: str, columns: dict[str, str]
 ) -> None:
-    more = "".join(f", {name}" for name in columns)
-    values = "".join(f", {value}" for value in columns.values())
+    parts = {
+        "more": "".join(f", {name}" for name in columns),
+        "values": "".join(f", {value}" for value in columns.values()),
+        "chunk_more": ", task_id, digest" if columns else "",
+        "chunk_values": ", '', ''" if columns else "",
+    }
     with scratch(f"schema_{early}", "schema_new") as alias:
         begin(alias, early)
         with connections[alias].cursor() as cursor:
             for statement in ROWS:
-                cursor.execute(statement.format(more=more, values=values))
+                cursor.execute(statement.format(**parts))
         migrate(alias)
         for name, found in catalogue(alias).items():
             assert found == new[name], name
@@ -125,8 +133,10 @@ def test_from_each_early_schema_the_tables_end_the_same_and_rows_stay(
             cursor.execute("SELECT id::text, kind, attempts, reuse, request_digest, retry_of_id FROM batch_job")
             attempts, digest = (3 if "attempts" in columns else 0), ("kept" if columns else "")
             assert cursor.fetchall() == [(JOB, "greeks", attempts, True, digest, None)]
-            cursor.execute("SELECT position, status, body FROM batch_result")
-            assert cursor.fetchall() == [(0, "ok", '{"n": 1}')]
+            cursor.execute("SELECT answer_block, item_block, first_position, status_counts::text FROM batch_chunk")
+            ((*blocks, counts),) = cursor.fetchall()
+            row = {"position": 0, "custom_id": None, "instrument_key": "NSE@X", "n": 1}
+            assert (whole(*blocks).to_pylist(), counts) == ([row], '{"ok": 1}')
         migrate(alias)  # again: nothing is left to do
 
 
