@@ -9,7 +9,7 @@ import pyarrow as pa
 from django.db import connection
 
 from batch.core.answers import count_of_status, lost, places_of_status, rows_of_status, whole
-from signalsite.foundation.computations.blocks import UNREADABLE_BLOCK, json_lines
+from signalsite.foundation.blocks import UNREADABLE_BLOCK, json_lines
 from signalsite.foundation.rows import binary_rows
 
 logger = logging.getLogger(__name__)

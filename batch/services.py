@@ -23,7 +23,7 @@ from batch.kinds.base import Kind
 from batch.models import Chunk, Job
 from batch.results import RETRYABLE, retryable_places
 from batch.stored import stored_items, unreadable_fields
-from signalsite.foundation.computations.blocks import json_lines
+from signalsite.foundation.blocks import json_lines
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
