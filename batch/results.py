@@ -134,4 +134,7 @@ WHERE job_id = %(job)s AND status = 'done' AND status_counts ?| %(words)s ORDER 
 def retryable_places(job_id: uuid.UUID) -> Iterator[tuple[int, list[int]]]:
     """Number of each chunk that has some, and the places in it of the items that trying again can help."""
     for number, block in binary_rows(_RETRYABLE, {"job": job_id, "words": list(RETRYABLE)}):
-        yield number, places_of_status(block, RETRYABLE)
+        try:
+            yield number, places_of_status(block, RETRYABLE)
+        except UNREADABLE_BLOCK as error:
+            logger.error("chunk %s of job %s cannot be read: %s", number, job_id, error)

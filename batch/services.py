@@ -86,7 +86,7 @@ def cut(job: Job, items: Items) -> list[Chunk]:
             for number, start in enumerate(range(0, len(items), job.chunk_size))
             if (part := items.part(start, start + job.chunk_size))
         ],
-        batch_size=50,  # a few hundred kilobytes a statement, which has its own clock (signalsite.foundation.postgres)
+        batch_size=1,  # each statement has its own clock (signalsite.foundation.postgres)
     )
 
 
