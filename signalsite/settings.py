@@ -47,7 +47,7 @@ try:
     DATABASE_POOL = env.bool("DATABASE_POOL", False)  # the web process pools; workers keep one connection each
     REDIS_URL = env.str("REDIS_URL", "")  # broker and streams: must never evict
     CACHE_URL = env.str("CACHE_URL", "")
-    STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=validate.Range(min=1))
+    STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=validate.Range(min=1, max=300))
     HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # set by `manage.py up` and docker-compose.yml
     WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=validate.Range(min=1, max=512))
     WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
