@@ -5,7 +5,7 @@ from typing import Any
 
 from realtime.core.cycle import Frame, Rejected
 from realtime.core.names import Names
-from timeframes.core.tick_stream import tick_stream
+from timeframes.core.tick_stream import TICK_STREAM, tick_stream
 
 
 def failed_keys(commands: Iterable[Sequence[Any]], answers: Iterable[Any]) -> dict[str, str]:
@@ -22,7 +22,7 @@ def streams_writing(key: str, names: Names, frame: Frame, rejected: Iterable[Rej
     """The tick streams whose part of the batch writes to `key`, which may be one of them."""
     if key == names.dead_letters:
         return {each.stream for each in rejected}
-    streams = {key}
+    streams = {key} if key.startswith(TICK_STREAM) else set()
     for tick in frame.ticks:
         contract = tick.contract
         lists = names.raw_ticks(contract.text), names.computed_data(contract.key.symbol)

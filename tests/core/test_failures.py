@@ -23,9 +23,9 @@ def test_only_streams_that_write_to_a_key_are_at_fault():
     refused = [Rejected(INDIAVIX, "1-0", ["x", "y"], Reason.BAD_LTT, "")]
 
     def at_fault(key):
-        return streams_writing(key, names, frame, refused) - {key}
+        return streams_writing(key, names, frame, refused)
 
     for key in ("raw_ticks:" + SPOT, "computed_data:NIFTY", "signal_output_stream:NSE@NIFTY", "latest:NSE@NIFTY"):
         assert at_fault(key) == {NIFTY}
     assert at_fault("latest_seq:NSE@INDIAVIX") == at_fault("tick_dead_letter") == {INDIAVIX}
-    assert streams_writing(NIFTY, names, frame, refused) == {NIFTY}
+    assert at_fault(NIFTY) == {NIFTY}

@@ -226,7 +226,7 @@ def test_an_index_that_cannot_be_heard_is_left_alone_and_heard_later(live, key):
     live.redis.set(key, "something else")
     live.publish([tick(), option(24_000, "call", ltp=400.0)])
     with live.consumer("--streams", "NSE@NIFTY", "--write-back", "off"):
-        live.drain()
+        until(lambda: live.stored() == 2, 60, "the ticks kept")
         until(lambda: "and not heard meanwhile" in live.log.read_text(), 60, "put aside")
         time.sleep(1.5)
         log = live.log.read_text()
