@@ -53,6 +53,9 @@ try:
     WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
     # What one client may hold of the web process; docs/operations.md
     HTTP_MAX_CONNECTIONS = env.int("HTTP_MAX_CONNECTIONS", 4000, validate=validate.Range(min=1))
+    HTTP_MAX_CONNECTIONS_PER_ADDRESS = env.int(
+        "HTTP_MAX_CONNECTIONS_PER_ADDRESS", max(HTTP_MAX_CONNECTIONS // 2, 1), validate=validate.Range(min=1)
+    )
     HTTP_HEADER_SECONDS = env.float("HTTP_HEADER_SECONDS", 10.0, validate=validate.Range(min=0.1))
     HTTP_BODY_SECONDS = env.float("HTTP_BODY_SECONDS", 10.0, validate=validate.Range(min=0.1))
     HTTP_BODY_RATE = env.int("HTTP_BODY_RATE", 64 << 10, validate=validate.Range(min=1))  # bytes/s
