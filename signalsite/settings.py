@@ -50,7 +50,7 @@ try:
     STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=validate.Range(min=1))
     HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # set by `manage.py up` and docker-compose.yml
     WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=validate.Range(min=1, max=512))
-    WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
+    WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=3, max=200))
     # What one client may hold of the web process; docs/operations.md
     HTTP_MAX_CONNECTIONS = env.int("HTTP_MAX_CONNECTIONS", 4000, validate=validate.Range(min=1))
     HTTP_MAX_CONNECTIONS_PER_ADDRESS = env.int(
