@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from threading import Event
 
 from django.db import DatabaseError, connection, connections
 from django.db.models import Q
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.02  # while all chunks are in other hands
 RETRY_SECONDS = 1.0
+STOP_SECONDS = 10.0
 _fork = multiprocessing.get_context("fork")  # what the parent has imported need not be imported again
 
 Compute = Callable[[uuid.UUID], None]
@@ -64,9 +66,13 @@ class LocalWorkers:
             raise WorkerEnded(f"the local workers ended with exit codes {codes} before the job did")
 
     def stop(self) -> None:
+        """Each ends with the chunk that it is at; whoever takes too long is killed, and its chunk's lease runs out."""
         for process in self._processes:
             process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
         for process in self._processes:
+            process.join(max(deadline - time.monotonic(), 0.0))
+            process.kill()
             process.join()
 
 
@@ -81,25 +87,29 @@ def local_workers(count: int) -> Iterator[LocalWorkers]:
 
 def _work(jobs: Connection, number: int, count: int, parent: int) -> None:
     end_with_parent(signal.SIGTERM, parent)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ending = Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it cancels the job
     from signals.greeks.core.engine import warm
 
     warm()
     name = f"{socket.gethostname()}:{os.getpid()}"
-    while True:
-        _compute(jobs.recv(), number, count, name)
+    while not ending.is_set():
+        if jobs.poll(PAUSE_SECONDS):
+            _compute(jobs.recv(), number, count, name, ending)
 
 
-def _compute(job_id: uuid.UUID, number: int, count: int, name: str) -> None:
+def _compute(job_id: uuid.UUID, number: int, count: int, name: str, ending: Event) -> None:
     """Until the job has ended. An attempt that fails was counted: after a few, its chunk ends with a reason."""
-    while True:
+    while not ending.is_set():
         try:
             open_chunks = _open_chunks(job_id)
             if open_chunks is None:
                 return
             begin = len(open_chunks) * number // count  # not all at the same chunk
             for chunk_id in (*open_chunks[begin:], *open_chunks[:begin]):
+                if ending.is_set():
+                    return
                 chunks.compute_chunk(chunk_id, worker=name)
             if not open_chunks:
                 time.sleep(PAUSE_SECONDS)

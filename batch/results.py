@@ -9,7 +9,7 @@ import pyarrow as pa
 from django.db import connection
 
 from batch.core.answers import count_of_status, lost, places_of_status, rows_of_status, whole
-from signalsite.foundation.computations.blocks import UNREADABLE_BLOCK, json_lines
+from signalsite.foundation.blocks import UNREADABLE_BLOCK, json_lines
 from signalsite.foundation.rows import binary_rows
 
 logger = logging.getLogger(__name__)
@@ -134,4 +134,7 @@ WHERE job_id = %(job)s AND status = 'done' AND status_counts ?| %(words)s ORDER 
 def retryable_places(job_id: uuid.UUID) -> Iterator[tuple[int, list[int]]]:
     """Number of each chunk that has some, and the places in it of the items that trying again can help."""
     for number, block in binary_rows(_RETRYABLE, {"job": job_id, "words": list(RETRYABLE)}):
-        yield number, places_of_status(block, RETRYABLE)
+        try:
+            yield number, places_of_status(block, RETRYABLE)
+        except UNREADABLE_BLOCK as error:
+            logger.error("chunk %s of job %s cannot be read: %s", number, job_id, error)

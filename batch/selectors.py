@@ -13,6 +13,7 @@ from batch.kinds import KINDS
 from batch.models import Job
 from batch.permissions import CHANGE, may_act_on, may_see, may_see_all
 from batch.results import Page, read_layout, read_page
+from signalsite.foundation.stored_json import Unreadable
 
 
 def jobs_visible_to(user: User | AnonymousUser) -> QuerySet[Job]:
@@ -29,9 +30,10 @@ def get_job(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
 
 
 def read_receipt(user: User | AnonymousUser, job_id: uuid.UUID) -> dict[str, Any]:
-    """What the job's items share; empty until the job is prepared."""
+    """What the job's items share; empty until the job is prepared, or where it cannot be read."""
     job = get_job(user, job_id)
-    return {"job_id": job.pk, "as_of": job.as_of, **KINDS[job.kind].receipt(job.context)}
+    context = {} if isinstance(job.context, Unreadable) else job.context
+    return {"job_id": job.pk, "as_of": job.as_of, **KINDS[job.kind].receipt(context)}
 
 
 def get_job_to_act_on(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:

@@ -19,7 +19,7 @@ from batch.models import Job
 from batch.sending import site_policy
 from batch.services import Submission
 from batch.stored import unreadable_fields
-from signalsite.foundation.fields import Day, Flag, Number, Text
+from signalsite.foundation.fields import Day, Flag, Number, Several, Text
 from signalsite.foundation.serializers import StrictSerializer
 from signalsite.foundation.stored_json import Unreadable
 from timeframes.core.keys import MAX_KEY_LENGTH
@@ -49,7 +49,7 @@ class SelectorSerializer(StrictSerializer):
         required=False, max_length=MAX_KEY_LENGTH, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all."
     )
     exchange = Text(required=False, max_length=32, help_text="Without an underlying: which exchange's options.")
-    expiries = serializers.ListField(
+    expiries = Several(
         child=Day(), required=False, max_length=MOST_EXPIRIES, help_text="Absent or empty: all; a repeated one is one."
     )
     strike = WindowSerializer(required=False, help_text="Closed window of strikes.")
@@ -85,7 +85,7 @@ class WebhookSerializer(StrictSerializer):
 class GreeksSubmissionSerializer(StrictSerializer):
     """What both doors take. After validation: kind, params (complete), as_of, and items or selector."""
 
-    items = serializers.ListField(
+    items = Several(
         child=ItemField(),
         required=False,
         min_length=1,

@@ -23,7 +23,7 @@ from batch.kinds.base import Kind
 from batch.models import Chunk, Job
 from batch.results import RETRYABLE, retryable_places
 from batch.stored import stored_items, unreadable_fields
-from signalsite.foundation.computations.blocks import json_lines
+from signalsite.foundation.blocks import json_lines
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def cut(job: Job, items: Items) -> list[Chunk]:
             for number, start in enumerate(range(0, len(items), job.chunk_size))
             if (part := items.part(start, start + job.chunk_size))
         ],
-        batch_size=50,  # a few hundred kilobytes a statement, which has its own clock (signalsite.foundation.postgres)
+        batch_size=1,  # each statement has its own clock (signalsite.foundation.postgres)
     )
 
 

@@ -2,7 +2,7 @@
 
 from batch.core.items import Items
 from batch.models import Job
-from signalsite.foundation.computations.blocks import UNREADABLE_BLOCK
+from signalsite.foundation.blocks import UNREADABLE_BLOCK
 from signalsite.foundation.stored_json import Unreadable
 
 

@@ -14,6 +14,7 @@ import redis
 
 from realtime.core.cycle import Frame, Rejected
 from realtime.core.entry_ids import EntryId, format_id, parse_id
+from realtime.core.failures import failed_keys
 from realtime.core.names import Names
 from realtime.core.ticks import PROCESSED
 from realtime.ownership import Ownership
@@ -63,8 +64,12 @@ class Push:
     cut: bool
 
 
-Removed = dict[str, tuple[EntryId, int]]
-"""What the server says of each stream: the oldest entry that is left, and how many ever were removed."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the server says after a transaction."""
+
+    removed: dict[str, tuple[EntryId, int]]  # by stream: the oldest entry left, and how many ever were removed
+    failed: dict[str, str]  # by key: why its commands failed, such as for the key's type; all the others are done
 
 
 class Effects:
@@ -97,10 +102,11 @@ class Effects:
 
     def commit(
         self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected], owned: Iterable[str]
-    ) -> Removed:
+    ) -> Left:
         """Leave the frame's effects and acknowledge `entries`, all or nothing, if the streams of both are ours.
 
-        Raises LeaseLost, and redis.RedisError; after either nothing is certain but that it is all or nothing.
+        Raises LeaseLost, and redis.RedisError; after either nothing is certain but that it is all or nothing. A key
+        that holds something else than we write is the exception: the server then does all but the commands at that key.
         """
         by_stream: dict[str, list[StreamEntry]] = {}
         for entry in entries:
@@ -128,16 +134,22 @@ class Effects:
                         pipeline.execute_command("XACK", stream, self.group, *(entry_id for _, entry_id, _ in read))
                     for stream in by_stream:
                         pipeline.xinfo_stream(stream)
-                    answers = pipeline.execute()
+                    commands = [command for command, _ in pipeline.command_stack]
+                    # Raises for what the server refuses before it does anything, such as for want of memory.
+                    answers = pipeline.execute(raise_on_error=False)
                     break
                 except redis.WatchError as error:
                     # The library says so of a lost answer too; but then the transaction may have been done.
                     if isinstance(error.__context__, redis.ConnectionError | redis.TimeoutError):
                         raise error.__context__ from None
                     continue  # our own heartbeat renewed the lease meanwhile, or another took it
-        self._remember(pushed, answers)
-        infos = answers[-len(by_stream) :] if by_stream else []
-        return {stream: removed(info) for stream, info in zip(by_stream, infos, strict=True)}
+        failed = failed_keys(commands, answers)
+        if failed:
+            self.forget()
+        else:
+            self._remember(pushed, answers)
+        infos = zip(by_stream, answers[-len(by_stream) :], strict=True) if by_stream else ()
+        return Left({stream: removed(info) for stream, info in infos if stream not in failed}, failed)
 
     def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
         """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push.
@@ -172,7 +184,10 @@ class Effects:
             self._sizes[push.key] = min(size, push.length) if push.cut else size
 
     def _newest_id(self, underlying: str) -> EntryId:
-        newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)
+        try:
+            newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)
+        except redis.ResponseError:  # it is no stream: to write to it fails too, which `commit` tells of
+            return 0, 0
         return parse_id(newest[0][0]) if newest else (0, 0)
 
     def _publish(self, pipeline: Any, underlying: str, topics: Mapping[str, bytes]) -> None:

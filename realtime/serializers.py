@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from realtime.core.chain_request import DEFAULT_STRIKES, STRIKES
-from signalsite.foundation.fields import Day, Text
+from signalsite.foundation.fields import Day, Several, Text
 from signalsite.foundation.serializers import StrictSerializer
 from timeframes.core.keys import MAX_KEY_LENGTH
 
@@ -22,7 +22,7 @@ class GreeksQuerySerializer(StrictSerializer):
 class GreeksBodySerializer(StrictSerializer):
     """Instrument keys, each of which is answered in its place."""
 
-    instrument_keys = serializers.ListField(child=Text(max_length=MAX_KEY_LENGTH), min_length=1, max_length=MAX_KEYS)
+    instrument_keys = Several(child=Text(max_length=MAX_KEY_LENGTH), min_length=1, max_length=MAX_KEYS)
 
 
 class ChainQuerySerializer(StrictSerializer):

@@ -176,11 +176,24 @@ def _oldest_needed(client: Redis, stream: str, group: dict[str, Any]) -> EntryId
     return after(parse_id(group["last-delivered-id"]))
 
 
-def tail(client: Redis, positions: dict[str, str]) -> list[StreamEntry]:
-    """Entries after the positions of streams that others own, without a group; `positions` is kept up."""
+def tail(client: Redis, positions: dict[str, str]) -> tuple[list[StreamEntry], dict[str, redis.ResponseError]]:
+    """Entries after the positions of streams that others own, without a group, and why a stream cannot be read.
+
+    `positions` is kept up. Each stream has a command of its own: one that is no stream hides no other.
+    """
+    found: list[StreamEntry] = []
+    failed: dict[str, redis.ResponseError] = {}
     if not positions:
-        return []
-    answer = client.execute_command("XREAD", "COUNT", 1000, "STREAMS", *positions, *positions.values())
-    for stream, entries in answer:
-        positions[stream] = entries[-1][0]
-    return [(stream, entry_id, entry) for stream, entries in answer for entry_id, entry in entries]
+        return found, failed
+    with client.pipeline(transaction=False) as pipeline:
+        for stream, position in positions.items():
+            pipeline.execute_command("XREAD", "COUNT", 1000, "STREAMS", stream, position)
+        answers = pipeline.execute(raise_on_error=False)
+    for stream, answer in zip(tuple(positions), answers, strict=True):
+        if isinstance(answer, redis.ResponseError):
+            failed[stream] = answer
+            continue
+        for _, entries in answer:
+            positions[stream] = entries[-1][0]
+            found += ((stream, entry_id, entry) for entry_id, entry in entries)
+    return found, failed

@@ -6,7 +6,7 @@ transaction in Redis leaves their effects and acknowledges them.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
@@ -17,8 +17,10 @@ from django.db import connection
 
 from realtime import tick_metrics as metrics
 from realtime.contracts import prepare_contracts
+from realtime.core.asides import Asides
 from realtime.core.cycle import Cycle, Frame, Rejected
 from realtime.core.entry_ids import parse_id
+from realtime.core.failures import streams_writing
 from realtime.core.listing import Listings
 from realtime.core.progress import Progress
 from realtime.core.sanity import Sanity
@@ -71,7 +73,8 @@ class Options:
 
 
 class Batches:
-    """`owned`: the streams that are ours, kept up by whoever owns them. `stop`: give up waiting for PostgreSQL."""
+    """`owned`: the streams that are ours, kept up by whoever owns them. `asides`: told of streams that succeed.
+    `stop`: give up waiting for PostgreSQL."""
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Batches:
         model: type[AbstractTick],
         options: Options,
         owned: dict[str, Progress],
+        asides: Asides,
         stop: Event,
         clock: Callable[[], float],
     ) -> None:
@@ -91,10 +95,12 @@ class Batches:
         self.model = model
         self.options = options
         self.owned = owned
+        self.asides = asides
         self.stop = stop
         self.clock = clock
         self.listings = Listings(options.sanity)
         self.failed: set[str] = set()  # streams with entries that our handling raised on
+        self.at_fault: set[str] = set()  # streams that write to a key of another type: to be put aside
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: tuple[Batch, Future[None]] | None = None
 
@@ -124,6 +130,7 @@ class Batches:
             wait([self._writing[1]])
             self._writing = None
         self.failed.clear()
+        self.at_fault.clear()
         self.effects.forget()
 
     def close(self) -> None:
@@ -180,7 +187,6 @@ class Batches:
                 if why := refused.get(tick.contract.text):
                     where = (tick.stream, tick.entry_id)
                     decoded.rejected.append(Rejected(*where, read[where], why.reason, str(why)))
-                    self.cycle.forget(tick.stream, tick.contract.text)
             ticks = [tick for tick in ticks if tick.contract.text not in refused]
         frame = self.cycle.handle(ticks, None if self.options.own_time else now)
         for name, error in frame.failures:
@@ -206,9 +212,17 @@ class Batches:
             metrics.processing_time.observe(time.monotonic() - batch.begun, len(batch.entries))
 
     def prepare(self, ticks: Sequence[Tick], now: float) -> dict[str, Refused]:
+        """Make the book ready for these ticks; returns the keys that are refused, and why."""
         at = None if self.options.own_time else now
         book, register = self.cycle.book, self.options.register
-        return self.patiently(lambda: prepare_contracts(book, ticks, register=register, listings=self.listings, now=at))
+        refused = self.patiently(
+            lambda: prepare_contracts(book, ticks, register=register, listings=self.listings, now=at)
+        )
+        if refused:
+            for tick in ticks:
+                if tick.contract.text in refused:
+                    self.cycle.forget(tick.stream, tick.contract.text)
+        return refused
 
     def patiently(self, call: Callable[[], Answer]) -> Answer:
         """Until PostgreSQL answers: what is in hand stays there, the streams stay ours. Raises when told to stop."""
@@ -229,13 +243,31 @@ class Batches:
 
     def _commit(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> None:
         told = {tick_stream(underlying) for underlying in frame.topics} & self.owned.keys()
-        removals = self.effects.commit(entries, frame, rejected, told)
-        for stream, (first, gone) in removals.items():
+        left = self.effects.commit(entries, frame, rejected, told)
+        at_fault = self._blame(left.failed, frame, rejected)
+        for stream in {stream for stream, _, _ in entries} - at_fault:
+            self.asides.succeeded(stream)
+        for stream, (first, gone) in left.removed.items():
             if progress := self.owned.get(stream):
                 # Entries taken over are older than what was read last: they were accounted for when they were.
                 fresh = [entry_id for each, entry_id, _ in entries if each == stream]
                 if fresh and parse_id(fresh[0]) > progress.delivered:
                     self.report_lost(stream, progress.account(fresh, first, gone))
+
+    def _blame(self, failed: Mapping[str, str], frame: Frame, rejected: Sequence[Rejected]) -> set[str]:
+        """The streams that write to keys at which a transaction failed; they are to be put aside."""
+        names = self.effects.names
+        at_fault: set[str] = set()
+        for key, why in failed.items():
+            writing = streams_writing(key, names, frame, rejected)
+            metrics.errors.labels("key").inc()
+            logger.error("%s cannot be written, for %s: %s", key, ", ".join(sorted(writing)), why)
+            at_fault |= writing
+        if names.dead_letters in failed:
+            for each in rejected:
+                logger.error("entry %s of %s has no dead letter: %s", each.entry_id, each.stream, each.reason)
+        self.at_fault |= at_fault
+        return at_fault
 
     def report_lost(self, stream: str, lost: int) -> None:
         if lost:
@@ -247,5 +279,5 @@ class Batches:
         rejected = [
             Rejected(stream, entry_id, entry, Reason.HANDLER_ERROR, detail) for stream, entry_id, entry in entries
         ]
-        self.effects.commit(entries, Frame(), rejected, ())
+        self._commit(entries, Frame(), rejected)
         metrics.ticks.labels("rejected").inc(len(rejected))

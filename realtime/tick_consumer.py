@@ -91,6 +91,7 @@ class TickConsumer:
             write_back=write_back,
             clock=time.time,
         )
+        self.asides = Asides()
         self.batches = Batches(
             self.cycle,
             effects,
@@ -98,11 +99,11 @@ class TickConsumer:
             model=model,
             options=options,
             owned=self.owned,
+            asides=self.asides,
             stop=self.stop,
             clock=clock,
         )
-        self.hearing = Hearing(client, self.book, self._restore)
-        self.asides = Asides()
+        self.hearing = Hearing(client, self.book, self._restore, self._guard)
         self._to_give_back: list[str] = []
         self._to_take: list[str] = []
         self._due = dict.fromkeys(("settle", "maintain", "quotes", "redeliver"), 0.0)
@@ -135,7 +136,7 @@ class TickConsumer:
     def step(self) -> None:
         """One round: at most one read of the streams, waiting shortly for the first entry."""
         heartbeat.beat()
-        if self._to_give_back or self._to_take:
+        if self._to_give_back or self._to_take or self.batches.at_fault:
             self.batches.finish()
             self._exchange()
         if self._is_due("maintain", self.options.maintenance):
@@ -170,6 +171,9 @@ class TickConsumer:
 
     def _exchange(self) -> None:
         """Streams change hands. Whatever was read of those that are given back has been acknowledged."""
+        for stream in sorted(self.batches.at_fault & self.owned.keys()):
+            self._put_aside(stream)
+        self.batches.at_fault.clear()
         self.ownership.release(self._to_give_back)
         for stream in self._to_give_back:
             logger.info("gave back %s", stream)
@@ -177,9 +181,7 @@ class TickConsumer:
         if self._to_give_back:
             self.batches.effects.forget()  # their new owners write where we did
         for stream in self._to_take:
-            if self._guard(f"taking {stream}", partial(self._take, stream)):
-                self.asides.succeeded(stream)
-            else:
+            if not self._guard(f"taking {stream}", partial(self._take, stream)):
                 self._put_aside(stream)
         self._to_give_back, self._to_take = [], []
         metrics.owned.set(len(self.owned))
@@ -201,11 +203,13 @@ class TickConsumer:
         seconds = self.asides.put(stream, time.monotonic())
         logger.error("%s is put aside for %.0f s; its entries wait", stream, seconds)
         self.ownership.release([stream])
+        self.batches.effects.forget()  # another may write meanwhile where we did
         self._drop(stream)
 
     def _drop(self, stream: str) -> None:
         self.owned.pop(stream, None)
         self.batches.failed.discard(stream)
+        self.batches.at_fault.discard(stream)
         if chain := self.book.chains.get(underlying_of(stream)):
             chain.moved = False  # its new owner tells of it
 
@@ -231,6 +235,8 @@ class TickConsumer:
         while pending := self.group.pending(stream, idle_ms):
             for first, number, deliveries in runs(pending, SUSPICIOUS, self.options.batch):
                 if self.stop.is_set():
+                    return claimed
+                if stream in self.batches.at_fault:  # it is put aside with the next step
                     return claimed
                 heartbeat.beat()
                 entries, removed = self.group.claim(stream, first, number, idle_ms)

@@ -175,6 +175,7 @@ def _replace_all(connection: BaseDatabaseWrapper, file: Path) -> None:
             shutil.copyfileobj(reader.stdout, writer.stdin)
             if reader.wait() == 0:
                 writer.stdin.write(b"COMMIT;\n")
+        with suppress(BrokenPipeError):  # closing sends what is left, and fails once more
             writer.stdin.close()
         reader.stdout.close()
         if (reader.wait(), writer.wait()) != (0, 0):

@@ -36,7 +36,7 @@ _EXAMPLES: dict[int, tuple[str, str, list[dict[str, str]] | None]] = {
     404: ("There is no such thing, or not for this account.", "Not found.", None),
     405: ("The address does not take this method; `Allow` names those it takes.", 'Method "PUT" not allowed.', None),
     406: ("None of the media types offered is in `Accept`.", "Could not satisfy the request Accept header.", None),
-    408: ("The body did not come in time.", "the body did not come within 10 s", None),
+    408: ("The body did not come in time.", "0 bytes of the body have come in 10 s or more", None),
     409: ("What is asked cannot be done in the state that things are in.", "the job has not ended", None),
     413: ("The body is too large, as sent or unpacked.", "the body is over 67108864 bytes", None),
     415: (
@@ -49,12 +49,16 @@ _EXAMPLES: dict[int, tuple[str, str, list[dict[str, str]] | None]] = {
         "this Idempotency-Key belongs to another request; use a new key for a new submission",
         None,
     ),
-    429: ("Too many at once or too often; `Retry-After` says when to come back.", "100 jobs are open", None),
-    431: ("The headers are too large.", "the headers are over 32768 bytes", None),
+    429: (
+        "Too many at once or too often; `Retry-After` says when to come back.",
+        "100 jobs are open; wait for one to end or cancel one",
+        None,
+    ),
+    431: ("The headers are too large.", "the request line and headers are over 32768 bytes", None),
     500: ("An error of ours.", "an error of ours; the log tells more", None),
     503: (
         "Storage or a slot is not available; `Retry-After` says when to try again.",
-        "storage is not available",
+        "storage is not available, try again",
         None,
     ),
 }

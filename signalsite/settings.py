@@ -47,12 +47,15 @@ try:
     DATABASE_POOL = env.bool("DATABASE_POOL", False)  # the web process pools; workers keep one connection each
     REDIS_URL = env.str("REDIS_URL", "")  # broker and streams: must never evict
     CACHE_URL = env.str("CACHE_URL", "")
-    STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=validate.Range(min=1))
+    STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=validate.Range(min=1, max=300))
     HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # set by `manage.py up` and docker-compose.yml
     WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=validate.Range(min=1, max=512))
-    WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=1, max=200))
+    WEB_THREADS = env.int("WEB_THREADS", 10, validate=validate.Range(min=3, max=200))
     # What one client may hold of the web process; docs/operations.md
     HTTP_MAX_CONNECTIONS = env.int("HTTP_MAX_CONNECTIONS", 4000, validate=validate.Range(min=1))
+    HTTP_MAX_CONNECTIONS_PER_ADDRESS = env.int(
+        "HTTP_MAX_CONNECTIONS_PER_ADDRESS", max(HTTP_MAX_CONNECTIONS // 2, 1), validate=validate.Range(min=1)
+    )
     HTTP_HEADER_SECONDS = env.float("HTTP_HEADER_SECONDS", 10.0, validate=validate.Range(min=0.1))
     HTTP_BODY_SECONDS = env.float("HTTP_BODY_SECONDS", 10.0, validate=validate.Range(min=0.1))
     HTTP_BODY_RATE = env.int("HTTP_BODY_RATE", 64 << 10, validate=validate.Range(min=1))  # bytes/s
@@ -381,6 +384,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+SESSION_ENGINE = "signalsite.accounts.session_store"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
 SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEVELOPMENT

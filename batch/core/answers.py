@@ -9,17 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.core.items import Items
-from signalsite.foundation.computations.blocks import (
-    UNREADABLE_BLOCK,
-    count_words,
-    decode,
-    encode,
-    plain,
-    to_array,
-    to_table,
-)
-from signalsite.foundation.computations.contract import OK, Values
+from signalsite.foundation.blocks import UNREADABLE_BLOCK, Values, count_words, decode, encode, to_table
 
+OK = "ok"
 FAILED = "failed"
 """In the place of a status word: every status but `ok`."""
 _ITEM = "item"  # column of a block whose items may have several rows: the place of each row's item
@@ -43,11 +35,11 @@ def pack(items: Items, columns: Mapping[str, Values], item: np.ndarray | None = 
     table = to_table(columns)
     if items.refused:
         table = _refuse(table, items.refused, item)
-    counts = count_words(table, "status")
+    counts = count_words(table.column("status"))
     if item is None:
         completed = counts.get(OK, 0)
     else:
-        failed = item[pc.not_equal(plain(table.column("status")), OK).to_numpy()]
+        failed = item[pc.not_equal(table.column("status"), OK).to_numpy()]
         completed = len(items) - len(np.unique(failed))
         table = table.add_column(0, _ITEM, pa.array(item, pa.int32()))
     return Block(encode(table), len(table), counts, completed)
@@ -62,11 +54,11 @@ def without_value(items: Items, names: Sequence[str], status: str, reason: str) 
 
 def _refuse(table: pa.Table, refused: Mapping[int, str], item: np.ndarray | None) -> pa.Table:
     places = np.arange(len(table)) if item is None else item
-    where = to_array(np.isin(places, list(refused)))
+    where = pa.array(np.isin(places, list(refused)))
     verdict = {"status": "bad_input", "retryable": False}
     columns = {}
     for name in table.column_names:
-        column = plain(table.column(name))
+        column = table.column(name)
         columns[name] = pc.if_else(where, pa.scalar(verdict.get(name), column.type), column)
     reasons = zip(places.tolist(), columns["reason"].to_pylist(), strict=True)
     columns["reason"] = pa.array([refused.get(place, reason) for place, reason in reasons], pa.string())
@@ -114,7 +106,7 @@ def rows_of_status(table: pa.Table, status: str) -> np.ndarray:
     """Places of the rows with this status word; all where it is empty, every one but `ok` where it is `failed`."""
     if not status:
         return np.arange(len(table))
-    words = plain(table.column("status"))
+    words = table.column("status")
     found = pc.not_equal(words, OK) if status == FAILED else pc.equal(words, status)
     return np.flatnonzero(found.to_numpy())
 
@@ -129,7 +121,7 @@ def count_of_status(counts: Mapping[str, int], status: str) -> int:
 def places_of_status(answer_block: bytes, words: Sequence[str]) -> list[int]:
     """Places of the items of a chunk of which a row has one of these status words."""
     answers = decode(answer_block)
-    found = np.flatnonzero(pc.is_in(plain(answers.column("status")), pa.array(words)).to_numpy())
+    found = np.flatnonzero(pc.is_in(answers.column("status"), pa.array(words)).to_numpy())
     if _ITEM in answers.column_names:
         found = np.unique(answers.column(_ITEM).to_numpy()[found])
     return [int(place) for place in found]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from signalsite.foundation.computations.blocks import decode, encode
+from signalsite.foundation.blocks import decode, encode
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import MAX_KEY_LENGTH
 

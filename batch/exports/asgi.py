@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SLOT = "batch.export_slot"  # where the view finds its slot in the scope
-STALLED_SECONDS = 60.0  # without taking 64 KB
+EXPORT_STALLED_SECONDS = 60.0  # without taking 64 KB
 LONGEST_SECONDS = 3600.0
 _PATH = re.compile(r"/api/v2/(?:signals/)?batch/jobs/[0-9a-f-]{36}/(?:export|errors)")
 
@@ -40,7 +40,7 @@ class Exports:
     """Wraps Django's ASGI handler: a slot for each request, a limit on how long a part may wait for its reader."""
 
     def __init__(
-        self, django: Application, *, stalled: float = STALLED_SECONDS, longest: float = LONGEST_SECONDS
+        self, django: Application, *, stalled: float = EXPORT_STALLED_SECONDS, longest: float = LONGEST_SECONDS
     ) -> None:
         self._django, self._stalled, self._longest = django, stalled, longest
         self._slots = Slots()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
-from signalsite.foundation.computations.blocks import conform, json_lines
+from signalsite.foundation.blocks import conform, json_lines
 
 _FORMULA = r"^[=+\-@\t\r\n]"  # what spreadsheets take for a formula at the beginning of a cell (OWASP)
 _ROW_GROUP = 10_000  # small groups cost Parquet readers and size; this is 2 MB of Greeks

@@ -12,8 +12,8 @@ from pyarrow import json as arrow_json
 
 IDENTITY = ("position", "custom_id", "instrument_key")
 ANSWERS = """
-SELECT coalesce(string_agg(body, E'\\n' ORDER BY position), ''), count(*) FROM batch_result
-WHERE job_id = %s AND position >= %s AND position < %s
+SELECT coalesce(string_agg(body, E'\\n' ORDER BY position), ''), coalesce(array_agg(position ORDER BY position), '{}')
+FROM batch_result WHERE job_id = %s AND position >= %s AND position < %s
 """
 COUNTS = """
 SELECT coalesce(jsonb_object_agg(status, n), '{}')::text FROM (
@@ -48,12 +48,14 @@ def item_block(items):
     return block(pa.table(columns))
 
 
-def answer_block(bodies):
+def answer_block(bodies, places):
+    """`places`: of the items that have an answer; None where all have. Retention may have removed some."""
     lines = bodies.encode()
     table = arrow_json.read_json(
         pa.BufferReader(lines), arrow_json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
     )
-    return block(table.drop_columns([name for name in IDENTITY if name in table.column_names]))
+    table = table.drop_columns([name for name in IDENTITY if name in table.column_names])
+    return block(table if places is None else table.add_column(0, "item", pa.array(places, pa.int32())))
 
 
 def forwards(apps, schema_editor):
@@ -67,9 +69,11 @@ def forwards(apps, schema_editor):
             if status == "done":
                 which = [job, first, first + size]
                 cursor.execute(ANSWERS, which)
-                bodies, rows = cursor.fetchone()
+                bodies, positions = cursor.fetchone()
+                places = None if len(positions) == size else [position - first for position in positions]
                 cursor.execute(COUNTS, which)
-                values[1:] = [answer_block(bodies) if rows else None, rows, cursor.fetchone()[0]]
+                counts = cursor.fetchone()[0]
+                values[1:] = [answer_block(bodies, places) if positions else None, len(positions), counts]
             cursor.execute(
                 "UPDATE batch_chunk SET item_block = %s, answer_block = %s, rows = %s, status_counts = %s WHERE id = %s",
                 [*values, pk],

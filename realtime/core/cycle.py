@@ -137,13 +137,12 @@ class Cycle:
                 contracts = self._contracts.get(stream)
                 if contracts is None:
                     contracts = self._contracts[stream] = {}
-                contract = contracts.get(key)
-                if contract is None:
-                    contract = contracts[key] = read_contract(key, underlying_of(stream))
+                contract = contracts.get(key) or read_contract(key, underlying_of(stream))
                 time, seconds = event_time(fields, contract.zone, latest)
             except Refused as refused:
                 found.rejected.append(Rejected(stream, entry_id, entry, refused.reason, str(refused)))
             else:
+                contracts[key] = contract  # only now: a refused tick costs no memory
                 accept(make_tick(stream, entry_id, contract, time, seconds, fields, raw))
         return found
 

@@ -23,6 +23,8 @@ from timeframes.core.keys import InstrumentKey, parse_key
 
 NEW, PROCESSED = "U", "P"
 MAX_NUMBER = 1e15
+MARK = "suspect"
+"""The member that says that a tick is doubted: only the consumer writes it, so no tick may bring it."""
 MAX_DEPTH = 32
 """Objects and lists within each other: what is published of a tick holds it a few levels deeper."""
 
@@ -40,6 +42,7 @@ class Reason(StrEnum):
     NOT_POSITIVE = "not_positive"
     TOO_LARGE = "too_large"
     BAD_STATE = "bad_state"
+    RESERVED = "reserved"
     MISSING_INSTRUMENT_KEY = "missing_instrument_key"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     FAR_EXPIRY = "far_expiry"
@@ -143,6 +146,7 @@ def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, byte
     if size > max_bytes:
         raise Refused(Reason.OVERSIZED, f"{size} characters, more than {max_bytes}")
     named = dict(zip(entry[::2], entry[1::2], strict=True))
+    _check_mark(named)
     try:
         if "data" in named and "instrument_key" not in named:
             "".join(entry).encode()  # all of it, or it could not be written back
@@ -199,6 +203,7 @@ def _check_whole(data: str) -> None:
         whole = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Refused(Reason.TOO_LARGE, str(error)) from None  # all else the decoder has refused already
+    _check_mark(whole)
     if data.count("{") + data.count("[") > MAX_DEPTH:
         level = [whole]
         for _ in range(MAX_DEPTH):
@@ -210,6 +215,11 @@ def _check_whole(data: str) -> None:
             ]
         if level:
             raise RecursionError
+
+
+def _check_mark(tick: Mapping[str, Any]) -> None:
+    if MARK in tick:
+        raise Refused(Reason.RESERVED, f"{MARK} is the consumer's own mark: rename the field or leave it out")
 
 
 def _refusal_of_json(error: msgspec.ValidationError, data: str) -> Refused:
@@ -302,5 +312,5 @@ def _instant(ltt: str | float, zone: tzinfo) -> tuple[datetime, float]:
 
 
 def marked(raw: bytes, suspect: str) -> bytes:
-    """A tick's JSON with the mark that it is suspect; what it said by that name itself is replaced."""
-    return _encode({**_MEMBERS.decode(raw), "suspect": suspect})
+    """A tick's JSON with the mark that it is suspect."""
+    return _encode({**_MEMBERS.decode(raw), MARK: suspect})

@@ -43,7 +43,8 @@ class Places:
     """A hash takes a thread and a core for a third of a second, so that few may be computed or waited for at once."""
 
     def __init__(self) -> None:
-        hashing = settings.SIGN_IN_CONCURRENCY
+        most = (settings.WEB_THREADS - 1) // 2  # there are two of us, and others need a thread
+        hashing = min(settings.SIGN_IN_CONCURRENCY, most)
         self._hashing = threading.BoundedSemaphore(hashing)
         self._places = threading.BoundedSemaphore(max(hashing, settings.WEB_THREADS // 2 - 1))
 

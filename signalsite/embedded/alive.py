@@ -22,13 +22,17 @@ def problem(file: Path, patience: float) -> str:
     try:
         if begun - file.stat().st_mtime < patience:
             return ""
-        pid = int(file.read_text())
+        pid = file.read_text()
     except FileNotFoundError:
         return "no sign of life yet"
+    if not pid:
+        return f"{file} names no process: its disk was full"
     heart, servers = Heart(file, patience), Servers(_ask_servers)
-    while time.time() - begun < QUIET + patience + FRESH:
-        if heart.stands_still(1.0, servers.answer):
-            os.kill(pid, signal.SIGKILL)
+    looked = begun
+    while (now := time.time()) - begun < QUIET + patience + FRESH:
+        elapsed, looked = now - looked, now
+        if heart.stands_still(elapsed, servers.answer):
+            os.kill(int(pid), signal.SIGKILL)
             return f"killed process {pid}: no sign of life though the servers answer"
         if file.stat().st_mtime > begun:
             return ""

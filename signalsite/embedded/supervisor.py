@@ -6,6 +6,7 @@ still (see `heart`) is killed and started again like one that has ended.
 """
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -30,6 +31,7 @@ STEP = 0.1
 LOOK = 1.0  # seconds between two looks at the processes' hearts
 REASONS = ("ended", "stalled")  # why a process was started again
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 COLOURS = (36, 33, 35, 32, 34, 31)
 
 
@@ -97,8 +99,12 @@ class Supervisor:
             colour = COLOURS[names.index(name) % len(COLOURS)] if name in names else 1
             line = f"\033[{colour}m{line}\033[0m"
         with self._print_lock:
-            self.output.write(f"{line}{text}\n")
-            self.output.flush()
+            try:
+                self.output.write(f"{line}{text}\n")
+                self.output.flush()
+            except OSError as error:
+                if error.errno not in FULL:  # a full disk costs lines of the log: there is nowhere else to say so
+                    raise
 
     def _stop(self, number: int, frame: object) -> None:
         self.asked_to_stop = True
@@ -133,10 +139,14 @@ class Supervisor:
                 _kill_group(child)
 
     def _keep_record(self) -> None:
-        if self.record:
-            fresh = self.record.with_suffix(".new")
+        if not self.record:
+            return
+        fresh = self.record.with_suffix(".new")
+        try:
             fresh.write_text(json.dumps([[*key, count] for key, count in self.restarts.items()]))
             fresh.replace(self.record)  # whoever reads it finds it whole
+        except OSError as error:  # a full disk: the next restart writes all counts
+            self.say(f"{self.record} is out of date, it cannot be written: {error.strerror}")
 
     def _start(self, process: Process) -> None:
         if process.heart:

@@ -45,6 +45,19 @@ class Flag(serializers.BooleanField):
         return data
 
 
+class Several(serializers.ListField):
+    """A JSON list of at most `max_length` values. A longer one is refused as a whole: DRF would first make an error for
+    each value in it."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
 class Whole(serializers.IntegerField):
     """A whole number in a query, in ASCII digits: int() would take 1_0 and the digits of other scripts."""
 

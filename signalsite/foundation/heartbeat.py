@@ -1,10 +1,13 @@
 """Signs of life: a process touches a file from the loop that does its work (`signalsite.embedded.heart` reads it)."""
 
+import logging
 import os
 import time
 from pathlib import Path
 
 from django.conf import settings
+
+logger = logging.getLogger(__name__)
 
 EVERY = 1.0  # seconds; calls in between do nothing
 _due = 0.0
@@ -17,7 +20,10 @@ def beat() -> None:
     if not settings.HEARTBEAT_FILE or now < _due:
         return
     _due = now + EVERY
+    file, pid = Path(settings.HEARTBEAT_FILE), str(os.getpid())
     try:
-        os.utime(settings.HEARTBEAT_FILE)  # needs no space on a full disk
-    except FileNotFoundError:
-        Path(settings.HEARTBEAT_FILE).write_text(str(os.getpid()))
+        file.touch()  # a sign of life on a full disk too, where our id has to wait for space
+        if file.read_text() != pid:
+            file.write_text(pid)
+    except OSError as error:
+        logger.warning("%s cannot be written, so a health check cannot end this process: %s", file, error.strerror)

@@ -4,9 +4,10 @@ import zlib
 from typing import IO, Any
 
 import orjson
-from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+
+from signalsite.foundation.bodies import body_limit
 
 GZIP = 16 + zlib.MAX_WBITS
 
@@ -20,19 +21,16 @@ class UnknownEncoding(APIException):
 
 
 class LimitedJSONParser(BaseParser):
-    """JSON by orjson (which refuses NaN, infinity and very deep nesting), plain or gzip, of at most
-    BATCH_MAX_BODY_BYTES: as it comes and as it is unpacked."""
+    """JSON by orjson (which refuses NaN, infinity and very deep nesting), plain or gzip, of at most what its address
+    accepts: as it comes and as it is unpacked."""
 
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
-        limit: int = settings.BATCH_MAX_BODY_BYTES
-        headers = parser_context["request"].headers
-        announced = headers.get("Content-Length", "")
-        if announced.isdigit() and int(announced) > limit:
-            raise BodyTooLarge(f"the body is over {limit} bytes")
+        request = parser_context["request"]
+        limit = body_limit(request.resolver_match.func)
         body = _within(stream.read(limit + 1), limit)
-        encoding = headers.get("Content-Encoding", "identity").strip().lower()
+        encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding == "gzip":
             body = _unpack(body, limit)
         elif encoding not in ("identity", ""):

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5  # where nothing says when it helps to come back
 MOST_ERRORS = 100  # that one answer lists
 LONGEST_FIELD, LONGEST_DETAIL = 200, 1000  # characters of what repeats a caller's own words
 

@@ -15,10 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded
-from signalsite.foundation.problem_json import CONTENT_TYPE, MOST_ERRORS, problem_document
+from signalsite.foundation.problem_json import CONTENT_TYPE, MOST_ERRORS, RETRY_AFTER_SECONDS, problem_document
 
 logger = logging.getLogger(__name__)
-RETRY_AFTER_SECONDS = 5
 
 
 def problem(

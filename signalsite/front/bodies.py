@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 from signalsite.foundation.errors import SignalServiceError
 from signalsite.front.refusals import body_too_large, busy, too_many_of_yours, too_slow
+from signalsite.front.temporary import temporary_file, write
 from signalsite.front.turns import turn
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
-SPOOLED_BYTES = 1 << 20  # a larger body is a file, and takes a place
+LARGE_BYTES = 1 << 20  # a larger body is a file, and takes a place
 PLACES_PER_CALLER = 4
-HANDLED_AT_ONCE = 2  # a large body is read into memory by whoever handles it
+HANDLED_AT_ONCE = 2  # a large body is read into memory, or unpacked there, by whoever handles it
 
 
 class Disconnected(SignalServiceError):
@@ -45,21 +45,24 @@ class Bodies:
         self._handling = asyncio.Semaphore(HANDLED_AT_ONCE)
 
     @asynccontextmanager
-    async def receive(self, receive: Receive, announced: int, limit: int, caller: str) -> AsyncIterator[Body]:
+    async def receive(
+        self, receive: Receive, announced: int, limit: int, caller: str, *, packed: bool = False
+    ) -> AsyncIterator[Body]:
         """Raises Refused or Disconnected. `announced`: the Content-Length, 0 where there is none; `caller`: whose
-        share of the places it takes."""
+        share of the places it takes; `packed`: it may be large to whoever unpacks it, so that it counts as large."""
         if announced > limit:
             raise body_too_large(limit)
         parts = _Parts(receive, limit, self._seconds, self._rate)
-        if announced <= SPOOLED_BYTES:
-            await parts.read(SPOOLED_BYTES)
-            if parts.complete:
+        if announced <= LARGE_BYTES:
+            await parts.read(LARGE_BYTES)
+            if parts.complete and not packed:
                 yield Body(BytesIO(parts.take()), parts.size)
                 return
-        with self._place(caller), TemporaryFile() as file:
+        with self._place(caller), temporary_file() as file:
+            await asyncio.to_thread(write, file, parts.take())
             while not parts.complete:
-                await parts.read(parts.size + SPOOLED_BYTES)
-                await asyncio.to_thread(file.write, parts.take())
+                await parts.read(parts.size + LARGE_BYTES)
+                await asyncio.to_thread(write, file, parts.take())
             file.seek(0)
             async with turn(self._handling, self._queue_seconds, "other large bodies are being handled"):
                 yield Body(file, parts.size)
@@ -67,9 +70,9 @@ class Bodies:
     @contextmanager
     def _place(self, caller: str) -> Iterator[None]:
         if self._taken[caller] >= PLACES_PER_CALLER:
-            raise too_many_of_yours(f"{PLACES_PER_CALLER} large bodies of yours are on their way already")
+            raise too_many_of_yours(f"{PLACES_PER_CALLER} large or packed bodies of yours are on their way already")
         if self._taken.total() >= self._places:
-            raise busy(f"{self._places} large bodies are on their way already")
+            raise busy(f"{self._places} large or packed bodies are on their way already")
         self._taken[caller] += 1
         try:
             yield

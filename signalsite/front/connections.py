@@ -1,27 +1,38 @@
 """How many HTTP connections there may be, and how long one may wait before it has a request."""
 
+from collections import Counter
 from typing import Generic, TypeVar
 
 Connection = TypeVar("Connection")
 
 
 class Connections(Generic[Connection]):
-    """The open connections of a process. Those without a request in hand wait in the order in which they began to."""
+    """The open connections of a process, of which one network has a share. Those without a request in hand wait in the
+    order in which they began to."""
 
-    def __init__(self, most: int, wait_seconds: float) -> None:
-        self._most, self._wait_seconds = most, wait_seconds
-        self._open: set[Connection] = set()
+    def __init__(self, most: int, share: int, wait_seconds: float) -> None:
+        self._most, self._share, self._wait_seconds = most, share, wait_seconds
+        self._open: dict[Connection, str | None] = {}  # with its network
+        self._of_network: Counter[str] = Counter()
         self._waiting: dict[Connection, float] = {}  # since when
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def enter(self, connection: Connection, now: float) -> Connection | None:
-        """Takes it in. Where that makes too many, returns the one that has to go: the one that has waited longest for
-        its request. Where all have a request in hand, that is the newcomer."""
-        self._open.add(connection)
+    def enter(self, connection: Connection, now: float, network: str | None = None) -> Connection | None:
+        """Takes it in, and counts it for its network unless that is None. Where that makes too many in all, returns the
+        one that has to go: the one that has waited longest for its request. Where all have a request in hand, that is
+        the newcomer."""
+        self._open[connection] = network
+        if network is not None:
+            self._of_network[network] += 1
         self._waiting[connection] = now
         return next(iter(self._waiting)) if len(self._open) > self._most else None
+
+    def exceeds_share(self, connection: Connection) -> bool:
+        """Its network has more connections than one may have."""
+        network = self._open.get(connection)
+        return network is not None and self._of_network[network] > self._share
 
     def wait(self, connection: Connection, now: float) -> None:
         """It has no request in hand from now on."""
@@ -34,7 +45,11 @@ class Connections(Generic[Connection]):
         self._waiting.pop(connection, None)
 
     def leave(self, connection: Connection) -> None:
-        self._open.discard(connection)
+        network = self._open.pop(connection, None)
+        if network is not None:
+            self._of_network[network] -= 1
+            if not self._of_network[network]:
+                del self._of_network[network]
         self._waiting.pop(connection, None)
 
     def overdue(self, now: float) -> list[Connection]:

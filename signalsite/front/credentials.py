@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from http.cookies import CookieError, SimpleCookie
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, close_old_connections
+from django.http.cookie import parse_cookie
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.credentials import NotAuthenticated, identity_of, read_token
 from realtime.session import Identity
+from signalsite.accounts.session_store import SessionStore
 from signalsite.front.refusals import busy, not_signed_in
 
 SCHEMES = tuple(name.encode() for name in api_settings.AUTH_HEADER_TYPES)
@@ -63,11 +63,8 @@ def _read(token: bytes) -> Identity:
 
 
 def _session(cookies: bytes) -> str:
-    try:
-        morsel = SimpleCookie(cookies.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
-    except CookieError:
-        return ""
-    return morsel.value if morsel is not None else ""
+    """As Django reads it, whatever the other cookies are."""
+    return parse_cookie(cookies.decode(errors="replace")).get(settings.SESSION_COOKIE_NAME, "")
 
 
 def is_signed_in(session: str) -> bool:

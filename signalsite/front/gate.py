@@ -7,14 +7,14 @@ from batch.exports.asgi import Application, is_export
 from signalsite.foundation.bodies import DEFAULT_BYTES
 from signalsite.front import metrics
 from signalsite.front.admission import Allowance, allowance
-from signalsite.front.bodies import Bodies, Disconnected, Receive, nothing
+from signalsite.front.bodies import LARGE_BYTES, Bodies, Disconnected, Receive, nothing
 from signalsite.front.credentials import Caller, by_session, caller, is_signed_in
 from signalsite.front.pages import Pages, Scope, Send
 from signalsite.front.refusals import Refused, not_signed_in
 from signalsite.health import HEALTHY
 
 _HEALTH_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(HEALTHY)).encode())]
-_READ = (b"authorization", b"cookie", b"content-length", b"transfer-encoding")
+_READ = (b"authorization", b"cookie", b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 class Gate:
@@ -40,20 +40,22 @@ class Gate:
         announced = int(headers.get(b"content-length", b"0"))
         allowed = allowance(scope["path"])
         cookies = headers.get(b"cookie")
-        who = (
-            caller(headers.get(b"authorization"), cookies, time.time())
-            if allowed.anonymous is None
-            else by_session(cookies)
-        )
+        who: Caller | None = None
+        if allowed.anonymous is None:
+            who = caller(headers.get(b"authorization"), cookies, time.time())
         if is_export(scope):
             await self._exports(scope, receive, send)
-        elif not announced and b"transfer-encoding" not in headers:
-            await self._pages(scope, nothing(), send)
-        else:
+            return
+        if announced or b"transfer-encoding" in headers:
+            who = who or by_session(cookies)
             limit = await self._limit(who, allowed, announced)
             name = who.name if who else "anonymous"
-            async with self._bodies.receive(receive, announced, limit, name) as body:
-                await self._pages(scope, body, send)
+            packed = allowed.signed_in > LARGE_BYTES and headers.get(b"content-encoding", b"identity") != b"identity"
+            async with self._bodies.receive(receive, announced, limit, name, packed=packed) as body:
+                answer = await self._pages.ask(scope, body)
+        else:
+            answer = await self._pages.ask(scope, nothing())
+        await self._pages.hand_over(answer, send)
 
     async def _limit(self, who: Caller | None, allowed: Allowance, announced: int) -> int:
         """A cookie is no credential before it was looked up, which costs a thread: for large bodies only."""

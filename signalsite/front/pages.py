@@ -9,7 +9,6 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 from a2wsgi.wsgi import build_environ
@@ -17,6 +16,7 @@ from a2wsgi.wsgi import build_environ
 from signalsite.front import metrics
 from signalsite.front.bodies import Body
 from signalsite.front.refusals import Headers
+from signalsite.front.temporary import temporary_file, write
 from signalsite.front.turns import turn
 
 Scope = dict[str, Any]
@@ -25,25 +25,28 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _environ: Callable[..., Any] = build_environ  # its own types are of its own body
 
-SPOOLED_BYTES = 256 << 10  # a larger answer waits for its reader in a file
+ANSWER_IN_MEMORY_BYTES = 256 << 10  # a larger answer waits for its reader in a file
 PART_BYTES = 64 << 10
-STALLED_SECONDS = 30.0  # without taking a part
+PAGE_STALLED_SECONDS = 30.0  # without taking a part
 
 
 class Pages:
     def __init__(
-        self, django: Wsgi, *, threads: int, queue_seconds: float, stalled_seconds: float = STALLED_SECONDS
+        self, django: Wsgi, *, threads: int, queue_seconds: float, stalled_seconds: float = PAGE_STALLED_SECONDS
     ) -> None:
         self._django, self._queue_seconds, self._stalled_seconds = django, queue_seconds, stalled_seconds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._free = asyncio.Semaphore(threads)
 
-    async def __call__(self, scope: Scope, body: Body, send: Send) -> None:
-        """Raises Refused where no thread is free in time."""
+    async def ask(self, scope: Scope, body: Body) -> "Answer":
+        """Raises Refused where no thread is free in time. Nobody waits for the client meanwhile: `hand_over` does."""
         environ: dict[str, Any] = _environ(scope, body.file)
         environ["CONTENT_LENGTH"] = str(body.size)  # also of a body that came in chunks
         environ["wsgi.file_wrapper"] = _File
-        answer = await self.run(self._ask, environ)
+        answer: Answer = await self.run(self._ask, environ)
+        return answer
+
+    async def hand_over(self, answer: "Answer", send: Send) -> None:
         try:
             await _hand_over(answer, send, self._stalled_seconds)
         except TimeoutError:
@@ -90,9 +93,9 @@ def _collected(parts: Iterable[bytes]) -> bytes | IO[bytes]:
     for part in parts:
         whole.append(part)
         size += len(part)
-        if size > SPOOLED_BYTES:
-            file = file or TemporaryFile()  # noqa: SIM115 - whoever hands it over closes it
-            file.writelines(whole)
+        if size > ANSWER_IN_MEMORY_BYTES:
+            file = file or temporary_file()  # whoever hands it over closes it
+            write(file, b"".join(whole))
             whole.clear()
     if file is None:
         return whole[0] if len(whole) == 1 else b"".join(whole)

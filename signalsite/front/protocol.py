@@ -14,9 +14,10 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from signalsite.foundation.client_address import network_of, read_address
 from signalsite.front import metrics
 from signalsite.front.connections import Connections
-from signalsite.front.refusals import Refused, bad_request, busy, headers_too_large, too_slow
+from signalsite.front.refusals import Refused, bad_request, busy, headers_too_large, too_many_of_yours, too_slow
 
 MAX_HEADER_BYTES = 32 << 10  # request line, headers and trailers
 MAX_PIPELINED = 16
@@ -40,12 +41,21 @@ class FrontProtocol(HttpToolsProtocol):
         self._lingered_bytes = 0
         self._end = _End(self)
         self._connections = _connections_of(self)
-        superfluous = self._connections.enter(self, self.loop.time())
+        superfluous = self._connections.enter(self, self.loop.time(), self._network())
         metrics.CONNECTIONS.set(len(self._connections))
-        if superfluous is self:
+        if self._connections.exceeds_share(self):
+            self._turn_away(too_many_of_yours("your address has as many connections as one may have"))
+        elif superfluous is self:
             self._refuse(busy("the service has as many connections as it can serve"))
         elif superfluous is not None:
             superfluous.give_way()
+
+    def _network(self) -> str | None:
+        """What its connections are counted by. None: a unix socket, or a proxy, which speaks for many."""
+        address = read_address(self.client[0]) if self.client else None
+        if address is None or any(address in proxies for proxies in settings.FORWARDED_ALLOW_IPS):
+            return None
+        return network_of(address)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -161,6 +171,12 @@ class FrontProtocol(HttpToolsProtocol):
         self.transport.write(refusal.as_http())
         self.close_when_read()
 
+    def _turn_away(self, refusal: Refused) -> None:
+        """Closes at once: to wait until the answer is read would leave the client what it may not have."""
+        metrics.REFUSED.labels(refusal.status).inc()
+        self.transport.write(refusal.as_http())
+        self.transport.close()
+
     def close_when_read(self) -> None:
         """Closes. Where the client is still sending, the answer would be lost with what it sends: the end of ours is
         told first, and what comes in is discarded for a while."""
@@ -220,7 +236,9 @@ def _connections_of(protocol: FrontProtocol) -> Connections[FrontProtocol]:
     state, loop = protocol.server_state, protocol.loop
     connections = _connections.get(state)
     if connections is None:
-        connections = _connections[state] = Connections(settings.HTTP_MAX_CONNECTIONS, settings.HTTP_HEADER_SECONDS)
+        connections = _connections[state] = Connections(
+            settings.HTTP_MAX_CONNECTIONS, settings.HTTP_MAX_CONNECTIONS_PER_ADDRESS, settings.HTTP_HEADER_SECONDS
+        )
 
         def sweep(connections: Connections[FrontProtocol] = connections) -> None:
             for connection in connections.overdue(loop.time()):

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import orjson
 
 from signalsite.foundation.errors import SignalServiceError
-from signalsite.foundation.problem_json import CONTENT_TYPE, problem_document
+from signalsite.foundation.problem_json import CONTENT_TYPE, RETRY_AFTER_SECONDS, problem_document
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -52,8 +52,8 @@ def headers_too_large(limit: int) -> Refused:
 
 
 def too_many_of_yours(detail: str) -> Refused:
-    return Refused(429, detail, Retry_After="5")
+    return Refused(429, detail, Retry_After=str(RETRY_AFTER_SECONDS))
 
 
 def busy(detail: str) -> Refused:
-    return Refused(503, detail, Retry_After="5")
+    return Refused(503, detail, Retry_After=str(RETRY_AFTER_SECONDS))

@@ -42,7 +42,10 @@ CHANGES = st.one_of(
     st.tuples(st.just("instrument_key"), KEYS),
     st.tuples(st.just("ltt"), LTTS),
     st.tuples(st.just("ltp"), st.sampled_from(["100", 1e15, 1e-300]) | VALUES),
-    st.tuples(st.sampled_from(["bid", "ask", "volume", "oi", "close", "state", "ltq", "open", "note", "data"]), VALUES),
+    st.tuples(
+        st.sampled_from(["bid", "ask", "volume", "oi", "close", "state", "ltq", "open", "note", "data", "suspect"]),
+        VALUES,
+    ),
 )
 TICKS = st.lists(CHANGES, max_size=3).map(lambda changes: {**GOOD, **dict(changes)})
 """Good ticks but for a few fields: what is wrong in more than that is refused for the first of them."""

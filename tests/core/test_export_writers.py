@@ -16,7 +16,7 @@ from batch.exports.codings import Outlet, encoder
 from batch.exports.columns import schema
 from batch.exports.writers import WRITERS
 from batch.kinds import KINDS
-from signalsite.foundation.computations.blocks import conform
+from signalsite.foundation.blocks import conform
 
 COLUMNS = pa.schema([("n", pa.int64()), ("text", pa.string()), ("value", pa.float64()), ("flag", pa.bool_())])
 # Arrow's JSON reader and PostgreSQL's text have no room for lone surrogates; JSON has none for NaN and infinity.

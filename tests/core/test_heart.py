@@ -1,6 +1,8 @@
 """Who stands still, and who only waits for a server or slept with the machine."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -74,6 +76,36 @@ def test_a_start_has_more_time(tmp_path):
     assert fresh.blamed(60) == 1 + QUIET + PATIENCE
     fresh.heart.begin()  # killed and started again: its old beats say nothing
     assert not fresh.file.exists() and fresh.blamed(STARTING) is None
+
+
+# The kernel refuses each byte of a file, as on a full disk; pipes go on.
+WITHOUT_SPACE = """
+import os, pathlib, resource, sys
+from django.conf import settings
+file = pathlib.Path(sys.argv[1])
+settings.configure(HEARTBEAT_FILE=str(file))
+from signalsite.foundation import heartbeat
+heartbeat.EVERY = 0.0
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+heartbeat.beat()
+os.utime(file, (1, 1))
+heartbeat.beat()
+assert file.stat().st_mtime > 1 and not file.read_text()
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+heartbeat.beat()
+assert file.read_text() == str(os.getpid())
+"""
+
+
+@pytest.mark.parametrize("left", [None, "12345"], ids=["nothing there", "an earlier process's id"])
+def test_a_full_disk_stops_no_sign_of_life(tmp_path, left):
+    file = tmp_path / "worker"
+    if left:
+        file.write_text(left)
+    done = subprocess.run([sys.executable, "-c", WITHOUT_SPACE, file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(f"{file} cannot be written") == 2
 
 
 def test_servers_that_hang_or_refuse_do_not_answer(monkeypatch):

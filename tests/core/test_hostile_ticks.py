@@ -1,6 +1,7 @@
 """Whatever comes in a tick stream: it is refused with a reason, or all that follows from it can be read by anybody."""
 
 import dataclasses
+import gc
 from datetime import UTC, datetime
 
 import orjson
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from realtime.contracts import default_terms
 from realtime.core.sanity import Sanity
-from realtime.core.ticks import Reason
+from realtime.core.ticks import Contract, Reason
 from tests.core.hostile import ENTRIES
 from tests.core.test_book import CREDULOUS, NOW, Market
 
@@ -47,6 +48,14 @@ def test_what_is_accepted_is_handled_and_can_be_read(own_time, entries, sanity):
         key = tick.contract.key
         assert datetime(1970, 1, 1, tzinfo=UTC) < tick.time.astimezone(UTC) and tick.seconds <= NOW + 60
         assert key.strike is None or (0 < key.strike < 10**12 and key.strike == round(key.strike, 6))
+
+
+def test_what_is_refused_is_not_remembered():
+    market = Market()
+    keys = [f"NSE@NIFTY@equity_options@2026-12-29@call@{strike}" for strike in range(1, 2_001)]
+    decoded = market.cycle.decode([market.entry(key, 1.0, at="x") for key in keys], NOW + 60)
+    assert {each.reason for each in decoded.rejected} == {Reason.BAD_LTT} and len(decoded.rejected) == len(keys)
+    assert not [each for each in gc.get_objects() if isinstance(each, Contract)]
 
 
 def test_a_chain_that_cannot_be_repriced_takes_no_other_along(monkeypatch):

@@ -220,6 +220,74 @@ def test_strikes_of_which_no_majority_agrees_give_no_forward() -> None:
     assert found.strikes == len(found.excluded) == 10
 
 
+def split_at_the_money(one_side: int, other_side: int, apart: float) -> dict[str, Floats]:
+    """Wide quotes, and at the money narrow ones: some say 24,000, the others so much more."""
+    columns = chain(spread=300.0)
+    narrow = np.argsort(np.abs(columns["strike"] - 24_000.0))[: one_side + other_side]
+    columns["call_spread"][narrow] = columns["put_spread"][narrow] = 3.0
+    columns["call"][narrow[one_side:]] += apart
+    return columns
+
+
+@pytest.mark.parametrize(("one_side", "other_side"), [(4, 4), (4, 3), (3, 4), (2, 2), (1, 1)])
+def test_narrow_quotes_that_split_among_wide_ones_give_no_forward(one_side: int, other_side: int) -> None:
+    """The wide ones agree with both sides, and their middle is a forward that nobody quotes."""
+    found = one(split_at_the_money(one_side, other_side, 200.0))
+    assert found.disagree
+    assert math.isnan(found.value) and math.isnan(found.bid) and math.isnan(found.ask)
+    assert len(found.excluded) in (one_side, other_side) and found.strikes + len(found.excluded) == 21
+
+
+@pytest.mark.parametrize(("one_side", "other_side"), [(7, 1), (6, 2), (5, 3)])
+def test_of_narrow_quotes_that_split_unevenly_the_more_are_right(one_side: int, other_side: int) -> None:
+    found = one(split_at_the_money(one_side, other_side, 200.0))
+    assert found.value == pytest.approx(24_000.0, abs=1e-9)
+    assert len(found.excluded) == other_side and found.ask - found.bid < 10.0
+
+
+def test_narrow_quotes_that_split_within_the_bound_say_so_by_bid_and_ask() -> None:
+    found = one(split_at_the_money(4, 4, 20.0))  # of about 300 at the money
+    assert not found.disagree and found.excluded == ()
+    assert found.bid < 24_000.0 and found.ask > 24_020.0
+
+
+def quotes_of_yesterday(fresh: int, moved: float) -> dict[str, Floats]:
+    """All quotes are 17.75 hours old but a few at the money, which say how far the forward has moved since."""
+    columns = chain()
+    new = np.argsort(np.abs(columns["strike"] - 24_000.0))[:fresh]
+    columns["call_time"][:] = columns["put_time"][:] = 1e9 - 17.75 * 3_600
+    columns["call_time"][new] = columns["put_time"][new] = 1e9
+    columns["call"][new] += moved
+    return columns
+
+
+@pytest.mark.parametrize("fresh", [1, 2])
+def test_one_or_two_fresh_strikes_that_say_another_forward_leave_none(fresh: int) -> None:
+    found = one(quotes_of_yesterday(fresh, 480.0))
+    assert found.disagree and math.isnan(found.value)
+
+
+def test_three_fresh_strikes_that_agree_are_believed() -> None:
+    found = one(quotes_of_yesterday(3, 480.0))
+    assert found.value == pytest.approx(24_480.0, abs=1e-9) and found.ask - found.bid < 10.0
+
+
+def test_a_fresh_strike_that_says_what_the_old_ones_say_keeps_their_doubt() -> None:
+    found = one(quotes_of_yesterday(1, 0.0))
+    assert found.value == pytest.approx(24_000.0, abs=1e-6)
+    assert found.ask - found.bid > 1_000.0
+
+
+@pytest.mark.parametrize("shift", [0.0, 10.0])
+def test_quotes_wider_than_the_bound_that_agree_give_a_wide_forward(shift: float) -> None:
+    """An illiquid market: bid and ask of each option at the money are two fifths of its price apart."""
+    columns = chain(spread=120.0)
+    columns["call"] += shift * (np.arange(21) % 3 - 1)
+    found = one(columns)
+    assert not found.disagree and found.excluded == ()
+    assert found.bid < 24_000.0 < found.ask and abs(found.value - 24_000.0) <= shift
+
+
 def test_trades_that_disagree_beyond_a_tenth_of_the_price_at_the_money_give_no_forward() -> None:
     columns = chain(strikes=20, spread=np.nan)
     columns["call"] += 25.0 * (np.arange(20) % 2)  # of 300 at the money: within the bound
@@ -278,6 +346,14 @@ def test_many_expiries_at_once_are_as_each_alone() -> None:
         (alone,) = forwards(quotes, [each])
         assert (alone.strikes, alone.excluded, alone.disagree) == (found.strikes, found.excluded, found.disagree)
         np.testing.assert_allclose([alone.value, alone.bid, alone.ask], [found.value, found.bid, found.ask], rtol=1e-12)
+
+
+def test_an_expiry_that_disagrees_leaves_others_as_they_are() -> None:
+    parts = [chain(), split_at_the_money(4, 4, 200.0), chain(spread=np.nan), quotes_of_yesterday(1, 480.0), chain()]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    found = parity_forwards(ParityColumns(**columns), np.full(5, 21), rate=0.0, expiry_years=np.full(5, 0.1))
+    assert [each.disagree for each in found] == [False, True, False, True, False]
+    assert [each.value for each in found[::2]] == pytest.approx([24_000.0] * 3, abs=1e-9)
 
 
 def test_expiries_without_any_pair_stand_among_others() -> None:

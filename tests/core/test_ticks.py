@@ -131,6 +131,20 @@ def test_every_fault_of_json_has_its_reason(data, reason):
     assert refusal(one_field(data)) == reason
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        flat({**TICK, "suspect": ""}),
+        one_field({**TICK, "suspect": None}),
+        one_field(json.dumps({**TICK, "suspect": "jump"}).replace('"suspect"', '"\\u0073uspect"')),
+        [*one_field(TICK), "suspect", "jump"],
+    ],
+)
+def test_a_feed_cannot_bring_the_mark_of_doubt(entry):
+    assert refusal(entry) == Reason.RESERVED
+    assert orjson.loads(decode_entry(one_field({**TICK, "note": {"suspect": 1}}), 1000)[1])["note"] == {"suspect": 1}
+
+
 def test_deep_nesting_is_malformed():
     assert refusal(one_field('{"note":' + "[" * 100_000 + "]" * 100_000 + "}"), 10**6) == Reason.MALFORMED
 

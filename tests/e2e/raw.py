@@ -27,12 +27,14 @@ class Answer:
 
 
 class Connection:
-    def __init__(self, address: str, seconds: float = 15.0, receive_buffer: int = 0) -> None:
+    def __init__(self, address: str, seconds: float = 15.0, receive_buffer: int = 0, source: str = "") -> None:
         at = urlsplit(address)
         self.host = at.netloc
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.settimeout(seconds)
         self.socket.connect((at.hostname, at.port))
         self._read = b""

@@ -242,6 +242,41 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
             yield route.replace("<path:instrument_key>", KEY).replace("<path:underlying>", "NIFTY")
 
 
+class TestPacked:
+    @pytest.mark.parametrize(("path", "limit"), [("/api/token", 4 << 10), ("/api/v2/signals/realtime/greeks", 256_000)])
+    def test_what_unpacks_to_more_than_its_address_takes(
+        self, address: str, alice: httpx.Client, path: str, limit: int
+    ) -> None:
+        body = gzip.compress(b" " * (2 << 20))
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        if path != "/api/token":
+            headers["Authorization"] = alice.headers["Authorization"]
+        answer = httpx.post(f"{address}{path}", content=body, headers=headers)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (413, PROBLEM)
+        assert answer.json()["detail"] == f"the body is over {limit} bytes"
+
+
+class TestCookies:
+    @pytest.mark.parametrize("path", [f"{BATCH}/jobs", "/admin/", "/api/token"])
+    @pytest.mark.parametrize("value", [r'"\000abcdefgh"', "a" * 8, "A" * 32, "é" * 32, "a" * 5000])
+    def test_what_is_no_key_of_a_session_is_none(self, address: str, path: str, value: str) -> None:
+        with connections(address, 1) as (client,):
+            client.ask(f"GET {path}", f"Cookie: sessionid={value}")
+            assert client.answer().status == {f"{BATCH}/jobs": 401, "/admin/": 302, "/api/token": 405}[path]
+
+    def test_nor_with_a_large_body(self, address: str) -> None:
+        with connections(address, 1) as (client,):
+            client.ask(JOBS, JSON, r'Cookie: sessionid="\000abcdefgh"', f"Content-Length: {SIXTY_MB}")
+            assert client.answer().is_problem(401)
+
+    def test_others_do_not_hide_a_session(self, browser: httpx.Client) -> None:
+        session = browser.cookies["sessionid"]
+        for other in ('prefs={"a":1}', "prefs=é", "a@b=[1]", '"', "x" * 20_000):
+            with connections(str(browser.base_url), 1) as (client,):
+                client.ask(f"GET {BATCH}/jobs", f"Cookie: {other}; sessionid={session}")
+                assert client.answer().status == 200, other
+
+
 class TestNames:
     def test_longer_than_a_name(self, address: str) -> None:
         def token(name: str) -> httpx.Response:

@@ -198,6 +198,22 @@ def test_five_thousand_copies_of_an_expiry_are_one(alice: httpx.Client) -> None:
     assert_refused(answer, "selector.expiries[5000]")
 
 
+def test_too_many_values_are_refused_before_any_is_looked_at(alice: httpx.Client) -> None:
+    begun = time.perf_counter()
+    answer = alice.post(f"{BATCH}/jobs", json={"kind": "greeks", "selector": {"expiries": [1] * 150_000}})
+    assert_refused(answer, "selector.expiries")
+    answer = alice.post(f"{LIVE}/greeks", json={"instrument_keys": [1] * 80_000})
+    assert_refused(answer, "instrument_keys")
+    assert time.perf_counter() - begun < 2
+
+
+def test_a_hundred_unknown_fields_are_named(alice: httpx.Client) -> None:
+    answer = alice.post(f"{BATCH}/jobs", json={"kind": "greeks", **{f"x{n}": 1 for n in range(100_000)}})
+    assert answer.status_code == 400 and [row["field"] for row in answer.json()["errors"]] == [
+        f"x{n}" for n in range(100)
+    ]
+
+
 def _cursor(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 

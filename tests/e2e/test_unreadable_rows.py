@@ -52,7 +52,7 @@ with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(f"UPDATE batch_job SET {column} = %s::jsonb WHERE id = %s", [row[column], job.pk])
         if "items" in row:
             block = Items([os.environ["KEY"]] * 2, [None] * 2).to_block() if row["items"] == "a block" else b"none"
-            done = {"status": "done", "rows": 2, "status_counts": {"ok": 2}, "answer_block": b"none"}
+            done = {"status": "done", "rows": 2, "status_counts": {"ok": 1, "no_price": 1}, "answer_block": b"none"}
             more = done if name == "answers" else {}
             Chunk.objects.create(job=job, number=0, first_position=0, size=2, item_block=block, **more)
 for job in Job.objects.filter(pk__in=made["worked"].values()):
@@ -144,6 +144,12 @@ def test_answers_that_cannot_be_read_say_so(alice: httpx.Client, poisoned: dict[
     assert all(row["reason"] == "the stored answer cannot be read" for row in rows)
     for format_ in ("ndjson", "csv", "parquet", "arrow"):
         assert alice.get(job["links"]["export"], params={"format": format_}).status_code == 200
+    assert alice.post(job["links"]["retry"]).status_code == 409
+
+
+def test_a_receipt_that_cannot_be_read_is_empty(alice: httpx.Client, poisoned: dict[str, str]) -> None:
+    answer = alice.get(f"{BATCH}/jobs/{poisoned['context']}/receipt")
+    assert (answer.status_code, answer.json()["forwards"]) == (200, [])
 
 
 def test_the_admin_shows_them(browser: httpx.Client, poisoned: dict[str, str]) -> None:

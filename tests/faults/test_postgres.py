@@ -2,8 +2,10 @@
 
 import os
 import signal
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
@@ -69,3 +71,37 @@ def test_postgres_hangs(site: Site, measured: dict[str, float]) -> None:
     assert site.finish(job, RECOVERY)["status"] == "completed"
     measured["PostgreSQL hung for some 25 s in a job of 40,000: the job has ended"] = time.monotonic() - begun
     assert site.logged("storage did not answer")
+
+
+@contextmanager
+def slowed(server: psutil.Process, share: float) -> Iterator[None]:
+    """PostgreSQL gets this share of the time, in slices of a fifth of a second: a machine with too much to do."""
+    over = threading.Event()
+
+    def tell(blow: signal.Signals) -> None:
+        for process in (server, *server.children()):
+            with suppress(ProcessLookupError):  # a backend whose client went away
+                os.kill(process.pid, blow)
+
+    def pulse() -> None:
+        while not over.is_set():
+            tell(signal.SIGSTOP)
+            time.sleep(0.2 * (1 - share))
+            tell(signal.SIGCONT)
+            time.sleep(0.2 * share)
+
+    thread = threading.Thread(target=pulse)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_the_largest_submission_while_postgres_is_slow(site: Site, measured: dict[str, float]) -> None:
+    with slowed(psutil.Process(site.server("postgres")), 0.1):
+        begun = time.monotonic()
+        job = site.submit(100_000)
+        measured["a submission of 100,000 while PostgreSQL gets a tenth of its time"] = time.monotonic() - begun
+    assert site.finish(job, 60)["status"] == "completed"

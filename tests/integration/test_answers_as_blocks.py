@@ -74,6 +74,15 @@ def test_an_old_job_reads_as_it_did() -> None:
     for position in range(5):
         row = answer(position)
         results.create(job=job, position=position, status=row["status"], body=orjson.dumps(row).decode())
+    thinned = apps.get_model("batch", "Job").objects.create(
+        owner_id=owner.pk, kind="greeks", status="completed", total=3, completed=3, finished_at="2026-10-01 10:00Z"
+    )
+    apps.get_model("batch", "Chunk").objects.create(
+        job=thinned, number=0, first_position=0, size=3, items=ITEMS[0], status="done"
+    )
+    for position in (0, 2):  # retention was on its way
+        row = answer(position)
+        results.create(job=thinned, position=position, status="ok", body=orjson.dumps(row).decode())
     waiting = apps.get_model("batch", "Job").objects.create(owner_id=owner.pk, kind="greeks", total=3)
     chunk = apps.get_model("batch", "Chunk").objects.create(
         job=waiting, number=0, first_position=0, size=3, items=ITEMS[0], status="pending"
@@ -96,6 +105,8 @@ def test_an_old_job_reads_as_it_did() -> None:
     assert page["next_cursor"] is None
     assert [row["position"] for row in client.get(f"{path}?status=failed").json()["data"]] == [3]
     assert [row["position"] for row in client.get(f"{path}?cursor=1&limit=2").json()["data"]] == [2, 3]
+    page = client.get(f"/api/v2/signals/batch/jobs/{thinned.pk}/results").json()
+    assert page["data"] == [answer(0), answer(2)]
     chunk = Job.objects.get(pk=waiting.pk).chunks.get()
     assert (chunk.rows, chunk.answer_block) == (0, None)
     items = Items.from_block(chunk.item_block)

@@ -76,13 +76,29 @@ def test_all_or_nothing(site: Site, tmp_path: Path) -> None:
     assert site.rows(left) == [(None, None, None, None)]
 
 
+def test_the_operator_reads_why_psql_was_refused(site: Site, tmp_path: Path) -> None:
+    site.rows("INSERT INTO auth_group (name) SELECT repeat('x', 120) || n FROM generate_series(1, 2000) n")
+    site.succeed("backup", str(tmp_path / "large"))  # more than a pipe holds, and psql ends before it reads any
+    site.rows("DELETE FROM auth_group WHERE name LIKE 'x%'")
+    url = site.variables["DATABASE_URL"]
+    ours = f"{url}{'&' if '?' in url else '?'}options=-c%20search_path%3Dpublic"  # Django's own; psql has PGOPTIONS
+    refused = Site({**site.variables, "DATABASE_URL": ours, "PGOPTIONS": "-c no_such_setting=1"})
+    complaint = refused.refused("restore", str(tmp_path / "large"), "--replace")
+    assert "Nothing was restored and nothing was changed" in complaint
+    assert 'unrecognized configuration parameter "no_such_setting"' in complaint
+    assert site.rows(GROUPS) == [("traders",)]
+
+
 def test_a_backup_of_an_older_version_is_restored_and_migrated(site: Site, tmp_path: Path) -> None:
-    site.succeed("migrate", "--verbosity", "0", "batch", "0001")
-    site.succeed("backup", str(tmp_path / "old"))
-    site.succeed("migrate", "--verbosity", "0")
+    with fresh_database("signalsite_backups_older") as variables:  # not every migration can be taken back
+        older = Site(variables)
+        for app, name in (("auth", "0012"), ("batch", "0001")):
+            older.succeed("migrate", "--verbosity", "0", app, name)
+        older.rows("INSERT INTO auth_group (name) VALUES ('of the older version')")
+        older.succeed("backup", str(tmp_path / "old"))
     assert "run `manage.py migrate`" in site.succeed("restore", str(tmp_path / "old"), "--replace")
     site.succeed("migrate", "--verbosity", "0")
-    assert site.rows(GROUPS) == [("traders",)]
+    assert site.rows(GROUPS) == [("of the older version",)]
 
 
 def test_a_backup_of_a_newer_version_is_refused(site: Site, tmp_path: Path) -> None:

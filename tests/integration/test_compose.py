@@ -16,6 +16,7 @@ import yaml
 
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import valkey_server
+from signalsite.embedded.heart import FRESH, QUIET
 from tests.integration.processes import until
 from tests.integration.slow_disk import slow_sync
 
@@ -164,6 +165,27 @@ def test_the_health_check_kills_who_stands_still(tmp_path):
         "waits for Redis": (1, None),
         "has not begun": (1, None),
     }
+
+
+def test_the_health_check_of_one_that_began_on_a_full_disk(tmp_path):
+    file = tmp_path / "heartbeat"
+    file.touch()
+    os.utime(file, (1, 1))
+    command = [sys.executable, *SERVICES["worker"]["healthcheck"]["test"][2:]]
+    variables = {**os.environ, "HEARTBEAT_FILE": str(file)}
+    done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"{file} names no process: its disk was full\n")
+
+
+def test_docker_waits_for_the_check_of_the_largest_patience():
+    """The settings refuse one with which Docker ends the check before it can kill."""
+    for name in ("worker", "consumer", "beat"):
+        timeout = float(SERVICES[name]["healthcheck"]["timeout"].removesuffix("s"))
+        too_long = timeout - QUIET - FRESH - 10  # to start the check
+        variables = {**os.environ, "STALL_SECONDS": str(too_long)}
+        command = [sys.executable, "-c", "import signalsite.settings"]
+        done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "STALL_SECONDS" in done.stderr, done.stderr
 
 
 @contextmanager

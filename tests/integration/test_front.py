@@ -5,15 +5,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 import uvicorn
+from rest_framework_simplejwt.tokens import AccessToken
 
 from signalsite.embedded.service import free_port
-from signalsite.front.bodies import HANDLED_AT_ONCE, SPOOLED_BYTES, Bodies, nothing
+from signalsite.front.bodies import HANDLED_AT_ONCE, LARGE_BYTES, PLACES_PER_CALLER, Bodies, nothing
+from signalsite.front.gate import Gate
 from signalsite.front.pages import Pages
-from signalsite.front.protocol import FrontProtocol
-from signalsite.front.refusals import Refused
+from signalsite.front.protocol import MAX_HEADER_BYTES, FrontProtocol
+from signalsite.front.refusals import Refused, headers_too_large
+from signalsite.front.temporary import write
+from signalsite.schema import document
 from tests.e2e.raw import connections
 from tests.integration.processes import until
 
@@ -36,6 +42,18 @@ def pages(app, **more):
     return Pages(app, **{"threads": 1, "queue_seconds": 0.2, **more})
 
 
+async def serve(pages, send):
+    await pages.hand_over(await pages.ask(SCOPE, nothing()), send)
+
+
+def gate(app, **more):
+    async def exports(scope, receive, send):
+        raise AssertionError("no export")
+
+    bodies = Bodies(seconds=5, rate=1000, places=16, queue_seconds=2)
+    return Gate(pages=pages(app, threads=8, queue_seconds=2, **more), exports=exports, bodies=bodies)
+
+
 def test_a_request_that_finds_no_thread_is_told_to_come_again():
     released = threading.Event()
 
@@ -46,13 +64,13 @@ def test_a_request_that_finds_no_thread_is_told_to_come_again():
 
     async def main():
         crowded, first = pages(busy), Answers()
-        working = asyncio.create_task(crowded(SCOPE, nothing(), first))
+        working = asyncio.create_task(serve(crowded, first))
         await asyncio.sleep(0.05)
         with pytest.raises(Refused) as refused:
-            await crowded(SCOPE, nothing(), Answers())
+            await serve(crowded, Answers())
         released.set()
         await working
-        await crowded(SCOPE, nothing(), Answers())  # the thread is free again
+        await serve(crowded, Answers())  # the thread is free again
         return refused.value, first
 
     refusal, first = asyncio.run(main())
@@ -77,7 +95,7 @@ def test_answers_of_all_sizes_are_whole_and_closed(size):
         return Parts()
 
     answers = Answers()
-    asyncio.run(pages(app)(SCOPE, nothing(), answers))
+    asyncio.run(serve(pages(app), answers))
     assert answers.messages[0] == {"type": "http.response.start", "status": 404, "headers": [(b"x-some", b"thing")]}
     assert answers.body == (b"ab" * 100) * (size // 200) + b"c" * (size % 200)
     assert len(ended) == 1 and ended[0].startswith("django")  # where its database connection is
@@ -85,10 +103,10 @@ def test_answers_of_all_sizes_are_whole_and_closed(size):
 
 @pytest.mark.parametrize("seconds", [0.0, 0.6])
 def test_whole_large_bodies_wait_for_their_turn(seconds):
-    size = SPOOLED_BYTES + 5
+    size = LARGE_BYTES + 5
 
     def sender():
-        parts = iter((b"a" * SPOOLED_BYTES, b"bcdef"))
+        parts = iter((b"a" * LARGE_BYTES, b"bcdef"))
 
         async def receive():
             part = next(parts)
@@ -114,6 +132,24 @@ def test_whole_large_bodies_wait_for_their_turn(seconds):
     handled, statuses = asyncio.run(main())
     assert set(handled) == {(size, b"abcdef")}
     assert statuses == ([503] * 3 if seconds else [])
+
+
+def test_the_schema_quotes_what_is_answered():
+    async def never():
+        await asyncio.sleep(10)
+
+    async def main():
+        bodies = Bodies(seconds=0.1, rate=1000, places=1, queue_seconds=1)
+        with pytest.raises(Refused) as refused:
+            async with bodies.receive(never, 5, 10, ""):
+                raise AssertionError("there is no body")
+        return refused.value
+
+    def quoted(name):
+        return document()["components"]["responses"][name]["content"]["application/problem+json"]["example"]["detail"]
+
+    assert str(asyncio.run(main())).replace("0.1 s", "10 s") == quoted("RequestTimeout")
+    assert str(headers_too_large(MAX_HEADER_BYTES)) == quoted("RequestHeaderFieldsTooLarge")
 
 
 @contextmanager
@@ -147,7 +183,7 @@ def test_too_many_connections(settings):
     served_pages = pages(app, threads=4, queue_seconds=5)
 
     async def http(scope, receive, send):
-        await served_pages(scope, nothing(), send)
+        await served_pages.hand_over(await served_pages.ask(scope, nothing()), send)
 
     with served(http) as (address, _), connections(address, 3) as (first, second, third):
         time.sleep(0.2)
@@ -165,6 +201,99 @@ def test_too_many_connections(settings):
             assert [each.answer().body for each in (second, third, fourth)] == [b"ok"] * 3
 
 
+def test_one_address_has_a_share_of_the_connections_unless_it_is_a_proxys(settings):
+    settings.HTTP_MAX_CONNECTIONS_PER_ADDRESS = 3
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    with served(gate(app)) as (address, _), connections(address, 3):
+        time.sleep(0.2)
+        with connections(address, 1) as (fourth,):
+            assert fourth.answer().is_problem(429)
+            assert fourth.is_ended()
+        with connections(address, 1, source="127.0.0.2") as (other,):
+            other.ask("GET /health")
+            assert other.answer().status == 200
+        settings.FORWARDED_ALLOW_IPS = [ip_network("127.0.0.1/32")]
+        with connections(address, 1) as (fourth,):
+            fourth.ask("GET /health")
+            assert fourth.answer().status == 200
+
+
+JOBS = "POST /api/v2/signals/batch/jobs"
+
+
+def authorization():
+    token = AccessToken()
+    token["user_id"] = "1"
+    return f"Authorization: Bearer {token}"
+
+
+def test_packed_bodies_are_large_ones_however_small_they_are():
+    packed = (authorization(), "Content-Encoding: gzip", "Content-Length: 20")
+    released = threading.Event()
+
+    def app(environ, start_response):
+        released.wait(10)
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    with served(gate(app)) as (address, _), connections(address, PLACES_PER_CALLER) as some:
+        for each in some:
+            each.ask(JOBS, *packed, body=b"a" * 20)
+        time.sleep(0.3)
+        with connections(address, 1) as (another,):
+            another.ask(JOBS, *packed, body=b"a" * 20)
+            assert another.answer().is_problem(429)
+        released.set()
+        assert {each.answer().status for each in some} == {200}
+
+
+def test_who_does_not_read_the_answer_leaves_the_turn_to_others():
+    size = 64 << 20
+    head = (authorization(), f"Content-Length: {LARGE_BYTES + 1}")
+
+    def app(environ, start_response):
+        large = environ["QUERY_STRING"] == "large"
+        start_response("200 OK", [("Content-Length", str(size if large else 2))])
+        return [b"a" * size if large else b"ok"]
+
+    with (
+        served(gate(app)) as (address, _),
+        connections(address, HANDLED_AT_ONCE, receive_buffer=4096) as idle,
+        connections(address, 1) as (other,),
+    ):
+        for each in idle:
+            each.ask(f"{JOBS}?large", *head, body=b"a" * (LARGE_BYTES + 1))
+            assert each.socket.recv(12) == b"HTTP/1.1 200"
+        other.ask(JOBS, *head, body=b"a" * (LARGE_BYTES + 1))
+        assert other.answer().body == b"ok"
+
+
+@pytest.mark.parametrize("door", ["body", "answer"])
+def test_a_full_disk_is_a_503(door, monkeypatch):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return [b"a" * (1 << 20)]
+
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with served(gate(app)) as (address, _), connections(address, 1) as (client,):
+        if door == "body":
+            client.ask(JOBS, authorization(), f"Content-Length: {LARGE_BYTES + 1}", body=b"a" * (LARGE_BYTES + 1))
+        else:
+            client.ask("GET /ready")
+        answer = client.answer()
+        assert answer.is_problem(503) and answer.headers["retry-after"] == "5"
+
+
+def test_a_write_to_a_full_disk_is_a_503():
+    with Path("/dev/full").open("r+b", buffering=0) as full, pytest.raises(Refused) as refused:
+        write(full, b"some")
+    assert refused.value.status == 503
+
+
 def test_a_reader_that_stalls_is_cut_off(settings):
     settings.HTTP_HEADER_SECONDS = 0.5
     size = 64 << 20
@@ -176,7 +305,7 @@ def test_a_reader_that_stalls_is_cut_off(settings):
     served_pages = pages(app, stalled_seconds=0.5)
 
     async def http(scope, receive, send):
-        await served_pages(scope, nothing(), send)
+        await served_pages.hand_over(await served_pages.ask(scope, nothing()), send)
 
     with served(http) as (address, open_connections), connections(address, 1, receive_buffer=4096) as (reader,):
         reader.ask("GET /")

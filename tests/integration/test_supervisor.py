@@ -1,5 +1,6 @@
 """The supervisor of `manage.py up`, with real processes, and `up` itself with the whole service."""
 
+import json
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from tests.integration.processes import ROOT, environment, fresh_state, running_
 
 # A child with a child of its own; the second one does not hear TERM.
 SUPERVISED = """
-import sys
+import pathlib, sys
 from signalsite.embedded import supervisor
 supervisor.GRACE = 1.0
 kinds = [
@@ -28,13 +29,14 @@ kinds = [
 def step():
     if "fail" in sys.argv:
         raise RuntimeError("step failed")
-supervisor.Supervisor(kinds).run(step)
+record = pathlib.Path(sys.argv[2]) if "record" in sys.argv else None
+supervisor.Supervisor(kinds, record=record).run(step)
 """
 
 
-def supervise(state, *arguments):
+def supervise(state, *arguments, stdout=subprocess.PIPE):
     command = [sys.executable, "-c", SUPERVISED, *arguments]
-    return subprocess.Popen(command, env=environment(state), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=environment(state), cwd=ROOT, stdout=stdout, text=True)
 
 
 def ids(state, text):
@@ -67,6 +69,42 @@ def test_logs_restarts_and_a_clean_end(state, ending):
 def test_an_error_ends_everything(state):
     process = supervise(state, "fail")
     assert process.wait(10) == 1
+    assert not running_on(state)
+
+
+def test_a_full_disk_under_the_record_ends_nothing(state, tmp_path):
+    record = tmp_path / "restarts.json"
+    fresh = tmp_path / "restarts.new"
+    fresh.symlink_to("/dev/full")
+    process = supervise(state, "record", record)
+    try:
+        first = until(lambda: ids(state, "echo hello"), 5, "polite runs")
+        os.kill(first[0], signal.SIGKILL)
+        second = until(lambda: [pid for pid in ids(state, "echo hello") if pid not in first], 5, "polite runs again")
+        assert not record.exists()
+        fresh.unlink()  # there is space again
+        os.kill(second[0], signal.SIGKILL)
+        until(record.exists, 5, "the record is kept")
+        assert ["polite", "ended", 2] in json.loads(record.read_text())
+    finally:
+        process.terminate()
+    assert process.wait(10) == 0
+    assert not running_on(state)
+    assert f"{record} is out of date, it cannot be written: No space left on device" in process.stdout.read()
+
+
+def test_a_full_disk_under_the_log_ends_nothing(state):
+    with Path("/dev/full").open("w") as full:
+        process = supervise(state, stdout=full)
+    try:
+        first = until(lambda: ids(state, "echo hello"), 5, "polite runs")
+        stubborn = until(lambda: ids(state, "trap"), 5, "stubborn runs")
+        os.kill(first[0], signal.SIGKILL)
+        until(lambda: [pid for pid in ids(state, "echo hello") if pid not in first], 5, "polite runs again")
+        assert process.poll() is None and ids(state, "trap") == stubborn
+    finally:
+        process.terminate()
+    process.wait(10)
     assert not running_on(state)
 
 

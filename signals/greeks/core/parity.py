@@ -3,8 +3,8 @@
 Each strike says where the forward lies: in an interval. Of a strike with two two-sided quotes that is where no trade
 at the quotes is free money, K + (bid C - ask P) / D to K + (ask C - bid P) / D. The forward is where most intervals
 overlap (one sweep over their sorted ends), so a strike counts once however narrow its quotes are, and one that lies
-elsewhere counts nothing. Where there are only trades, the interval is what the price may err, and the strikes are
-weighed, within bounds.
+elsewhere counts nothing. Where a few strikes alone would decide between forwards that differ, there is none. Where
+there are only trades, the interval is what the price may err, and the strikes are weighed, within bounds.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,10 @@ SLIGHTLY_WRONG = 0.1
 """Share of the agreeing strikes (at least one) that may be wrong by so little that they still overlap: the forward's
 bid and ask are the ends of where all but these overlap, so that no single quote can pull them together."""
 
-TRADE_ERROR = 0.1
-"""How far a forward from trades may be off, in prices of the option at the money. At that error call and put at the
-money are each a twentieth off in price, and so a tenth apart in volatility."""
+MAX_ERROR = 0.1
+"""How far a forward may be off, in prices of the option at the money: one from trades, and one from quotes of which a
+few say another. At that error call and put at the money are each a twentieth off in price, and so a tenth apart in
+volatility."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,8 @@ def parity_forwards(
     """The forward of each expiry. `columns` holds their strikes one expiry after the other, `sizes` how many each has.
 
     An expiry with MIN_STRIKES two-sided pairs is judged by these alone: trades of another moment would dilute them.
-    The strikes disagree where no more than half (of their weight) overlaps anywhere: who is right can't be told then.
+    The strikes disagree where no more than half (of their weight) overlaps anywhere, and where quotes overlap most
+    farther than MAX_ERROR from the middle of bid and ask: who is right can't be told then.
     """
     count = len(sizes)
     group = np.repeat(np.arange(count), sizes)
@@ -94,7 +96,8 @@ def parity_forwards(
     if len(trades):
         half[trades], weight[trades] = _trades(columns, rows[trades], of[trades], doubt[trades])
     reach = half + doubt
-    bid, ask, agrees = _overlap(estimate - reach, estimate + reach, weight, of, count, quoted)
+    dearer = np.maximum(columns.call, columns.put)[rows]
+    bid, ask, agrees = _overlap(estimate - reach, estimate + reach, weight, dearer, of, count, quoted)
     member = (estimate - reach <= ask[of]) & (estimate + reach >= bid[of])
     value, residual = 0.5 * (bid + ask), np.full(count, np.nan)
     if len(trades):
@@ -147,7 +150,7 @@ def _trades(
     money = _third_least(dearer, of)
     enough = -_third_least(-thinner, of)
     weight = (1.0 + np.minimum(thinner, enough)) / (1.0 + enough)
-    return TRADE_ERROR * money, weight * np.square(money / (np.maximum(dearer, money) + doubt))
+    return MAX_ERROR * money, weight * np.square(money / (np.maximum(dearer, money) + doubt))
 
 
 def _third_least(values: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -169,11 +172,18 @@ def _order(values: np.ndarray, of: np.ndarray) -> np.ndarray:
 
 
 def _overlap(
-    low: np.ndarray, high: np.ndarray, weight: np.ndarray, of: np.ndarray, count: int, quoted: np.ndarray
+    low: np.ndarray,
+    high: np.ndarray,
+    weight: np.ndarray,
+    dearer: np.ndarray,
+    of: np.ndarray,
+    count: int,
+    quoted: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each group: the ends of where its intervals overlap most, and whether that is more than half of them.
+    """Of each group: the ends of where its intervals overlap most, and whether they agree.
 
     A sweep: from the least end to the greatest, each beginning adds an interval's weight and each end takes it away.
+    `dearer` is the price of each strike's option in the money; the least of them is about that of one at the money.
     """
     lowest, highest = np.full(count, np.nan), np.full(count, np.nan)
     total = np.bincount(of, weight, minlength=count)
@@ -184,6 +194,7 @@ def _overlap(
     of_ends = np.concatenate([of, of])
     order = _order(ends, of_ends)  # of equal ends beginnings come first: intervals are closed
     ends, of_ends = ends[order], of_ends[order]
+    following = np.append(ends[1:], np.nan)
     cover = np.cumsum(np.concatenate([weight, -weight])[order])
     begins = np.searchsorted(of_ends, groups)
     most = np.zeros(count)
@@ -194,8 +205,19 @@ def _overlap(
     least = np.minimum(np.maximum(most - spared, majority), most) - rounding
     inside = cover >= least[of_ends]
     lowest[groups] = np.minimum.reduceat(np.where(inside, ends, np.inf), begins)
-    highest[groups] = np.maximum.reduceat(np.where(inside, np.append(ends[1:], np.nan), -np.inf), begins)
+    highest[groups] = np.maximum.reduceat(np.where(inside, following, -np.inf), begins)
     agrees = most > majority
+
+    # The intervals may overlap most in several places: the first ends at `first`, the last begins at `last`.
+    peak = cover >= (most - rounding)[of_ends]
+    first, last, money = np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan)
+    first[groups] = np.minimum.reduceat(np.where(peak, following, np.inf), begins)
+    last[groups] = np.maximum.reduceat(np.where(peak, ends, -np.inf), begins)
+    money[groups] = np.minimum.reduceat(dearer, np.searchsorted(of, groups))
+    middle = 0.5 * (lowest + highest)
+    torn = quoted & agrees & (np.maximum(middle - first, last - middle) > MAX_ERROR * money)
+    agrees &= ~torn
+    lowest = np.where(torn, first, lowest)
     highest = np.where(agrees, highest, lowest)  # of equally many that agree, those about the lower price
     return lowest, highest, agrees
 

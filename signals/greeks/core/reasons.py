@@ -15,7 +15,7 @@ _REASONS = {
     Status.BAD_INPUT: "an input is not a number that can be used",
     Status.NOT_CONVERGED: "no solver found a volatility for price {price:.10g}",
     Status.STRIKES_DISAGREE: "the strikes of this expiry disagree about its forward: the {strikes:.0f} of {pairs:.0f} "
-    "that agree most have no majority",
+    "that agree most are no majority, or a few of them alone decide where it lies",
 }
 
 

@@ -66,6 +66,23 @@ module.store_ticks = storing
 """
     + _RUN
 )
+# No fault: at its end it says of how many contracts it keeps a decoded key.
+COUNTED = (
+    """
+import gc, sys
+import django
+django.setup()
+from realtime.core.ticks import Contract
+from realtime.tick_consumer import TickConsumer
+leave = TickConsumer._leave
+def leaving(self):
+    leave(self)
+    gc.collect()
+    print("contracts kept:", sum(isinstance(each, Contract) for each in gc.get_objects()), file=sys.stderr)
+TickConsumer._leave = leaving
+"""
+    + _RUN
+)
 # The first transaction that acknowledges is done, and its answer does not come: what the library makes of a time-out.
 UNANSWERED = (
     """

@@ -5,15 +5,18 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import orjson
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from realtime.core.entry_ids import parse_id
 from tests.core.hostile import ENTRIES
+from tests.integration.consume.faulty_consumers import COUNTED
 from tests.integration.consume.live import EXPIRY, chain, option, tick
 from tests.integration.processes import until
 
 SPOT, BANK = "NSE@NIFTY@equity_spot", "NSE@BANKNIFTY@equity_spot"
+INDIAVIX = "NSE@INDIAVIX@equity_spot"
 JUNK = '"+05:30'
 
 
@@ -167,3 +170,85 @@ def test_what_a_feed_lists_by_its_own_word_is_bounded(live):
     assert live.stored() == before + known + 1, "what is known may tick on, and a price of 0 be allowed"
     ids = [parse_id(fields["entry_id"]) for _, fields in live.redis.xrange("tick_dead_letter")]
     assert ids == sorted(ids)
+
+
+def test_refused_keys_cost_no_memory_whoever_owns_their_stream(live):
+    days = [(datetime.now(UTC) + timedelta(days=4_000 + day)).date().isoformat() for day in range(300)]
+    live.publish([tick(), tick(INDIAVIX, 13.5)])
+    live.publish([option(strike, "call", ltt="x") for strike in range(1, 301)])
+    live.publish([tick(f"NSE@{name}@equity_futures@{day}") for name in ("NIFTY", "INDIAVIX") for day in days])
+    with live.consumer("--streams", "NSE@NIFTY", "--write-back", "off", script=COUNTED, TICK_BATCH="1000"):
+        until(lambda: "hearing tick_stream:NSE@INDIAVIX" in live.log.read_text(), 60, "heard")
+        until(lambda: live.dead() == {"bad_ltt": 300, "far_expiry": 300}, 60, "refused")
+    kept = int(live.log.read_text().rpartition("contracts kept: ")[2].split()[0])
+    assert 2 <= kept < 10
+
+
+def test_a_key_of_another_type_harms_only_those_that_write_to_it(live):
+    live.redis.set("computed_data:NIFTY", "no list")
+    live.publish([*chain(), tick(BANK, 55_000.0)])
+    with live.consumer("--write-back", "off") as consumer:
+        live.drain()
+        until(lambda: "tick_stream:NSE@NIFTY is put aside" in live.log.read_text(), 60, "put aside")
+        live.publish([tick(BANK, 55_001.0), tick(ltp=24_001.0)])
+        until(lambda: latest(live, "NSE@BANKNIFTY")[BANK]["tick"]["ltp"] == 55_001, 60, "the other goes on")
+        until(lambda: "put aside for 2 s" in live.log.read_text(), 60, "longer each time")
+        assert latest(live)[SPOT]["tick"]["ltp"] == 24_001, "all but the key itself is done"
+        live.redis.delete("computed_data:NIFTY")
+        live.publish([tick(ltp=24_002.0)])
+        until(lambda: live.redis.llen("computed_data:NIFTY") > 0, 60, "the stream came back")
+        live.drain()
+        assert consumer.poll() is None
+    log = live.log.read_text()
+    assert "computed_data:NIFTY cannot be written, for tick_stream:NSE@NIFTY: RPUSH: WRONGTYPE" in log
+    assert log.count("took tick_stream:NSE@BANKNIFTY") == 1 and log.count("took tick_stream:NSE@NIFTY") == 3
+    assert live.stored() == len(chain()) + 4 and not live.dead()
+    assert live.redis.llen(f"raw_ticks:{SPOT}") == 3
+
+
+def test_an_output_stream_of_another_type_harms_only_its_own(live):
+    live.redis.set("signal_output_stream:NSE@NIFTY", "no stream")
+    live.redis.set("tick_dead_letter", "no stream")
+    live.publish([tick(), tick(ltp=-1), tick(BANK, 55_000.0)])
+    with live.consumer("--write-back", "off"):
+        live.drain()
+        live.publish([tick(BANK, 55_001.0)])
+        until(lambda: latest(live, "NSE@BANKNIFTY")[BANK]["tick"]["ltp"] == 55_001, 60, "the other goes on")
+    log = live.log.read_text()
+    assert "signal_output_stream:NSE@NIFTY cannot be written, for tick_stream:NSE@NIFTY: XADD" in log
+    assert log.count("has no dead letter: negative") == 1 and "Traceback" not in log
+    assert latest(live)[SPOT]["tick"]["ltp"] == 24_000 and live.stored() == 3
+    assert log.count("took tick_stream:NSE@BANKNIFTY") == 1
+
+
+@pytest.mark.parametrize("key", ["tick_stream:NSE@INDIAVIX", "latest:NSE@INDIAVIX"])
+def test_an_index_that_cannot_be_heard_is_left_alone_and_heard_later(live, key):
+    live.redis.set(key, "something else")
+    live.publish([tick(), option(24_000, "call", ltp=400.0)])
+    with live.consumer("--streams", "NSE@NIFTY", "--write-back", "off"):
+        until(lambda: live.stored() == 2, 60, "the ticks kept")
+        until(lambda: "and not heard meanwhile" in live.log.read_text(), 60, "put aside")
+        time.sleep(1.5)
+        log = live.log.read_text()
+        assert log.count("Traceback") <= log.count("is put aside for") <= 3
+        assert log.count("took tick_stream:NSE@NIFTY") == 1
+        live.redis.delete(key)
+        live.publish([tick(INDIAVIX, 13.5)])
+        until(lambda: "hearing tick_stream:NSE@INDIAVIX: 0" in log_since(live, log), 60, "heard")
+        live.publish([tick(ltp=24_001.0)])
+        option_key = f"NSE@NIFTY@equity_options@{EXPIRY}@call@24000"
+        until(lambda: latest(live)[option_key]["greeks"]["volatility_index"] == 0.135, 60, "priced with it")
+
+
+def log_since(live, before):
+    return live.log.read_text()[len(before) :]
+
+
+def test_a_feed_cannot_mark_its_ticks(live):
+    live.publish([tick(), tick(ltp=24_001.0, suspect="jump")])
+    live.publish([tick(ltp=24_002.0, suspect="jump")], one_field=False)
+    with live.consumer():
+        live.drain()
+    assert live.dead() == {"reserved": 2}
+    assert [orjson.loads(each).get("suspect") for each in live.redis.lrange(f"raw_ticks:{SPOT}", 0, -1)] == [None]
+    assert "suspect" not in latest(live)[SPOT]["tick"]

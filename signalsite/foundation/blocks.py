@@ -1,0 +1,64 @@
+"""Blocks: columns as an Arrow IPC stream, compressed with zstd, that says itself what is in it."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+UNREADABLE_BLOCK = (pa.ArrowException, OSError, KeyError)
+"""What decoding a block, or looking for its columns, raises where it is none of ours."""
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+
+Values = np.ndarray | Sequence[Any]
+"""One column; NaN and None are null."""
+
+
+def to_table(columns: Mapping[str, Values]) -> pa.Table:
+    return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+
+
+def encode(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def decode(block: bytes | memoryview) -> pa.Table:
+    """Raises one of UNREADABLE_BLOCK."""
+    with pa.ipc.open_stream(pa.BufferReader(block)) as reader:
+        return reader.read_all()
+
+
+def conform(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """The wanted columns of a table that an older version may have written: what it lacks is null."""
+    present = set(table.column_names)
+    return pa.table(
+        [
+            table.column(field.name).cast(field.type) if field.name in present else pa.nulls(len(table), field.type)
+            for field in wanted
+        ],
+        schema=wanted,
+    )
+
+
+def count_words(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each word stands in a column of texts."""
+    return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
+
+
+def json_lines(table: pa.Table) -> bytes:
+    """Each row as a JSON object in the table's columns, with a newline after it."""
+    row = _row_type(tuple(table.column_names))
+    columns = [[None] * len(each) if each.null_count == len(each) else each.to_pylist() for each in table.columns]
+    return msgspec.json.Encoder().encode_lines(list(map(row, *columns)))
+
+
+@cache
+def _row_type(names: tuple[str, ...]) -> Any:
+    """msgspec encodes a struct in a quarter of the time that orjson takes for a dictionary of the same names."""
+    return msgspec.defstruct("Row", [(name, Any) for name in names], gc=False)

@@ -1,0 +1,32 @@
+"""Temporary files (TMPDIR), for what is too large to wait in memory."""
+
+import logging
+from tempfile import TemporaryFile
+from typing import IO
+
+from signalsite.front.refusals import Refused, busy
+
+logger = logging.getLogger(__name__)
+
+
+def temporary_file() -> IO[bytes]:
+    """Unbuffered: what was written is in the file, and closing it writes nothing. Raises Refused."""
+    try:
+        return TemporaryFile(buffering=0)
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def write(file: IO[bytes], data: bytes) -> None:
+    """All of it. Raises Refused, where the disk is full."""
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> Refused:
+    logger.error("no temporary file: %s", error)
+    return busy("there is no room for a temporary file, try again")
