@@ -117,7 +117,7 @@ def _compute(job_id: uuid.UUID, number: int, count: int, name: str, ending: Even
             logger.warning("job %s: %s; trying again in %g s", job_id, error, RETRY_SECONDS)
             connection.close()
             time.sleep(RETRY_SECONDS)
-        except Exception:
+        except Exception:  # whatever it is: the attempt was counted, and after a few the chunk ends with a reason
             logger.exception("job %s: a chunk failed; trying again in %g s", job_id, RETRY_SECONDS)
             time.sleep(RETRY_SECONDS)
 
