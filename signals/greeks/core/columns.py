@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 _FLOAT = np.dtype(np.float64)
-_BOOL = np.dtype(np.bool_)
 
 
 class GreekColumns(NamedTuple):
