@@ -2,6 +2,7 @@
 
 bench/out/latest.json is one flat object of the figures by name; a run of some subjects replaces only theirs. Beside
 them stands how much of the processors' time other guests of the machine took: what was slow then may not be ours.
+With BEFORE=commit that commit's figures come first, and both stand side by side at the end.
 """
 
 import json
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from bench import before
+
 SUBJECTS = ("engine", "batch", "day", "exports", "faults", "sockets", "live", "doors")
 OUT = Path(__file__).parent / "out" / "latest.json"
 
@@ -20,14 +23,18 @@ def main() -> None:
     chosen = [name for name in os.environ.get("ONLY", ",".join(SUBJECTS)).split(",") if name]
     if unknown := set(chosen) - set(SUBJECTS):
         sys.exit(f"ONLY={','.join(sorted(unknown))}: subjects are {', '.join(SUBJECTS)}")
+    commit = os.environ.get("BEFORE", "")
+    figures_before = before.run(commit, chosen) if commit else {}
     figures: dict[str, float] = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in chosen:
-        before = psutil.cpu_times()
+        begun = psutil.cpu_times()
         figures |= import_module(f"bench.{name}").run()
-        figures[f"{name}.stolen_percent"] = stolen = stolen_percent(before)
+        figures[f"{name}.stolen_percent"] = stolen = stolen_percent(begun)
         print(f"({stolen:.0f} % of the processors' time went to other guests of the machine)")
         OUT.parent.mkdir(exist_ok=True)
         OUT.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+    if commit:
+        before.show(commit, figures_before, figures)
     print(f"figures kept in {OUT.relative_to(Path.cwd()) if OUT.is_relative_to(Path.cwd()) else OUT}")
 
 

@@ -16,6 +16,7 @@ from batch.client import ApiError, Client, Job, ServiceUnreachable
 from batch.exports.writers import CsvWriter, ParquetWriter, TableWriter
 from batch.kinds.greeks import GreeksParamsSerializer
 from batch.local_workers import LocalWorkers, WorkerEnded, local_workers
+from signalsite.foundation.blocks import count_words
 
 FILE_WRITERS: dict[str, type[TableWriter]] = {".csv": CsvWriter, ".parquet": ParquetWriter}
 COLUMNS = (
@@ -86,8 +87,11 @@ class Command(BaseCommand):
             try:
                 job = self.run(client, workers, selector(options), dict(options["param"]), options["at"])
                 if out:
-                    write(out, client.to_arrow(job))
-                reasons = Counter(row["status"] for row in client.results(job, status="failed"))
+                    answers = client.to_arrow(job)
+                    write(out, answers)
+                    words = Counter(count_words(answers.column("status")))
+                else:
+                    words = Counter(row["status"] for row in client.results(job, status="failed"))
             except ApiError as error:
                 wrong = "; ".join(f"{row.field}: {row.detail}" for row in error.errors)
                 raise CommandError(wrong or str(error)) from error
@@ -97,7 +101,8 @@ class Command(BaseCommand):
             f"job {job.id} as of {job.as_of:%Y-%m-%d %H:%M:%S %Z}: {job.counts.total} items, "
             f"{job.counts.completed} with a value, {job.counts.failed} with a reason, in {job.duration_seconds:.2f} s"
         )
-        for status, count in [("ok", job.counts.completed), *reasons.most_common()]:
+        del words["ok"]
+        for status, count in [("ok", job.counts.completed), *words.most_common()]:
             self.stdout.write(f"  {status:16} {count}")
         if out:
             self.stdout.write(f"written to {out}")

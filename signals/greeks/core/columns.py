@@ -1,13 +1,12 @@
 """Columns in and out of the engine: what the answers look like, and arguments brought to equal length."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 _FLOAT = np.dtype(np.float64)
-_BOOL = np.dtype(np.bool_)
 
 
 class GreekColumns(NamedTuple):
@@ -44,15 +43,6 @@ def equal_columns(values: tuple[ArrayLike, ...], flags: ArrayLike) -> tuple[Sequ
     Scalars are repeated; only scalars: one array sets the length for all. An array that already fits is not copied.
     Raises ValueError for arrays of different lengths or of more than one dimension.
     """
-    if type(flags) is np.ndarray and flags.dtype is _BOOL and flags.ndim == 1 and flags.flags.carray:
-        shape = flags.shape
-        for value in values:
-            if not (
-                type(value) is np.ndarray and value.dtype is _FLOAT and value.shape == shape and value.flags.carray
-            ):
-                break
-        else:  # nothing to do: the usual case, kept short for small calls
-            return cast(tuple[np.ndarray, ...], values), flags.view(np.uint8)
     arrays = [v if type(v) is np.ndarray and v.dtype is _FLOAT else np.asarray(v, _FLOAT) for v in values]
     marks = np.asarray(flags)
     # 1-byte truth values are reinterpreted, anything else is converted

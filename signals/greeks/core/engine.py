@@ -6,6 +6,9 @@ Black-Scholes is q = 0, Merton a dividend yield q, Black-76 q = r with S the for
 An element that has no answer gets NaN and a Status, never an exception and never an invented number.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numba import config
 from numpy.typing import ArrayLike
@@ -18,6 +21,7 @@ if not config.DISABLE_JIT:  # type: ignore[attr-defined]
 else:  # pragma: no cover - a test runs it in a process of its own
     from signals.greeks.core import reference as kernel  # type: ignore[no-redef]
 
+_BOOL = np.dtype(np.bool_)
 INSTRUCTION_SETS = {0: "scalar", 2: "SSE2", 4: "AVX2", 8: "AVX-512"}  # by doubles in a register
 
 
@@ -40,10 +44,9 @@ def implied_greeks(
     holds the forward. Status: BAD_INPUT, EXPIRED (expiry_years <= 0), BELOW_INTRINSIC, NO_TIME_VALUE, ABOVE_MAXIMUM,
     NOT_CONVERGED or OK, the first that holds. Raises ValueError only for arrays of different lengths.
     """
-    columns, models = equal_columns((price, underlying, strike, expiry_years, rate, dividend_yield, sign), black76)
-    result = np.empty((7, columns[0].size))
-    status = np.empty(columns[0].size, np.uint8)
-    if kernel.implied(*columns, models, result, status):
+    values = (price, underlying, strike, expiry_years, rate, dividend_yield, sign)
+    unsolved, columns, models, result, status = _run(kernel.implied, 7, values, black76)
+    if unsolved:
         solve_with_py_vollib(kernel.model, columns, models, result, status)
     return GreekColumns(*(*result, status))
 
@@ -63,10 +66,8 @@ def model_greeks(
 
     Status: BAD_INPUT, EXPIRED or OK.
     """
-    columns, models = equal_columns((volatility, underlying, strike, expiry_years, rate, dividend_yield, sign), black76)
-    result = np.empty((7, columns[0].size))
-    status = np.empty(columns[0].size, np.uint8)
-    kernel.model(*columns, models, result, status)
+    values = (volatility, underlying, strike, expiry_years, rate, dividend_yield, sign)
+    *_, result, status = _run(kernel.model, 7, values, black76)
     return GreekColumns(*(*result, status))
 
 
@@ -86,11 +87,27 @@ def higher_order_greeks(
     Formulas: Haug, "The Complete Guide to Option Pricing Formulas" (2nd ed. 2007), chapter 2. Black-76's charm and
     color hold the forward. Arguments, status and errors as model_greeks.
     """
-    columns, models = equal_columns((volatility, underlying, strike, expiry_years, rate, dividend_yield, sign), black76)
-    result = np.empty((6, columns[0].size))
-    status = np.empty(columns[0].size, np.uint8)
-    kernel.higher(*columns, models, result, status)
+    values = (volatility, underlying, strike, expiry_years, rate, dividend_yield, sign)
+    *_, result, status = _run(kernel.higher, 6, values, black76)
     return HigherOrderColumns(*(*result, status))
+
+
+def _run(function: Callable[..., Any], rows: int, values: tuple[Any, ...], black76: Any) -> tuple[Any, ...]:
+    """What the kernel returns, its columns, and what it wrote: `rows` of results, and the status.
+
+    Most callers give arrays that fit. The kernel's own look at types and layout is the quickest there is, so only the
+    lengths are compared here; what has no length, or the kernel refuses, is brought into shape.
+    """
+    try:
+        shape = black76.shape
+        if black76.dtype is _BOOL and black76.ndim == 1 and [each.shape for each in values] == [shape] * 7:
+            models, result, status = black76.view(np.uint8), np.empty((rows, *shape)), np.empty(shape, np.uint8)
+            return function(*values, models, result, status), values, models, result, status
+    except (AttributeError, TypeError):
+        pass  # a list, a scalar, integers, an array that is not contiguous
+    columns, models = equal_columns(values, black76)
+    result, status = np.empty((rows, models.size)), np.empty(models.size, np.uint8)
+    return function(*columns, models, result, status), columns, models, result, status
 
 
 def instruction_set() -> str:
