@@ -27,21 +27,21 @@ WHERE c.status <> 'done' AND j.status IN ('validating', 'in_progress')
 
 def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
     """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would."""
-    kind, refused = submission.kind, dict[int, str]()
+    computation, refused = submission.computation, dict[int, str]()
     if submission.items is not None:
         total, refused, as_of = len(submission.items), submission.items.refused, submission.as_of
     else:
-        prepared = kind.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
+        prepared = computation.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
         total, as_of = len(prepared.keys or ()), prepared.as_of
     size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE)
     with connection.cursor() as cursor:
-        cursor.execute(_RATE, (kind.name,))
+        cursor.execute(_RATE, (computation.name,))
         rate = float(cursor.fetchone()[0] or FIRST_GUESS)
         cursor.execute(_AHEAD)
         ahead = int(cursor.fetchone()[0])
     return {
         "dry_run": True,
-        "kind": kind.name,
+        "kind": computation.name,
         "params": submission.params,
         "as_of": as_of,
         "total": total,

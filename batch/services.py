@@ -14,16 +14,17 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from batch import outbox, progress
+from batch.answering import answer
 from batch.chunks import close_cancelled
-from batch.core.answers import pack, whole
+from batch.core.answers import whole
 from batch.core.chunk_size import chunk_size
 from batch.core.items import Items
-from batch.kinds import KINDS
-from batch.kinds.base import Kind
 from batch.models import Chunk, Job
-from batch.results import RETRYABLE, retryable_places
+from batch.results import retryable_places
 from batch.stored import stored_items, unreadable_fields
 from signalsite.foundation.blocks import json_lines
+from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class NothingToRetry(Conflict):
 class Submission:
     """What a caller asks for, checked: either items or a selector, every parameter filled in."""
 
-    kind: Kind
+    computation: Computation
     params: Mapping[str, Any]
     as_of: datetime | None
     items: Items | None = None
@@ -59,7 +60,7 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
             raise TooManyOpenJobs(f"{settings.BATCH_MAX_OPEN_JOBS} jobs are open; wait for one to end or cancel one")
         job = Job.objects.create(
             owner=owner,
-            kind=submission.kind.name,
+            kind=submission.computation.name,
             params=dict(submission.params),
             as_of=submission.as_of,
             selector=submission.selector,
@@ -101,13 +102,12 @@ class Answer:
 
 def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
     """The same computation without a job: prepared, computed and encoded at once."""
-    kind, params = submission.kind, submission.params
-    prepared = kind.prepare_items(items.keys, submission.as_of, params)
-    columns, _ = kind.compute(items, prepared.as_of or now, params, prepared.context)
-    block = pack(items, columns)
+    computation, params = submission.computation, submission.params
+    prepared = computation.prepare([items.keys], submission.as_of, params)
+    block, _ = answer(computation, items, prepared.as_of or now, params, prepared.context)
     lines = json_lines(whole(block.data, items.to_block(), 0))
     joined = lines.replace(b"\n", b",")[:-1]
-    return Answer(prepared.as_of or now, len(items), block.completed, joined, kind.receipt(prepared.context))
+    return Answer(prepared.as_of or now, len(items), block.completed, joined, computation.receipt(prepared.context))
 
 
 def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
@@ -151,9 +151,9 @@ def retry(job: Job) -> Job:
         raise NothingToRetry("the job has not ended")
     if unreadable := unreadable_fields(job):
         raise NothingToRetry(f"what was asked cannot be read any more: {', '.join(unreadable)}")
-    kind = KINDS[job.kind]
+    computation = computations()[job.kind]
     again = Submission(
-        kind=kind,
+        computation=computation,
         params=job.params,
         as_of=job.as_of,
         reuse=job.reuse,
@@ -163,12 +163,14 @@ def retry(job: Job) -> Job:
         return submit(job.owner, replace(again, selector=job.selector), retry_of=job)
     # One that failed as a whole has no answers: all of it is to be tried.
     failed_whole = job.status == Job.Status.FAILED
-    wanted = {} if failed_whole else dict(retryable_places(job.pk))
+    wanted = {} if failed_whole else dict(retryable_places(job.pk, computation.retryable))
     items = Items([], [])
     for number, size, block in job.chunks.order_by("number").values_list("number", "size", "item_block").iterator():
         places = range(size) if failed_whole else wanted.get(number, ())
         if places:
             items.extend(stored_items(block, size), places)
     if not items:
-        raise NothingToRetry(f"no item of this job is one of {', '.join(RETRYABLE)}: trying again can help none")
+        raise NothingToRetry(
+            f"no item of this job is one of {', '.join(computation.retryable)}: trying again can help none"
+        )
     return submit(job.owner, replace(again, items=items), retry_of=job)
