@@ -23,6 +23,11 @@ class Forward:
         return math.isfinite(self.value) and self.value > 0
 
 
+def money(forward: float, spot: float) -> float:
+    """The price that the money is at, whoever asks: the forward where it is known (not NaN), else the spot."""
+    return forward if forward == forward else spot
+
+
 _SOURCE = {source: place for place, source in enumerate(FORWARD_SOURCES)}
 _NOTHING = (*(math.nan,) * 5, 0.0)
 NO_FORWARD = Forward(math.nan, ForwardSource.AUTO)
