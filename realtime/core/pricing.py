@@ -1,4 +1,4 @@
-"""Greeks from the book: the snapshot of the live chains, and the answers of everything that is due, in one call each."""
+"""Greeks from the book: a snapshot of the live chains, and the answers of everything that is due in one call."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,7 @@
 """Option chains at one instant, in columns, and the one way from there to forwards and answers.
 
-The live book fills a snapshot, and so does SQL at an instant; a request fills in its overrides. Whoever fills it decides
-nothing: which quotes are too old, which price counts, and where a forward comes from is decided here, the same for all.
+The live book fills a snapshot, SQL at an instant fills another, and a request adds its overrides (core.answers). A
+filler decides nothing: this module decides which quotes are too old, which prices count and where a forward comes from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             forwards.append(NO_FORWARD)
             continue
         own = futures.get(underlying, {})
-        nearest = min(own, key=lambda other: (abs(other - expiry), other), default=None)  # noqa: B023 - used at once
+        nearest = min(own, key=lambda other: (abs(other - expiry), other), default=None)
         forwards.append(
             find_forward(
                 params.forward,
