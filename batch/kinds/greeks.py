@@ -21,7 +21,6 @@ from signals.greeks.core.conventions import (
     Model,
     PriceSource,
 )
-from signals.greeks.core.forward import Forward
 from signals.greeks.market import forwards_told, load_market, market_from_json, market_to_json
 from signals.greeks.selectors import load_options, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
@@ -194,7 +193,7 @@ class GreeksKind(Kind):
         groups = list(zip(underlyings, expiries, strict=True))
         market = load_market(groups, as_of, chosen)
         if window := selector.get("moneyness"):
-            forwards = np.array([_money(market[group].forward, market[group].spot) for group in groups])
+            forwards = np.array([market[group].money for group in groups], np.float64)
             keep = within(moneyness(strikes, forwards), window.get("min"), window.get("max"))
             keys = [key for key, kept in zip(keys, keep.tolist(), strict=True) if kept]
         return Prepared(as_of, market_to_json(market), keys, None if keys else newest_quote(self._options(selector)))
@@ -218,7 +217,3 @@ class GreeksKind(Kind):
 
 def _exchange(selector: Mapping[str, Any]) -> str:
     return selector.get("exchange") or settings.DEFAULT_EXCHANGE
-
-
-def _money(forward: Forward, spot: float) -> float:
-    return forward.value if forward.found else spot

@@ -1,11 +1,9 @@
 """Greeks from the book: a snapshot of the live chains, and the answers of everything that is due in one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from realtime.core.book import Book, Group, Rows
@@ -110,15 +108,3 @@ def _is_restored(book: Book, group: Group, market: GroupMarket, now: float) -> b
     """Whether the spot is the last known one of an earlier consumer."""
     recent = book.recent.get(book.chains[group.underlying].terms.spot_key)
     return recent is not None and market.spot == market.spot and recent.at(now)[0] == recent.restored
-
-
-def as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
-    """Each option's answers as a JSON object; NaN becomes null."""
-    row, encode = _row_type(tuple(columns)), msgspec.json.Encoder().encode
-    return [encode(row(*values)) for values in zip(*columns.values(), strict=True)]
-
-
-@cache
-def _row_type(names: tuple[str, ...]) -> Any:
-    """A struct takes half the time of a dictionary with the same names."""
-    return msgspec.defstruct("Answer", [(name, Any) for name in names], gc=False)

@@ -139,9 +139,10 @@ def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -
 def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
     """The chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
     window = _window(as_of, params.max_quote_age_seconds)
-    wanted = {"underlyings": [group[0] for group in groups], "expiries": [group[1] for group in groups]}
+    underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]
+    wanted = {"underlyings": underlyings, "expiries": expiries}
     number, sign, strike, expires_at, *quotes = _columns(binary_rows(_CHAINS, {**wanted, **window}), 11)
-    keys = sorted(set(wanted["underlyings"]))
+    keys = sorted(set(underlyings))
     place = {key: at for at, key in enumerate(keys)}
     options = ChainColumns(group=_places(number), sign=_floats(sign), strike=_floats(strike), quotes=_quotes(quotes))
     group_ends = np.full(len(groups), np.nan)
@@ -151,8 +152,8 @@ def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) 
         at=as_of.timestamp(),
         underlyings=_load_underlyings(keys, as_of, window),
         groups=ExpiryColumns(
-            underlying=_places(place[group[0]] for group in groups),
-            expiry=_ordinals(wanted["expiries"]),
+            underlying=_places(place[key] for key in underlyings),
+            expiry=_ordinals(expiries),
             expires_at=group_ends,
         ),
         options=options.ordered(),

@@ -59,7 +59,8 @@ def answer_options(
     """The answers of `answer_columns`. `overrides`: columns by a name of OVERRIDES, NaN where the market counts."""
 
     def shared(name: str) -> np.ndarray:
-        return np.array([getattr(market, name) for market in markets], np.float64)[asked.group]
+        column: np.ndarray = np.array([getattr(market, name) for market in markets], np.float64)[asked.group]
+        return column
 
     def said(name: str) -> np.ndarray:
         return overrides[name] if name in overrides else np.full(len(asked.sign), np.nan)

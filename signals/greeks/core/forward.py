@@ -23,9 +23,12 @@ class Forward:
         return math.isfinite(self.value) and self.value > 0
 
 
-def money(forward: float, spot: float) -> float:
-    """The price that the money is at, whoever asks: the forward where it is known (not NaN), else the spot."""
-    return forward if forward == forward else spot
+def money(forward: float | None, spot: float | None) -> float | None:
+    """The price that the money is at, whoever asks: the forward where there is one, else the spot, else None."""
+    for price in (forward, spot):
+        if price is not None and math.isfinite(price) and price > 0:
+            return price
+    return None
 
 
 _SOURCE = {source: place for place, source in enumerate(FORWARD_SOURCES)}

@@ -85,7 +85,7 @@ class GroupMarket:
     volatility_index_age: float = NAN
 
     @property
-    def money(self) -> float:
+    def money(self) -> float | None:
         return money(self.forward.value, self.spot)
 
 
