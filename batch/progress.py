@@ -15,7 +15,8 @@ from django.contrib.auth import get_user_model
 
 from batch.models import Job
 from batch.permissions import may_see
-from realtime.topics import Feed, Forbidden, Kind, Reader, UnknownTopic, register
+from realtime.core.topic_grammar import JOB, job_topic, read_job
+from realtime.topics import Feed, Forbidden, Kind, Reader, register
 from signalsite.foundation.publisher import publish
 from signalsite.foundation.redis import client
 
@@ -46,7 +47,7 @@ def tell(job_id: uuid.UUID, *, at_once: bool = False) -> None:
 def _publish(job_id: uuid.UUID) -> None:
     """Another worker may end the job and tell so between our reading and our telling: then the end is told again."""
     while (job := _read(job_id)) is not None:
-        publish(STREAM, {_topic(job_id): _state(job)}, maxlen=MAXLEN)
+        publish(STREAM, {job_topic(job_id): _state(job)}, maxlen=MAXLEN)
         if job.status in Job.TERMINAL or not _has_ended(job_id):
             return
 
@@ -57,10 +58,6 @@ def _read(job_id: uuid.UUID) -> Job | None:
 
 def _has_ended(job_id: uuid.UUID) -> bool:
     return Job.objects.filter(pk=job_id, status__in=Job.TERMINAL).exists()
-
-
-def _topic(job_id: uuid.UUID) -> str:
-    return f"job:{job_id}"
 
 
 def _state(job: Job) -> bytes:
@@ -83,19 +80,8 @@ def _state(job: Job) -> bytes:
 # --- the topic job:<id> -----------------------------------------------------------------------------------------------
 
 
-def _job_id(topic: str) -> uuid.UUID:
-    text = topic.removeprefix("job:")
-    try:
-        found = uuid.UUID(text)
-    except ValueError as error:
-        raise UnknownTopic(f"{text[:50]!r} is no job's id") from error
-    if str(found) != text:
-        raise UnknownTopic(f"a job's id is written {found}")
-    return found
-
-
 def _locate(topic: str) -> Feed:
-    _job_id(topic)
+    read_job(topic)
     return Feed(STREAM)
 
 
@@ -103,16 +89,16 @@ def _locate(topic: str) -> Feed:
 def _authorise(reader: Reader, topic: str) -> None:
     """Its owner and who may see all, as over HTTP: to others the job does not exist."""
     user = get_user_model().objects.filter(pk=reader.user_id, is_active=True).first()
-    job = Job.objects.only("owner_id").filter(pk=_job_id(topic)).first()
+    job = Job.objects.only("owner_id").filter(pk=read_job(topic)).first()
     if user is None or job is None or not may_see(user, job):
         raise Forbidden("there is no such job")
 
 
 @database_sync_to_async
 def _current(topic: str) -> bytes | None:
-    job = _read(_job_id(topic))
+    job = _read(read_job(topic))
     return None if job is None else _state(job)
 
 
 def register_topic() -> None:
-    register("job", Kind(_locate, _authorise, _current))
+    register(JOB, Kind(_locate, _authorise, _current))

@@ -9,12 +9,11 @@ Then the sockets that want it hear of a gap, and get its newest states anew.
 import logging
 from collections.abc import Iterable
 
-import orjson
-
 from realtime.audience import Stream
 from realtime.core.entry_ids import parse_id
 from realtime.core.frames import BEGINNING, Frame
 from realtime.core.protocol import Gap, GapReason
+from realtime.core.states import decode
 from realtime.metrics import TOTALS
 from realtime.session import Session
 from signalsite.foundation.publisher import Bounds, StreamReader
@@ -45,7 +44,7 @@ def readable(entry_id: str, data: bytes) -> bool:
     what was kept may be older than that."""
     try:
         parse_id(entry_id)
-        orjson.loads(data)
+        decode(data)
     except ValueError:
         return False
     return True

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Container
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -12,9 +12,9 @@ from realtime import tick_metrics as metrics
 from realtime.contracts import prepare_contracts
 from realtime.core.book import Book
 from realtime.core.cycle import tick_quotes
-from realtime.core.entry_ids import format_id, parse_id
-from realtime.core.instants import parse_event_time
+from realtime.core.entry_ids import format_id
 from realtime.core.names import Names
+from realtime.core.states import BadState, decode_instrument
 from realtime.core.ticks import (
     Refused,
     Tick,
@@ -24,9 +24,9 @@ from realtime.core.ticks import (
     make_tick,
     read_contract,
 )
+from realtime.core.topic_grammar import is_instrument
 from realtime.streams import Redis
 from signals.instruments.selectors import live_futures
-from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 from timeframes.core.tick_stream import tick_stream
 from timeframes.selectors import newest_quotes
@@ -43,10 +43,6 @@ end
 """
 
 
-class BadState(ValueError):
-    """A newest state is not what a consumer writes."""
-
-
 def restore_underlying(
     client: Redis, book: Book, names: Names, underlying: str, *, register: bool, as_of: datetime | None
 ) -> int:
@@ -59,7 +55,7 @@ def restore_underlying(
     """
     kept: dict[str, Tick] = {}
     for topic, state in client.hgetall(names.latest(underlying)).items():
-        if ":" in topic:  # a slice of the chain, no instrument
+        if not is_instrument(topic):
             continue
         try:
             kept[topic] = _kept_tick(underlying, topic, state)
@@ -112,20 +108,13 @@ def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime)
 
 def _kept_tick(underlying: str, topic: str, state: str) -> Tick:
     """A newest state as the tick that it was made of. Raises BadState."""
+    kept = decode_instrument(state)
+    if kept.entry_id is None:
+        raise BadState("it has no entry_id")
     try:
-        kept = orjson.loads(state)
-        return _tick(underlying, topic, format_id(parse_id(kept["entry_id"])), _moment(kept["time"]), kept["tick"])
-    except KeyError as error:
-        raise BadState(f"it has no {error}") from None
-    except (Refused, InvalidInput, ValueError, TypeError, AttributeError, OverflowError) as error:
+        return _tick(underlying, topic, format_id(kept.entry_id), kept.time, kept.tick)
+    except (Refused, ValueError, TypeError, OverflowError) as error:
         raise BadState(str(error)) from None
-
-
-def _moment(text: str) -> datetime:
-    time = parse_event_time(text, UTC)
-    if time.timestamp() <= 0:
-        raise BadState(f"its time is {text}")
-    return time
 
 
 def _tick(underlying: str, key: str, entry_id: str, time: datetime, told: dict[str, Any]) -> Tick:

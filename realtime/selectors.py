@@ -14,7 +14,9 @@ from django.conf import settings
 from moneyness.core.levels import at_the_money
 from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry
 from realtime.core.names import Names
-from realtime.core.states import ChainSlice
+from realtime.core.states import FORWARD, BadState, decode_forward, decode_instrument, with_members
+from realtime.core.topic_grammar import chain_topic
+from signals.greeks.core.forward import money
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
 from timeframes.core.keys import Right, parse_key
@@ -23,7 +25,6 @@ from timeframes.core.sessions import local_date
 logger = logging.getLogger(__name__)
 NAMES = Names()
 UNREADABLE = "unreadable"
-FORWARD = tuple(name for name in ChainSlice.__struct_fields__ if name.startswith("forward"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +42,18 @@ class LiveValue:
 def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
     """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
     try:
-        read = orjson.loads(state)
+        read = decode_instrument(state)
+        if read.as_of is None:
+            raise BadState("it has no as_of")
         ages = {
             "seq": seq.decode() if seq else None,
-            "age_seconds": _age(read["time"], now),
-            "computed_age_seconds": _age(read["as_of"], now),
+            "age_seconds": (now - read.time).total_seconds(),
+            "computed_age_seconds": (now - read.as_of).total_seconds(),
         }
-        price = read["tick"].get("ltp")
-        if state[-1:] != b"}":  # what stands behind it would follow on nothing
-            raise ValueError("no JSON object")
-        body = state[:-1] + b"," + orjson.dumps(ages)[1:]
-        return LiveValue(body, price=None if price is None else float(price))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return LiveValue(with_members(state, ages), price=read.price)
+    except ValueError as error:  # of its entry's ID, or BadState
         logger.error("the newest state of %s cannot be read: %r", key, error)
         return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
-
-
-def _age(moment: str, now: datetime) -> float:
-    return (now - datetime.fromisoformat(moment)).total_seconds()
 
 
 def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
@@ -99,11 +94,12 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         return None
     spots = live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
     spot = next(filter(None, spots), None)
-    money = spot.price if spot else None
+    forward = _forward(latest, chain_topic(underlying, chosen))
+    spot_price = spot.price if spot else None
+    price = money(forward["forward"], spot_price)
     listed = sorted(options[chosen])
-    strikes = window.choose(listed, money)
+    strikes = window.choose(listed, price)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
-    forward = _forward(latest, f"chain:{underlying}:{chosen.isoformat()}")
     values = {topic: value for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
     bodies = {topic: value.body for topic, value in values.items()}
     head = {
@@ -111,9 +107,9 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         "expiry": chosen.isoformat(),
         "expiries": sorted(each.isoformat() for each in options),
         "at": now.astimezone(UTC).isoformat(),
-        "underlying_price": money,
+        "underlying_price": spot_price,
         "unreadable": [topic for topic, value in values.items() if not value.readable],
-        "at_the_money": listed[at_the_money(listed, money)] if money is not None else None,
+        "at_the_money": listed[at_the_money(listed, price)] if price is not None else None,
         **forward,
     }
     rows = []
@@ -132,9 +128,8 @@ def _forward(latest: str, topic: str) -> dict[str, Any]:
     except redis.RedisError as error:
         raise RedisConnectionError("Redis did not answer") from error
     try:
-        told = orjson.loads(state) if state is not None else {}
-        return {name: told.get(name) for name in FORWARD}
-    except (ValueError, AttributeError) as error:
+        return decode_forward(state) if state is not None else dict.fromkeys(FORWARD)
+    except BadState as error:
         logger.error("the newest state of %s cannot be read: %r", topic, error)
         return dict.fromkeys(FORWARD)
 

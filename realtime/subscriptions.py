@@ -14,10 +14,11 @@ from realtime import topics
 from realtime.core.frames import Frame
 from realtime.core.messages import Subscribe, Unsubscribe
 from realtime.core.protocol import Ack, Code, Error, Gap, Item, refused
+from realtime.core.topic_grammar import UnknownTopic
 from realtime.hub import Hub, TooManyStreams
 from realtime.resume import Wanted, catch_up
 from realtime.session import Session
-from realtime.topics import Feed, Forbidden, Kind, Reader, UnknownChannel, UnknownTopic
+from realtime.topics import Feed, Forbidden, Kind, Reader, UnknownChannel
 
 logger = logging.getLogger(__name__)
 

@@ -6,18 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
-from moneyness.core.levels import UnknownLevel, parse_level
+from realtime.core import topic_grammar as grammar
 from realtime.core.names import Names
 from realtime.core.states import ChainSlice, InstrumentState, MoneynessLevel
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
-from timeframes.core.keys import InvalidInstrumentKey, Product, parse_key
-
-
-class UnknownTopic(InvalidInput):
-    """The text is no topic; the message says what would be one."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("topic", message)
 
 
 class UnknownChannel(InvalidInput):
@@ -67,13 +59,12 @@ class Kind:
     """A kind of topics.
 
     `locate` reads a topic's text, or raises UnknownTopic. `authorise` raises Forbidden. `current` gives a state for a
-    newcomer where the stream remembers none. `pattern` and `state`, the type of a state, are for the AsyncAPI document.
+    newcomer where the stream remembers none. `state`, the type of a state, is for the AsyncAPI document.
     """
 
     locate: Callable[[str], Feed]
     authorise: Callable[[Reader, str], Awaitable[None]] = everyone
     current: Callable[[str], Awaitable[bytes | None]] = no_value
-    pattern: str = ""
     state: type | None = None
 
 
@@ -81,9 +72,9 @@ _kinds: dict[str, Kind] = {}
 _channels: dict[str, Callable[[str, Mapping[str, Any]], str]] = {}
 
 
-def register(prefix: str, kind: Kind) -> None:
-    """Topics that begin with `prefix` and a colon are of this kind; the empty prefix takes the rest."""
-    _kinds[prefix] = kind
+def register(name: str, kind: Kind) -> None:
+    """Whose topics of the grammar's kind `name` are."""
+    _kinds[name] = kind
 
 
 def register_channel(name: str, topic_of: Callable[[str, Mapping[str, Any]], str]) -> None:
@@ -92,8 +83,8 @@ def register_channel(name: str, topic_of: Callable[[str, Mapping[str, Any]], str
 
 
 def kinds() -> dict[str, Kind]:
-    """All kinds by their patterns: `{...}` stands for what differs from topic to topic."""
-    return {kind.pattern or f"{prefix}:{{id}}": kind for prefix, kind in _kinds.items()}
+    """All kinds by their patterns."""
+    return {grammar.PATTERNS[name]: kind for name, kind in _kinds.items()}
 
 
 def channels() -> list[str]:
@@ -101,8 +92,8 @@ def channels() -> list[str]:
 
 
 def kind_of(topic: str) -> Kind:
-    prefix, colon, _ = topic.partition(":")
-    return _kinds.get(prefix if colon else "", _kinds[""])
+    """An unknown kind is taken for an instrument's, which says what would be right."""
+    return _kinds.get(grammar.kind_of(topic), _kinds[grammar.INSTRUMENT])
 
 
 def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> str:
@@ -111,53 +102,23 @@ def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> st
     return _channels[channel](instrument_key, params)
 
 
-def output_feed(underlying: str, prefix: str = "") -> Feed:
-    """Of everything that is told about an underlying, such as NSE@NIFTY."""
-    names = Names()
-    return Feed(names.output_stream(underlying), (names.latest(underlying), names.latest_seq(underlying)), prefix)
+def output_feed(topic: grammar.MarketTopic) -> Feed:
+    """Of what is told about an underlying, such as NSE@NIFTY."""
+    names, underlying = Names(), topic.underlying
+    hashes = (names.latest(underlying), names.latest_seq(underlying))
+    return Feed(names.output_stream(underlying), hashes, topic.prefix)
 
 
 def locate_instrument(topic: str) -> Feed:
-    """An instrument key, or all options of an expiry: NSE@NIFTY@equity_options@2026-12-29@*."""
-    try:
-        if not topic.endswith("@*"):
-            return output_feed(parse_key(topic).underlying)
-        key = parse_key(f"{topic[:-1]}call@1")
-    except InvalidInstrumentKey as error:
-        raise UnknownTopic(f"not a topic: {error}") from error
-    return output_feed(key.underlying, topic[:-1])
+    return output_feed(grammar.read_instrument(topic))
 
 
 def locate_chain(topic: str) -> Feed:
-    """chain:NSE@NIFTY:2026-12-29"""
-    parts = topic.split(":")
-    if len(parts) != 3:
-        raise UnknownTopic("a chain is chain:EXCHANGE@SYMBOL:YYYY-MM-DD")
-    return output_feed(_underlying(parts[1], parts[2]))
+    return output_feed(grammar.read_chain(topic))
 
 
 def locate_moneyness(topic: str) -> Feed:
-    """moneyness:NSE@NIFTY:2026-12-29:ATM, or of the nearest expiry: moneyness:NSE@NIFTY:OTM2"""
-    parts = topic.split(":")
-    if len(parts) not in (3, 4):
-        raise UnknownTopic("a level is moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL, or without the date the nearest's")
-    try:
-        parse_level(parts[-1], settings.CHAIN_STRIKES)
-    except UnknownLevel as error:
-        raise UnknownTopic(str(error)) from error
-    return output_feed(_underlying(*parts[1:-1]))
-
-
-def _underlying(text: str, expiry: str | None = None) -> str:
-    """The underlying, checked together with an expiry of its options, if one is said. Raises UnknownTopic."""
-    try:
-        if parse_key(text).product != Product.UNDERLYING:
-            raise UnknownTopic(f"{text!r} is not an underlying such as NSE@NIFTY")
-        if expiry is not None:
-            parse_key(f"{text}@equity_options@{expiry}@call@1")
-    except InvalidInstrumentKey as error:
-        raise UnknownTopic(f"not a chain: {error}") from error
-    return text
+    return output_feed(grammar.read_level(topic, settings.CHAIN_STRIKES))
 
 
 def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
@@ -165,14 +126,13 @@ def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
 
 
 def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
-    return f"chain:{_named(params.get('underlying', instrument_key))}:{params.get('expiry', '')}"
+    return grammar.chain_topic(_named(params.get("underlying", instrument_key)), str(params.get("expiry", "")))
 
 
 def moneyness_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
     """`instrument_key` is the word moneyness_greeks, which says nothing more; without `expiry`, the nearest."""
-    expiry = f":{params['expiry']}" if params.get("expiry") else ""
     level = str(params.get("moneyness_level", "")).upper()
-    return f"moneyness:{_named(params.get('underlying', ''))}{expiry}:{level}"
+    return grammar.level_topic(_named(params.get("underlying", "")), level, str(params.get("expiry") or ""))
 
 
 def _named(underlying: Any) -> str:
@@ -182,10 +142,9 @@ def _named(underlying: Any) -> str:
 
 
 def register_own() -> None:
-    register("", Kind(locate_instrument, pattern="{instrument_key}", state=InstrumentState))
-    register("chain", Kind(locate_chain, pattern="chain:{underlying}:{expiry}", state=ChainSlice))
-    level = "moneyness:{underlying}:{expiry}:{level}"
-    register("moneyness", Kind(locate_moneyness, pattern=level, state=MoneynessLevel))
+    register(grammar.INSTRUMENT, Kind(locate_instrument, state=InstrumentState))
+    register(grammar.CHAIN, Kind(locate_chain, state=ChainSlice))
+    register(grammar.MONEYNESS, Kind(locate_moneyness, state=MoneynessLevel))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)

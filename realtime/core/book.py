@@ -63,21 +63,21 @@ def price_of(fields: TickFields) -> float:
 
 @dataclass(slots=True)
 class Group:
-    """The options of one underlying and expiry. `calls` and `puts` are rows of equal strikes, side by side."""
+    """The options of one underlying and expiry."""
 
     underlying: str
     exchange: str
     expiry: date
     expires_at: float
     by_strike: dict[float, list[int]] = field(default_factory=dict)  # strike -> [call row, put row], -1 for none
-    pairs: tuple[Rows, Rows] | None = None  # made when asked for
+    ordered: Rows | None = None  # made when asked for
 
-    def paired(self) -> tuple[Rows, Rows]:
-        if self.pairs is None:
-            both = [pair for _, pair in sorted(self.by_strike.items()) if min(pair) >= 0]
-            calls, puts = zip(*both, strict=True) if both else ((), ())
-            self.pairs = np.array(calls, np.intp), np.array(puts, np.intp)
-        return self.pairs
+    def rows(self) -> Rows:
+        """By strike, a call before its put."""
+        if self.ordered is None:
+            rows = [row for _, pair in sorted(self.by_strike.items()) for row in pair if row >= 0]
+            self.ordered = np.array(rows, np.intp)
+        return self.ordered
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Chain:
     underlying: str
     terms: Terms
     groups: dict[date, int] = field(default_factory=dict)  # expiry -> number of the group
-    futures: dict[date, tuple[int, float]] = field(default_factory=dict)  # expiry -> row, moment of expiry
+    futures: dict[date, int] = field(default_factory=dict)  # expiry -> row
     option_rows: list[int] = field(default_factory=list)
     moved: bool = False  # its underlying's price changed since the chain was last repriced
 
@@ -138,13 +138,13 @@ class Book:
         if key.expiry is not None:
             self.expires_at[row] = expires_at = expiry_moment(key).timestamp()
             if key.product.is_future:
-                chain.futures[key.expiry] = (row, expires_at)
+                chain.futures[key.expiry] = row
             elif key.strike is not None:
                 self.strike[row] = strike = float(key.strike)
                 self.group[row] = self._group(chain, contract, expires_at)
                 group = self.groups[self.group[row]]
                 group.by_strike.setdefault(strike, [-1, -1])[key.right is Right.PUT] = row
-                group.pairs = None
+                group.ordered = None
                 chain.option_rows.append(row)
         self.rows[contract.text] = row
         self.contracts.append(contract)

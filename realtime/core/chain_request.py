@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from moneyness.core.levels import at_the_money
+from realtime.core.topic_grammar import is_instrument
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InvalidInstrumentKey, Right, parse_key
 
@@ -53,7 +54,7 @@ def options_by_expiry(topics: Iterable[str]) -> dict[date, dict[float, dict[Righ
     """The options among an underlying's topics: expiry -> strike -> right -> key."""
     found: dict[date, dict[float, dict[Right, str]]] = {}
     for topic in topics:
-        if "_options@" not in topic or ":" in topic:
+        if "_options@" not in topic or not is_instrument(topic):
             continue
         try:
             key = parse_key(topic)

@@ -7,20 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from moneyness.core.levels import at_the_money, level_name, level_places
 from realtime.core.book import Book, Floats, Rows
-from realtime.core.states import ChainSlice, LevelOption, MoneynessLevel, Number, OptionColumns
-from signals.greeks.core.forward import Forward
+from realtime.core.states import ChainSlice, LevelOption, MoneynessLevel, Number, OptionColumns, encode
+from realtime.core.topic_grammar import chain_topic, level_topic
+from signals.greeks.core.forward import Forward, money
 
 NAN = float("nan")
 Answers = Mapping[str, Sequence[Any]]
 _QUOTED = {"ltp": "last", "bid": "bid", "ask": "ask", "oi": "oi"}  # names in the book
 _COMPUTED = ("implied_volatility", "delta", "gamma", "theta", "vega")
 _OF_A_LEVEL = LevelOption.__struct_fields__[1:]
-_encode = msgspec.json.Encoder().encode
 
 
 def tell_chain(
@@ -49,13 +48,12 @@ def tell_chain(
         own = slice(begin, end)
         market = _Market(answers, forwards[number], as_of)
         found = _slice(book, expiry.isoformat(), strike[own], rows[own], places[own], market, window)
-        yield f"chain:{found.underlying}:{found.expiry}", _encode(found)
-        of_any, of_nearest = f"moneyness:{found.underlying}:{found.expiry}:", f"moneyness:{found.underlying}:"
+        yield chain_topic(found.underlying, found.expiry), encode(found)
         for level in _levels(found, window):
-            state = _encode(level)
-            yield of_any + level.level, state
+            state = encode(level)
+            yield level_topic(found.underlying, level.level, found.expiry), state
             if expiry == nearest:
-                yield of_nearest + level.level, state
+                yield level_topic(found.underlying, level.level), state
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +72,8 @@ def _slice(
     spot, forward = answers["underlying_price"][first], answers["forward"][first]
     is_new = np.diff(strike, prepend=0.0) != 0.0
     strikes: list[float] = strike[is_new].tolist()
-    money = forward if forward == forward else spot
-    known = money == money
-    middle = at_the_money(strikes, money) if known else len(strikes) // 2
+    price = money(forward, spot)
+    middle = at_the_money(strikes, price) if price is not None else len(strikes) // 2
     begin, end = max(middle - window, 0), middle + window + 1
     number = np.cumsum(is_new) - 1  # of each option's strike
     some = slice(*np.searchsorted(number, (begin, end)).tolist())
@@ -96,8 +93,8 @@ def _slice(
         forward_residual=parity.residual if parity else None,
         forward_strikes=parity.strikes if parity else None,
         forward_excluded=parity.excluded if parity else (),
-        atm_strike=strikes[middle] if known else None,
-        atm_implied_volatility=_mean(call, put, middle - begin) if known else None,
+        atm_strike=strikes[middle] if price is not None else None,
+        atm_implied_volatility=_mean(call, put, middle - begin) if price is not None else None,
         strikes=chosen,
         call=call,
         put=put,

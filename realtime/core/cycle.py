@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import orjson
 
 from realtime.core.book import Book, Chain, Rows
 from realtime.core.chain_slice import tell_chain
-from realtime.core.pricing import as_json, price_options
+from realtime.core.pricing import price_options
 from realtime.core.sanity import Sanity
+from realtime.core.states import encode_answers, encode_member, end_instrument, priced_at
 from realtime.core.ticks import (
     PROCESSED,
     Contract,
@@ -234,12 +234,12 @@ class Cycle:
             if len(priced)
             else ({}, {})
         )
-        answers = as_json(columns)
+        answers = encode_answers(columns)
         greeks: list[bytes | None] = [None] * len(ticks)
         for place, answer in zip(options.tolist(), answers, strict=False):
             greeks[place] = answer
         moment = datetime.fromtimestamp(now, UTC).isoformat()
-        as_of = f',"as_of":"{moment}","greeks":'.encode()
+        priced_here = priced_at(moment)
         told: list[tuple[str, dict[str, bytes]]] = []
         if repriced:
             where = np.empty(len(book.contracts), np.intp)  # in the columns, of each row that was priced
@@ -252,13 +252,14 @@ class Cycle:
         frame.priced += len(priced)
         for place, (tick, is_newest) in enumerate(zip(ticks, newest.tolist(), strict=True)):
             contract = tick.contract
-            text = b"".join([tick.statement, as_of, greeks[place] or b"null", more[place], b"}"])
+            text = end_instrument(tick.statement, priced_here, greeks[place], more[place])
             frame.computed[contract.key.symbol].append(text)
             if is_newest:
                 frame.topics[contract.underlying][contract.text] = text
         for row, answer in zip(other.tolist(), answers[len(options) :], strict=True):
             contract = book.contracts[row]
-            frame.topics[contract.underlying][contract.text] = book.statements[row] + as_of + answer + b"}"
+            state = end_instrument(book.statements[row], priced_here, answer)
+            frame.topics[contract.underlying][contract.text] = state
         for underlying, topics in told:
             frame.topics[underlying].update(topics)
 
@@ -273,7 +274,7 @@ class Cycle:
             except Exception as error:  # noqa: BLE001 - whatever it raises is its own affair
                 frame.failures.append((name, error))
                 results = [None] * len(members)
-            label = b"," + orjson.dumps(name) + b":"
+            label = encode_member(name)
             for place, result in enumerate(results):
                 members[place] += label + (result or b"null")
         return members

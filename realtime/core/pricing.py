@@ -1,39 +1,25 @@
-"""Greeks from the book: the forwards of the live chain, then one engine call for everything that is due."""
+"""Greeks from the book: a snapshot of the live chains, and the answers of everything that is due in one call."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cache
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from realtime.core.book import Book, Chain, Floats, Group, Rows
-from signals.greeks.core.answers import answer_columns
-from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource, expiry_years
-from signals.greeks.core.evaluate import OptionColumns, evaluate
-from signals.greeks.core.forward import NO_FORWARD, Forward, find_forward, forward_columns
-from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
-from signals.greeks.core.prices import QuoteColumns, choose_price
+from realtime.core.book import Book, Group, Rows
+from signals.greeks.core.answers import AskedOptions, answer_options
+from signals.greeks.core.conventions import GreeksParams
+from signals.greeks.core.forward import Forward
+from signals.greeks.core.prices import QuoteColumns
+from signals.greeks.core.snapshot import (
+    ChainColumns,
+    ChainSnapshot,
+    ExpiryColumns,
+    GroupMarket,
+    UnderlyingColumns,
+    find_markets,
+)
 from timeframes.core.sessions import local_date
-
-NAN = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class GroupMarket:
-    """What the options of one underlying and expiry share at `now`. NaN for what is unknown."""
-
-    forward: Forward
-    spot: float
-    spot_age: float
-    volatility_index: float  # as a decimal
-    volatility_index_age: float
-    days_to_expiry: float
-    black76: float
-    dividend_yield: float
-    spot_restored: float  # 1.0 where the spot is the last known one of an earlier consumer
 
 
 def price_options(
@@ -46,191 +32,79 @@ def price_options(
     1970, the moment they are priced at.
     """
     numbers, place = np.unique(book.group[rows], return_inverse=True)
-    markets = find_markets(book, [book.groups[number] for number in numbers.tolist()], now, params)
-    forwards = [market.forward for market in markets]
-
-    def of_group(name: str) -> Floats:
-        return np.array([getattr(market, name) for market in markets], np.float64)[place]
-
-    unset = np.full(len(rows), np.nan)
-    fresh = _fresh(quotes, now, params.max_quote_age_seconds)
-    options = OptionColumns(
+    groups = [book.groups[number] for number in numbers.tolist()]
+    terms = [book.chains[group.underlying].terms for group in groups]
+    snapshot = take_snapshot(book, groups, now)
+    markets = find_markets(snapshot, params)
+    asked = AskedOptions(
+        group=place,
         sign=book.sign[rows],
         strike=book.strike[rows],
-        seconds_to_expiry=book.expires_at[rows] - now,
-        days_to_expiry=of_group("days_to_expiry"),
-        black76=of_group("black76") > 0,
-        dividend_yield=of_group("dividend_yield"),
-        quotes=fresh,
-        spot=of_group("spot"),
-        **forward_columns(forwards, place),
-        volatility_index=of_group("volatility_index"),
-        override_price=unset,
-        override_underlying=unset,
-        override_volatility=unset,
-        override_rate=unset,
-        override_dividend_yield=unset,
+        expires_at=book.expires_at[rows],
+        black76=np.array([each.black76 for each in terms], np.bool_)[place],
+        dividend_yield=np.array([each.dividend_yield for each in terms])[place],
+        quotes=quotes,
     )
-    answers = answer_columns(evaluate(options, params), options, {}, now, params)
-    answers["underlying_price"] = options.spot.tolist()
-    answers["underlying_age_seconds"] = of_group("spot_age").tolist()
-    answers["underlying_restored"] = [flag > 0 for flag in of_group("spot_restored").tolist()]
-    answers["volatility_index"] = options.volatility_index.tolist()
-    answers["volatility_index_age_seconds"] = of_group("volatility_index_age").tolist()
-    return answers, dict(zip(numbers.tolist(), forwards, strict=True))
+    answers = answer_options(asked, markets, {}, {}, now, params)
+    for name, column in (
+        ("underlying_price", [market.spot for market in markets]),
+        ("underlying_age_seconds", [market.spot_age for market in markets]),
+        ("underlying_restored", [_is_restored(book, *each, now) for each in zip(groups, markets, strict=True)]),
+        ("volatility_index", [market.volatility_index for market in markets]),
+        ("volatility_index_age_seconds", [market.volatility_index_age for market in markets]),
+    ):
+        answers[name] = np.array(column)[place].tolist()
+    return answers, {number: market.forward for number, market in zip(numbers.tolist(), markets, strict=True)}
 
 
-def _fresh(quotes: QuoteColumns, now: float, max_age: float) -> QuoteColumns:
-    """Quotes older than `max_age` seconds become none."""
-    stale = ~(now - quotes.time < max_age)
-    if not stale.any():
-        return quotes
-    columns = {name: getattr(quotes, name).copy() for name in ("bid", "ask", "last", "settle", "close", "volume")}
-    for column in columns.values():
-        column[stale] = np.nan
-    return QuoteColumns(time=quotes.time, **columns)
-
-
-def find_markets(book: Book, groups: Sequence[Group], now: float, params: GreeksParams) -> list[GroupMarket]:
-    """The market around the options of each underlying and expiry, from the newest ticks of its chain.
-
-    The underlying and the volatility index are the newest ones not after `now`. A price older than
-    `params.max_quote_age_seconds` is none.
-    """
-    one_of_each = {group.underlying: group for group in groups}
-    arounds = {name: _around(book, group, now, params) for name, group in one_of_each.items()}
-    years = [_years(arounds[group.underlying], group.expiry, group.expires_at, now, params) for group in groups]
-    parities = _parities(book, groups, years, now, params)
-    return [
-        _market(arounds[group.underlying], group, each_years, parity, now, params)
-        for group, each_years, parity in zip(groups, years, parities, strict=True)
+def take_snapshot(book: Book, groups: Sequence[Group], now: float) -> ChainSnapshot:
+    """The chains of these groups by their newest ticks; of underlyings and volatility indices the newest not after
+    `now`."""
+    chains = list({group.underlying: book.chains[group.underlying] for group in groups}.values())
+    number = {chain.underlying: at for at, chain in enumerate(chains)}
+    exchanges = {group.underlying: group.exchange for group in groups}
+    instant = datetime.fromtimestamp(now, UTC)
+    spots = np.array([_newest(book, chain.terms.spot_key, now) for chain in chains]).reshape(-1, 2)
+    indices = np.array([_newest(book, chain.terms.volatility_index_key, now) for chain in chains]).reshape(-1, 2)
+    of_group = [group.rows() for group in groups]
+    options = np.concatenate([np.empty(0, np.intp), *of_group])
+    futures = [
+        (number[chain.underlying], expiry.toordinal(), row) for chain in chains for expiry, row in chain.futures.items()
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Around:
-    """What all options of an underlying share at `now`: prices with their ages, and the futures' by expiry."""
-
-    chain: Chain
-    today: date
-    spot: float
-    spot_age: float
-    spot_restored: bool
-    index: float
-    index_age: float
-    futures: Mapping[date, tuple[float, float]]  # price, moment of expiry
-
-
-def _around(book: Book, group: Group, now: float, params: GreeksParams) -> _Around:
-    chain = book.chains[group.underlying]
-    spot, spot_age, restored = _recent(book, chain.terms.spot_key, now, params)
-    index, index_age, _ = _recent(book, chain.terms.volatility_index_key, now, params)
-    today = local_date(group.exchange, datetime.fromtimestamp(now, UTC))
-    futures = _future_prices(book, chain, now, params)
-    return _Around(chain, today, spot, spot_age, restored, index, index_age, futures)
-
-
-def _years(around: _Around, expiry: date, expires_at: float, now: float, params: GreeksParams) -> float:
-    days = float((expiry - around.today).days)
-    return float(expiry_years(params.day_count, np.array([expires_at - now]), np.array([days]))[0])
-
-
-def _market(
-    around: _Around, group: Group, years: float, parity: ParityForward | None, now: float, params: GreeksParams
-) -> GroupMarket:
-    terms = around.chain.terms
-    return GroupMarket(
-        forward=_forward(around, group, years, parity, now, params) if group.expires_at > now else NO_FORWARD,
-        spot=around.spot,
-        spot_age=around.spot_age,
-        volatility_index=around.index / 100.0,
-        volatility_index_age=around.index_age,
-        days_to_expiry=float((group.expiry - around.today).days),
-        black76=float(terms.black76),
-        dividend_yield=terms.dividend_yield,
-        spot_restored=float(around.spot_restored),
-    )
-
-
-def _recent(book: Book, key: str, now: float, params: GreeksParams) -> tuple[float, float, bool]:
-    """Price, age and whether it was taken over from an earlier consumer, of an underlying or an index."""
-    recent = book.recent.get(key)
-    if recent is None:
-        return NAN, NAN, False
-    seconds, price = recent.at(now)
-    if not now - seconds < params.max_quote_age_seconds or not price > 0:
-        return NAN, NAN, False
-    return price, now - seconds, seconds == recent.restored
-
-
-def _forward(
-    around: _Around, group: Group, years: float, parity: ParityForward | None, now: float, params: GreeksParams
-) -> Forward:
-    futures = around.futures
-    nearest = min(futures, key=lambda expiry: abs((expiry - group.expiry).days), default=None)
-    own_yield = around.chain.terms.dividend_yield if params.dividend_yield is None else params.dividend_yield
-    return find_forward(
-        params.forward,
-        parity=parity,
-        future=futures.get(group.expiry, (NAN, NAN))[0],
-        spot=around.spot,
-        nearest_future=(
-            (NAN, 0.0)
-            if nearest is None
-            else (futures[nearest][0], _years(around, nearest, futures[nearest][1], now, params))
+    of_underlying, future_expiry, future_rows = np.array(futures, np.intp).reshape(-1, 3).T
+    return ChainSnapshot(
+        at=now,
+        underlyings=UnderlyingColumns(
+            spot_time=spots[:, 0],
+            spot=spots[:, 1],
+            volatility_index_time=indices[:, 0],
+            volatility_index=indices[:, 1],
+            dividend_yield=np.array([chain.terms.dividend_yield for chain in chains]),
+            today=np.array([local_date(exchanges[each.underlying], instant).toordinal() for each in chains]),
         ),
-        expiry_years=years,
-        rate=params.rate,
-        dividend_yield=own_yield,
+        groups=ExpiryColumns(
+            underlying=np.array([number[group.underlying] for group in groups], np.intp),
+            expiry=np.array([group.expiry.toordinal() for group in groups], np.int64),
+            expires_at=np.array([group.expires_at for group in groups]),
+        ),
+        options=ChainColumns(
+            group=np.repeat(np.arange(len(groups)), [len(rows) for rows in of_group]),
+            sign=book.sign[options],
+            strike=book.strike[options],
+            quotes=book.quotes(options),
+        ),
+        futures=ExpiryColumns(underlying=of_underlying, expiry=future_expiry, expires_at=book.expires_at[future_rows]),
+        future_quotes=book.quotes(future_rows),
     )
 
 
-def _future_prices(book: Book, chain: Chain, now: float, params: GreeksParams) -> dict[date, tuple[float, float]]:
-    if not chain.futures:
-        return {}
-    rows = np.array([row for row, _ in chain.futures.values()], np.intp)
-    price, _ = choose_price(_fresh(book.quotes(rows), now, params.max_quote_age_seconds), PriceSource.AUTO)
-    return {
-        expiry: (each, expires_at)
-        for (expiry, (_, expires_at)), each in zip(chain.futures.items(), price.tolist(), strict=True)
-        if each == each
-    }
+def _newest(book: Book, key: str, now: float) -> tuple[float, float]:
+    """Time and price of an underlying or an index."""
+    recent = book.recent.get(key)
+    return recent.at(now) if recent else (np.nan, np.nan)
 
 
-def _parities(
-    book: Book, groups: Sequence[Group], years: Sequence[float], now: float, params: GreeksParams
-) -> Sequence[ParityForward | None]:
-    """What the strikes of each group say, all in one go: there are many small groups. None where nobody asks them."""
-    if params.forward not in (ForwardSource.AUTO, ForwardSource.PARITY):
-        return [None] * len(groups)
-    pairs = [group.paired() for group in groups]
-    rows = np.concatenate([*(calls for calls, _ in pairs), *(puts for _, puts in pairs)])
-    quotes = _fresh(book.quotes(rows), now, params.max_quote_age_seconds)
-    price, source = choose_price(quotes, params.price)
-    spread = np.where(source == 0, quotes.ask - quotes.bid, np.nan)  # 0 is the mid
-    half = len(rows) // 2
-    columns = ParityColumns(
-        strike=book.strike[rows[:half]],
-        call=price[:half],
-        put=price[half:],
-        call_spread=spread[:half],
-        put_spread=spread[half:],
-        call_volume=quotes.volume[:half],
-        put_volume=quotes.volume[half:],
-        call_time=quotes.time[:half],
-        put_time=quotes.time[half:],
-    )
-    sizes = np.array([len(calls) for calls, _ in pairs])
-    return parity_forwards(columns, sizes, rate=params.rate, expiry_years=np.array(years))
-
-
-def as_json(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
-    """Each option's answers as a JSON object; NaN becomes null."""
-    row, encode = _row_type(tuple(columns)), msgspec.json.Encoder().encode
-    return [encode(row(*values)) for values in zip(*columns.values(), strict=True)]
-
-
-@cache
-def _row_type(names: tuple[str, ...]) -> Any:
-    """A struct takes half the time of a dictionary with the same names."""
-    return msgspec.defstruct("Answer", [(name, Any) for name in names], gc=False)
+def _is_restored(book: Book, group: Group, market: GroupMarket, now: float) -> bool:
+    """Whether the spot is the last known one of an earlier consumer."""
+    recent = book.recent.get(book.chains[group.underlying].terms.spot_key)
+    return recent is not None and market.spot == market.spot and recent.at(now)[0] == recent.restored

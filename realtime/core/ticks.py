@@ -17,6 +17,7 @@ import msgspec
 import orjson
 
 from realtime.core.instants import parse_event_time
+from realtime.core.states import begin_instrument
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import InstrumentKey, parse_key
@@ -114,24 +115,15 @@ class Tick(msgspec.Struct, gc=False):
     seconds: float
     fields: TickFields
     raw: bytes
-    statement: bytes  # the JSON object that is published of it, without its end
+    statement: bytes  # the beginning of its state (realtime.core.states)
     suspect: str = ""  # why it is kept without being believed (realtime.core.sanity)
-
-
-class _Statement(msgspec.Struct, gc=False):
-    """How what is published of a tick begins (realtime.core.states.InstrumentState has all of it)."""
-
-    instrument_key: str
-    entry_id: str
-    time: datetime
-    tick: msgspec.Raw
 
 
 def make_tick(
     stream: str, entry_id: str, contract: Contract, time: datetime, seconds: float, fields: TickFields, raw: bytes
 ) -> Tick:
-    """`raw` is JSON that `decode_entry` has checked; everything else of the statement is written by the encoder."""
-    statement = _encode(_Statement(contract.text, entry_id, time, msgspec.Raw(raw)))[:-1]
+    """`raw` is JSON that `decode_entry` has checked."""
+    statement = begin_instrument(contract.text, entry_id, time, raw)
     return Tick(stream, entry_id, contract, time, seconds, fields, raw, statement)
 
 

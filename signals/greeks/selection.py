@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from signals.greeks.core.conventions import GreeksParams
-from signals.greeks.core.forward import Forward
 from signals.greeks.core.window import moneyness, within
 from signals.greeks.market import (
     Group,
@@ -121,7 +120,7 @@ def select(selector: Mapping[str, Any], as_of: datetime | None, conventions: Gre
     market = None
     if window := selector.get("moneyness"):
         market = load_market(groups, as_of, conventions)
-        forwards = np.array([_money(market[group].forward, market[group].spot) for group in groups])
+        forwards = np.array([market[group].money for group in groups], np.float64)
         keep = within(moneyness(strikes, forwards), window.get("min"), window.get("max"))
         keys = [key for key, kept in zip(keys, keep.tolist(), strict=True) if kept]
     return Selection(as_of, keys, groups, market, None if keys else newest_quote(options))
@@ -145,7 +144,3 @@ def _newest(runs: Runs) -> datetime | None:
 
 def _exchange(selector: Mapping[str, Any]) -> str:
     return selector.get("exchange") or settings.DEFAULT_EXCHANGE
-
-
-def _money(forward: Forward, spot: float) -> float:
-    return forward.value if forward.found else spot

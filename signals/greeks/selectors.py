@@ -1,15 +1,20 @@
 """What the pricing needs, read as columns: contracts with their quotes, and the market around them."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from signals.greeks.core.prices import QuoteColumns
+from signals.greeks.core.conventions import GreeksParams, PriceSource
+from signals.greeks.core.prices import QuoteColumns, choose_price
+from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
 from signalsite.foundation.rows import binary_rows
+from timeframes.core.sessions import local_date
+
+Group = tuple[str, date]  # an underlying's key and an expiry date
 
 _QUOTE = "q.bid, q.ask, q.last, q.settle, q.close, q.volume, extract(epoch FROM q.time)::float8"
 _NEWEST_QUOTE = """
@@ -31,29 +36,26 @@ LEFT JOIN signals_underlying u ON u.key = i.underlying_id
 ORDER BY wanted.place
 """
 _CHAINS = f"""
-SELECT i.underlying_id, i.expiry, CASE i.right WHEN 'call' THEN 1.0 WHEN 'put' THEN -1.0 ELSE 0.0 END::float8,
-       i.strike::float8, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
-FROM signals_instrument i
-JOIN unnest(%(underlyings)s::text[], %(expiries)s::date[]) AS wanted(underlying, expiry)
-  ON i.underlying_id = wanted.underlying AND i.expiry = wanted.expiry
+SELECT wanted.place - 1, CASE i.right WHEN 'call' THEN 1.0 ELSE -1.0 END::float8, i.strike::float8,
+       extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+FROM unnest(%(underlyings)s::text[], %(expiries)s::date[]) WITH ORDINALITY AS wanted(underlying, expiry, place)
+JOIN signals_instrument i ON i.underlying_id = wanted.underlying AND i.expiry = wanted.expiry
 {_NEWEST_QUOTE.format(key="i.key")}
-UNION ALL
-SELECT i.underlying_id, i.expiry, 0.0, NULL, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
-FROM signals_instrument i
+WHERE i.right <> ''
+"""
+_FUTURES = f"""
+SELECT wanted.place - 1, i.expiry, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
+JOIN signals_instrument i ON i.underlying_id = wanted.key AND i.product LIKE '%%_futures'
 {_NEWEST_QUOTE.format(key="i.key")}
-WHERE i.underlying_id = ANY(%(underlyings)s) AND i.product LIKE '%%_futures'
-  AND (i.underlying_id, i.expiry) NOT IN (SELECT * FROM unnest(%(underlyings)s::text[], %(expiries)s::date[]))
 """
 _UNDERLYINGS = f"""
-SELECT u.key, u.dividend_yield, {_QUOTE}, v.last
-FROM signals_underlying u
+SELECT u.dividend_yield, {_QUOTE}, {_QUOTE.replace("q.", "v.")}
+FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
+JOIN signals_underlying u ON u.key = wanted.key
 {_NEWEST_QUOTE.format(key="u.spot_key")}
-LEFT JOIN LATERAL (
-    SELECT coalesce(last, close) AS last FROM timeframes_quote
-    WHERE instrument_key = u.volatility_index_key AND time <= %(as_of)s AND time > %(oldest)s
-    ORDER BY time DESC LIMIT 1
-) v ON true
-WHERE u.key = ANY(%(keys)s)
+{_NEWEST_QUOTE.format(key="u.volatility_index_key").replace(") q ON", ") v ON")}
+ORDER BY wanted.place
 """
 _GROUPS = """
 SELECT DISTINCT i.underlying_id, i.expiry FROM unnest(%(keys)s::text[]) AS wanted(key)
@@ -71,6 +73,14 @@ def _floats(column: Iterable[float | None]) -> np.ndarray:
     return np.array(tuple(column), dtype=np.float64)
 
 
+def _places(column: Iterable[int]) -> np.ndarray:
+    return np.array(tuple(column), dtype=np.intp)
+
+
+def _ordinals(dates: Iterable[date]) -> np.ndarray:
+    return np.array([day.toordinal() for day in dates], dtype=np.int64)
+
+
 def _quotes(columns: Sequence[Sequence[float | None]]) -> QuoteColumns:
     bid, ask, last, settle, close, volume, time = (_floats(column) for column in columns)
     return QuoteColumns(bid=bid, ask=ask, last=last, settle=settle, close=close, volume=volume, time=time)
@@ -81,7 +91,8 @@ def _columns(rows: list[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
 
 
 def _window(as_of: datetime, max_age_seconds: float) -> dict[str, datetime]:
-    return {"as_of": as_of, "oldest": as_of - timedelta(seconds=max_age_seconds)}
+    """A second wider than the age allowed: which quotes are too old is decided by signals.greeks.core alone."""
+    return {"as_of": as_of, "oldest": as_of - timedelta(seconds=max_age_seconds + 1.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,37 +136,47 @@ def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ChainRows:
-    """Options and futures of the expiries asked for, and the futures of their underlyings' other expiries."""
+def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
+    """The chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
+    window = _window(as_of, params.max_quote_age_seconds)
+    underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]
+    wanted = {"underlyings": underlyings, "expiries": expiries}
+    number, sign, strike, expires_at, *quotes = _columns(binary_rows(_CHAINS, {**wanted, **window}), 11)
+    keys = sorted(set(underlyings))
+    place = {key: at for at, key in enumerate(keys)}
+    options = ChainColumns(group=_places(number), sign=_floats(sign), strike=_floats(strike), quotes=_quotes(quotes))
+    group_ends = np.full(len(groups), np.nan)
+    group_ends[options.group] = _floats(expires_at)
+    of, expiry, future_ends, *future_quotes = _columns(binary_rows(_FUTURES, {"keys": keys, **window}), 10)
+    return ChainSnapshot(
+        at=as_of.timestamp(),
+        underlyings=_load_underlyings(keys, as_of, window),
+        groups=ExpiryColumns(
+            underlying=_places(place[key] for key in underlyings),
+            expiry=_ordinals(expiries),
+            expires_at=group_ends,
+        ),
+        options=options.ordered(),
+        futures=ExpiryColumns(underlying=_places(of), expiry=_ordinals(expiry), expires_at=_floats(future_ends)),
+        future_quotes=_quotes(future_quotes),
+    )
 
-    underlying: Sequence[str]
-    expiry: Sequence[date]
-    sign: np.ndarray  # 0 for a future
-    strike: np.ndarray
-    expires_at: np.ndarray
-    quotes: QuoteColumns
+
+def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str, datetime]) -> UnderlyingColumns:
+    dividend_yield, *quotes = _columns(binary_rows(_UNDERLYINGS, {"keys": keys, **window}), 15)
+    spots, indices = _quotes(quotes[:7]), _quotes(quotes[7:])
+    return UnderlyingColumns(
+        spot=choose_price(spots, PriceSource.AUTO)[0],
+        spot_time=spots.time,
+        volatility_index=choose_price(indices, PriceSource.AUTO)[0],
+        volatility_index_time=indices.time,
+        dividend_yield=_floats(dividend_yield),
+        today=_ordinals(local_date(exchange_of(key), as_of) for key in keys),
+    )
 
 
-def load_chains(groups: Sequence[tuple[str, date]], as_of: datetime, max_age_seconds: float) -> ChainRows:
-    parameters = {"underlyings": [group[0] for group in groups], "expiries": [group[1] for group in groups]}
-    rows = binary_rows(_CHAINS, {**parameters, **_window(as_of, max_age_seconds)})
-    underlying, expiry, sign, strike, expires_at, *quotes = _columns(rows, 12)
-    return ChainRows(underlying, expiry, _floats(sign), _floats(strike), _floats(expires_at), _quotes(quotes))
-
-
-@dataclass(frozen=True, slots=True)
-class UnderlyingRows:
-    key: Sequence[str]
-    dividend_yield: np.ndarray
-    quotes: QuoteColumns  # of the spot
-    volatility_index: np.ndarray  # in percent, as the index is quoted
-
-
-def load_underlyings(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -> UnderlyingRows:
-    rows = binary_rows(_UNDERLYINGS, {"keys": list(keys), **_window(as_of, max_age_seconds)})
-    key, dividend_yield, *quotes, volatility_index = _columns(rows, 10)
-    return UnderlyingRows(key, _floats(dividend_yield), _quotes(quotes), _floats(volatility_index))
+def exchange_of(underlying: str) -> str:
+    return underlying.split("@", 1)[0] if "@" in underlying else ""
 
 
 def option_groups(keys: Sequence[str]) -> list[tuple[str, date]]:

@@ -6,9 +6,10 @@ import orjson
 
 from realtime.core.book import Book, Terms
 from realtime.core.cycle import Cycle
-from realtime.core.pricing import find_markets
+from realtime.core.pricing import take_snapshot
 from realtime.core.sanity import Sanity
 from signals.greeks.core.conventions import ForwardSource, GreeksParams
+from signals.greeks.core.snapshot import find_markets
 from signals.instruments.core.simulated_market import TICK, simulate_market
 from signals.instruments.core.simulated_ticks import TickSource
 
@@ -41,7 +42,9 @@ def test_the_truth_lies_within_the_live_forwards_bid_and_ask() -> None:
             cycle.handle(cycle.decode(entries, now + 5.0).ticks, now)
             if second < 15 or second % 5:  # the first quotes are still coming in
                 continue
-            for group, found in zip(book.groups, find_markets(book, book.groups, now, params), strict=True):
+            for group, found in zip(
+                book.groups, find_markets(take_snapshot(book, book.groups, now), params), strict=True
+            ):
                 walk = source.walks[group.underlying]
                 truth = walk.forwards[group.expiry] * walk.price
                 assert found.forward.source is ForwardSource.PARITY and found.forward.parity is not None

@@ -3,7 +3,8 @@
 import pytest
 
 from realtime import topics
-from realtime.topics import UnknownChannel, UnknownTopic, kind_of, topic_of
+from realtime.core.topic_grammar import UnknownTopic
+from realtime.topics import UnknownChannel, kind_of, topic_of
 
 topics.register_own()
 

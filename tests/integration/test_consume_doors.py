@@ -79,9 +79,9 @@ def test_many_at_once_keep_their_order_and_say_which_are_missing(api: Client) ->
 
 def test_a_chain_in_one_call(api: Client) -> None:
     chain = api.get(f"{BASE}/chain/NSE@TESTED").json()
-    assert (chain["expiry"], chain["underlying_price"], chain["at_the_money"]) == (EXPIRY, 24_010, 24_000)
-    assert [row["strike"] for row in chain["strikes"]] == list(range(23_500, 24_550, 50))
-    assert chain["strikes"][0]["call"]["instrument_key"] == option(23_500, "call")
+    assert (chain["expiry"], chain["underlying_price"], chain["at_the_money"]) == (EXPIRY, 24_010, 24_100)
+    assert [row["strike"] for row in chain["strikes"]] == list(range(23_600, 24_650, 50))  # around the forward
+    assert chain["strikes"][0]["call"]["instrument_key"] == option(23_600, "call")
     assert chain["strikes"][0]["put"]["seq"] == "7-0"
     assert {name: chain[name] for name in FORWARD} == FORWARD
     assert len(api.get(f"{BASE}/chain/TESTED", {"strikes": "all", "expiry": EXPIRY}).json()["strikes"]) == 41

@@ -1,6 +1,7 @@
 """Answers with their receipts and reasons: what a priced frame says to a caller, whichever door it goes out by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from signals.greeks.core.conventions import (
     GreeksParams,
     Model,
 )
-from signals.greeks.core.evaluate import GreeksFrame, OptionColumns
+from signals.greeks.core.evaluate import GreeksFrame, OptionColumns, evaluate
+from signals.greeks.core.forward import forward_columns
+from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
+from signals.greeks.core.snapshot import GroupMarket
 from signals.greeks.core.status import Status
 
 # By code, -1 last. Plain text: writers of JSON take five times as long over a member of an enumeration.
@@ -28,6 +32,58 @@ _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
 _MODEL = (str(Model.BSM), str(Model.BLACK76))
+OVERRIDES = ("price", "underlying_price", "volatility", "rate", "dividend_yield")
+"""What a request may say better than the market, by option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedOptions:
+    """The options that are asked about, in the caller's order: float64 unless said otherwise, NaN for unknown."""
+
+    group: np.ndarray  # intp: its place among the markets
+    sign: np.ndarray  # +1 call, -1 put; NaN for what is no option
+    strike: np.ndarray
+    expires_at: np.ndarray  # seconds since 1970
+    black76: np.ndarray  # bool: the underlying's own pricing model
+    dividend_yield: np.ndarray  # the underlying's own
+    quotes: QuoteColumns
+
+
+def answer_options(
+    asked: AskedOptions,
+    markets: Sequence[GroupMarket],
+    overrides: Mapping[str, np.ndarray],
+    refused: Mapping[int, str],
+    at: float,
+    params: GreeksParams,
+) -> dict[str, list[Any]]:
+    """The answers of `answer_columns`. `overrides`: columns by a name of OVERRIDES, NaN where the market counts."""
+
+    def shared(name: str) -> np.ndarray:
+        column: np.ndarray = np.array([getattr(market, name) for market in markets], np.float64)[asked.group]
+        return column
+
+    def said(name: str) -> np.ndarray:
+        return overrides[name] if name in overrides else np.full(len(asked.sign), np.nan)
+
+    options = OptionColumns(
+        sign=asked.sign,
+        strike=asked.strike,
+        seconds_to_expiry=asked.expires_at - at,
+        days_to_expiry=shared("days_to_expiry"),
+        black76=asked.black76,
+        dividend_yield=asked.dividend_yield,
+        quotes=fresh_quotes(asked.quotes, at, params.max_quote_age_seconds),
+        spot=shared("spot"),
+        **forward_columns([market.forward for market in markets], asked.group),
+        volatility_index=shared("volatility_index"),
+        override_price=said("price"),
+        override_underlying=said("underlying_price"),
+        override_volatility=said("volatility"),
+        override_rate=said("rate"),
+        override_dividend_yield=said("dividend_yield"),
+    )
+    return answer_columns(evaluate(options, params), options, refused, at, params)
 
 
 def answer_columns(

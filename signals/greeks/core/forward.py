@@ -23,6 +23,14 @@ class Forward:
         return math.isfinite(self.value) and self.value > 0
 
 
+def money(forward: float | None, spot: float | None) -> float | None:
+    """The price that the money is at, whoever asks: the forward where there is one, else the spot, else None."""
+    for price in (forward, spot):
+        if price is not None and math.isfinite(price) and price > 0:
+            return price
+    return None
+
+
 _SOURCE = {source: place for place, source in enumerate(FORWARD_SOURCES)}
 _NOTHING = (*(math.nan,) * 5, 0.0)
 NO_FORWARD = Forward(math.nan, ForwardSource.AUTO)

@@ -20,6 +20,18 @@ class QuoteColumns:
     time: np.ndarray  # seconds since 1970, UTC
 
 
+def fresh_quotes(quotes: QuoteColumns, at: float, max_age_seconds: float) -> QuoteColumns:
+    """Quotes that are not younger than `max_age_seconds` at `at` (seconds since 1970) become none. A time that is not
+    known is too old."""
+    stale = ~(at - quotes.time < max_age_seconds)
+    if not stale.any():
+        return quotes
+    columns = {name: getattr(quotes, name).copy() for name in ("bid", "ask", "last", "settle", "close", "volume")}
+    for column in columns.values():
+        column[stale] = np.nan
+    return QuoteColumns(time=quotes.time, **columns)
+
+
 def mid_price(bid: np.ndarray, ask: np.ndarray) -> np.ndarray:
     """Middle of a two-sided market that is not crossed, else NaN."""
     return np.where((bid > 0) & (ask >= bid) & np.isfinite(ask), 0.5 * (bid + ask), np.nan)

@@ -1,0 +1,122 @@
+"""The grammar of topics: whoever names a topic builds it here, and whoever is given one reads it here.
+
+    topic      = KEY                                        an instrument (timeframes.core.keys)
+               | UNDERLYING "@" asset "_options@" EXPIRY "@*"   all options of an expiry
+               | "chain:" UNDERLYING ":" EXPIRY
+               | "moneyness:" UNDERLYING [ ":" EXPIRY ] ":" LEVEL   without a date the nearest expiry's
+               | "job:" UUID
+    UNDERLYING = EXCHANGE "@" SYMBOL
+    LEVEL      = ATM, ITMn or OTMn (moneyness.core.levels)
+
+A key holds no colon, so what stands before the first colon tells the kind.
+"""
+
+import uuid
+from datetime import date
+from typing import NamedTuple
+
+from moneyness.core.levels import UnknownLevel, parse_level
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import InvalidInstrumentKey, Product, parse_key
+
+INSTRUMENT, CHAIN, MONEYNESS, JOB = "", "chain", "moneyness", "job"
+PATTERNS = {
+    INSTRUMENT: "{instrument_key}",
+    CHAIN: "chain:{underlying}:{expiry}",
+    MONEYNESS: "moneyness:{underlying}:{expiry}:{level}",
+    JOB: "job:{id}",
+}
+"""Of each kind, for people and for the AsyncAPI document: `{...}` stands for what differs from topic to topic."""
+
+
+class UnknownTopic(InvalidInput):
+    """The text is no topic; the message says what would be one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("topic", message)
+
+
+class MarketTopic(NamedTuple):
+    """The underlying that a topic is about; `prefix`: what all topics begin with that a wildcard stands for."""
+
+    underlying: str
+    prefix: str = ""
+
+
+def kind_of(topic: str) -> str:
+    """The word before the first colon; INSTRUMENT where there is none."""
+    kind, colon, _ = topic.partition(":")
+    return kind if colon else INSTRUMENT
+
+
+def is_instrument(topic: str) -> bool:
+    """Whether it is an instrument's, of all that a consumer keeps beside each other."""
+    return ":" not in topic
+
+
+def chain_topic(underlying: str, expiry: date | str) -> str:
+    return f"{CHAIN}:{underlying}:{expiry}"
+
+
+def level_topic(underlying: str, level: str, expiry: date | str = "") -> str:
+    """`expiry`: empty for the nearest, whichever that is."""
+    return f"{MONEYNESS}:{underlying}:{expiry}:{level}" if expiry else f"{MONEYNESS}:{underlying}:{level}"
+
+
+def job_topic(job_id: uuid.UUID) -> str:
+    return f"{JOB}:{job_id}"
+
+
+def read_instrument(topic: str) -> MarketTopic:
+    """An instrument key, or all options of an expiry: NSE@NIFTY@equity_options@2026-12-29@*. Raises UnknownTopic."""
+    try:
+        if not topic.endswith("@*"):
+            return MarketTopic(parse_key(topic).underlying)
+        return MarketTopic(parse_key(f"{topic[:-1]}call@1").underlying, topic[:-1])
+    except InvalidInstrumentKey as error:
+        raise UnknownTopic(f"not a topic: {error}") from error
+
+
+def read_chain(topic: str) -> MarketTopic:
+    """chain:NSE@NIFTY:2026-12-29. Raises UnknownTopic."""
+    parts = topic.split(":")
+    if len(parts) != 3:
+        raise UnknownTopic("a chain is chain:EXCHANGE@SYMBOL:YYYY-MM-DD")
+    return MarketTopic(_underlying(parts[1], parts[2]))
+
+
+def read_level(topic: str, deepest: int) -> MarketTopic:
+    """moneyness:NSE@NIFTY:2026-12-29:ATM, or of the nearest expiry: moneyness:NSE@NIFTY:OTM2. `deepest`: the highest
+    level that is told of. Raises UnknownTopic."""
+    parts = topic.split(":")
+    if len(parts) not in (3, 4):
+        raise UnknownTopic("a level is moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL, or without the date the nearest's")
+    try:
+        parse_level(parts[-1], deepest)
+    except UnknownLevel as error:
+        raise UnknownTopic(str(error)) from error
+    return MarketTopic(_underlying(*parts[1:-1]))
+
+
+def read_job(topic: str) -> uuid.UUID:
+    """job:0194ff2e-.... Raises UnknownTopic."""
+    text = topic.removeprefix(f"{JOB}:")
+    try:
+        found = uuid.UUID(text)
+    except ValueError as error:
+        raise UnknownTopic(f"{text[:50]!r} is no job's id") from error
+    if str(found) != text:
+        raise UnknownTopic(f"a job's id is written {found}")
+    return found
+
+
+def _underlying(text: str, expiry: str | None = None) -> str:
+    """The underlying, checked together with an expiry of its options, if one is said. Raises UnknownTopic."""
+    try:
+        if parse_key(text).product != Product.UNDERLYING:
+            raise UnknownTopic(f"{text!r} is not an underlying such as NSE@NIFTY")
+        if expiry is not None:
+            parse_key(f"{text}@equity_options@{expiry}@call@1")
+    except InvalidInstrumentKey as error:
+        raise UnknownTopic(f"not a chain: {error}") from error
+    return text

@@ -1,0 +1,185 @@
+"""Option chains at one instant, in columns, and the one way from there to forwards and answers.
+
+The live book fills a snapshot, SQL at an instant fills another, and a request adds its overrides (core.answers). A
+filler decides nothing: this module decides which quotes are too old, which prices count and where a forward comes from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource, expiry_years
+from signals.greeks.core.forward import NO_FORWARD, Forward, find_forward, money
+from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
+from signals.greeks.core.prices import QuoteColumns, choose_price, fresh_quotes
+
+NAN = float("nan")
+MID = 0  # in PRICE_SOURCES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderlyingColumns:
+    """Float64, an element an underlying, NaN for unknown; times in seconds since 1970."""
+
+    spot: np.ndarray
+    spot_time: np.ndarray
+    volatility_index: np.ndarray  # in percent, as it is quoted
+    volatility_index_time: np.ndarray
+    dividend_yield: np.ndarray
+    today: np.ndarray  # int64: the date at the exchange, date.toordinal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryColumns:
+    """Expiries of underlyings: an element a group of options, or a future."""
+
+    underlying: np.ndarray  # intp: its place among the underlyings
+    expiry: np.ndarray  # int64: date.toordinal
+    expires_at: np.ndarray  # float64: seconds since 1970
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainColumns:
+    """Options, `ordered` unless said otherwise: by group, then by strike, a call before its put."""
+
+    group: np.ndarray  # intp: its place among the groups
+    sign: np.ndarray  # +1 call, -1 put
+    strike: np.ndarray
+    quotes: QuoteColumns
+
+    def ordered(self) -> "ChainColumns":
+        order = np.lexsort((-self.sign, self.strike, self.group))
+        quotes = QuoteColumns(**{name: getattr(self.quotes, name)[order] for name in QuoteColumns.__slots__})
+        return ChainColumns(group=self.group[order], sign=self.sign[order], strike=self.strike[order], quotes=quotes)
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the calls and puts that have the same group and strike."""
+        same = (self.group[1:] == self.group[:-1]) & (self.strike[1:] == self.strike[:-1])
+        calls = np.flatnonzero(same & (self.sign[1:] < self.sign[:-1]))
+        return calls, calls + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainSnapshot:
+    """Whole chains, so that their strikes can say where the forward is. A group is one underlying's options of one
+    expiry; a quote is the newest at that instant, however old."""
+
+    at: float  # seconds since 1970
+    underlyings: UnderlyingColumns
+    groups: ExpiryColumns
+    options: ChainColumns
+    futures: ExpiryColumns
+    future_quotes: QuoteColumns
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMarket:
+    """What the options of one underlying and expiry share at an instant. NaN for what is unknown."""
+
+    forward: Forward
+    spot: float
+    volatility_index: float  # as a decimal
+    days_to_expiry: float
+    spot_age: float = NAN  # in seconds
+    volatility_index_age: float = NAN
+
+    @property
+    def money(self) -> float | None:
+        return money(self.forward.value, self.spot)
+
+
+UNKNOWN_MARKET = GroupMarket(NO_FORWARD, NAN, NAN, NAN)
+
+
+def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMarket]:
+    """The market around each group.
+
+    `params.price` speaks of the options' prices, those that the strikes are asked by included. Spot, futures and
+    volatility index have prices of their own: the best that there is, as `auto` takes it.
+    """
+    at, groups, around = snapshot.at, snapshot.groups, snapshot.underlyings
+    spot, spot_age = _recent(around.spot, around.spot_time, at, params)
+    index, index_age = _recent(around.volatility_index, around.volatility_index_time, at, params)
+    years, days = _years(snapshot, groups, params)
+    yields = around.dividend_yield if params.dividend_yield is None else np.full(len(spot), params.dividend_yield)
+    futures = _futures(snapshot, params)
+    spots, owns, expiries = spot.tolist(), yields.tolist(), groups.expiry.tolist()
+    live = (groups.expires_at > at).tolist()
+    of = groups.underlying
+    rows = zip(of.tolist(), expiries, years.tolist(), live, _parities(snapshot, years, params), strict=True)
+    forwards = []
+    for underlying, expiry, left, is_live, parity in rows:
+        if not is_live:
+            forwards.append(NO_FORWARD)
+            continue
+        own = futures.get(underlying, {})
+        nearest = min(own, key=lambda other: (abs(other - expiry), other), default=None)
+        forwards.append(
+            find_forward(
+                params.forward,
+                parity=parity,
+                future=own[expiry][0] if expiry in own else NAN,
+                spot=spots[underlying],
+                nearest_future=(NAN, 0.0) if nearest is None else own[nearest],
+                expiry_years=left,
+                rate=params.rate,
+                dividend_yield=owns[underlying],
+            )
+        )
+    columns = (spot[of], index[of] / 100.0, days, spot_age[of], index_age[of])
+    return list(map(GroupMarket, forwards, *(column.tolist() for column in columns)))
+
+
+def _recent(price: np.ndarray, time: np.ndarray, at: float, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
+    """Prices that are there and not too old, and their ages."""
+    age = at - time
+    known = (price > 0) & (age < params.max_quote_age_seconds)
+    return np.where(known, price, np.nan), np.where(known, age, np.nan)
+
+
+def _years(snapshot: ChainSnapshot, expiries: ExpiryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
+    """Years to each expiry, and whole days."""
+    days = (expiries.expiry - snapshot.underlyings.today[expiries.underlying]).astype(np.float64)
+    return expiry_years(params.day_count, expiries.expires_at - snapshot.at, days), days
+
+
+def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapping[int, tuple[float, float]]]:
+    """Price and years of each future that has a price: by underlying, by expiry."""
+    futures = snapshot.futures
+    found: dict[int, dict[int, tuple[float, float]]] = {}
+    if not len(futures.expiry):
+        return found
+    quotes = fresh_quotes(snapshot.future_quotes, snapshot.at, params.max_quote_age_seconds)
+    price, _ = choose_price(quotes, PriceSource.AUTO)
+    years, _ = _years(snapshot, futures, params)
+    rows = (column.tolist() for column in (futures.underlying, futures.expiry, price, years))
+    for underlying, expiry, each, left in zip(*rows, strict=True):
+        if each == each:
+            found.setdefault(underlying, {}).setdefault(expiry, (each, left))
+    return found
+
+
+def _parities(snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams) -> Sequence[ParityForward | None]:
+    """What the strikes of each group say, all in one go: there are many small groups. None where nobody asks them."""
+    count = len(years)
+    if params.forward not in (ForwardSource.AUTO, ForwardSource.PARITY) or not count:
+        return [None] * count
+    options = snapshot.options
+    quotes = fresh_quotes(options.quotes, snapshot.at, params.max_quote_age_seconds)
+    price, source = choose_price(quotes, params.price)
+    spread = np.where(source == MID, quotes.ask - quotes.bid, np.nan)
+    calls, puts = options.pairs()
+    columns = ParityColumns(
+        strike=options.strike[calls],
+        call=price[calls],
+        put=price[puts],
+        call_spread=spread[calls],
+        put_spread=spread[puts],
+        call_volume=quotes.volume[calls],
+        put_volume=quotes.volume[puts],
+        call_time=quotes.time[calls],
+        put_time=quotes.time[puts],
+    )
+    sizes = np.bincount(options.group[calls], minlength=count)
+    return parity_forwards(columns, sizes, rate=params.rate, expiry_years=years)

@@ -1,0 +1,198 @@
+"""The same chain through every door: ticks into the live book, SQL at an instant, a job's kept market, overrides.
+
+The ticks go all the way that ticks go, to the JSON that is published; the quotes that SQL reads are those that the
+consumer stores of them.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from realtime.contracts import prepare_contracts
+from realtime.core.book import Book
+from realtime.core.cycle import Cycle
+from realtime.core.sanity import Sanity
+from realtime.tick_store import store_quotes
+from signals.greeks.core.conventions import (
+    DayCount,
+    FallbackVolatility,
+    ForwardSource,
+    GreeksParams,
+    Model,
+    PriceSource,
+)
+from signals.greeks.market import load_market, market_from_json, market_to_json
+from signals.greeks.selectors import load_options, option_groups
+from signals.greeks.services import compute_greeks
+from signals.instruments.models import Underlying
+from timeframes.models import Quote
+
+pytestmark = pytest.mark.django_db
+
+CREDULOUS = Sanity(refuse_zero=False, max_jump=0, jump_seconds=0, max_late=0, max_expiry_years=0, max_new_contracts=0)
+NAME, VIX = "NSE@DOORS", "NSE@DOORSVIX@equity_spot"
+SPOT = f"{NAME}@equity_spot"
+OF_TODAY, NEXT = "2026-12-01", "2026-12-29"
+FUTURES = [f"{NAME}@equity_futures@{day}" for day in (OF_TODAY, "2026-12-22", NEXT, "2027-01-05")]
+OPTIONS = [
+    f"{NAME}@equity_options@{expiry}@{right}@{strike}"
+    for expiry in (OF_TODAY, NEXT)
+    for strike in range(90, 112, 4)
+    for right in ("call", "put")
+]
+INSTANTS = [
+    datetime(2026, 12, 1, 4, 30, 0, 250_001, tzinfo=UTC),
+    datetime(2026, 12, 1, 10, 9, 59, tzinfo=UTC),  # a second before the close of the expiry day
+    datetime(2026, 12, 1, 11, 0, tzinfo=UTC),
+]
+QUOTES = ("mid", "mid", "mid", "wide", "last", "crossed", "no bid", "zero", "absurd", "none")
+AGES = (0.0, 0.0, 0.5, 59.0, 60.0, 61.0, 4_000.0)
+
+
+def fair(key: str) -> float:
+    """Of options in parity with a forward of 101; of all else what it stands at."""
+    _, _, product, *contract = key.split("@")
+    if product != "equity_options":
+        return {SPOT: 100.0, VIX: 15.0}.get(key, 101.0)
+    strike, call = float(contract[2]), contract[1] == "call"
+    return max((101.0 - strike) * (1 if call else -1), 0.0) + 6.0 / (1.0 + abs(101.0 - strike))
+
+
+def quote(kind: str, price: float) -> dict[str, float]:
+    return {
+        "mid": {"ltp": 1.01 * price, "bid": 0.995 * price, "ask": 1.005 * price, "volume": 1_000.0},
+        "wide": {"ltp": price, "bid": 0.6 * price, "ask": 1.4 * price},
+        "last": {"ltp": 0.99 * price, "volume": 50.0},
+        "crossed": {"ltp": price, "bid": 1.1 * price, "ask": 0.9 * price},
+        "no bid": {"ltp": price, "bid": 0.0, "ask": 1.1 * price},
+        "zero": {"ltp": 0.0},
+        "absurd": {"ltp": 30.0 * price},
+    }[kind]
+
+
+quotes = st.tuples(st.sampled_from(QUOTES), st.sampled_from(AGES))
+chains = st.fixed_dictionaries(dict.fromkeys((SPOT, VIX, *FUTURES, *OPTIONS), quotes))
+params = st.builds(
+    GreeksParams,
+    model=st.sampled_from(Model),
+    forward=st.sampled_from(
+        [ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT],
+    ),
+    rate=st.sampled_from([0.065, 0.0, -0.02, 0.3]),
+    dividend_yield=st.sampled_from([None, 0.0, 0.04]),
+    day_count=st.sampled_from(DayCount),
+    price=st.sampled_from([each for each in PriceSource if each is not PriceSource.OVERRIDE]),
+    fallback_volatility=st.sampled_from(FallbackVolatility),
+    max_quote_age_seconds=st.sampled_from([86_400.0, 3_600.0, 60.0, 1.0]),
+)
+
+
+def live_door(chain: dict[str, tuple[str, float]], as_of: datetime, chosen: GreeksParams) -> tuple[Book, dict]:
+    """What is published of each option that has a tick, once every tick has been taken."""
+    book, now = Book(), as_of.timestamp()
+    cycle = Cycle(book, chosen, beat=0.25, window=2, max_bytes=1_000, sanity=CREDULOUS, computations={})
+    entries = [
+        (
+            f"tick_stream:{'@'.join(key.split('@')[:2])}",
+            f"{place}-0",
+            ["data", orjson.dumps({"instrument_key": key, "ltt": now - age, **quote(kind, fair(key))}).decode()],
+        )
+        for place, (key, (kind, age)) in enumerate(chain.items())
+        if kind != "none"
+    ]
+    decoded = cycle.decode(entries, now + 1.0)
+    assert not decoded.rejected
+    assert not prepare_contracts(book, decoded.ticks, register=True)
+    topics = cycle.handle(decoded.ticks, now).topics[NAME]
+    return book, {key: orjson.loads(topics[key])["greeks"] for key in OPTIONS if key in topics}
+
+
+def sql_door(keys: list[str], as_of: datetime, chosen: GreeksParams, overrides: dict, *, kept: bool = False) -> dict:
+    market = load_market(option_groups(keys), as_of, chosen)
+    if kept:
+        market = market_from_json(orjson.loads(orjson.dumps(market_to_json(market))))
+    rows = load_options(keys, as_of, chosen.max_quote_age_seconds)
+    columns = compute_greeks(keys, rows, overrides, as_of, chosen, market)
+    told = orjson.loads(orjson.dumps(columns))  # NaN is null on the way out, as it is in the live state
+    return {key: {name: column[place] for name, column in told.items()} for place, key in enumerate(keys)}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    chain=chains,
+    as_of=st.sampled_from(INSTANTS),
+    chosen=params,
+    black76=st.booleans(),
+    own_yield=st.sampled_from([0.0, 0.013]),
+)
+@example(  # a future that has a last price only
+    chain=dict.fromkeys((SPOT, VIX, *OPTIONS), ("mid", 0.0)) | dict.fromkeys(FUTURES, ("last", 0.0)),
+    as_of=INSTANTS[0],
+    chosen=GreeksParams(forward=ForwardSource.FUTURE, price=PriceSource.MID),
+    black76=False,
+    own_yield=0.0,
+)
+@example(  # an index with bid and ask
+    chain=dict.fromkeys((SPOT, *OPTIONS), ("absurd", 0.0)) | dict.fromkeys((VIX, *FUTURES), ("mid", 0.0)),
+    as_of=INSTANTS[0],
+    chosen=GreeksParams(forward=ForwardSource.FUTURE, fallback_volatility=FallbackVolatility.VIX),
+    black76=False,
+    own_yield=0.0,
+)
+def test_every_door_gives_the_same_answers(
+    chain: dict[str, tuple[str, float]], as_of: datetime, chosen: GreeksParams, black76: bool, own_yield: float
+) -> None:
+    Quote.objects.filter(instrument_key__startswith="NSE@DOORS").delete()
+    Underlying.objects.update_or_create(
+        key=NAME,
+        defaults={
+            "exchange": "NSE",
+            "symbol": "DOORS",
+            "spot_key": SPOT,
+            "volatility_index_key": VIX,
+            "pricing_model": "black76" if black76 else "bsm",
+            "dividend_yield": own_yield,
+        },
+    )
+    book, live = live_door(chain, as_of, chosen)
+    store_quotes(book)
+    keys = list(live)
+    if not keys:
+        return
+    at_once = sql_door(keys, as_of, chosen, {})
+    assert at_once == sql_door(keys, as_of, chosen, {}, kept=True)
+    for key in keys:
+        assert at_once[key] == {name: live[key][name] for name in at_once[key]}, key
+
+    # What the market says, said by the request: the same numbers, and receipts that name the request.
+    def said(name: str) -> dict[int, float]:
+        return {place: at_once[key][name] for place, key in enumerate(keys) if at_once[key][name] is not None}
+
+    overrides = {"price": said("price_used"), "rate": said("rate"), "dividend_yield": said("dividend_yield")}
+    others = chosen
+    if chosen.forward is ForwardSource.SPOT:  # then no strike is asked, and nothing of the request's own counts
+        Quote.objects.filter(instrument_key__in=[SPOT, *OPTIONS]).delete()
+        others = replace(chosen, rate=0.11, dividend_yield=0.02, price=PriceSource.CLOSE)
+        if (spot := live[keys[0]]["underlying_price"]) is not None:
+            overrides["underlying_price"] = dict.fromkeys(range(len(keys)), spot)
+    same = sql_door(keys, as_of, others, overrides)
+    for key in keys:
+        assert same[key]["status"] == at_once[key]["status"], key
+        if same[key]["status"] != "expired":  # an expired group has no forward, an underlying that is said stays said
+            assert _numbers(same[key]) == _numbers(at_once[key]), key
+    by_volatility = sql_door(keys, as_of, others, {**overrides, "volatility": said("implied_volatility")})
+    for key in keys:
+        for name in ("delta", "gamma", "theta", "vega", "rho", "theoretical_price") if at_once[key]["delta"] else ():
+            assert by_volatility[key][name] == pytest.approx(at_once[key][name], rel=1e-6, abs=1e-9), (key, name)
+
+
+def _numbers(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name not in RECEIPTS}
+
+
+RECEIPTS = ("price_source", "price_age_seconds", "forward_source", "reason")  # `reason` names the source asked for
