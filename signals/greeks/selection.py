@@ -11,15 +11,8 @@ from django.db.models import QuerySet
 
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.window import moneyness, within
-from signals.greeks.market import (
-    Group,
-    Market,
-    forwards_told,
-    load_market,
-    market_from_json,
-    market_to_json,
-)
-from signals.greeks.selectors import newest_quote_time, option_groups
+from signals.greeks.market import Market, forwards_told, load_market, market_from_json, market_to_json
+from signals.greeks.selectors import Group, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
 from signals.instruments.selectors import (
     chain_columns,
