@@ -102,7 +102,7 @@ class GreeksInputs:
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 2
+    version = 3
     summary = "Implied volatility and Greeks of options"
     parameters = (MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, MAX_QUOTE_AGE)
     overrides = (

@@ -4,14 +4,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
 from signals.greeks.core.conventions import GreeksParams, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
-from signalsite.foundation.rows import binary_rows
+from signalsite.foundation.rows import binary_columns, binary_rows
 from timeframes.core.sessions import local_date
 
 Group = tuple[str, date]  # an underlying's key and an expiry date
@@ -27,7 +26,7 @@ LEFT JOIN LATERAL (
 # An option of the day is a row of its own; nothing is decided here but what belongs together.
 _OPTIONS = f"""
 SELECT i.underlying_id, i.expiry, i.product, CASE i.right WHEN 'call' THEN 1.0 WHEN 'put' THEN -1.0 END::float8,
-       i.strike::float8, extract(epoch FROM i.expires_at)::float8, u.pricing_model = 'black76',
+       i.strike::float8, extract(epoch FROM i.expires_at)::float8, (u.pricing_model = 'black76')::int4,
        u.dividend_yield, {_QUOTE}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 LEFT JOIN signals_instrument i ON i.key = wanted.key
@@ -69,30 +68,33 @@ CROSS JOIN LATERAL (
 """
 
 
-def _floats(column: Iterable[float | None]) -> np.ndarray:
-    return np.array(tuple(column), dtype=np.float64)
-
-
-def _places(column: Iterable[int]) -> np.ndarray:
-    return np.array(tuple(column), dtype=np.intp)
+_QUOTE_TYPES = dict.fromkeys(("bid", "ask", "last", "settle", "close", "volume", "time"), float)
 
 
 def _ordinals(dates: Iterable[date]) -> np.ndarray:
     return np.array([day.toordinal() for day in dates], dtype=np.int64)
 
 
-def _quotes(columns: Sequence[Sequence[float | None]]) -> QuoteColumns:
-    bid, ask, last, settle, close, volume, time = (_floats(column) for column in columns)
-    return QuoteColumns(bid=bid, ask=ask, last=last, settle=settle, close=close, volume=volume, time=time)
-
-
-def _columns(rows: list[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
-    return list(zip(*rows, strict=True)) if rows else [()] * width
+def _quotes(found: Mapping[str, np.ndarray], prefix: str = "") -> QuoteColumns:
+    return QuoteColumns(**{name: found[prefix + name] for name in _QUOTE_TYPES})
 
 
 def _window(as_of: datetime, max_age_seconds: float) -> dict[str, datetime]:
     """A second wider than the age allowed: which quotes are too old is decided by signals.greeks.core alone."""
     return {"as_of": as_of, "oldest": as_of - timedelta(seconds=max_age_seconds + 1.0)}
+
+
+_OPTION_TYPES = {
+    "underlying": str,
+    "expiry": date,
+    "product": str,
+    "sign": float,
+    "strike": float,
+    "expires_at": float,
+    "black76": float,
+    "dividend_yield": float,
+    **_QUOTE_TYPES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +123,23 @@ class OptionRows:
 
 def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -> OptionRows:
     """One query: each key's contract and its newest quote that is at most max_age_seconds old at as_of."""
-    rows = binary_rows(_OPTIONS, {"keys": list(keys), **_window(as_of, max_age_seconds)})
-    underlying, expiry, product, sign, strike, expires_at, black76, dividend_yield, *quotes = _columns(rows, 15)
+    found = binary_columns(_OPTIONS, {"keys": list(keys), **_window(as_of, max_age_seconds)}, _OPTION_TYPES)
     return OptionRows(
-        underlying=underlying,
-        expiry=expiry,
-        product=product,
-        sign=_floats(sign),
-        strike=_floats(strike),
-        expires_at=_floats(expires_at),
-        black76=np.array([bool(flag) for flag in black76]),
-        dividend_yield=_floats(dividend_yield),
-        quotes=_quotes(quotes),
+        underlying=found["underlying"],
+        expiry=found["expiry"],
+        product=found["product"],
+        sign=found["sign"],
+        strike=found["strike"],
+        expires_at=found["expires_at"],
+        black76=found["black76"] > 0,
+        dividend_yield=found["dividend_yield"],
+        quotes=_quotes(found),
     )
+
+
+_CHAIN_TYPES = {"place": int, "sign": float, "strike": float, "expires_at": float, **_QUOTE_TYPES}
+_FUTURE_TYPES = {"place": int, "expiry": date, "expires_at": float, **_QUOTE_TYPES}
+_UNDERLYING_TYPES = {"dividend_yield": float, **_QUOTE_TYPES, **{f"index_{name}": float for name in _QUOTE_TYPES}}
 
 
 def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
@@ -141,36 +147,42 @@ def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) 
     window = _window(as_of, params.max_quote_age_seconds)
     underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]
     wanted = {"underlyings": underlyings, "expiries": expiries}
-    number, sign, strike, expires_at, *quotes = _columns(binary_rows(_CHAINS, {**wanted, **window}), 11)
+    found = binary_columns(_CHAINS, {**wanted, **window}, _CHAIN_TYPES)
     keys = sorted(set(underlyings))
     place = {key: at for at, key in enumerate(keys)}
-    options = ChainColumns(group=_places(number), sign=_floats(sign), strike=_floats(strike), quotes=_quotes(quotes))
+    options = ChainColumns(
+        group=found["place"].astype(np.intp), sign=found["sign"], strike=found["strike"], quotes=_quotes(found)
+    )
     group_ends = np.full(len(groups), np.nan)
-    group_ends[options.group] = _floats(expires_at)
-    of, expiry, future_ends, *future_quotes = _columns(binary_rows(_FUTURES, {"keys": keys, **window}), 10)
+    group_ends[options.group] = found["expires_at"]
+    futures = binary_columns(_FUTURES, {"keys": keys, **window}, _FUTURE_TYPES)
     return ChainSnapshot(
         at=as_of.timestamp(),
         underlyings=_load_underlyings(keys, as_of, window),
         groups=ExpiryColumns(
-            underlying=_places(place[key] for key in underlyings),
+            underlying=np.array([place[key] for key in underlyings], np.intp),
             expiry=_ordinals(expiries),
             expires_at=group_ends,
         ),
         options=options.ordered(),
-        futures=ExpiryColumns(underlying=_places(of), expiry=_ordinals(expiry), expires_at=_floats(future_ends)),
-        future_quotes=_quotes(future_quotes),
+        futures=ExpiryColumns(
+            underlying=futures["place"].astype(np.intp),
+            expiry=_ordinals(futures["expiry"]),
+            expires_at=futures["expires_at"],
+        ),
+        future_quotes=_quotes(futures),
     )
 
 
 def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str, datetime]) -> UnderlyingColumns:
-    dividend_yield, *quotes = _columns(binary_rows(_UNDERLYINGS, {"keys": keys, **window}), 15)
-    spots, indices = _quotes(quotes[:7]), _quotes(quotes[7:])
+    found = binary_columns(_UNDERLYINGS, {"keys": keys, **window}, _UNDERLYING_TYPES)
+    spots, indices = _quotes(found), _quotes(found, "index_")
     return UnderlyingColumns(
         spot=choose_price(spots, PriceSource.AUTO)[0],
         spot_time=spots.time,
         volatility_index=choose_price(indices, PriceSource.AUTO)[0],
         volatility_index_time=indices.time,
-        dividend_yield=_floats(dividend_yield),
+        dividend_yield=found["dividend_yield"],
         today=_ordinals(local_date(exchange_of(key), as_of) for key in keys),
     )
 

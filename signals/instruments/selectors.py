@@ -5,10 +5,12 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 from django.conf import settings
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 
 from signals.instruments.models import Instrument, Underlying
 from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.rows import binary_columns
 from timeframes.models import Quote
 
 
@@ -67,9 +69,12 @@ def quoted_at(options: QuerySet[Instrument], as_of: datetime, max_age_seconds: f
 
 def chain_columns(options: QuerySet[Instrument]) -> tuple[list[str], list[str], list[date], np.ndarray]:
     """Key, underlying, expiry and strike (float64) of each option."""
-    rows = list(options.values_list("key", "underlying_id", "expiry", "strike"))
-    keys, underlyings, expiries, strikes = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return list(keys), list(underlyings), list(expiries), np.array(strikes, dtype=np.float64)
+    try:
+        query, parameters = options.values("key", "underlying_id", "expiry", "strike").query.sql_with_params()
+    except EmptyResultSet:  # Django knows without asking
+        return [], [], [], np.empty(0)
+    found = binary_columns(query, parameters, {"key": str, "underlying": str, "expiry": date, "strike": float})
+    return found["key"], found["underlying"], found["expiry"], found["strike"]
 
 
 def live_futures(underlying: str, as_of: datetime) -> list[str]:
