@@ -70,13 +70,19 @@ class Group:
     expiry: date
     expires_at: float
     by_strike: dict[float, list[int]] = field(default_factory=dict)  # strike -> [call row, put row], -1 for none
-    ordered: Rows | None = None  # made when asked for
+    ordered: tuple[Rows, Floats, Floats] | None = None  # made when asked for
 
-    def rows(self) -> Rows:
-        """By strike, a call before its put."""
+    def ladder(self) -> tuple[Rows, Floats, Floats]:
+        """Rows, signs and strikes: by strike, a call before its put. Kept, since to look them up costs more."""
         if self.ordered is None:
-            rows = [row for _, pair in sorted(self.by_strike.items()) for row in pair if row >= 0]
-            self.ordered = np.array(rows, np.intp)
+            sides = [
+                (row, sign, strike)
+                for strike, pair in sorted(self.by_strike.items())
+                for row, sign in zip(pair, (1.0, -1.0), strict=True)
+                if row >= 0
+            ]
+            rows, signs, strikes = zip(*sides, strict=True)
+            self.ordered = np.array(rows, np.intp), np.array(signs), np.array(strikes)
         return self.ordered
 
 

@@ -15,7 +15,6 @@ from signals.greeks.core.snapshot import (
     ChainColumns,
     ChainSnapshot,
     ExpiryColumns,
-    GroupMarket,
     UnderlyingColumns,
     find_markets,
 )
@@ -46,10 +45,14 @@ def price_options(
         quotes=quotes,
     )
     answers = answer_options(asked, markets, {}, {}, now, params)
+    spot = np.array([market.spot for market in markets])
+    spots = (book.recent.get(each.spot_key) for each in terms)
+    left = np.array([np.nan if recent is None else recent.restored for recent in spots])  # by an earlier consumer
+    restored = (snapshot.underlyings.spot_time[snapshot.groups.underlying] == left) & (spot > 0)
     for name, column in (
-        ("underlying_price", [market.spot for market in markets]),
+        ("underlying_price", spot),
         ("underlying_age_seconds", [market.spot_age for market in markets]),
-        ("underlying_restored", [_is_restored(book, *each, now) for each in zip(groups, markets, strict=True)]),
+        ("underlying_restored", restored),
         ("volatility_index", [market.volatility_index for market in markets]),
         ("volatility_index_age_seconds", [market.volatility_index_age for market in markets]),
     ):
@@ -58,16 +61,16 @@ def price_options(
 
 
 def take_snapshot(book: Book, groups: Sequence[Group], now: float) -> ChainSnapshot:
-    """The chains of these groups by their newest ticks; of underlyings and volatility indices the newest not after
-    `now`."""
+    """The chains of these groups, one at least, by their newest ticks; of underlyings and volatility indices the newest
+    that is not after `now`."""
     chains = list({group.underlying: book.chains[group.underlying] for group in groups}.values())
     number = {chain.underlying: at for at, chain in enumerate(chains)}
     exchanges = {group.underlying: group.exchange for group in groups}
     instant = datetime.fromtimestamp(now, UTC)
     spots = np.array([_newest(book, chain.terms.spot_key, now) for chain in chains]).reshape(-1, 2)
     indices = np.array([_newest(book, chain.terms.volatility_index_key, now) for chain in chains]).reshape(-1, 2)
-    of_group = [group.rows() for group in groups]
-    options = np.concatenate([np.empty(0, np.intp), *of_group])
+    ladders = [group.ladder() for group in groups]
+    rows, signs, strikes = map(np.concatenate, zip(*ladders, strict=True))
     futures = [
         (number[chain.underlying], expiry.toordinal(), row) for chain in chains for expiry, row in chain.futures.items()
     ]
@@ -88,10 +91,10 @@ def take_snapshot(book: Book, groups: Sequence[Group], now: float) -> ChainSnaps
             expires_at=np.array([group.expires_at for group in groups]),
         ),
         options=ChainColumns(
-            group=np.repeat(np.arange(len(groups)), [len(rows) for rows in of_group]),
-            sign=book.sign[options],
-            strike=book.strike[options],
-            quotes=book.quotes(options),
+            group=np.repeat(np.arange(len(groups)), [len(each) for each, _, _ in ladders]),
+            sign=signs,
+            strike=strikes,
+            quotes=book.quotes(rows),
         ),
         futures=ExpiryColumns(underlying=of_underlying, expiry=future_expiry, expires_at=book.expires_at[future_rows]),
         future_quotes=book.quotes(future_rows),
@@ -102,9 +105,3 @@ def _newest(book: Book, key: str, now: float) -> tuple[float, float]:
     """Time and price of an underlying or an index."""
     recent = book.recent.get(key)
     return recent.at(now) if recent else (np.nan, np.nan)
-
-
-def _is_restored(book: Book, group: Group, market: GroupMarket, now: float) -> bool:
-    """Whether the spot is the last known one of an earlier consumer."""
-    recent = book.recent.get(book.chains[group.underlying].terms.spot_key)
-    return recent is not None and market.spot == market.spot and recent.at(now)[0] == recent.restored

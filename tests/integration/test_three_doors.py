@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from django.core.management import call_command
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ from signals.greeks.market import load_market, market_from_json, market_to_json
 from signals.greeks.selectors import load_options, option_groups
 from signals.greeks.services import compute_greeks
 from signals.instruments.models import Underlying
+from tests.integration.processes import ROOT
 from timeframes.models import Quote
 
 pytestmark = pytest.mark.django_db
@@ -92,24 +94,21 @@ params = st.builds(
 )
 
 
-def live_door(chain: dict[str, tuple[str, float]], as_of: datetime, chosen: GreeksParams) -> tuple[Book, dict]:
-    """What is published of each option that has a tick, once every tick has been taken."""
+def entry(place: int, key: str, at: float, told: dict[str, float]) -> tuple[str, str, list[str]]:
+    stream = f"tick_stream:{'@'.join(key.split('@')[:2])}"
+    return stream, f"{place}-0", ["data", orjson.dumps({"instrument_key": key, "ltt": at, **told}).decode()]
+
+
+def published(entries: list, as_of: datetime, chosen: GreeksParams) -> tuple[Book, dict[str, dict[str, Any]]]:
+    """The book, and what is published of each option that has a tick, once every tick has been taken."""
     book, now = Book(), as_of.timestamp()
     cycle = Cycle(book, chosen, beat=0.25, window=2, max_bytes=1_000, sanity=CREDULOUS, computations={})
-    entries = [
-        (
-            f"tick_stream:{'@'.join(key.split('@')[:2])}",
-            f"{place}-0",
-            ["data", orjson.dumps({"instrument_key": key, "ltt": now - age, **quote(kind, fair(key))}).decode()],
-        )
-        for place, (key, (kind, age)) in enumerate(chain.items())
-        if kind != "none"
-    ]
     decoded = cycle.decode(entries, now + 1.0)
     assert not decoded.rejected
     assert not prepare_contracts(book, decoded.ticks, register=True)
-    topics = cycle.handle(decoded.ticks, now).topics[NAME]
-    return book, {key: orjson.loads(topics[key])["greeks"] for key in OPTIONS if key in topics}
+    topics = cycle.handle(decoded.ticks, now).topics.values()
+    states = {key: orjson.loads(state) for told in topics for key, state in told.items() if "_options@" in key}
+    return book, {key: state["greeks"] for key, state in states.items()}
 
 
 def sql_door(keys: list[str], as_of: datetime, chosen: GreeksParams, overrides: dict, *, kept: bool = False) -> dict:
@@ -159,7 +158,13 @@ def test_every_door_gives_the_same_answers(
             "dividend_yield": own_yield,
         },
     )
-    book, live = live_door(chain, as_of, chosen)
+    now = as_of.timestamp()
+    ticks = [
+        entry(place, key, now - age, quote(kind, fair(key)))
+        for place, (key, (kind, age)) in enumerate(chain.items())
+        if kind != "none"
+    ]
+    book, live = published(ticks, as_of, chosen)
     store_quotes(book)
     keys = list(live)
     if not keys:
@@ -196,3 +201,31 @@ def _numbers(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 RECEIPTS = ("price_source", "price_age_seconds", "forward_source", "reason")  # `reason` names the source asked for
+
+
+CHAINS = ROOT.parent / "shared" / "data" / "2_nse_chain"
+DESKS = [
+    GreeksParams(),
+    GreeksParams(forward=ForwardSource.SPOT, rate=0.1, day_count=DayCount.CALENDAR_DAYS, price=PriceSource.LAST),
+    GreeksParams(model=Model.BLACK76, price=PriceSource.MID, dividend_yield=0.012, max_quote_age_seconds=600.0),
+    GreeksParams(forward=ForwardSource.PARITY, fallback_volatility=FallbackVolatility.VIX, rate=0.0),
+]
+
+
+@pytest.mark.skipif(not CHAINS.is_dir(), reason="the real chains are not here")
+@pytest.mark.parametrize("name", sorted(path.name for path in CHAINS.glob("*.json.gz")))
+def test_real_chains_get_the_same_answers(name: str) -> None:
+    Quote.objects.all().delete()
+    call_command("import_option_chain", str(CHAINS / name), verbosity=0)
+    quotes = list(Quote.objects.all())
+    as_of = max(quote.time for quote in quotes)
+    names = {"ltp": "last", "bid": "bid", "ask": "ask", "volume": "volume"}
+    ticks = []
+    for place, quote in enumerate(quotes):
+        told = {name: getattr(quote, column) for name, column in names.items() if getattr(quote, column) is not None}
+        ticks.append(entry(place, quote.instrument_key, quote.time.timestamp(), {"ltp": 0.0, **told}))
+    for chosen in DESKS:
+        _, live = published(ticks, as_of, chosen)
+        assert len(live) > 200
+        for key, answer in sql_door(list(live), as_of, chosen, {}).items():
+            assert answer == {name: live[key][name] for name in answer}, key

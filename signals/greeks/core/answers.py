@@ -32,8 +32,6 @@ _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
 _MODEL = (str(Model.BSM), str(Model.BLACK76))
-OVERRIDES = ("price", "underlying_price", "volatility", "rate", "dividend_yield")
-"""What a request may say better than the market, by option."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +55,17 @@ def answer_options(
     at: float,
     params: GreeksParams,
 ) -> dict[str, list[Any]]:
-    """The answers of `answer_columns`. `overrides`: columns by a name of OVERRIDES, NaN where the market counts."""
+    """The answers of `answer_columns`.
+
+    `overrides`: what a request knows better than the market, as columns by name (price, underlying_price, volatility,
+    rate, dividend_yield), NaN where the market counts.
+    """
 
     def shared(name: str) -> np.ndarray:
         column: np.ndarray = np.array([getattr(market, name) for market in markets], np.float64)[asked.group]
         return column
 
-    def said(name: str) -> np.ndarray:
-        return overrides[name] if name in overrides else np.full(len(asked.sign), np.nan)
-
+    unsaid = np.full(len(asked.sign), np.nan)
     options = OptionColumns(
         sign=asked.sign,
         strike=asked.strike,
@@ -77,11 +77,11 @@ def answer_options(
         spot=shared("spot"),
         **forward_columns([market.forward for market in markets], asked.group),
         volatility_index=shared("volatility_index"),
-        override_price=said("price"),
-        override_underlying=said("underlying_price"),
-        override_volatility=said("volatility"),
-        override_rate=said("rate"),
-        override_dividend_yield=said("dividend_yield"),
+        override_price=overrides.get("price", unsaid),
+        override_underlying=overrides.get("underlying_price", unsaid),
+        override_volatility=overrides.get("volatility", unsaid),
+        override_rate=overrides.get("rate", unsaid),
+        override_dividend_yield=overrides.get("dividend_yield", unsaid),
     )
     return answer_columns(evaluate(options, params), options, refused, at, params)
 

@@ -34,7 +34,7 @@ def fresh_quotes(quotes: QuoteColumns, at: float, max_age_seconds: float) -> Quo
 
 def mid_price(bid: np.ndarray, ask: np.ndarray) -> np.ndarray:
     """Middle of a two-sided market that is not crossed, else NaN."""
-    return np.where((bid > 0) & (ask >= bid) & np.isfinite(ask), 0.5 * (bid + ask), np.nan)
+    return np.where((bid > 0) & (ask >= bid) & (ask < np.inf), 0.5 * (bid + ask), np.nan)
 
 
 def choose_price(quotes: QuoteColumns, wanted: PriceSource) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +49,10 @@ def choose_price(quotes: QuoteColumns, wanted: PriceSource) -> tuple[np.ndarray,
     for number, (name, values) in enumerate(zip(PRICE_SOURCES, candidates, strict=True)):
         if wanted not in (PriceSource.AUTO, name):
             continue
-        found = (source < 0) & (values > 0) & np.isfinite(values)
-        price[found] = values[found]
-        source[found] = number
+        missing = source < 0
+        if not missing.any():
+            break
+        found = missing & (values > 0) & (values < np.inf)
+        np.copyto(price, values, where=found)
+        np.copyto(source, np.int8(number), where=found)
     return price, source

@@ -53,10 +53,13 @@ class ChainColumns:
         quotes = QuoteColumns(**{name: getattr(self.quotes, name)[order] for name in QuoteColumns.__slots__})
         return ChainColumns(group=self.group[order], sign=self.sign[order], strike=self.strike[order], quotes=quotes)
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the calls and puts that have the same group and strike."""
+    def pairs(self) -> tuple[np.ndarray | slice, np.ndarray | slice]:
+        """Places of the calls and puts that have the same group and strike; slices, which copy nothing, where that is
+        all of them."""
         same = (self.group[1:] == self.group[:-1]) & (self.strike[1:] == self.strike[:-1])
         calls = np.flatnonzero(same & (self.sign[1:] < self.sign[:-1]))
+        if 2 * len(calls) == len(self.sign):
+            return slice(0, None, 2), slice(1, None, 2)
         return calls, calls + 1
 
 

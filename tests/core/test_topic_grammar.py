@@ -1,0 +1,89 @@
+"""Topics are read as they are built, and docs and the AsyncAPI document know every kind."""
+
+import uuid
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moneyness.core.levels import level_name
+from realtime.core.topic_grammar import (
+    PATTERNS,
+    UnknownTopic,
+    chain_topic,
+    is_instrument,
+    job_topic,
+    kind_of,
+    level_topic,
+    read_chain,
+    read_instrument,
+    read_job,
+    read_level,
+)
+
+DOCS = Path(__file__).parents[2] / "docs" / "websocket.md"
+underlyings = st.from_regex(r"[A-Z][A-Z0-9]{0,5}@[A-Z0-9][A-Z0-9&._/-]{0,8}", fullmatch=True)
+expiries = st.dates(date(1970, 1, 1), date(2199, 12, 31))
+levels = st.integers(-10, 10).map(level_name)
+
+
+@given(underlyings, expiries, levels, st.booleans())
+def test_what_is_built_is_read(underlying, expiry, level, of_text):
+    said = expiry.isoformat() if of_text else expiry
+    chain, dated, nearest = (
+        chain_topic(underlying, said),
+        level_topic(underlying, level, said),
+        level_topic(underlying, level),
+    )
+    assert read_chain(chain) == (underlying, "")
+    assert read_level(dated, 10) == read_level(nearest, 10) == (underlying, "")
+    assert (kind_of(chain), kind_of(dated), kind_of(nearest)) == ("chain", "moneyness", "moneyness")
+    assert not any(map(is_instrument, (chain, dated, nearest)))
+
+
+@given(underlyings, expiries)
+def test_a_wildcard_stands_for_the_options_of_its_expiry_alone(underlying, expiry):
+    named, prefix = read_instrument(f"{underlying}@equity_options@{expiry}@*")
+    assert named == underlying
+    for day, taken in ((expiry, True), (expiry - timedelta(1), False)):
+        key = f"{underlying}@equity_options@{day}@put@7.5"
+        assert key.startswith(prefix) == taken
+        assert is_instrument(key) and kind_of(key) == ""
+
+
+@given(st.uuids())
+def test_a_job_is_its_id(job_id):
+    assert read_job(job_topic(job_id)) == job_id
+    for other in (str(job_id).upper(), job_id.hex):
+        if other != str(job_id):
+            with pytest.raises(UnknownTopic):
+                read_job(f"job:{other}")
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_asked_for_is_a_topic_or_told_what_would_be_one(text):
+    for read in (read_instrument, read_chain, read_job, lambda topic: read_level(topic, 10)):
+        for topic in (text, f"chain:{text}", f"moneyness:{text}", f"job:{text}"):
+            try:
+                read(topic)
+            except UnknownTopic as error:
+                assert str(error)
+
+
+def test_the_docs_name_every_kind():
+    table = DOCS.read_text()
+    for kind, pattern in PATTERNS.items():
+        assert not kind or pattern.startswith(f"{kind}:")
+        assert f"| `{kind}:" in table or not kind
+    assert "`NSE@NIFTY@equity_options@2026-12-29@*`" in table
+
+
+def test_a_level_is_of_a_pattern():
+    built = level_topic("NSE@NIFTY", "OTM2", date(2026, 12, 29))
+    assert built == PATTERNS["moneyness"].format(underlying="NSE@NIFTY", expiry="2026-12-29", level="OTM2")
+    assert chain_topic("NSE@NIFTY", "2026-12-29") == PATTERNS["chain"].format(
+        underlying="NSE@NIFTY", expiry="2026-12-29"
+    )
+    assert job_topic(uuid.UUID(int=7)) == PATTERNS["job"].format(id=uuid.UUID(int=7))
