@@ -35,8 +35,8 @@ WARM = "from signals.greeks.core.engine import warm; warm()"
 # each large block it is given back, unless that size is set. Arrow's own allocator keeps what a thread has freed.
 GIVE_BACK = {
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": "131072",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "4194304",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
