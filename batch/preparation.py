@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from batch import outbox, progress
-from batch.core.items import Items
+from batch.core.items import Given, Items
 from batch.events import Event, happened
 from batch.kinds import KINDS
 from batch.kinds.base import Kind, Prepared
@@ -105,7 +105,7 @@ def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> lis
             locked.status, locked.error, locked.finished_at = Job.Status.FAILED, error, Now()
         else:
             if prepared.keys is not None:
-                cut(locked, Items(prepared.keys, [None] * len(prepared.keys)))
+                cut(locked, Given.whole(Items(prepared.keys, [None] * len(prepared.keys))))
             locked.status = Job.Status.IN_PROGRESS
             if earlier is not None:
                 _answer_from(locked, earlier)

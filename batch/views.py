@@ -30,6 +30,7 @@ from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.kinds import KINDS
 from batch.models import Job
+from batch.parsers import SubmissionView
 from batch.serializers import GreeksSubmissionSerializer, JobSerializer, JobSubmissionSerializer, StatusWord
 from batch.services import Submission
 from batch.tasks import ring_chunks, ring_job
@@ -59,10 +60,10 @@ def _accepted(job: Job) -> HttpResponse:
     return response
 
 
-class GreeksView(APIView):
+class GreeksView(SubmissionView):
     @extend_schema(
         tags=TAGS,
-        request=GreeksSubmissionSerializer,
+        request={"application/json": GreeksSubmissionSerializer},
         responses={200: OpenApiTypes.OBJECT, 202: _ACCEPTED},
         examples=[ITEMS_EXAMPLE],
         parameters=[IDEMPOTENCY_KEY],
@@ -81,10 +82,10 @@ class GreeksView(APIView):
             or data["dry_run"]
             or "webhook" in data
             or items is None
-            or len(items) > settings.API_V2_BATCH_SIZE
+            or items.total > settings.API_V2_BATCH_SIZE
         ):
             return _submit(request, submission, dry_run=data["dry_run"])
-        answer = services.answer_now(submission, items, timezone.now())
+        answer = services.answer_now(submission, next(items.chunks(items.total)), timezone.now())
         return json_response(services.answer_body(answer, submission.params))
 
 
@@ -114,7 +115,7 @@ class JobPagination(CursorPagination):
         return cursor
 
 
-class JobsView(ListAPIView):
+class JobsView(SubmissionView, ListAPIView):
     serializer_class = JobSerializer
     pagination_class = JobPagination
 
@@ -137,7 +138,7 @@ class JobsView(ListAPIView):
 
     @extend_schema(
         tags=TAGS,
-        request=JobSubmissionSerializer,
+        request={"application/json": JobSubmissionSerializer},
         responses={202: _ACCEPTED},
         examples=[JOB_EXAMPLE, SELECTOR_EXAMPLE],
         parameters=[IDEMPOTENCY_KEY],
