@@ -25,7 +25,7 @@ from batch.kinds.base import Kind
 from batch.models import Chunk, Job
 from batch.results import RETRYABLE, retryable_places
 from batch.stored import stored_items, unreadable_fields
-from signalsite.foundation.blocks import json_lines
+from signalsite.foundation.blocks import json_list
 from signalsite.foundation.errors import Conflict, DataAccessError, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Answer:
     as_of: datetime
     total: int
     completed: int
-    joined: bytes  # the rows as JSON objects with a comma between them
+    rows: bytes  # as a JSON list
     receipt: Mapping[str, Any]
 
 
@@ -112,9 +112,8 @@ def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
     prepared = kind.prepare_items(items.keys, submission.as_of, params)
     columns, _ = kind.compute(items, prepared.as_of or now, params, prepared.context)
     block = pack(items, columns)
-    lines = json_lines(whole(block.data, items.to_block(), 0))
-    joined = lines.replace(b"\n", b",")[:-1]
-    return Answer(prepared.as_of or now, len(items), block.completed, joined, kind.receipt(prepared.context))
+    rows = json_list(whole(block.data, items.to_block(), 0))
+    return Answer(prepared.as_of or now, len(items), block.completed, rows, kind.receipt(prepared.context))
 
 
 def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
@@ -128,7 +127,7 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
         },
         **answer.receipt,
     }
-    return b"".join((orjson.dumps(head)[:-1], b',"data":[', answer.joined, b"]}"))
+    return b"".join((orjson.dumps(head)[:-1], b',"data":', answer.rows, b"}"))
 
 
 def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
