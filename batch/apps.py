@@ -7,5 +7,7 @@ class BatchConfig(AppConfig):
 
     def ready(self) -> None:
         from batch import progress
+        from signalsite.foundation.computations.registry import computations
 
         progress.register_topic()
+        computations()  # one that contradicts another ends the process at its start

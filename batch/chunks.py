@@ -14,14 +14,15 @@ from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from batch import outbox, progress
-from batch.core.answers import Block, pack, without_value
+from batch.answering import answer
+from batch.core.answers import Block, without_value
 from batch.core.items import Items
 from batch.events import Event, happened
-from batch.kinds import KINDS
-from batch.kinds.base import Kind
 from batch.models import Chunk, Job
 from batch.stored import stored_items
 from batch.transactions import worker_transaction
+from signalsite.foundation.computations.contract import CANCELLED, INTERNAL_ERROR, Computation
+from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.stored_json import read_json
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Claim:
     attempt: int
     job_id: uuid.UUID
     items: Items
-    kind: Kind
+    computation: Computation
     params: dict[str, Any]  # or Unreadable, as `context`: computing fails, and the chunk ends with that reason
     context: dict[str, Any]
     as_of: datetime
@@ -86,7 +87,7 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
         attempt=attempt,
         job_id=job_id,
         items=stored_items(item_block, size),
-        kind=KINDS[kind],
+        computation=computations()[kind],
         params=read_json(params),
         context=read_json(context),
         as_of=as_of,
@@ -114,16 +115,16 @@ def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool 
 
 def _answer(claimed: Claim) -> tuple[Block, str]:
     """The chunk's answers, and the digest of what they were computed from."""
-    items, kind = claimed.items, claimed.kind
+    items, computation = claimed.items, claimed.computation
+    names = [column.name for column in computation.answer_columns]
     if claimed.cancelling:
         reason = "the job was cancelled before this item was computed"
-        return without_value(items, tuple(kind.fields), "cancelled", reason), ""
+        return without_value(items, names, CANCELLED.word, reason), ""
     if claimed.attempt > MAX_ATTEMPTS:
         happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
-        return without_value(items, tuple(kind.fields), "internal_error", f"computing failed {MAX_ATTEMPTS} times"), ""
+        return without_value(items, names, INTERNAL_ERROR.word, f"computing failed {MAX_ATTEMPTS} times"), ""
     with _heartbeat(claimed):
-        columns, digest = kind.compute(items, claimed.as_of, claimed.params, claimed.context)
-    return pack(items, columns), digest
+        return answer(computation, items, claimed.as_of, claimed.params, claimed.context)
 
 
 @contextmanager

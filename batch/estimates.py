@@ -28,7 +28,7 @@ WHERE c.status <> 'done' AND j.status IN ('validating', 'in_progress')
 
 def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
     """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would."""
-    kind, refused, first_refused = submission.kind, 0, list[dict[str, Any]]()
+    computation, refused, first_refused = submission.computation, 0, list[dict[str, Any]]()
     if submission.items is not None:
         total, as_of = submission.items.total, submission.as_of
         first = 0
@@ -38,17 +38,17 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
             first_refused += [{"position": first + place, "reason": reason} for place, reason in reasons]
             first += len(run)
     else:
-        prepared = kind.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
+        prepared = computation.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
         total, as_of = len(prepared.keys or ()), prepared.as_of
     size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE)
     with connection.cursor() as cursor:
-        cursor.execute(_RATE, (kind.name,))
+        cursor.execute(_RATE, (computation.name,))
         rate = float(cursor.fetchone()[0] or FIRST_GUESS)
         cursor.execute(_AHEAD)
         ahead = int(cursor.fetchone()[0])
     return {
         "dry_run": True,
-        "kind": kind.name,
+        "kind": computation.name,
         "params": submission.params,
         "as_of": as_of,
         "total": total,

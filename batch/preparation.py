@@ -14,15 +14,16 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from batch import outbox, progress
+from batch.answering import load
 from batch.core.items import Given, Items
 from batch.events import Event, happened
-from batch.kinds import KINDS
-from batch.kinds.base import Kind, Prepared
 from batch.models import Chunk, Job
 from batch.results import copy_from_job
 from batch.services import cut
 from batch.stored import stored_items, unreadable_fields
 from batch.transactions import worker_transaction
+from signalsite.foundation.computations.contract import Computation, Prepared
+from signalsite.foundation.computations.registry import computations
 
 MAX_ATTEMPTS = 5
 
@@ -33,18 +34,18 @@ def prepare(job_id: uuid.UUID) -> list[int]:
     job = _begin(job_id)
     if job is None:
         return []
-    kind = KINDS[job.kind]
+    computation = computations()[job.kind]
     if job.selector is None:
         kept = list(job.chunks.order_by("number").values_list("item_block", "size"))
         blocks = [block for block, _ in kept]
-        keys = [key for block, size in kept for key in stored_items(block, size).keys]
-        prepared = kind.prepare_items(keys, job.as_of, job.params)
+        runs = [stored_items(block, size).keys for block, size in kept]
+        prepared = computation.prepare(runs, job.as_of, job.params)
     else:
-        prepared = kind.prepare_selector(job.selector, job.as_of, job.params)
+        prepared = computation.prepare_selector(job.selector, job.as_of, job.params)
         blocks = [Items(prepared.keys or [], [None] * len(prepared.keys or ())).to_block()]
     prepared = replace(prepared, as_of=prepared.as_of or job.created_at)
-    digest = _request_digest(job, kind, prepared, blocks)
-    earlier = find_reusable(job, digest, kind, prepared) if job.reuse else None
+    digest = _request_digest(job, computation, prepared, blocks)
+    earlier = find_reusable(job, digest, computation, prepared) if job.reuse else None
     return _open(job, prepared, digest, earlier)
 
 
@@ -70,16 +71,18 @@ def _begin(job_id: uuid.UUID) -> Job | None:
         return job
 
 
-def _request_digest(job: Job, kind: Kind, prepared: Prepared, item_blocks: Iterable[bytes | memoryview]) -> str:
+def _request_digest(
+    job: Job, computation: Computation, prepared: Prepared, item_blocks: Iterable[bytes | memoryview]
+) -> str:
     """Of everything that the answers depend on but the items' own stored data, which the chunks' digests are of."""
-    asked = [kind.name, kind.version, job.params, prepared.as_of, prepared.context]
+    asked = [computation.name, computation.version, job.params, prepared.as_of, prepared.context]
     found = hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16)
     for block in item_blocks:
         found.update(block)
     return found.hexdigest()
 
 
-def find_reusable(job: Job, digest: str, kind: Kind, prepared: Prepared) -> Job | None:
+def find_reusable(job: Job, digest: str, computation: Computation, prepared: Prepared) -> Job | None:
     """An ended job of the same owner that was asked the same and whose stored inputs are still what they were."""
     earlier = Job.objects.filter(
         owner=job.owner_id, status=Job.Status.COMPLETED, request_digest=digest, reused_from=None
@@ -88,7 +91,7 @@ def find_reusable(job: Job, digest: str, kind: Kind, prepared: Prepared) -> Job 
         return None
     for chunk in earlier.chunks.defer("answer_block").iterator(chunk_size=1):
         items = stored_items(chunk.item_block, chunk.size)
-        if chunk.digest != kind.digest(items, prepared.as_of, job.params, prepared.context):
+        if chunk.digest != load(computation, items, prepared.as_of, job.params, prepared.context).digest():
             return None
     return earlier
 

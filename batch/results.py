@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,9 +13,6 @@ from signalsite.foundation.blocks import UNREADABLE_BLOCK, json_list
 from signalsite.foundation.rows import binary_rows
 
 logger = logging.getLogger(__name__)
-
-RETRYABLE = ("no_price", "no_underlying", "cancelled", "internal_error")
-"""Status words of items that trying again can help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +128,11 @@ WHERE job_id = %(job)s AND status = 'done' AND status_counts ?| %(words)s ORDER 
 """
 
 
-def retryable_places(job_id: uuid.UUID) -> Iterator[tuple[int, list[int]]]:
-    """Number of each chunk that has some, and the places in it of the items that trying again can help."""
-    for number, block in binary_rows(_RETRYABLE, {"job": job_id, "words": list(RETRYABLE)}):
+def retryable_places(job_id: uuid.UUID, words: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
+    """Number of each chunk that has some, and the places in it of the items that trying again can help: those
+    that have a row with one of these status words."""
+    for number, block in binary_rows(_RETRYABLE, {"job": job_id, "words": list(words)}):
         try:
-            yield number, places_of_status(block, RETRYABLE)
+            yield number, places_of_status(block, words)
         except UNREADABLE_BLOCK as error:
             logger.error("chunk %s of job %s cannot be read: %s", number, job_id, error)

@@ -9,10 +9,10 @@ from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Q,
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
-from batch.kinds import KINDS
 from batch.models import Job
 from batch.permissions import CHANGE, may_act_on, may_see, may_see_all
 from batch.results import Page, read_layout, read_page
+from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.stored_json import Unreadable
 
 
@@ -33,7 +33,7 @@ def read_receipt(user: User | AnonymousUser, job_id: uuid.UUID) -> dict[str, Any
     """What the job's items share; empty until the job is prepared, or where it cannot be read."""
     job = get_job(user, job_id)
     context = {} if isinstance(job.context, Unreadable) else job.context
-    return {"job_id": job.pk, "as_of": job.as_of, **KINDS[job.kind].receipt(context)}
+    return {"job_id": job.pk, "as_of": job.as_of, **computations()[job.kind].receipt(context)}
 
 
 def get_job_to_act_on(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:

@@ -1,24 +1,26 @@
 """The shapes of the batch API."""
 
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batch.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
 from batch.core.items import Given, read_given
 from batch.core.signing import InvalidSecret, read_secret
-from batch.item_schema import ItemField
-from batch.kinds import KINDS
-from batch.kinds.greeks import GreeksParamsSerializer
 from batch.models import Job
 from batch.sending import site_policy
 from batch.services import Submission
 from batch.stored import unreadable_fields
+from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.requests import item_field, params_serializer, pascal
 from signalsite.foundation.fields import Day, Flag, Number, Several, Text
 from signalsite.foundation.serializers import StrictSerializer
 from signalsite.foundation.stored_json import Unreadable
@@ -82,18 +84,15 @@ class WebhookSerializer(StrictSerializer):
         return secret
 
 
-class GreeksSubmissionSerializer(StrictSerializer):
-    """What both doors take. After validation: kind, params (complete), as_of, and items or selector."""
+class SubmissionSerializer(StrictSerializer):
+    """What all submissions have in common. After validation: every parameter, as_of, and items or selector.
 
-    items = Several(
-        child=ItemField(),
-        required=False,
-        min_length=1,
-        max_length=settings.BATCH_MAX_ITEMS,
-        help_text="Objects, or bare instrument keys. What is wrong with one is said in its own answer (`bad_input`).",
-    )
+    `submission_serializer` adds what one computation asks for: its `params`, and the overrides of its `items`.
+    """
+
+    computation: ClassVar[Computation]
+
     selector = SelectorSerializer(required=False)
-    params = GreeksParamsSerializer(required=False)
     as_of = Text(
         required=False,
         allow_null=True,
@@ -106,7 +105,7 @@ class GreeksSubmissionSerializer(StrictSerializer):
     dry_run = Flag(default=False, help_text="true: validate and estimate; nothing is kept.")
 
     def to_internal_value(self, data: Any) -> Any:
-        """A hundred thousand items don't go through a field each, and `params` belong to the kind.
+        """A hundred thousand items don't go through a field each, and `params` have their own errors.
 
         The items are taken out of the request's data: a request is in a reference cycle (DRF's request, parser and
         view know each other), and what it holds would stay until the garbage collector comes by.
@@ -125,26 +124,27 @@ class GreeksSubmissionSerializer(StrictSerializer):
         return submission
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        kind = KINDS[attrs.get("kind", "greeks")]
+        computation = self.computation
         selector = attrs.get("selector")
         if (self.raw_items is None) == (selector is None):
             raise serializers.ValidationError({"items": "give either items or selector"})
-        params = kind.params_serializer(data={} if self.raw_params is None else self.raw_params)
+        params = params_serializer(computation)(data={} if self.raw_params is None else self.raw_params)
         if not params.is_valid():
             raise serializers.ValidationError({"params": params.errors})
         items: Given | None = None
         if selector is not None:
-            kind.check_selector(selector)
+            computation.check_selector(selector)
             if "expiries" in selector:
                 selector["expiries"] = list(dict.fromkeys(selector["expiries"]))
         else:
-            items = read_given(self.raw_items, kind.overrides, most=settings.BATCH_MAX_ITEMS)
+            items = read_given(self.raw_items, computation.bounds, most=settings.BATCH_MAX_ITEMS)
         self.raw_items = None
         as_of: datetime | None = None
         if attrs.get("as_of"):
-            as_of = parse_instant(attrs["as_of"], kind.exchange(next(items.runs()).keys if items else [], selector))
+            first_keys = next(items.runs()).keys if items else []
+            as_of = parse_instant(attrs["as_of"], computation.exchange(first_keys, selector))
         self.submission = Submission(
-            kind=kind,
+            computation=computation,
             params=params.validated_data,
             as_of=as_of,
             items=items,
@@ -155,14 +155,52 @@ class GreeksSubmissionSerializer(StrictSerializer):
         return attrs
 
 
-# `async` is a keyword of Python: the field can't be written in the class body.
-GreeksSubmissionSerializer._declared_fields["async"] = Flag(
-    default=False, help_text="true: always a job, however few the items."
-)
+@cache
+def submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
+    """What the computation's own address takes."""
+    items = Several(
+        child=item_field(computation),
+        required=False,
+        min_length=1,
+        max_length=settings.BATCH_MAX_ITEMS,
+        help_text="Objects, or bare instrument keys. What is wrong with one is said in its own answer (`bad_input`).",
+    )
+    fields = {
+        "computation": computation,
+        "items": items,
+        "params": params_serializer(computation)(required=False),
+        "async": Flag(default=False, help_text="true: always a job, however few the items."),
+    }
+    return type(f"{pascal(computation.name)}SubmissionSerializer", (SubmissionSerializer,), fields)
 
 
-class JobSubmissionSerializer(GreeksSubmissionSerializer):
-    kind = serializers.ChoiceField(list(KINDS))
+@cache
+def job_submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
+    """The same as the address of jobs takes it, by `kind`."""
+    name = f"{pascal(computation.name)}JobSubmissionSerializer"
+    return type(name, (submission_serializer(computation),), {"kind": KindField([computation.name])})
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class KindField(serializers.ChoiceField):
+    """What is to be computed."""
+
+
+class UnknownKindSerializer(SubmissionSerializer):
+    """In the place of the serializer of a kind that there is not: it says so, beside whatever else is wrong."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "kind": KindField(list(computations()))}
+
+
+def read_job(data: Any) -> SubmissionSerializer:
+    """The serializer, already valid, of a body that names its kind. Raises ValidationError or InvalidInput."""
+    kind = data.get("kind") if isinstance(data, dict) else None
+    computation = computations().get(kind) if isinstance(kind, str) else None
+    chosen = UnknownKindSerializer if computation is None else job_submission_serializer(computation)
+    serializer = chosen(data=data)
+    serializer.is_valid(raise_exception=True)
+    return serializer
 
 
 class StatusWord(serializers.RegexField):

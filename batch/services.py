@@ -16,16 +16,17 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from batch import outbox, progress
+from batch.answering import answer
 from batch.chunks import close_cancelled
-from batch.core.answers import pack, whole
+from batch.core.answers import whole
 from batch.core.chunk_size import chunk_size
 from batch.core.items import Given, Items
-from batch.kinds import KINDS
-from batch.kinds.base import Kind
 from batch.models import Chunk, Job
-from batch.results import RETRYABLE, retryable_places
+from batch.results import retryable_places
 from batch.stored import stored_items, unreadable_fields
 from signalsite.foundation.blocks import json_list
+from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.errors import Conflict, DataAccessError, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class SubmissionTooSlow(DataAccessError):
 class Submission:
     """What a caller asks for, checked: either items or a selector, every parameter filled in."""
 
-    kind: Kind
+    computation: Computation
     params: Mapping[str, Any]
     as_of: datetime | None
     items: Given | None = None
@@ -67,7 +68,7 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
             raise TooManyOpenJobs(f"{settings.BATCH_MAX_OPEN_JOBS} jobs are open; wait for one to end or cancel one")
         job = Job.objects.create(
             owner=owner,
-            kind=submission.kind.name,
+            kind=submission.computation.name,
             params=dict(submission.params),
             as_of=submission.as_of,
             selector=submission.selector,
@@ -108,12 +109,11 @@ class Answer:
 
 def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
     """The same computation without a job: prepared, computed and encoded at once."""
-    kind, params = submission.kind, submission.params
-    prepared = kind.prepare_items(items.keys, submission.as_of, params)
-    columns, _ = kind.compute(items, prepared.as_of or now, params, prepared.context)
-    block = pack(items, columns)
+    computation, params = submission.computation, submission.params
+    prepared = computation.prepare([items.keys], submission.as_of, params)
+    block, _ = answer(computation, items, prepared.as_of or now, params, prepared.context)
     rows = json_list(whole(block.data, items.to_block(), 0))
-    return Answer(prepared.as_of or now, len(items), block.completed, rows, kind.receipt(prepared.context))
+    return Answer(prepared.as_of or now, len(items), block.completed, rows, computation.receipt(prepared.context))
 
 
 def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
@@ -157,9 +157,9 @@ def retry(job: Job) -> Job:
         raise NothingToRetry("the job has not ended")
     if unreadable := unreadable_fields(job):
         raise NothingToRetry(f"what was asked cannot be read any more: {', '.join(unreadable)}")
-    kind = KINDS[job.kind]
+    computation = computations()[job.kind]
     again = Submission(
-        kind=kind,
+        computation=computation,
         params=job.params,
         as_of=job.as_of,
         reuse=job.reuse,
@@ -167,20 +167,22 @@ def retry(job: Job) -> Job:
     )
     if not job.total:
         return submit(job.owner, replace(again, selector=job.selector), retry_of=job)
-    items = _to_retry(job)
+    items = _to_retry(job, computation.retryable)
     if not items.total:
-        raise NothingToRetry(f"no item of this job is one of {', '.join(RETRYABLE)}: trying again can help none")
+        raise NothingToRetry(
+            f"no item of this job is one of {', '.join(computation.retryable)}: trying again can help none"
+        )
     return submit(job.owner, replace(again, items=items), retry_of=job)
 
 
-def _to_retry(job: Job) -> Given:
+def _to_retry(job: Job, words: Sequence[str]) -> Given:
     """Of one that failed as a whole, which has no answers, all; else the items that trying again can help."""
     sizes = dict(job.chunks.order_by("number").values_list("number", "size"))
     wanted: Mapping[int, Sequence[int]]
     if job.status == Job.Status.FAILED:
         wanted = {number: range(size) for number, size in sizes.items()}
     else:
-        wanted = dict(retryable_places(job.pk))
+        wanted = dict(retryable_places(job.pk, words))
 
     def runs() -> Iterator[Items]:
         for number, places in wanted.items():

@@ -3,9 +3,9 @@ from django.urls import path
 
 from batch import export_views, views
 from signalsite.foundation.bodies import accepts
+from signalsite.foundation.computations.registry import computations
 
 urlpatterns = [
-    path("greeks", accepts(views.GreeksView.as_view(), settings.BATCH_MAX_BODY_BYTES), name="batch-greeks"),
     path("jobs", accepts(views.JobsView.as_view(), settings.BATCH_MAX_BODY_BYTES), name="jobs"),
     path("jobs/<uuid:job_id>", views.JobView.as_view(), name="job"),
     path("jobs/<uuid:job_id>/results", views.ResultsView.as_view(), name="job-results"),
@@ -15,4 +15,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/export", export_views.ExportView.as_view(), name="job-export"),
     path("jobs/<uuid:job_id>/errors", export_views.ErrorsView.as_view(), name="job-errors"),
     path("statistics", views.StatisticsView.as_view(), name="batch-statistics"),
+    *(
+        path(name, accepts(views.computation_view(each).as_view(), settings.BATCH_MAX_BODY_BYTES), name=f"batch-{name}")
+        for name, each in computations().items()
+    ),
 ]

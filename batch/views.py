@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import orjson
 from django.conf import settings
@@ -14,7 +14,13 @@ from django.urls import reverse
 from django.utils import timezone
 from drf_orjson_renderer.renderers import ORJSONRenderer
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
@@ -28,12 +34,20 @@ from batch.estimates import estimate
 from batch.examples import ITEMS_EXAMPLE, JOB_EXAMPLE, SELECTOR_EXAMPLE
 from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
-from batch.kinds import KINDS
 from batch.models import Job
 from batch.parsers import SubmissionView
-from batch.serializers import GreeksSubmissionSerializer, JobSerializer, JobSubmissionSerializer, StatusWord
+from batch.serializers import (
+    JobSerializer,
+    StatusWord,
+    job_submission_serializer,
+    read_job,
+    submission_serializer,
+)
 from batch.services import Submission
 from batch.tasks import ring_chunks, ring_job
+from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.requests import pascal
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Instant, Text, Whole
 from signalsite.foundation.serializers import StrictSerializer
@@ -60,20 +74,16 @@ def _accepted(job: Job) -> HttpResponse:
     return response
 
 
-class GreeksView(SubmissionView):
-    @extend_schema(
-        tags=TAGS,
-        request={"application/json": GreeksSubmissionSerializer},
-        responses={200: OpenApiTypes.OBJECT, 202: _ACCEPTED},
-        examples=[ITEMS_EXAMPLE],
-        parameters=[IDEMPOTENCY_KEY],
-        summary="Greeks of up to API_V2_BATCH_SIZE instruments at once; of more, as a job",
-    )
+class ComputationView(SubmissionView):
+    """The address of one computation: a few items are answered at once, more become a job."""
+
+    computation: ClassVar[Computation]
+
     def post(self, request: Request) -> HttpResponse:
         return once(request, self._answer)
 
     def _answer(self, request: Request) -> HttpResponse:
-        serializer = GreeksSubmissionSerializer(data=request.data)
+        serializer = submission_serializer(self.computation)(data=request.data)
         serializer.is_valid(raise_exception=True)
         data, submission = serializer.validated_data, serializer.take()
         items = submission.items
@@ -89,9 +99,23 @@ class GreeksView(SubmissionView):
         return json_response(services.answer_body(answer, submission.params))
 
 
+def computation_view(computation: Computation) -> type[APIView]:
+    """ComputationView of this one, with its schema."""
+    described = extend_schema(
+        tags=TAGS,
+        request={"application/json": submission_serializer(computation)},
+        responses={200: OpenApiTypes.OBJECT, 202: _ACCEPTED},
+        examples=[ITEMS_EXAMPLE],
+        parameters=[IDEMPOTENCY_KEY],
+        summary=f"{computation.summary}: of up to API_V2_BATCH_SIZE instruments at once; of more, as a job",
+    )
+    view = type(f"{pascal(computation.name)}View", (ComputationView,), {"computation": computation})
+    return extend_schema_view(post=described)(view)
+
+
 class JobFilterSerializer(StrictSerializer):
     status = serializers.ChoiceField(Job.Status.choices, required=False)
-    kind = serializers.ChoiceField(list(KINDS), required=False)
+    kind = serializers.ChoiceField(list(computations()), required=False)
     created_after = Instant(required=False)
     created_before = Instant(required=False)
     cursor = Text(required=False, max_length=500, help_text="From `next` or `previous` of a page.")
@@ -138,7 +162,13 @@ class JobsView(SubmissionView, ListAPIView):
 
     @extend_schema(
         tags=TAGS,
-        request={"application/json": JobSubmissionSerializer},
+        request={
+            "application/json": PolymorphicProxySerializer(
+                component_name="JobSubmission",
+                serializers={name: job_submission_serializer(each) for name, each in computations().items()},
+                resource_type_field_name="kind",
+            )
+        },
         responses={202: _ACCEPTED},
         examples=[JOB_EXAMPLE, SELECTOR_EXAMPLE],
         parameters=[IDEMPOTENCY_KEY],
@@ -148,8 +178,7 @@ class JobsView(SubmissionView, ListAPIView):
         return once(request, self._submit)
 
     def _submit(self, request: Request) -> HttpResponse:
-        serializer = JobSubmissionSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        serializer = read_job(request.data)
         return _submit(request, serializer.take(), dry_run=serializer.validated_data["dry_run"])
 
 

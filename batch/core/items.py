@@ -10,31 +10,13 @@ import pyarrow as pa
 
 from batch.core.slices import Slices
 from signalsite.foundation.blocks import decode, encode
+from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import MAX_KEY_LENGTH
 
 MAX_CUSTOM_ID_LENGTH = 128
 _OVERRIDE = "override."  # before the name, in a block's columns
 _LARGEST = sys.float_info.max  # NaN, infinity and integers that no float holds are beyond it
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What an override may be: a finite number over `above` (when given), within [lowest, highest]."""
-
-    lowest: float
-    highest: float
-    above: float | None = None
-
-    def __str__(self) -> str:
-        return (
-            f"over {self.above:g} and at most {self.highest:g}"
-            if self.above is not None
-            else (f"from {self.lowest:g} to {self.highest:g}")
-        )
-
-    def admits(self, value: float) -> bool:
-        return self.lowest <= value <= self.highest and (self.above is None or value > self.above)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from django.db import close_old_connections
 
 from batch.core.answers import rows_of_status
 from batch.exports.codings import Outlet, encoder
-from batch.exports.columns import schema
 from batch.exports.formats import Format
 from batch.exports.writers import WRITERS
-from batch.kinds import KINDS
 from batch.models import Job
 from batch.results import read_layout, read_part
+from signalsite.foundation.computations.arrow import schema
+from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.errors import DataAccessError
 
 THREADS = 4  # at most so many connections and cores for all exports of the process; they take turns, page by page
@@ -53,7 +53,7 @@ def encoded(job: Job, format_: Format, coding: str, status: str = "") -> Iterato
     """The export's bytes in parts, one or none a page; what was read is sent before the next page is asked for."""
     outlet = Outlet()
     body = encoder(coding, outlet)
-    writer = WRITERS[format_.name](body, schema(KINDS[job.kind]))
+    writer = WRITERS[format_.name](body, schema(computations()[job.kind]))
     for page in pages(job, status, rows_per_page=format_.rows_per_page):
         writer.write(page)
         body.flush()

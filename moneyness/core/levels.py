@@ -1,4 +1,4 @@
-"""How far a strike stands from the money: as a ratio, and as a level counted in strikes.
+"""How far a strike stands from the money, as a level counted in strikes.
 
 A level is a depth: strikes from the one at the money (ATM, 0), into the money where positive (ITM1, ITM2, ...), out of
 it where negative (OTM1, ...). Calls are in the money below it and puts above, so that each level names two strikes.
@@ -7,8 +7,6 @@ it where negative (OTM1, ...). Calls are in the money below it and puts above, s
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-
-import numpy as np
 
 from signalsite.foundation.errors import InvalidInput
 
@@ -20,22 +18,6 @@ class UnknownLevel(InvalidInput):
 
     def __init__(self, message: str) -> None:
         super().__init__("moneyness_level", message)
-
-
-def moneyness(strike: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """Strike over forward: 1 at the money; below 1 puts are out of the money, above 1 calls are."""
-    ratio: np.ndarray = strike / forward
-    return ratio
-
-
-def within(values: np.ndarray, lowest: float | None, highest: float | None) -> np.ndarray:
-    """Which values lie in the closed window; an absent bound does not bound. NaN lies in no bounded window."""
-    keep = np.ones(len(values), dtype=bool)
-    if lowest is not None:
-        keep &= values >= lowest
-    if highest is not None:
-        keep &= values <= highest
-    return keep
 
 
 def at_the_money(strikes: Sequence[float], price: float) -> int:

@@ -1,6 +1,7 @@
 """Serializer fields that take a JSON value as what it is, and bound it: no text for a number, no number for a text."""
 
 import re
+import sys
 from typing import Any
 
 from rest_framework import serializers
@@ -19,9 +20,22 @@ class Number(serializers.FloatField):
         super().__init__(min_value=min_value, max_value=max_value, **options)
 
     def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool) or not isinstance(data, int | float):
+        # NaN passes DRF's bounds, and an integer that no float holds breaks its conversion.
+        if isinstance(data, bool) or not isinstance(data, int | float) or not abs(data) <= sys.float_info.max:
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Integer(serializers.IntegerField):
+    """A JSON number without a fraction. Both bounds must be given."""
+
+    def __init__(self, *, min_value: int, max_value: int, **options: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **options)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return data
 
 
 class Text(serializers.CharField):

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moneyness.core.levels import moneyness, within
 from signals.greeks.core.conventions import (
     FORWARD_SOURCES,
     FORWARD_WORDS,
@@ -23,8 +22,9 @@ from signals.greeks.core.conventions import (
 from signals.greeks.core.evaluate import GreeksFrame, OptionColumns, evaluate
 from signals.greeks.core.oracle import py_vollib_greeks
 from signals.greeks.core.prices import QuoteColumns
-from signals.greeks.core.reasons import RETRYABLE, reason
+from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.status import Status
+from signals.greeks.core.window import moneyness, within
 
 NAN = math.nan
 DAY = 86400.0
@@ -225,7 +225,7 @@ def test_every_status_has_a_word_and_a_reason_with_its_numbers() -> None:
     assert "settle" in (texts[Status.NO_PRICE] or "") and "future" in (texts[Status.NO_UNDERLYING] or "")
     assert "the 4 of 9" in (texts[Status.STRIKES_DISAGREE] or "")
     assert all(texts[status] for status in Status if status is not Status.OK)
-    assert {status.word for status in RETRYABLE} == {"no_price", "no_underlying"}
+    assert {status.word for status in STATUS_WORDS if status.retryable} == {"no_price", "no_underlying"}
 
 
 @pytest.mark.parametrize(

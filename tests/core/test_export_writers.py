@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from batch.exports.codings import Outlet, encoder
-from batch.exports.columns import schema
 from batch.exports.writers import WRITERS
-from batch.kinds import KINDS
 from signalsite.foundation.blocks import conform
+from signalsite.foundation.computations.arrow import schema
+from signalsite.foundation.computations.registry import computations
 
 COLUMNS = pa.schema([("n", pa.int64()), ("text", pa.string()), ("value", pa.float64()), ("flag", pa.bool_())])
 # Arrow's JSON reader and PostgreSQL's text have no room for lone surrogates; JSON has none for NaN and infinity.
@@ -103,11 +103,11 @@ def test_what_is_flushed_can_be_read_before_the_end(coding: str) -> None:
     assert whole == b"a page of rows\n" * 100 + b"another\n"
 
 
-@pytest.mark.parametrize("name", list(KINDS))
+@pytest.mark.parametrize("name", list(computations()))
 def test_a_kinds_schema_has_every_column_in_order(name: str) -> None:
-    columns = schema(KINDS[name])
+    columns = schema(computations()[name])
     assert columns.names[:6] == ["position", "custom_id", "instrument_key", "status", "reason", "retryable"]
-    assert columns.names[3:] == list(KINDS[name].fields)
+    assert columns.names[3:] == [column.name for column in computations()[name].answer_columns]
     table = conform(pa.table({"position": [3], "unknown": [[1]], "instrument_key": ["x"]}), columns)
     assert table.schema == columns
     assert table.to_pylist()[0] == {**dict.fromkeys(columns.names), "position": 3, "instrument_key": "x"}

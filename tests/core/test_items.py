@@ -3,7 +3,8 @@
 import pytest
 
 from batch.core.chunk_size import chunk_size
-from batch.core.items import Bounds, Items, read_items
+from batch.core.items import Items, read_items
+from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.errors import InvalidInput
 
 OVERRIDES = {"price": Bounds(0.0, 1e12, above=0.0), "rate": Bounds(-0.5, 1.0)}

@@ -30,11 +30,12 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
 from batch.core.items import Items
-from batch.kinds.greeks import GreeksParamsSerializer
 from batch.models import Chunk, Job
 from batch.retention import expire
 from batch.tasks import ring_chunks, ring_job
-params = GreeksParamsSerializer(data={})
+from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.requests import params_serializer
+params = params_serializer(computations()["greeks"])(data={})
 params.is_valid(raise_exception=True)
 owner, made = get_user_model().objects.get(username="alice"), {"worked": {}, "waiting": {}}
 rows = json.loads(os.environ["ROWS"]).items()

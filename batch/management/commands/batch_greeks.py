@@ -14,8 +14,8 @@ from tqdm import tqdm
 from batch import runner
 from batch.client import ApiError, Client, Job, ServiceUnreachable
 from batch.exports.writers import CsvWriter, ParquetWriter, TableWriter
-from batch.kinds.greeks import GreeksParamsSerializer
 from batch.local_workers import LocalWorkers, WorkerEnded, local_workers
+from signalsite.foundation.computations.registry import computations
 
 FILE_WRITERS: dict[str, type[TableWriter]] = {".csv": CsvWriter, ".parquet": ParquetWriter}
 COLUMNS = (
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             default=[],
             type=parameter,
             metavar="name=value",
-            help=f"one of {', '.join(GreeksParamsSerializer().fields)}; may be repeated",
+            help=f"one of {', '.join(each.name for each in computations()['greeks'].parameters)}; may be repeated",
         )
         parser.add_argument("--out", metavar="FILE", help="write .csv or .parquet, one row an item; default: a summary")
 

@@ -15,12 +15,13 @@ from signals.greeks.core.conventions import (
     Model,
 )
 from signals.greeks.core.evaluate import GreeksFrame, OptionColumns
-from signals.greeks.core.reasons import RETRYABLE, reason
+from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.status import Status
 
 # By code, -1 last. Plain text: writers of JSON take five times as long over a member of an enumeration.
 _STATUS = tuple(status.word for status in Status)
-_RETRYABLE = tuple(status in RETRYABLE for status in Status)
+_TRY_AGAIN = {each.word for each in STATUS_WORDS if each.retryable}
+_RETRYABLE = tuple(status.word in _TRY_AGAIN for status in Status)
 _PRICE = tuple(word and str(word) for word in PRICE_WORDS)
 _FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
 _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)

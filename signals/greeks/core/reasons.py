@@ -1,9 +1,25 @@
 """Why an item has no value, in a sentence with the numbers that show it."""
 
 from signals.greeks.core.status import Status
+from signalsite.foundation.computations.contract import BAD_INPUT, StatusWord
 
-RETRYABLE = frozenset({Status.NO_PRICE, Status.NO_UNDERLYING})
-"""Trying again can help only where data may still arrive; the other reasons lie in the data that is there."""
+STATUS_WORDS = (
+    StatusWord("below_intrinsic", "the price is under the discounted intrinsic value"),
+    StatusWord("above_maximum", "the price is at or over the most the option can be worth"),
+    StatusWord("no_time_value", "the price is the intrinsic value: volatility is undefined"),
+    StatusWord("no_price", "no usable quote, or none young enough", retryable=True),
+    StatusWord("no_underlying", "no forward from the source named", retryable=True),
+    StatusWord(
+        "strikes_disagree",
+        "no majority of the expiry's strikes agrees about its forward, or a few strikes alone decide where it lies, "
+        "and no future of it is there",
+    ),
+    StatusWord("expired", "at or past the moment of expiry"),
+    BAD_INPUT,
+    StatusWord("not_converged", "neither our solver nor py_vollib's found a volatility"),
+)
+"""Of every Status but OK. Trying again can help only where data may still arrive; the other reasons lie in the data
+that is there."""
 
 _REASONS = {
     Status.BELOW_INTRINSIC: "price {price:.10g} is below the discounted intrinsic value {intrinsic:.10g}",

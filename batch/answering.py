@@ -1,0 +1,42 @@
+"""From items to their block of answers: the one way of a job's chunk and of an answer within the request."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from batch.core.answers import Block, pack
+from batch.core.items import Items
+from signalsite.foundation.computations.contract import OK, Answers, Computation, Inputs
+from signalsite.foundation.errors import ComputationError
+
+
+class WrongAnswers(ComputationError):
+    """An evaluation gave other columns or words than its computation declares."""
+
+
+def answer(
+    computation: Computation, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
+) -> tuple[Block, str]:
+    """The answers, and the digest of the stored data that they were computed from."""
+    inputs = load(computation, items, as_of, params, context)
+    answers = computation.evaluate(inputs)
+    return pack(items, declared(computation, answers), answers.item), inputs.digest()
+
+
+def load(
+    computation: Computation, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
+) -> Inputs:
+    return computation.load(items.keys, items.overrides, as_of, params, context)
+
+
+def declared(computation: Computation, answers: Answers) -> dict[str, Any]:
+    """The columns as declared, in order, with what follows from the status word. Raises WrongAnswers."""
+    status = answers.columns["status"]
+    unknown = set(status) - {OK, *(each.word for each in computation.words)}
+    if unknown:
+        raise WrongAnswers(f"{computation.name} answers status words that it does not declare: {sorted(unknown)}")
+    columns = {**answers.columns, "retryable": [word in computation.retryable for word in status]}
+    names = [column.name for column in computation.answer_columns]
+    if set(names) != set(columns):
+        raise WrongAnswers(f"{computation.name} answers other columns than it declares: {set(names) ^ set(columns)}")
+    return {name: columns[name] for name in names}

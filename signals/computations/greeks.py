@@ -1,0 +1,169 @@
+"""Implied volatility and Greeks of options."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from signals.greeks.core.conventions import (
+    DEFAULT_RATE,
+    DayCount,
+    FallbackVolatility,
+    ForwardSource,
+    GreeksParams,
+    Model,
+    PriceSource,
+)
+from signals.greeks.core.reasons import STATUS_WORDS
+from signals.greeks.market import market_from_json
+from signals.greeks.selection import OptionComputation
+from signals.greeks.selectors import OptionRows, load_options
+from signalsite.foundation.computations.contract import (
+    Answers,
+    Bounds,
+    Column,
+    Context,
+    Override,
+    Overrides,
+    Parameter,
+    Params,
+)
+
+_RATE = Bounds(-0.5, 1.0)
+_PRICE = Bounds(0.0, 1e12, above=0.0)
+
+MODEL = Parameter(
+    name="model",
+    type=str,
+    default=Model.UNDERLYING.value,
+    choices=[Model.UNDERLYING.value, Model.BSM.value, Model.BLACK76.value],
+    help="bsm: Black-Scholes-Merton on the spot; black76: on the forward; underlying: as that one is set.",
+)
+FORWARD = Parameter(
+    name="forward",
+    type=str,
+    default=ForwardSource.AUTO.value,
+    choices=[
+        source.value for source in (ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT)
+    ],
+    help="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
+    "carried; where the strikes disagree, the future of the expiry only. A named source is strict.",
+)
+RATE = Parameter(name="rate", type=float, default=DEFAULT_RATE, bounds=_RATE, help="Continuous, a year, decimal.")
+DIVIDEND_YIELD = Parameter(
+    name="dividend_yield",
+    type=float,
+    default=None,
+    nullable=True,
+    bounds=_RATE,
+    help="Continuous, a year, decimal; null: the underlying's own.",
+)
+DAY_COUNT = Parameter(
+    name="day_count",
+    type=str,
+    default=DayCount.EXACT.value,
+    choices=[each.value for each in DayCount],
+    help="exact: seconds to the moment of expiry / (365 x 86400); calendar_days: whole days / 365.",
+)
+PRICE = Parameter(
+    name="price",
+    type=str,
+    default=PriceSource.AUTO.value,
+    choices=[each.value for each in PriceSource if each is not PriceSource.OVERRIDE],
+    help="auto: mid of a two-sided, uncrossed market, else last, else settle, else close; others are strict.",
+)
+FALLBACK_VOLATILITY = Parameter(
+    name="fallback_volatility",
+    type=str,
+    default=FallbackVolatility.NONE.value,
+    choices=[each.value for each in FallbackVolatility],
+    help="vix: where no volatility can be implied, the underlying's volatility index, marked in iv_source.",
+)
+MAX_QUOTE_AGE = Parameter(
+    name="max_quote_age_seconds",
+    type=float,
+    default=86400.0,
+    bounds=Bounds(1.0, 31_536_000.0),
+    help="An older quote is no quote.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GreeksInputs:
+    keys: Sequence[str]
+    rows: OptionRows
+    overrides: Overrides
+    as_of: datetime
+    params: GreeksParams
+    context: Context
+
+    def digest(self) -> str:
+        return self.rows.digest()
+
+
+class Greeks(OptionComputation):
+    name = "greeks"
+    version = 2
+    summary = "Implied volatility and Greeks of options"
+    parameters = (MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, MAX_QUOTE_AGE)
+    overrides = (
+        Override("price", _PRICE, "Instead of the quoted price."),
+        Override("underlying_price", _PRICE, "Spot, instead of the forward found."),
+        Override(
+            "volatility",
+            Bounds(0.0, 20.0, above=0.0),
+            "Decimal, a year; the Greeks and the price at this volatility.",
+        ),
+        Override("rate", _RATE, "Continuous, a year, decimal."),
+        Override("dividend_yield", _RATE, "Continuous, a year, decimal."),
+    )
+    columns = (
+        Column("implied_volatility", float, "A year, as a decimal."),
+        Column("delta", float, "Per 1 of the underlying (of the forward for black76)."),
+        Column("gamma", float, "Delta per 1 of the underlying."),
+        Column("theta", float, "Per calendar day."),
+        Column("vega", float, "Per 0.01 of volatility."),
+        Column("rho", float, "Per 0.01 of rate."),
+        Column("theoretical_price", float, "The model's price at that volatility."),
+        Column("price_used", float, "The option's price that the volatility was implied from."),
+        Column("price_source", str, "mid, last, settle, close or override."),
+        Column("price_age_seconds", float, "How old the quote was at as_of."),
+        Column("underlying_used", float, "What the model was given: spot for bsm, forward for black76."),
+        Column("forward", float, "The forward of the expiry."),
+        Column("forward_source", str, "parity, future, spot, carried_future or override."),
+        Column("forward_bid", float, "The forward's own bid, where quotes gave it."),
+        Column("forward_ask", float, "The forward's own ask, where quotes gave it."),
+        Column("forward_residual", float, "How far the strikes lie apart, where trades gave the forward."),
+        Column("forward_strikes", int, "How many strikes took part in parity."),
+        Column("forward_excluded", int, "How many had their prices and took no part."),
+        Column("expiry_years", float, "T, in years of 365 days."),
+        Column("rate", float, "Continuous, a year, as a decimal."),
+        Column("dividend_yield", float, "Continuous, a year, as a decimal."),
+        Column("model", str, "bsm or black76."),
+        Column("iv_source", str, "price, vix or override."),
+    )
+    statuses = STATUS_WORDS
+
+    def conventions(self, params: Params) -> GreeksParams:
+        return GreeksParams(
+            model=Model(params["model"]),
+            forward=ForwardSource(params["forward"]),
+            rate=params["rate"],
+            dividend_yield=params["dividend_yield"],
+            day_count=DayCount(params["day_count"]),
+            price=PriceSource(params["price"]),
+            fallback_volatility=FallbackVolatility(params["fallback_volatility"]),
+            max_quote_age_seconds=params["max_quote_age_seconds"],
+        )
+
+    def load(
+        self, keys: Sequence[str], overrides: Overrides, as_of: datetime, params: Params, context: Context
+    ) -> GreeksInputs:
+        conventions = self.conventions(params)
+        rows = load_options(keys, as_of, conventions.max_quote_age_seconds)
+        return GreeksInputs(keys, rows, overrides, as_of, conventions, context)
+
+    def evaluate(self, inputs: GreeksInputs) -> Answers:
+        from signals.greeks.services import compute_greeks  # loads the kernels, which most processes never need
+
+        market = market_from_json(inputs.context)
+        return Answers(compute_greeks(inputs.keys, inputs.rows, inputs.overrides, inputs.as_of, inputs.params, market))

@@ -1,0 +1,151 @@
+"""The options that a selector stands for, and what computations about instruments have in common."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db.models import QuerySet
+
+from signals.greeks.core.conventions import GreeksParams
+from signals.greeks.core.forward import Forward
+from signals.greeks.core.window import moneyness, within
+from signals.greeks.market import (
+    Group,
+    Market,
+    forwards_told,
+    load_market,
+    market_from_json,
+    market_to_json,
+)
+from signals.greeks.selectors import newest_quote_time, option_groups
+from signals.instruments.models import Instrument
+from signals.instruments.selectors import (
+    chain_columns,
+    expiries_of,
+    find_underlying,
+    newest_quote,
+    quoted_at,
+    select_options,
+)
+from signalsite.foundation.computations.contract import Computation, Context, Params, Prepared, Runs
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.exchanges import exchange_named
+from timeframes.core.keys import parse_key
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`groups`: of all options before a window of moneyness was laid over them; `market`: of these, where it was
+    needed for that."""
+
+    as_of: datetime | None
+    keys: list[str]
+    groups: list[Group]
+    market: Market | None
+    newest: datetime | None
+
+
+class InstrumentComputation(Computation):
+    """What is asked of instruments, named by their keys or by a selector of options."""
+
+    def conventions(self, params: Params) -> GreeksParams:
+        """Under which forwards are found, where a selector asks for a window of moneyness."""
+        return GreeksParams(max_quote_age_seconds=params["max_quote_age_seconds"])
+
+    def exchange(self, keys: Sequence[str], selector: Mapping[str, Any] | None) -> str:
+        if selector is not None:
+            name = selector.get("underlying")
+            return find_underlying(name, "selector.underlying").exchange if name else _exchange(selector)
+        for key in keys:
+            try:
+                return exchange_named(parse_key(key).exchange).name
+            except InvalidInput:  # that item alone is answered so
+                continue
+        return settings.DEFAULT_EXCHANGE
+
+    def check_selector(self, selector: Mapping[str, Any]) -> None:
+        expiries = selector.get("expiries") or []
+        options = _options({**selector, "expiries": [], "strike": None})
+        if not options.exists():
+            raise InvalidInput("selector", "no option matches")
+        known = expiries_of(options, expiries)
+        for place, expiry in enumerate(expiries):
+            if expiry not in known:
+                raise InvalidInput(f"selector.expiries[{place}]", f"no option expires on {expiry}")
+        if not _options(selector).exists():
+            raise InvalidInput("selector.strike", "no option has a strike in this window")
+
+    def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
+        return Prepared(as_of or _newest(runs), {})
+
+    def prepare_selector(self, selector: Mapping[str, Any], as_of: datetime | None, params: Params) -> Prepared:
+        chosen = select(selector, as_of, self.conventions(params))
+        return Prepared(chosen.as_of, {}, chosen.keys, chosen.newest)
+
+
+class OptionComputation(InstrumentComputation):
+    """What is asked of options in their market: the forward, spot and volatility index of each expiry are found once
+    for the whole job."""
+
+    def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
+        as_of = as_of or _newest(runs)
+        if as_of is None:
+            return Prepared(None, {})
+        groups = {group for run in runs for group in option_groups(run)}
+        return Prepared(as_of, market_to_json(load_market(groups, as_of, self.conventions(params))))
+
+    def prepare_selector(self, selector: Mapping[str, Any], as_of: datetime | None, params: Params) -> Prepared:
+        conventions = self.conventions(params)
+        chosen = select(selector, as_of, conventions)
+        if chosen.as_of is None:
+            return Prepared(None, {}, [])
+        market = load_market(chosen.groups, chosen.as_of, conventions) if chosen.market is None else chosen.market
+        return Prepared(chosen.as_of, market_to_json(market), chosen.keys, chosen.newest)
+
+    def receipt(self, context: Context) -> dict[str, Any]:
+        return {"forwards": forwards_told(market_from_json(context))}
+
+
+def select(selector: Mapping[str, Any], as_of: datetime | None, conventions: GreeksParams) -> Selection:
+    """The options quoted at as_of that fit. as_of None: their newest quote."""
+    options = _options(selector)
+    as_of = as_of or newest_quote(options)
+    if as_of is None:
+        return Selection(None, [], [], None, None)
+    quoted = quoted_at(options, as_of, conventions.max_quote_age_seconds)
+    keys, underlyings, expiries, strikes = chain_columns(quoted)
+    groups = list(zip(underlyings, expiries, strict=True))
+    market = None
+    if window := selector.get("moneyness"):
+        market = load_market(groups, as_of, conventions)
+        forwards = np.array([_money(market[group].forward, market[group].spot) for group in groups])
+        keep = within(moneyness(strikes, forwards), window.get("min"), window.get("max"))
+        keys = [key for key, kept in zip(keys, keep.tolist(), strict=True) if kept]
+    return Selection(as_of, keys, groups, market, None if keys else newest_quote(options))
+
+
+def _options(selector: Mapping[str, Any]) -> QuerySet[Instrument]:
+    name, strike = selector.get("underlying"), selector.get("strike") or {}
+    return select_options(
+        underlying=find_underlying(name, "selector.underlying").key if name else None,
+        exchange=_exchange(selector),
+        expiries=selector.get("expiries") or [],
+        lowest_strike=strike.get("min"),
+        highest_strike=strike.get("max"),
+    )
+
+
+def _newest(runs: Runs) -> datetime | None:
+    found = [newest for run in runs if (newest := newest_quote_time(run)) is not None]
+    return max(found, default=None)
+
+
+def _exchange(selector: Mapping[str, Any]) -> str:
+    return selector.get("exchange") or settings.DEFAULT_EXCHANGE
+
+
+def _money(forward: Forward, spot: float) -> float:
+    return forward.value if forward.found else spot

@@ -1,0 +1,87 @@
+"""Which computations there are: those that some installed app declares in its module or package `computations`."""
+
+import inspect
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+from django.apps import apps
+from django.utils.module_loading import module_has_submodule
+
+from signalsite.foundation.computations.contract import IDENTITY, OK, Computation
+from signalsite.foundation.errors import ConfigurationError
+
+MODULE = "computations"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+class BadDeclaration(ConfigurationError):
+    """A computation that contradicts itself or another one."""
+
+
+@cache
+def computations() -> Mapping[str, Computation]:
+    """All of them by name, found once a process. Raises BadDeclaration."""
+    return register(_declared())
+
+
+def register(declared: Iterable[type[Computation]]) -> dict[str, Computation]:
+    found: dict[str, Computation] = {}
+    for each in declared:
+        computation = each()
+        check(computation)
+        if other := found.get(computation.name):
+            raise BadDeclaration(f"{_where(each)} and {_where(type(other))} are both named {computation.name!r}")
+        found[computation.name] = computation
+    return found
+
+
+def check(computation: Computation) -> None:
+    """Raise BadDeclaration where one name stands twice, or a default is not allowed."""
+    where = _where(type(computation))
+    columns = [column.name for column in (*IDENTITY, *computation.answer_columns)]
+    overrides = ["instrument_key", "custom_id", *computation.bounds]
+    words = [OK, *(status.word for status in computation.statuses)]
+    parameters = [parameter.name for parameter in computation.parameters]
+    for names in ([computation.name], columns, overrides, words, parameters):
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise BadDeclaration(f"{where}: {name!r} stands {count} times among {', '.join(names)}")
+            if not _NAME.fullmatch(name):
+                raise BadDeclaration(f"{where}: {name!r} is no name: {_NAME.pattern}")
+    for parameter in computation.parameters:
+        values = parameter.default if parameter.most else [parameter.default]
+        for value in values:
+            if value is None and parameter.nullable:
+                continue
+            if parameter.type in (float, int) and (parameter.bounds is None or not parameter.bounds.admits(value)):
+                raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is outside its bounds")
+            if parameter.type is str and value not in parameter.choices:
+                raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is none of its choices")
+        if parameter.most and len(values) > parameter.most:
+            raise BadDeclaration(f"{where}: the default of {parameter.name} is longer than {parameter.most}")
+
+
+def _declared() -> Iterator[type[Computation]]:
+    for module in _modules():
+        for value in vars(module).values():
+            own = inspect.isclass(value) and value.__module__ == module.__name__  # and not imported
+            if own and issubclass(value, Computation) and not inspect.isabstract(value):
+                yield value
+
+
+def _modules() -> Iterator[ModuleType]:
+    for app in apps.get_app_configs():
+        if app.module is not None and module_has_submodule(app.module, MODULE):
+            module = import_module(f"{app.name}.{MODULE}")
+            yield module
+            for inner in pkgutil.iter_modules(getattr(module, "__path__", ())):
+                yield import_module(f"{module.__name__}.{inner.name}")
+
+
+def _where(declared: type[Computation]) -> str:
+    return f"{declared.__module__}.{declared.__qualname__}"
