@@ -15,6 +15,7 @@ from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forw
 from signals.greeks.core.prices import choose_price
 from timeframes.core.sessions import local_date
 
+GROUPS_AT_ONCE = 500  # of some hundred options each: tens of MB
 Group = tuple[str, date]  # an underlying's key and an expiry date
 
 
@@ -36,7 +37,7 @@ def exchange_of(underlying: str) -> str:
 
 
 def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) -> Market:
-    """Forward, spot, volatility index and days to expiry of each group, in two queries."""
+    """Forward, spot, volatility index and days to expiry of each group."""
     wanted = sorted(set(groups))
     if not wanted:
         return {}
@@ -46,8 +47,10 @@ def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) 
         key: (float(spot_price[at]), float(spots.dividend_yield[at]), float(spots.volatility_index[at]) / 100.0)
         for at, key in enumerate(spots.key)
     }
-    chains = selectors.load_chains(wanted, as_of, params.max_quote_age_seconds)
-    found = _forwards(wanted, chains, {key: row[:2] for key, row in about.items()}, as_of, params)
+    found: dict[Group, Forward] = {}
+    for some in (wanted[at : at + GROUPS_AT_ONCE] for at in range(0, len(wanted), GROUPS_AT_ONCE)):
+        chains = selectors.load_chains(some, as_of, params.max_quote_age_seconds)
+        found |= _forwards(some, chains, {key: row[:2] for key, row in about.items()}, as_of, params)
     market = {}
     for group in wanted:
         spot, _, volatility_index = about[group[0]]
@@ -186,6 +189,15 @@ def market_to_json(market: Market) -> dict[str, Any]:
         row = [_known(found.value) if found.found else None, source, *shared, said]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
+
+
+def market_of(kept: Mapping[str, Any], groups: Iterable[tuple[str | None, date | None]]) -> Market:
+    """Of these groups only, as far as they are known: a job may have thousands, and a chunk of it asks for a few."""
+    market: Market = {}
+    for underlying, expiry in set(groups):
+        if underlying and expiry and (row := kept.get(underlying, {}).get(expiry.isoformat())):
+            market[underlying, expiry] = _group_from_json(*row)
+    return market
 
 
 def market_from_json(kept: Mapping[str, Any]) -> Market:

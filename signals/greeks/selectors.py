@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from signals.greeks.core.prices import QuoteColumns
-from signalsite.foundation.rows import binary_rows
+from signalsite.foundation.rows import binary_rows, float_rows
 
 _QUOTE = "q.bid, q.ask, q.last, q.settle, q.close, q.volume, extract(epoch FROM q.time)::float8"
 _NEWEST_QUOTE = """
@@ -30,18 +30,25 @@ LEFT JOIN signals_underlying u ON u.key = i.underlying_id
 {_NEWEST_QUOTE.format(key="wanted.key")}
 ORDER BY wanted.place
 """
+# All columns are float8 and none is null (float_rows). The first is the place of the underlying among `names`.
+_QUOTE_OR_NAN = ", ".join(
+    f"coalesce({each}, 'NaN')::float8"
+    for each in ("q.bid", "q.ask", "q.last", "q.settle", "q.close", "q.volume", "extract(epoch FROM q.time)")
+)
+_DATES = "(i.expiry - DATE '1970-01-01')::float8"
 _CHAINS = f"""
-SELECT i.underlying_id, i.expiry, CASE i.right WHEN 'call' THEN 1.0 WHEN 'put' THEN -1.0 ELSE 0.0 END::float8,
-       i.strike::float8, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+SELECT wanted.place::float8, {_DATES}, CASE i.right WHEN 'call' THEN 1.0 WHEN 'put' THEN -1.0 ELSE 0.0 END::float8,
+       coalesce(i.strike, 'NaN')::float8, coalesce(extract(epoch FROM i.expires_at), 'NaN')::float8, {_QUOTE_OR_NAN}
 FROM signals_instrument i
-JOIN unnest(%(underlyings)s::text[], %(expiries)s::date[]) AS wanted(underlying, expiry)
+JOIN unnest(%(underlyings)s::text[], %(expiries)s::date[], %(places)s::int[]) AS wanted(underlying, expiry, place)
   ON i.underlying_id = wanted.underlying AND i.expiry = wanted.expiry
 {_NEWEST_QUOTE.format(key="i.key")}
 UNION ALL
-SELECT i.underlying_id, i.expiry, 0.0, NULL, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+SELECT named.place - 1, {_DATES}, 0.0, 'NaN', coalesce(extract(epoch FROM i.expires_at), 'NaN')::float8, {_QUOTE_OR_NAN}
 FROM signals_instrument i
+JOIN unnest(%(names)s::text[]) WITH ORDINALITY AS named(underlying, place) ON i.underlying_id = named.underlying
 {_NEWEST_QUOTE.format(key="i.key")}
-WHERE i.underlying_id = ANY(%(underlyings)s) AND i.product LIKE '%%_futures'
+WHERE i.product LIKE '%%_futures'
   AND (i.underlying_id, i.expiry) NOT IN (SELECT * FROM unnest(%(underlyings)s::text[], %(expiries)s::date[]))
 """
 _UNDERLYINGS = f"""
@@ -56,7 +63,7 @@ LEFT JOIN LATERAL (
 WHERE u.key = ANY(%(keys)s)
 """
 _GROUPS = """
-SELECT DISTINCT i.underlying_id, i.expiry FROM unnest(%(keys)s::text[]) AS wanted(key)
+SELECT i.key, i.underlying_id, i.expiry FROM unnest(%(keys)s::text[]) AS wanted(key)
 JOIN signals_instrument i ON i.key = wanted.key AND i.right <> ''
 """
 _NEWEST = """
@@ -65,6 +72,9 @@ CROSS JOIN LATERAL (
     SELECT time FROM timeframes_quote WHERE instrument_key = wanted.key ORDER BY time DESC LIMIT 1
 ) q
 """
+_NEWER = "SELECT DISTINCT instrument_key FROM timeframes_quote WHERE time > %(time)s LIMIT %(most)s"
+_MOST_NEWER = 50_000
+_EPOCH = date(1970, 1, 1)
 
 
 def _floats(column: Iterable[float | None]) -> np.ndarray:
@@ -72,7 +82,11 @@ def _floats(column: Iterable[float | None]) -> np.ndarray:
 
 
 def _quotes(columns: Sequence[Sequence[float | None]]) -> QuoteColumns:
-    bid, ask, last, settle, close, volume, time = (_floats(column) for column in columns)
+    return _quote_columns([_floats(column) for column in columns])
+
+
+def _quote_columns(columns: Sequence[np.ndarray]) -> QuoteColumns:
+    bid, ask, last, settle, close, volume, time = columns
     return QuoteColumns(bid=bid, ask=ask, last=last, settle=settle, close=close, volume=volume, time=time)
 
 
@@ -138,10 +152,27 @@ class ChainRows:
 
 
 def load_chains(groups: Sequence[tuple[str, date]], as_of: datetime, max_age_seconds: float) -> ChainRows:
-    parameters = {"underlyings": [group[0] for group in groups], "expiries": [group[1] for group in groups]}
-    rows = binary_rows(_CHAINS, {**parameters, **_window(as_of, max_age_seconds)})
-    underlying, expiry, sign, strike, expires_at, *quotes = _columns(rows, 12)
-    return ChainRows(underlying, expiry, _floats(sign), _floats(strike), _floats(expires_at), _quotes(quotes))
+    underlyings = [group[0] for group in groups]
+    names = list(dict.fromkeys(underlyings))
+    place = {name: at for at, name in enumerate(names)}
+    parameters = {
+        "names": names,
+        "underlyings": underlyings,
+        "expiries": [group[1] for group in groups],
+        "places": [place[name] for name in underlyings],
+        **_window(as_of, max_age_seconds),
+    }
+    places, days, sign, strike, expires_at, *quotes = float_rows(_CHAINS, parameters, 12).T
+    each_day, at_day = np.unique(days, return_inverse=True)
+    dates = [_EPOCH + timedelta(days=float(day)) for day in each_day]
+    return ChainRows(
+        underlying=[names[int(at)] for at in places],
+        expiry=[dates[at] for at in at_day.tolist()],
+        sign=sign,
+        strike=strike,
+        expires_at=expires_at,
+        quotes=_quote_columns(quotes),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +189,35 @@ def load_underlyings(keys: Sequence[str], as_of: datetime, max_age_seconds: floa
     return UnderlyingRows(key, _floats(dividend_yield), _quotes(quotes), _floats(volatility_index))
 
 
-def option_groups(keys: Sequence[str]) -> list[tuple[str, date]]:
-    """The underlyings and expiries that the options among these keys belong to."""
-    return [(underlying, expiry) for underlying, expiry in binary_rows(_GROUPS, {"keys": list(keys)})]
+def option_groups(runs: Iterable[Sequence[str]]) -> set[tuple[str, date]]:
+    """The underlyings and expiries that the options among these keys belong to.
+
+    All options of one expiry have a key that begins alike: one of them that is known speaks for all.
+    """
+    found: dict[str, tuple[str, date]] = {}
+    for run in runs:
+        waiting: dict[str, list[str]] = {}
+        for key in run:
+            if (beginning := key.rsplit("@", 2)[0]) not in found:
+                waiting.setdefault(beginning, []).append(key)
+        for keys in ([each[0] for each in waiting.values()], None):
+            asked = keys or [key for beginning, each in waiting.items() if beginning not in found for key in each[1:]]
+            for key, underlying, expiry in binary_rows(_GROUPS, {"keys": asked}) if asked else ():
+                found[key.rsplit("@", 2)[0]] = (underlying, expiry)
+    return set(found.values())
 
 
-def newest_quote_time(keys: Sequence[str]) -> datetime | None:
-    newest: datetime | None = binary_rows(_NEWEST, {"keys": list(keys)})[0][0]
+def newest_quote_time(runs: Iterable[Sequence[str]]) -> datetime | None:
+    """Of any of these keys. Once one is known, only keys with a newer quote are asked, where these are few."""
+    newest: datetime | None = None
+    newer: set[str] | None = None
+    for run in runs:
+        keys = list(run) if newer is None else [key for key in run if key in newer]
+        found = binary_rows(_NEWEST, {"keys": keys})[0][0] if keys else None
+        if found is not None and (newest is None or found > newest):
+            newest = found
+            rows = binary_rows(_NEWER, {"time": newest, "most": _MOST_NEWER})
+            newer = {key for (key,) in rows} if len(rows) < _MOST_NEWER else None
+        if newer is not None and not newer:
+            break
     return newest
