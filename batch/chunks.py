@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import DatabaseError, connection
@@ -53,7 +54,7 @@ FROM batch_job j
 WHERE c.id = %(chunk)s AND j.id = c.job_id AND j.status IN ('in_progress', 'cancelling')
   AND (c.status = 'pending' OR (c.status = 'running' AND (c.lease_until < now()
                                                           OR (%(again)s AND c.task_id = %(task)s))))
-RETURNING c.attempt, c.job_id, c.item_block, c.size, j.kind, j.params::text, j.context::text, j.as_of,
+RETURNING c.attempt, c.job_id, c.item_block, c.size, j.kind, j.params::text, j.as_of,
           j.status = 'cancelling'
 """
 
@@ -81,7 +82,7 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
         row = cursor.fetchone()
     if row is None:
         return None
-    attempt, job_id, item_block, size, kind, params, context, as_of, cancelling = row
+    attempt, job_id, item_block, size, kind, params, as_of, cancelling = row
     return Claim(
         chunk_id=chunk_id,
         attempt=attempt,
@@ -89,10 +90,20 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
         items=stored_items(item_block, size),
         computation=computations()[kind],
         params=read_json(params),
-        context=read_json(context),
+        context=_context(job_id),
         as_of=as_of,
         cancelling=cancelling,
     )
+
+
+@lru_cache(maxsize=2)
+def _context(job_id: uuid.UUID) -> Any:
+    """It does not change once a job has chunks to claim; of a million items it is megabytes, which each process reads
+    once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT context::text FROM batch_job WHERE id = %s", (job_id,))
+        found = cursor.fetchone()
+    return read_json(found[0] if found else "{}")
 
 
 def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool = False) -> bool:

@@ -9,6 +9,7 @@ from django.db import connection
 from batch.core.chunk_size import chunk_size
 from batch.services import Submission
 
+MOST_REFUSED = 100  # that are told
 FIRST_GUESS = 5000.0
 """Items a second, until this installation has computed a job that tells."""
 
@@ -27,9 +28,15 @@ WHERE c.status <> 'done' AND j.status IN ('validating', 'in_progress')
 
 def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
     """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would."""
-    computation, refused = submission.computation, dict[int, str]()
+    computation, refused, first_refused = submission.computation, 0, list[dict[str, Any]]()
     if submission.items is not None:
-        total, refused, as_of = len(submission.items), submission.items.refused, submission.as_of
+        total, as_of = submission.items.total, submission.as_of
+        first = 0
+        for run in submission.items.runs():
+            refused += len(run.refused)
+            reasons = sorted(run.refused.items())[: MOST_REFUSED - len(first_refused)]
+            first_refused += [{"position": first + place, "reason": reason} for place, reason in reasons]
+            first += len(run)
     else:
         prepared = computation.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
         total, as_of = len(prepared.keys or ()), prepared.as_of
@@ -45,8 +52,8 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
         "params": submission.params,
         "as_of": as_of,
         "total": total,
-        "refused": [{"position": place, "reason": reason} for place, reason in sorted(refused.items())[:100]],
-        "refused_count": len(refused),
+        "refused": first_refused,
+        "refused_count": refused,
         "chunk_size": size,
         "chunks": -(-total // size),
         "estimated_seconds": round((total + ahead) / rate, 3),

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
 
 import orjson
 from django.db import connection, transaction
@@ -10,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
+from batch.core.slices import Slices
 from signalsite.foundation.errors import InvalidInput
 
 HEADER = "Idempotency-Key"
@@ -56,11 +59,7 @@ def once(request: Request, answer: Callable[[Request], HttpResponse]) -> HttpRes
         return answer(request)
     if not 0 < len(key) <= MAX_LENGTH or not key.isascii() or not key.isprintable():
         raise InvalidInput(HEADER, f"{HEADER} must be 1 to {MAX_LENGTH} printable ASCII characters")
-    try:
-        asked = orjson.dumps([request.method, request.path, request.data], option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError as error:  # it reads four times as deep as it writes
-        raise InvalidInput("body", "the body is nested too deeply") from error
-    digest = hashlib.blake2b(asked, digest_size=16).hexdigest()
+    digest = request_digest(request)
     owner = request.user.pk
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_TAKE, {"owner": owner, "key": key, "digest": digest, "hours": HOURS})
@@ -72,6 +71,31 @@ def once(request: Request, answer: Callable[[Request], HttpResponse]) -> HttpRes
         location = response.headers.get("Location", "")
         cursor.execute(_KEEP, (response.status_code, response.content.decode(), location, taken[0]))
     return response
+
+
+def request_digest(request: Request) -> str:
+    """Of method, path and body, however the body is spaced and its fields are ordered."""
+    data, items = request.data, None
+    if isinstance(data, dict) and isinstance(data.get("items"), Slices):
+        items, mark = data["items"], uuid4().hex
+        data = {**data, "items": mark}
+    whole = _canonical([request.method, request.path, data])
+    if items is None:
+        return hashlib.blake2b(whole, digest_size=16).hexdigest()
+    before, after = whole.split(orjson.dumps(mark))
+    digest, separator = hashlib.blake2b(before, digest_size=16), b"["
+    for some in items:
+        digest.update(separator + _canonical(some)[1:-1])
+        separator = b","
+    digest.update(b"]" + after)
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:  # it reads four times as deep as it writes
+        raise InvalidInput("body", "the body is nested too deeply") from error
 
 
 def _replay(kept_digest: str, status: int, body: str, location: str, *, digest: str) -> HttpResponse:

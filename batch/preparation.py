@@ -4,8 +4,8 @@ job."""
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import orjson
@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from batch import outbox, progress
 from batch.answering import load
-from batch.core.items import Items
+from batch.core.items import Given, Items
 from batch.events import Event, happened
 from batch.models import Chunk, Job
 from batch.results import copy_from_job
@@ -28,6 +28,16 @@ from signalsite.foundation.computations.registry import computations
 MAX_ATTEMPTS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The keys of a job's items, a chunk at a time: a million are four megabytes as they are kept."""
+
+    blocks: list[tuple[bytes | memoryview, int]]
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        return (stored_items(block, size).keys for block, size in self.blocks)
+
+
 def prepare(job_id: uuid.UUID) -> list[int]:
     """Resolve what the job's chunks share and open them for work; their ids. Nothing where that was done before, or
     where an earlier job has the answers."""
@@ -36,10 +46,9 @@ def prepare(job_id: uuid.UUID) -> list[int]:
         return []
     computation = computations()[job.kind]
     if job.selector is None:
-        kept = list(job.chunks.order_by("number").values_list("item_block", "size"))
-        blocks = [block for block, _ in kept]
-        runs = [stored_items(block, size).keys for block, size in kept]
-        prepared = computation.prepare(runs, job.as_of, job.params)
+        kept = _Kept(list(job.chunks.order_by("number").values_list("item_block", "size")))
+        blocks = [block for block, _ in kept.blocks]
+        prepared = computation.prepare(kept, job.as_of, job.params)
     else:
         prepared = computation.prepare_selector(job.selector, job.as_of, job.params)
         blocks = [Items(prepared.keys or [], [None] * len(prepared.keys or ())).to_block()]
@@ -108,7 +117,7 @@ def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> lis
             locked.status, locked.error, locked.finished_at = Job.Status.FAILED, error, Now()
         else:
             if prepared.keys is not None:
-                cut(locked, Items(prepared.keys, [None] * len(prepared.keys)))
+                cut(locked, Given.whole(Items(prepared.keys, [None] * len(prepared.keys))))
             locked.status = Job.Status.IN_PROGRESS
             if earlier is not None:
                 _answer_from(locked, earlier)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from django.db import connection
 
 from batch.core.answers import count_of_status, lost, places_of_status, rows_of_status, whole
-from signalsite.foundation.blocks import UNREADABLE_BLOCK, json_lines
+from signalsite.foundation.blocks import UNREADABLE_BLOCK, json_list
 from signalsite.foundation.rows import binary_rows
 
 logger = logging.getLogger(__name__)
@@ -80,8 +80,8 @@ def read_part(job_id: uuid.UUID, part: Part) -> pa.Table | None:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    joined: bytes
-    """The rows as JSON objects with a comma between them."""
+    lists: list[bytes]
+    """The rows as JSON lists, one behind the other."""
     count: int
     last_row: int | None
 
@@ -91,7 +91,7 @@ def read_page(job_id: uuid.UUID, layout: Layout, *, after: int, limit: int, stat
 
     `status`: a status word, `failed` for all but ok, or nothing for all.
     """
-    lines: list[bytes] = []
+    lists: list[bytes] = []
     count, last_row = 0, None
     for part in layout.parts:
         if part.first_row + part.rows <= after + 1 or not part.count(status):
@@ -104,11 +104,11 @@ def read_page(job_id: uuid.UUID, layout: Layout, *, after: int, limit: int, stat
         if not len(rows):
             continue
         contiguous = rows[-1] - rows[0] + 1 == len(rows)
-        lines.append(json_lines(table.slice(rows[0], len(rows)) if contiguous else table.take(pa.array(rows))))
+        lists.append(json_list(table.slice(rows[0], len(rows)) if contiguous else table.take(pa.array(rows))))
         count, last_row = count + len(rows), part.first_row + int(rows[-1])
         if count == limit:
             break
-    return Page(b"".join(lines).replace(b"\n", b",")[:-1], count, last_row)
+    return Page(lists, count, last_row)
 
 
 def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:

@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batch.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
-from batch.core.items import Items, read_items
+from batch.core.items import Given, read_given
 from batch.core.signing import InvalidSecret, read_secret
 from batch.models import Job
 from batch.sending import site_policy
@@ -131,17 +131,18 @@ class SubmissionSerializer(StrictSerializer):
         params = params_serializer(computation)(data={} if self.raw_params is None else self.raw_params)
         if not params.is_valid():
             raise serializers.ValidationError({"params": params.errors})
-        items: Items | None = None
+        items: Given | None = None
         if selector is not None:
             computation.check_selector(selector)
             if "expiries" in selector:
                 selector["expiries"] = list(dict.fromkeys(selector["expiries"]))
         else:
-            items = read_items(self.raw_items or [], computation.bounds, most=settings.BATCH_MAX_ITEMS)
+            items = read_given(self.raw_items, computation.bounds, most=settings.BATCH_MAX_ITEMS)
         self.raw_items = None
         as_of: datetime | None = None
         if attrs.get("as_of"):
-            as_of = parse_instant(attrs["as_of"], computation.exchange(items.keys if items else [], selector))
+            first_keys = next(items.runs()).keys if items else []
+            as_of = parse_instant(attrs["as_of"], computation.exchange(first_keys, selector))
         self.submission = Submission(
             computation=computation,
             params=params.validated_data,

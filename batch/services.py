@@ -1,7 +1,9 @@
 """What can be done with jobs. Enqueueing is the caller's: these functions return what is to be enqueued."""
 
 import logging
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,14 +20,14 @@ from batch.answering import answer
 from batch.chunks import close_cancelled
 from batch.core.answers import whole
 from batch.core.chunk_size import chunk_size
-from batch.core.items import Items
+from batch.core.items import Given, Items
 from batch.models import Chunk, Job
 from batch.results import retryable_places
 from batch.stored import stored_items, unreadable_fields
-from signalsite.foundation.blocks import json_lines
+from signalsite.foundation.blocks import json_list
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
-from signalsite.foundation.errors import Conflict, LimitExceeded
+from signalsite.foundation.errors import Conflict, DataAccessError, LimitExceeded
 
 logger = logging.getLogger(__name__)
 CLOSE_SECONDS = 1.5  # of the 5 that a request may take, should Redis hang too
@@ -39,6 +41,10 @@ class NothingToRetry(Conflict):
     """The job has no item that trying again could help, or has not ended."""
 
 
+class SubmissionTooSlow(DataAccessError):
+    """Keeping the submission took too long; nothing of it is kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """What a caller asks for, checked: either items or a selector, every parameter filled in."""
@@ -46,14 +52,16 @@ class Submission:
     computation: Computation
     params: Mapping[str, Any]
     as_of: datetime | None
-    items: Items | None = None
+    items: Given | None = None
     selector: Mapping[str, Any] | None = None
     reuse: bool = True
     webhook: Mapping[str, str] | None = None
 
 
 def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) -> Job:
-    """Keep a job, with its items in chunks. It is to be prepared next; until then its instant may be open."""
+    """Keep a job, with its items in chunks, as they are read. It is to be prepared next; until then its instant may be
+    open. All of it is one transaction, of BATCH_SUBMIT_SECONDS and one statement at the most."""
+    deadline = time.monotonic() + settings.BATCH_SUBMIT_SECONDS
     webhook = submission.webhook or {}
     with transaction.atomic():
         if Job.objects.filter(owner=owner).exclude(status__in=Job.TERMINAL).count() >= settings.BATCH_MAX_OPEN_JOBS:
@@ -64,31 +72,30 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
             params=dict(submission.params),
             as_of=submission.as_of,
             selector=submission.selector,
-            total=len(submission.items or ()),
+            total=submission.items.total if submission.items else 0,
             reuse=submission.reuse,
             retry_of=retry_of,
             webhook_url=webhook.get("url", ""),
             webhook_secret=webhook.get("secret", ""),
         )
         if submission.items is not None:
-            cut(job, submission.items)
+            cut(job, submission.items, deadline)
     job.refresh_from_db()
     logger.info("job accepted", extra={"job": str(job.id), "kind": job.kind, "items": job.total})
     return job
 
 
-def cut(job: Job, items: Items) -> list[Chunk]:
+def cut(job: Job, items: Given, deadline: float = math.inf) -> None:
+    """Keep the items in chunks. Raises SubmissionTooSlow."""
     job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE)
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
-    return Chunk.objects.bulk_create(
-        [
-            Chunk(job=job, number=number, first_position=start, size=len(part), item_block=part.to_block())
-            for number, start in enumerate(range(0, len(items), job.chunk_size))
-            if (part := items.part(start, start + job.chunk_size))
-        ],
-        batch_size=1,  # each statement has its own clock (signalsite.foundation.postgres)
-    )
+    first = 0
+    for number, part in enumerate(items.chunks(job.chunk_size)):  # a statement each: each has its own clock
+        Chunk.objects.create(job=job, number=number, first_position=first, size=len(part), item_block=part.to_block())
+        first += len(part)
+        if time.monotonic() > deadline:
+            raise SubmissionTooSlow(f"{first} of {job.total} items were kept in {settings.BATCH_SUBMIT_SECONDS:g} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ class Answer:
     as_of: datetime
     total: int
     completed: int
-    joined: bytes  # the rows as JSON objects with a comma between them
+    rows: bytes  # as a JSON list
     receipt: Mapping[str, Any]
 
 
@@ -105,9 +112,8 @@ def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
     computation, params = submission.computation, submission.params
     prepared = computation.prepare([items.keys], submission.as_of, params)
     block, _ = answer(computation, items, prepared.as_of or now, params, prepared.context)
-    lines = json_lines(whole(block.data, items.to_block(), 0))
-    joined = lines.replace(b"\n", b",")[:-1]
-    return Answer(prepared.as_of or now, len(items), block.completed, joined, computation.receipt(prepared.context))
+    rows = json_list(whole(block.data, items.to_block(), 0))
+    return Answer(prepared.as_of or now, len(items), block.completed, rows, computation.receipt(prepared.context))
 
 
 def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
@@ -121,7 +127,7 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
         },
         **answer.receipt,
     }
-    return b"".join((orjson.dumps(head)[:-1], b',"data":[', answer.joined, b"]}"))
+    return b"".join((orjson.dumps(head)[:-1], b',"data":', answer.rows, b"}"))
 
 
 def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
@@ -161,16 +167,28 @@ def retry(job: Job) -> Job:
     )
     if not job.total:
         return submit(job.owner, replace(again, selector=job.selector), retry_of=job)
-    # One that failed as a whole has no answers: all of it is to be tried.
-    failed_whole = job.status == Job.Status.FAILED
-    wanted = {} if failed_whole else dict(retryable_places(job.pk, computation.retryable))
-    items = Items([], [])
-    for number, size, block in job.chunks.order_by("number").values_list("number", "size", "item_block").iterator():
-        places = range(size) if failed_whole else wanted.get(number, ())
-        if places:
-            items.extend(stored_items(block, size), places)
-    if not items:
+    items = _to_retry(job, computation.retryable)
+    if not items.total:
         raise NothingToRetry(
             f"no item of this job is one of {', '.join(computation.retryable)}: trying again can help none"
         )
     return submit(job.owner, replace(again, items=items), retry_of=job)
+
+
+def _to_retry(job: Job, words: Sequence[str]) -> Given:
+    """Of one that failed as a whole, which has no answers, all; else the items that trying again can help."""
+    sizes = dict(job.chunks.order_by("number").values_list("number", "size"))
+    wanted: Mapping[int, Sequence[int]]
+    if job.status == Job.Status.FAILED:
+        wanted = {number: range(size) for number, size in sizes.items()}
+    else:
+        wanted = dict(retryable_places(job.pk, words))
+
+    def runs() -> Iterator[Items]:
+        for number, places in wanted.items():
+            items = Items([], [])
+            block = job.chunks.values_list("item_block", flat=True).get(number=number)
+            items.extend(stored_items(block, sizes[number]), places)
+            yield items
+
+    return Given(sum(map(len, wanted.values())), runs)

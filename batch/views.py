@@ -35,6 +35,7 @@ from batch.examples import ITEMS_EXAMPLE, JOB_EXAMPLE, SELECTOR_EXAMPLE
 from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.models import Job
+from batch.parsers import SubmissionView
 from batch.serializers import (
     JobSerializer,
     StatusWord,
@@ -73,7 +74,7 @@ def _accepted(job: Job) -> HttpResponse:
     return response
 
 
-class ComputationView(APIView):
+class ComputationView(SubmissionView):
     """The address of one computation: a few items are answered at once, more become a job."""
 
     computation: ClassVar[Computation]
@@ -91,10 +92,10 @@ class ComputationView(APIView):
             or data["dry_run"]
             or "webhook" in data
             or items is None
-            or len(items) > settings.API_V2_BATCH_SIZE
+            or items.total > settings.API_V2_BATCH_SIZE
         ):
             return _submit(request, submission, dry_run=data["dry_run"])
-        answer = services.answer_now(submission, items, timezone.now())
+        answer = services.answer_now(submission, next(items.chunks(items.total)), timezone.now())
         return json_response(services.answer_body(answer, submission.params))
 
 
@@ -102,7 +103,7 @@ def computation_view(computation: Computation) -> type[APIView]:
     """ComputationView of this one, with its schema."""
     described = extend_schema(
         tags=TAGS,
-        request=submission_serializer(computation),
+        request={"application/json": submission_serializer(computation)},
         responses={200: OpenApiTypes.OBJECT, 202: _ACCEPTED},
         examples=[ITEMS_EXAMPLE],
         parameters=[IDEMPOTENCY_KEY],
@@ -138,7 +139,7 @@ class JobPagination(CursorPagination):
         return cursor
 
 
-class JobsView(ListAPIView):
+class JobsView(SubmissionView, ListAPIView):
     serializer_class = JobSerializer
     pagination_class = JobPagination
 
@@ -161,11 +162,13 @@ class JobsView(ListAPIView):
 
     @extend_schema(
         tags=TAGS,
-        request=PolymorphicProxySerializer(
-            component_name="JobSubmission",
-            serializers={name: job_submission_serializer(each) for name, each in computations().items()},
-            resource_type_field_name="kind",
-        ),
+        request={
+            "application/json": PolymorphicProxySerializer(
+                component_name="JobSubmission",
+                serializers={name: job_submission_serializer(each) for name, each in computations().items()},
+                resource_type_field_name="kind",
+            )
+        },
         responses={202: _ACCEPTED},
         examples=[JOB_EXAMPLE, SELECTOR_EXAMPLE],
         parameters=[IDEMPOTENCY_KEY],
@@ -225,6 +228,13 @@ class ResultsQuerySerializer(StrictSerializer):
 
 
 class ResultsView(APIView):
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """DRF's request and view know each other, and the view its answer: until the garbage collector comes by, the
+        last pages' megabytes would stay."""
+        answer = super().dispatch(request, *args, **kwargs)
+        del self.response
+        return answer
+
     @extend_schema(
         tags=TAGS,
         parameters=[ResultsQuerySerializer, OpenApiParameter("job_id", OpenApiTypes.UUID, "path")],
@@ -241,7 +251,7 @@ class ResultsView(APIView):
         if final and (unchanged := final.answer(request._request)):
             return cast(HttpResponse, unchanged)
         page, reached = selectors.read_results(job, after=after, limit=limit, status=status)
-        response = _page(request, job, page.joined, reached)
+        response = _page(request, job, page.lists, reached)
         if final:
             final.mark(response)
         return response
@@ -253,11 +263,16 @@ class StatisticsView(APIView):
         return Response(selectors.statistics(request.user))
 
 
-def _page(request: Request, job: Job, joined: bytes, reached: int | None) -> HttpResponse:
-    """The bodies as they were stored, joined: nothing is decoded or encoded again."""
+def _page(request: Request, job: Job, lists: list[bytes], reached: int | None) -> HttpResponse:
+    """The rows are megabytes: they are copied once."""
     following = "null" if reached is None else str(reached)
-    head = f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":['
-    response = json_response(b"".join((head.encode(), joined, b"]}")))
+    parts: list[bytes | memoryview] = [
+        f'{{"job_id":"{job.pk}","status":"{job.status}","next_cursor":{following},"data":['.encode()
+    ]
+    for rows in lists:
+        parts += (memoryview(rows)[1:-1], b",")
+    parts[-1 if lists else len(parts) :] = [b"]}"]
+    response = json_response(b"".join(parts))
     if reached is not None:
         query = request.query_params.copy()
         query["cursor"] = str(reached)

@@ -85,11 +85,12 @@ try:
     FLOWER_URL = env.str("FLOWER_URL", "http://127.0.0.1:5555" if DEVELOPMENT else "").rstrip("/")
     DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
     API_V2_BATCH_SIZE = env.int("API_V2_BATCH_SIZE", 100, validate=validate.Range(min=1, max=1000))
-    BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 100_000, validate=validate.Range(min=1, max=1_000_000))
+    BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 1_000_000, validate=validate.Range(min=1, max=1_000_000))
     BATCH_CHUNK_SIZE = env.int("BATCH_CHUNK_SIZE", 0, validate=validate.Range(min=0, max=20_000))
     BATCH_MAX_OPEN_JOBS = env.int("BATCH_MAX_OPEN_JOBS", 100, validate=validate.Range(min=1))  # of one user
     JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=validate.Range(min=0.001))
-    BATCH_MAX_BODY_BYTES = env.int("BATCH_MAX_BODY_BYTES", 64 << 20, validate=validate.Range(min=1 << 10, max=1 << 30))
+    BATCH_MAX_BODY_BYTES = env.int("BATCH_MAX_BODY_BYTES", 256 << 20, validate=validate.Range(min=1 << 10, max=1 << 30))
+    BATCH_SUBMIT_SECONDS = env.float("BATCH_SUBMIT_SECONDS", 15.0, validate=validate.Range(min=0.1, max=300))
     WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", DEVELOPMENT)
     WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", [], subcast=_network_of("WEBHOOK_ALLOWED_NETWORKS"))
     WEBHOOK_MAX_ATTEMPTS = env.int("WEBHOOK_MAX_ATTEMPTS", 10, validate=validate.Range(min=1, max=100))

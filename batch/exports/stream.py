@@ -17,7 +17,6 @@ from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.errors import DataAccessError
 
-ROWS_PER_PAGE = 5000  # 1 MB of Greeks: what each export that goes on holds in memory
 THREADS = 4  # at most so many connections and cores for all exports of the process; they take turns, page by page
 
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="export")
@@ -27,8 +26,8 @@ class ResultsGone(DataAccessError):
     """Answers of the job were deleted while they were exported."""
 
 
-def pages(job: Job, status: str = "") -> Iterator[pa.Table]:
-    """The answers of an ended job, some thousand rows at a time.
+def pages(job: Job, status: str = "", *, rows_per_page: int = 5000) -> Iterator[pa.Table]:
+    """The answers of an ended job, so many rows at a time or fewer.
 
     Raises ResultsGone where fewer rows come than there were at the beginning: a stream that simply ended there would
     look whole.
@@ -44,8 +43,8 @@ def pages(job: Job, status: str = "") -> Iterator[pa.Table]:
             raise ResultsGone(f"job {job.pk}: {read} of {expected} results, the others are gone")
         if status:
             table = table.take(pa.array(rows_of_status(table, status)))
-        for begin in range(0, len(table), ROWS_PER_PAGE):
-            page = table.slice(begin, ROWS_PER_PAGE)
+        for begin in range(0, len(table), rows_per_page):
+            page = table.slice(begin, rows_per_page)
             read += len(page)
             yield page
 
@@ -55,7 +54,7 @@ def encoded(job: Job, format_: Format, coding: str, status: str = "") -> Iterato
     outlet = Outlet()
     body = encoder(coding, outlet)
     writer = WRITERS[format_.name](body, schema(computations()[job.kind]))
-    for page in pages(job, status):
+    for page in pages(job, status, rows_per_page=format_.rows_per_page):
         writer.write(page)
         body.flush()
         yield outlet.take()

@@ -14,7 +14,7 @@ from signals.greeks.core.conventions import (
     PriceSource,
 )
 from signals.greeks.core.reasons import STATUS_WORDS
-from signals.greeks.market import market_from_json
+from signals.greeks.market import market_of
 from signals.greeks.selection import OptionComputation
 from signals.greeks.selectors import OptionRows, load_options
 from signalsite.foundation.computations.contract import (
@@ -165,5 +165,6 @@ class Greeks(OptionComputation):
     def evaluate(self, inputs: GreeksInputs) -> Answers:
         from signals.greeks.services import compute_greeks  # loads the kernels, which most processes never need
 
-        market = market_from_json(inputs.context)
-        return Answers(compute_greeks(inputs.keys, inputs.rows, inputs.overrides, inputs.as_of, inputs.params, market))
+        rows = inputs.rows
+        market = market_of(inputs.context, zip(rows.underlying, rows.expiry, strict=True))
+        return Answers(compute_greeks(inputs.keys, rows, inputs.overrides, inputs.as_of, inputs.params, market))

@@ -12,15 +12,18 @@ from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.snapshot import GroupMarket, find_markets
 from signals.greeks.selectors import Group
 
+GROUPS_AT_ONCE = 500  # of some hundred options each: tens of MB
+
 Market = dict[Group, GroupMarket]
 
 
 def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) -> Market:
-    """Forward, spot, volatility index and days to expiry of each group, in three queries."""
+    """Forward, spot, volatility index and days to expiry of each group."""
     wanted = sorted(set(groups))
-    if not wanted:
-        return {}
-    return dict(zip(wanted, find_markets(selectors.load_chains(wanted, as_of, params), params), strict=True))
+    market: Market = {}
+    for some in (wanted[at : at + GROUPS_AT_ONCE] for at in range(0, len(wanted), GROUPS_AT_ONCE)):
+        market |= zip(some, find_markets(selectors.load_chains(some, as_of, params), params), strict=True)
+    return market
 
 
 def forwards_told(market: Market) -> list[dict[str, Any]]:
@@ -64,6 +67,15 @@ def market_to_json(market: Market) -> dict[str, Any]:
         row = [_known(found.value) if found.found else None, source, *shared, said]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
+
+
+def market_of(kept: Mapping[str, Any], groups: Iterable[tuple[str | None, date | None]]) -> Market:
+    """Of these groups only, as far as they are known: a job may have thousands, and a chunk of it asks for a few."""
+    market: Market = {}
+    for underlying, expiry in set(groups):
+        if underlying and expiry and (row := kept.get(underlying, {}).get(expiry.isoformat())):
+            market[underlying, expiry] = _group_from_json(*row)
+    return market
 
 
 def market_from_json(kept: Mapping[str, Any]) -> Market:

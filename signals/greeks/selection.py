@@ -71,7 +71,7 @@ class InstrumentComputation(Computation):
             raise InvalidInput("selector.strike", "no option has a strike in this window")
 
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
-        return Prepared(as_of or _newest(runs), {})
+        return Prepared(as_of or newest_quote_time(runs), {})
 
     def prepare_selector(self, selector: Mapping[str, Any], as_of: datetime | None, params: Params) -> Prepared:
         chosen = select(selector, as_of, self.conventions(params))
@@ -83,11 +83,10 @@ class OptionComputation(InstrumentComputation):
     for the whole job."""
 
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
-        as_of = as_of or _newest(runs)
+        as_of = as_of or newest_quote_time(runs)
         if as_of is None:
             return Prepared(None, {})
-        groups = {group for run in runs for group in option_groups(run)}
-        return Prepared(as_of, market_to_json(load_market(groups, as_of, self.conventions(params))))
+        return Prepared(as_of, market_to_json(load_market(option_groups(runs), as_of, self.conventions(params))))
 
     def prepare_selector(self, selector: Mapping[str, Any], as_of: datetime | None, params: Params) -> Prepared:
         conventions = self.conventions(params)
@@ -128,11 +127,6 @@ def _options(selector: Mapping[str, Any]) -> QuerySet[Instrument]:
         lowest_strike=strike.get("min"),
         highest_strike=strike.get("max"),
     )
-
-
-def _newest(runs: Runs) -> datetime | None:
-    found = [newest for run in runs if (newest := newest_quote_time(run)) is not None]
-    return max(found, default=None)
 
 
 def _exchange(selector: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ JOIN signals_underlying u ON u.key = wanted.key
 ORDER BY wanted.place
 """
 _GROUPS = """
-SELECT DISTINCT i.underlying_id, i.expiry FROM unnest(%(keys)s::text[]) AS wanted(key)
+SELECT i.key, i.underlying_id, i.expiry FROM unnest(%(keys)s::text[]) AS wanted(key)
 JOIN signals_instrument i ON i.key = wanted.key AND i.right <> ''
 """
 _NEWEST = """
@@ -66,6 +66,8 @@ CROSS JOIN LATERAL (
     SELECT time FROM timeframes_quote WHERE instrument_key = wanted.key ORDER BY time DESC LIMIT 1
 ) q
 """
+_NEWER = "SELECT DISTINCT instrument_key FROM timeframes_quote WHERE time > %(time)s LIMIT %(most)s"
+_MOST_NEWER = 50_000
 
 
 _QUOTE_TYPES = dict.fromkeys(("bid", "ask", "last", "settle", "close", "volume", "time"), float)
@@ -191,11 +193,35 @@ def exchange_of(underlying: str) -> str:
     return underlying.split("@", 1)[0] if "@" in underlying else ""
 
 
-def option_groups(keys: Sequence[str]) -> list[tuple[str, date]]:
-    """The underlyings and expiries that the options among these keys belong to."""
-    return [(underlying, expiry) for underlying, expiry in binary_rows(_GROUPS, {"keys": list(keys)})]
+def option_groups(runs: Iterable[Sequence[str]]) -> set[tuple[str, date]]:
+    """The underlyings and expiries that the options among these keys belong to.
+
+    All options of one expiry have a key that begins alike: one of them that is known speaks for all.
+    """
+    found: dict[str, tuple[str, date]] = {}
+    for run in runs:
+        waiting: dict[str, list[str]] = {}
+        for key in run:
+            if (beginning := key.rsplit("@", 2)[0]) not in found:
+                waiting.setdefault(beginning, []).append(key)
+        for keys in ([each[0] for each in waiting.values()], None):
+            asked = keys or [key for beginning, each in waiting.items() if beginning not in found for key in each[1:]]
+            for key, underlying, expiry in binary_rows(_GROUPS, {"keys": asked}) if asked else ():
+                found[key.rsplit("@", 2)[0]] = (underlying, expiry)
+    return set(found.values())
 
 
-def newest_quote_time(keys: Sequence[str]) -> datetime | None:
-    newest: datetime | None = binary_rows(_NEWEST, {"keys": list(keys)})[0][0]
+def newest_quote_time(runs: Iterable[Sequence[str]]) -> datetime | None:
+    """Of any of these keys. Once one is known, only keys with a newer quote are asked, where these are few."""
+    newest: datetime | None = None
+    newer: set[str] | None = None
+    for run in runs:
+        keys = list(run) if newer is None else [key for key in run if key in newer]
+        found = binary_rows(_NEWEST, {"keys": keys})[0][0] if keys else None
+        if found is not None and (newest is None or found > newest):
+            newest = found
+            rows = binary_rows(_NEWER, {"time": newest, "most": _MOST_NEWER})
+            newer = {key for (key,) in rows} if len(rows) < _MOST_NEWER else None
+        if newer is not None and not newer:
+            break
     return newest

@@ -53,9 +53,18 @@ def count_words(column: pa.ChunkedArray) -> dict[str, int]:
 
 def json_lines(table: pa.Table) -> bytes:
     """Each row as a JSON object in the table's columns, with a newline after it."""
+    return msgspec.json.Encoder().encode_lines(_rows(table))
+
+
+def json_list(table: pa.Table) -> bytes:
+    """The same rows as one JSON list."""
+    return msgspec.json.encode(_rows(table))
+
+
+def _rows(table: pa.Table) -> list[Any]:
     row = _row_type(tuple(table.column_names))
     columns = [[None] * len(each) if each.null_count == len(each) else each.to_pylist() for each in table.columns]
-    return msgspec.json.Encoder().encode_lines(list(map(row, *columns)))
+    return list(map(row, *columns))
 
 
 @cache

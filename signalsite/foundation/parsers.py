@@ -1,6 +1,9 @@
 """Reading a request's body."""
 
+import logging
 import zlib
+from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import orjson
@@ -10,6 +13,9 @@ from rest_framework.parsers import BaseParser
 from signalsite.foundation.bodies import body_limit
 
 GZIP = 16 + zlib.MAX_WBITS
+IN_MEMORY_BYTES = 1 << 20  # a larger body is a file
+PART_BYTES = 256 << 10
+logger = logging.getLogger(__name__)
 
 
 class BodyTooLarge(APIException):
@@ -20,6 +26,12 @@ class UnknownEncoding(APIException):
     status_code = 415
 
 
+class NoRoom(APIException):
+    status_code = 503
+    wait = 4  # Retry-After: 5
+    default_detail = "there is no room for a temporary file, try again"
+
+
 class LimitedJSONParser(BaseParser):
     """JSON by orjson (which refuses NaN, infinity and very deep nesting), plain or gzip, of at most what its address
     accepts: as it comes and as it is unpacked."""
@@ -27,32 +39,56 @@ class LimitedJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
-        request = parser_context["request"]
-        limit = body_limit(request.resolver_match.func)
-        body = _within(stream.read(limit + 1), limit)
-        encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding == "gzip":
-            body = _unpack(body, limit)
-        elif encoding not in ("identity", ""):
-            raise UnknownEncoding(f"Content-Encoding {encoding!r} is neither gzip nor identity")
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise ParseError(f"body: not JSON: {error}") from error
+        with spooled(stream, parser_context["request"]) as file:
+            return read_whole(file)
 
 
-def _within(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise BodyTooLarge(f"the body is over {limit} bytes")
-    return body
-
-
-def _unpack(body: bytes, limit: int) -> bytes:
-    unpacking = zlib.decompressobj(GZIP)
+def read_whole(file: IO[bytes]) -> Any:
     try:
-        unpacked = _within(unpacking.decompress(body, limit + 1), limit)
+        return orjson.loads(file.read())
+    except orjson.JSONDecodeError as error:
+        raise ParseError(f"body: not JSON: {error}") from error
+
+
+def spooled(stream: IO[bytes], request: Any) -> IO[bytes]:
+    """The body, unpacked, at its beginning: a small one in memory, a large one in a file that is gone when closed."""
+    limit = body_limit(request.resolver_match.func)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip"):
+        raise UnknownEncoding(f"Content-Encoding {encoding!r} is neither gzip nor identity")
+    parts = iter(lambda: stream.read(PART_BYTES), b"")
+    file = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - whoever gets it closes it
+    try:
+        size = 0
+        for part in _unpacked(parts, limit) if encoding == "gzip" else parts:
+            size += len(part)
+            if size > limit:
+                raise BodyTooLarge(f"the body is over {limit} bytes")
+            file.write(part)
+        file.seek(0)
+    except OSError as error:
+        file.close()
+        logger.error("no temporary file: %s", error)
+        raise NoRoom from error
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _unpacked(parts: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    unpacking = zlib.decompressobj(GZIP)
+    packed = 0
+    try:
+        for part in parts:
+            packed += len(part)
+            if packed > limit:
+                raise BodyTooLarge(f"the body is over {limit} bytes")
+            while part and not unpacking.eof:
+                yield unpacking.decompress(part, PART_BYTES)
+                part = unpacking.unconsumed_tail
+        yield unpacking.flush()
     except zlib.error as error:
         raise ParseError(f"body: not gzip: {error}") from error
     if not unpacking.eof:
         raise ParseError("body: the gzip stream is cut short")
-    return unpacked

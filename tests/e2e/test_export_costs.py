@@ -108,7 +108,7 @@ def test_ten_stalled_readers_freeze_nobody(alice: httpx.Client, address: str, bi
         assert statistics.median(taken) < 0.05 and max(taken) < 0.5
         whole = alice.get(big["links"]["export"], params={"format": "parquet"})
         assert parquet.ParquetFile(io.BytesIO(whole.content)).metadata.num_rows == ROWS
-        assert (web.memory_info().rss - before) / 2**20 < 64
+        assert (web.memory_info().rss - before) / 2**20 < 48
 
 
 def test_readers_that_vanish_leave_nothing_behind(alice: httpx.Client, address: str, big: dict[str, Any]) -> None:

@@ -107,9 +107,8 @@ def test_pages_hold_every_row_once_in_order(job: Job) -> None:
     assert [orjson.loads(line) for line in lines] == rows(0, ROWS)
 
 
-def test_a_large_chunk_is_cut_into_pages(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "ROWS_PER_PAGE", 300)
-    assert [len(page) for page in pages(job)] == [300, 300, 300, 100, 300, 300, 300, 100, 7]
+def test_a_large_chunk_is_cut_into_pages(job: Job) -> None:
+    assert [len(page) for page in pages(job, rows_per_page=300)] == [300, 300, 300, 100, 300, 300, 300, 100, 7]
 
 
 @pytest.mark.parametrize("word", ["failed", "no_price", "ok", "expired"])

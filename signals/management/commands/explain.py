@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             key = parse_key(options["instrument"])
-            as_of = parse_instant(options["at"], key.exchange) if options["at"] else newest_quote_time([str(key)])
+            as_of = parse_instant(options["at"], key.exchange) if options["at"] else newest_quote_time([[str(key)]])
         except InvalidInput as error:
             raise CommandError(str(error)) from error
         if as_of is None:

@@ -30,6 +30,15 @@ from signalsite.foundation.redis import client
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
 WARM = "from signals.greeks.core.engine import warm; warm()"
+# What a large answer took goes back to the system when it is done. glibc gives each thread a heap of its own to keep:
+# two are for all. It raises the size from which a block is a mapping of its own, and so the memory that it keeps, with
+# each large block it is given back, unless that size is set. Arrow's own allocator keeps what a thread has freed.
+GIVE_BACK = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "4194304",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
 
 
 class Command(BaseCommand):
@@ -109,10 +118,9 @@ def web(port: int) -> Process:
     ]
     command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
     command += ["--lifespan", "on", "--log-level", "warning"]
-    # glibc gives each thread a heap of its own to keep; two for all keep what large answers took from adding up.
     # uvicorn's own default would believe whatever a caller on this machine says of its address.
     trusted = ",".join(str(network) for network in settings.FORWARDED_ALLOW_IPS)
-    environment = {"DATABASE_POOL": "true", "MALLOC_ARENA_MAX": "2", "FORWARDED_ALLOW_IPS": trusted}
+    environment = {"DATABASE_POOL": "true", "FORWARDED_ALLOW_IPS": trusted, **GIVE_BACK}
     return Process("web", command, environment)
 
 

@@ -1,0 +1,198 @@
+"""Where a large body is cut: its items come as lists of some thousand, read from the body's file as often as asked."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+from uuid import uuid4
+
+import numpy as np
+import orjson
+
+from signalsite.foundation.errors import InvalidInput
+
+SLICE_BYTES = 256 << 10
+LARGEST_ITEM = 1 << 20
+LARGEST_HEAD = 1 << 20
+"""Bytes of all that is not an item: kind, params, selector, ..."""
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_COMMA, _COLON, _QUOTE, _OPEN, _CLOSE = b',:"{}'
+_LOWER = 0x20  # set in a bracket, it makes it a brace
+
+
+class UnreadableBody(InvalidInput):
+    """The body is not what its media type says."""
+
+    def __init__(self, message: str):
+        super().__init__("body", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    begin: int
+    end: int
+    first: int  # place of its first item
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """The items of a body, a list at a time. `read`: the items of one span's bytes; raises InvalidInput."""
+
+    file: IO[bytes]
+    spans: list[Span]
+    read: Callable[[bytes, Span], list[Any]]
+
+    def __len__(self) -> int:
+        return sum(span.count for span in self.spans)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        for span in self.spans:
+            self.file.seek(span.begin)
+            yield self.read(self.file.read(span.end - span.begin), span)
+
+
+def read_json(file: IO[bytes], size: int) -> Any:
+    """A large JSON body, with Slices in the place of its `items`. The other fields may come before and after them.
+
+    What follows from the brackets alone is checked here; each slice is checked when it is read.
+    """
+    start = file.read(LARGEST_HEAD)
+    at = _find_items(start)
+    if at is None:
+        if size > LARGEST_HEAD:
+            raise UnreadableBody(f"all but the items may have {LARGEST_HEAD} bytes")
+        return _loads(start)
+    spans, end = _cut_list(file, at)
+    file.seek(end)
+    rest = file.read(LARGEST_HEAD - at + 1)
+    if at + len(rest) > LARGEST_HEAD:
+        raise UnreadableBody(f"all but the items may have {LARGEST_HEAD} bytes")
+    mark = uuid4().hex
+    data = _loads(b'%b"%b"%b' % (start[: at - 1], mark.encode(), rest))
+    if data["items"] != mark:
+        raise InvalidInput("items", "given twice")
+    return data | {"items": Slices(file, spans, _read_values)}
+
+
+def read_ndjson(file: IO[bytes]) -> Any:
+    """A body of lines: the first is the submission without its items, each other one an item; empty ones are none."""
+    head = file.readline(LARGEST_HEAD + 1)
+    if len(head) > LARGEST_HEAD:
+        raise UnreadableBody(f"the first line may have {LARGEST_HEAD} bytes")
+    data = _loads(head, "the first line is not JSON")
+    if not isinstance(data, dict):
+        raise UnreadableBody("the first line must be an object: the submission without its items")
+    if "items" in data:
+        raise InvalidInput("items", "the items are the lines after the first")
+    spans: list[Span] = []
+    begin, place = len(head), 0
+    while data_ := _whole_lines(file, begin, place):
+        count = sum(1 for line in data_.split(b"\n") if line.strip())
+        spans.append(Span(begin, begin + len(data_), place, count))
+        begin, place = begin + len(data_), place + count
+    return data | {"items": Slices(file, spans, _read_lines)} if place else data
+
+
+def _whole_lines(file: IO[bytes], begin: int, place: int) -> bytes:
+    file.seek(begin)
+    data = file.read(SLICE_BYTES)
+    if data.endswith(b"\n") or len(data) < SLICE_BYTES:
+        return data
+    if cut := data.rfind(b"\n") + 1:
+        return data[:cut]
+    data += file.readline(LARGEST_ITEM)
+    if not data.endswith(b"\n") and file.read(1):
+        raise _too_large(place)
+    return data
+
+
+def _read_lines(data: bytes, span: Span) -> list[Any]:
+    values: list[Any] = []
+    for line in data.split(b"\n"):
+        if line.strip():
+            try:
+                values.append(orjson.loads(line))
+            except orjson.JSONDecodeError as error:
+                raise InvalidInput(f"items[{span.first + len(values)}]", f"not JSON: {error}") from error
+    return values
+
+
+def _read_values(data: bytes, span: Span) -> list[Any]:
+    values: list[Any] = _loads(b"[%b]" % data)
+    if len(values) != span.count:
+        raise UnreadableBody(f"not JSON: a value is missing behind items[{span.first}]")
+    return values
+
+
+def _loads(data: bytes, what: str = "not JSON") -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableBody(f"{what}: {error}") from error
+
+
+def _too_large(place: int) -> InvalidInput:
+    return InvalidInput(f"items[{place}]", f"an item may have {LARGEST_ITEM} bytes")
+
+
+# --- brackets ---------------------------------------------------------------------------------------------------------
+
+
+def _structure(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes, 0 within strings; and the depth of brackets behind each. `data` begins outside of any string."""
+    octets = np.frombuffer(_ESCAPED.sub(b"__", data) if b"\\" in data else data, np.uint8)
+    outside = np.bitwise_xor.accumulate((octets == _QUOTE).view(np.uint8)) == 0
+    octets = octets * outside
+    brackets = octets | _LOWER
+    depth = np.cumsum((brackets == _OPEN).view(np.int8) - (brackets == _CLOSE).view(np.int8), dtype=np.int32)
+    return octets, depth
+
+
+def _find_items(start: bytes) -> int | None:
+    """Where the first item begins: behind the bracket of the list that the body's own field `items` is."""
+    octets, depth = _structure(start)
+    if not start.lstrip().startswith(b"{"):
+        return None
+    begin = start.index(b"{") + 1
+    for at in np.flatnonzero((depth == 1) & ((octets == _COMMA) | (octets == _COLON))):
+        if octets[at] == _COLON and _is_items(start[begin:at]):
+            value = start[at + 1 :].lstrip()
+            return len(start) - len(value) + 1 if value.startswith(b"[") else None
+        begin = int(at) + 1
+    return None
+
+
+def _is_items(key: bytes) -> bool:
+    try:
+        return bool(orjson.loads(key) == "items")
+    except orjson.JSONDecodeError:  # told when the head is read as a whole
+        return False
+
+
+def _cut_list(file: IO[bytes], begin: int) -> tuple[list[Span], int]:
+    """The spans of the list that begins there, and where it ends: the place behind its bracket."""
+    spans: list[Span] = []
+    place, most = 0, SLICE_BYTES
+    while True:
+        file.seek(begin)
+        data = file.read(most)
+        octets, depth = _structure(data)
+        ends = np.flatnonzero(depth < 0)
+        if len(ends):
+            end = int(ends[0])
+            if spans or data[:end].strip():
+                count = int(np.count_nonzero((octets[:end] == _COMMA) & (depth[:end] == 0))) + 1
+                spans.append(Span(begin, begin + end, place, count))
+            return spans, begin + end + 1
+        commas = np.flatnonzero((octets == _COMMA) & (depth == 0))
+        if len(commas):
+            end = int(commas[-1])
+            spans.append(Span(begin, begin + end, place, len(commas)))
+            begin, place, most = begin + end + 1, place + len(commas), SLICE_BYTES
+        elif len(data) < most:
+            raise UnreadableBody("not JSON: it ends within items")
+        elif most > LARGEST_ITEM:
+            raise _too_large(place)
+        else:
+            most *= 2

@@ -1,0 +1,50 @@
+"""Submissions as they come: JSON, or lines of it. A large one is read from its file, some thousand items at a time."""
+
+import os
+from collections.abc import Callable
+from typing import IO, Any
+
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from batch.core.slices import read_json, read_ndjson
+from signalsite.foundation.parsers import IN_MEMORY_BYTES, read_whole, spooled
+
+
+class _SpooledParser(BaseParser):
+    read: Callable[[IO[bytes]], Any]
+
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The file stays open for the items that are read from it later: the view closes it."""
+        file = parser_context["view"].body = spooled(stream, parser_context["request"])
+        return type(self).read(file)
+
+
+def _read_json(file: IO[bytes]) -> Any:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return read_whole(file) if size <= IN_MEMORY_BYTES else read_json(file, size)
+
+
+class SubmissionParser(_SpooledParser):
+    media_type = "application/json"
+    read = staticmethod(_read_json)
+
+
+class LinesParser(_SpooledParser):
+    media_type = "application/x-ndjson"
+    read = staticmethod(read_ndjson)
+
+
+class SubmissionView(APIView):
+    """Takes a submission in each of these forms."""
+
+    parser_classes = (SubmissionParser, LinesParser)
+    body: IO[bytes] | None = None
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        if self.body is not None:
+            self.body.close()
+        return super().finalize_response(request, response, *args, **kwargs)
