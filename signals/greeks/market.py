@@ -16,7 +16,7 @@ Market = dict[Group, GroupMarket]
 
 
 def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) -> Market:
-    """Forward, spot, volatility index and days to expiry of each group, in three queries."""
+    """Forward, spot, volatility index and days to expiry of each group, in two queries."""
     wanted = sorted(set(groups))
     if not wanted:
         return {}

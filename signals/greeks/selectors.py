@@ -35,16 +35,16 @@ LEFT JOIN signals_underlying u ON u.key = i.underlying_id
 {_NEWEST_QUOTE.format(key="wanted.key")}
 ORDER BY wanted.place
 """
+# Options with the place of their group, then futures with that of their underlying, and their expiry.
 _CHAINS = f"""
-SELECT wanted.place - 1, CASE i.right WHEN 'call' THEN 1.0 ELSE -1.0 END::float8, i.strike::float8,
+SELECT wanted.place - 1, CASE i.right WHEN 'call' THEN 1.0 ELSE -1.0 END::float8, i.strike::float8, NULL::date,
        extract(epoch FROM i.expires_at)::float8, {_QUOTE}
 FROM unnest(%(underlyings)s::text[], %(expiries)s::date[]) WITH ORDINALITY AS wanted(underlying, expiry, place)
 JOIN signals_instrument i ON i.underlying_id = wanted.underlying AND i.expiry = wanted.expiry
 {_NEWEST_QUOTE.format(key="i.key")}
 WHERE i.right <> ''
-"""
-_FUTURES = f"""
-SELECT wanted.place - 1, i.expiry, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+UNION ALL
+SELECT wanted.place - 1, 0.0, NULL, i.expiry, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 JOIN signals_instrument i ON i.underlying_id = wanted.key AND i.product LIKE '%%_futures'
 {_NEWEST_QUOTE.format(key="i.key")}
@@ -140,14 +140,14 @@ def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) 
     """The chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
     window = _window(as_of, params.max_quote_age_seconds)
     underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]
-    wanted = {"underlyings": underlyings, "expiries": expiries}
-    number, sign, strike, expires_at, *quotes = _columns(binary_rows(_CHAINS, {**wanted, **window}), 11)
     keys = sorted(set(underlyings))
     place = {key: at for at, key in enumerate(keys)}
+    rows = binary_rows(_CHAINS, {"underlyings": underlyings, "expiries": expiries, "keys": keys, **window})
+    number, sign, strike, _, ends, *quotes = _columns([row for row in rows if row[1]], 12)
+    of, _, _, expiry, future_ends, *future_quotes = _columns([row for row in rows if not row[1]], 12)
     options = ChainColumns(group=_places(number), sign=_floats(sign), strike=_floats(strike), quotes=_quotes(quotes))
     group_ends = np.full(len(groups), np.nan)
-    group_ends[options.group] = _floats(expires_at)
-    of, expiry, future_ends, *future_quotes = _columns(binary_rows(_FUTURES, {"keys": keys, **window}), 10)
+    group_ends[options.group] = _floats(ends)
     return ChainSnapshot(
         at=as_of.timestamp(),
         underlyings=_load_underlyings(keys, as_of, window),
