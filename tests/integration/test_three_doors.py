@@ -112,7 +112,7 @@ def published(entries: list, as_of: datetime, chosen: GreeksParams) -> tuple[Boo
 
 
 def sql_door(keys: list[str], as_of: datetime, chosen: GreeksParams, overrides: dict, *, kept: bool = False) -> dict:
-    market = load_market(option_groups(keys), as_of, chosen)
+    market = load_market(option_groups([keys]), as_of, chosen)
     if kept:
         market = market_from_json(orjson.loads(orjson.dumps(market_to_json(market))))
     rows = load_options(keys, as_of, chosen.max_quote_age_seconds)
