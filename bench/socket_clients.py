@@ -17,14 +17,15 @@ from typing import Any, cast
 
 import uvloop
 
-AT, BROADCAST = b'"sent_ns":', b'"to":"all"'
+AT, BROADCAST, ENTRY = b'"sent_ns":', b'"to":"all"', b'"seq":"'
+EPOCH_NS = time.time_ns() - time.monotonic_ns()  # of the clock of the entries' IDs, on that of our own times
 
 
 class Count:
-    """Of all sockets, since the last report."""
+    """Of all sockets, since the last report. Milliseconds: from the tick, and from its output entry's ID."""
 
     def __init__(self) -> None:
-        self.topics, self.broadcasts = array("d"), array("d")
+        self.topics, self.broadcasts, self.arriving = array("d"), array("d"), array("d")
         self.repeated = 0
         self.ready = 0
         self.closed = 0
@@ -85,6 +86,8 @@ class Client(asyncio.Protocol):
                 self._count.repeated += 1  # an instrument repriced without a new tick
                 return
             self._sent_at = sent_at
+            entry = body.find(ENTRY) + len(ENTRY)
+            self._count.arriving.append((now + EPOCH_NS) / 1e6 - int(body[entry : body.index(b"-", entry)]))
             (self._count.broadcasts if BROADCAST in body else self._count.topics).append((now - int(sent_at)) / 1e6)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -123,12 +126,12 @@ async def connect(
 
 def report(count: Count) -> dict[str, Any]:
     found: dict[str, Any] = {"closed": count.closed, "repeated": count.repeated}
-    for name in ("topics", "broadcasts"):
+    for name in ("topics", "broadcasts", "arriving"):
         taken = sorted(getattr(count, name))
         found[name] = len(taken)
         for part in (0.5, 0.99, 1.0):
             found[f"{name}_p{part * 100:g}"] = taken[min(int(len(taken) * part), len(taken) - 1)] if taken else None
-    count.topics, count.broadcasts, count.repeated = array("d"), array("d"), 0
+    count.topics, count.broadcasts, count.arriving, count.repeated = array("d"), array("d"), array("d"), 0
     return found
 
 

@@ -17,6 +17,7 @@ import orjson
 import psutil
 import redis
 
+from bench import stages
 from bench.sockets import PATH, clients, metric, server, token
 from signals.instruments.core.simulated_market import simulate_market
 from signals.instruments.core.simulated_ticks import TickSource
@@ -64,21 +65,30 @@ def measure(client: "redis.Redis") -> dict[str, float]:
                 raise SystemExit(f"only {made['ready']} sockets of {SOCKETS} were had")
             print(f"\nfrom XADD to the socket: {len(keys)} instruments, {SOCKETS:,} sockets of one each, cadence raw")
             for rate in RATES:
-                figures |= _at(rate, client, ticks, process, daemon, port, ask)
+                figures |= _at(rate, client, ticks, process, daemon, (port, metrics), ask)
     return figures
 
 
 def _at(
-    rate: int, client: "redis.Redis", ticks: list[Any], web: psutil.Process, daemon: psutil.Process, port: int, ask: Any
+    rate: int,
+    client: "redis.Redis",
+    ticks: list[Any],
+    web: psutil.Process,
+    daemon: psutil.Process,
+    ports: tuple[int, int],  # of the web process, and of the consumer's metrics
+    ask: Any,
 ) -> dict[str, float]:
+    port = ports[0]
     _publish(client, itertools.cycle(ticks), rate, 3.0)
     time.sleep(1)
     ask()
     before = [process.memory_full_info().uss for process in (web, daemon)]
     conflated = metric(port, "signal_websocket_conflated_total", settle=True)
+    looked = stages.look(*ports)
     begun = _publish(client, itertools.cycle(ticks), rate, SECONDS)
     time.sleep(1)
     got = ask()
+    spent = stages.look(*ports)
     conflated = metric(port, "signal_websocket_conflated_total", settle=True) - conflated
     growth = [
         (process.memory_full_info().uss - size) / MIB for process, size in zip((web, daemon), before, strict=True)
@@ -91,10 +101,17 @@ def _at(
         f"{told:,} of {sent:,.0f} told, the rest conflated ({conflated:,.0f} of them in mailboxes); "
         f"{got['repeated']:,} repriced;  memory web {growth[0]:+.1f} MiB, consumer {growth[1]:+.1f} MiB"
     )
+    told_stages = stages.say(looked, spent)
+    print(f"          from the output entry's ID to the client {got['arriving_p50']:.1f}/{got['arriving_p99']:.1f}")
     if got["closed"]:
         raise SystemExit(f"{got['closed']} sockets were closed")
     name = "live.tick_to_socket" if rate == RATES[0] else f"live.tick_to_socket_at_{rate}"
-    return {f"{name}_p99_ms": got["topics_p99"], f"{name}_web_growth_mib": growth[0]}
+    figures = {f"{name}_{part}_ms": got[f"topics_{part}"] for part in ("p50", "p99")}
+    figures[f"{name}_web_growth_mib"] = growth[0]
+    if rate != RATES[0]:
+        return figures
+    arriving = {f"live.stage_arriving_{part}_ms": got[f"arriving_{part}"] for part in ("p50", "p99")}
+    return figures | told_stages | arriving
 
 
 def _publish(client: "redis.Redis", ticks: Any, rate: float, seconds: float) -> float:

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from realtime.control import ENDED, GROUP
 from realtime.core.protocol import Close, Notice
@@ -51,8 +51,11 @@ class ControlListener:
                     channel = await self._join()
                     receiving = asyncio.create_task(self._layer.receive(channel))
                 if time.monotonic() - looked > LOOK_SECONDS:
-                    self._look(await self._hub.reader.scores(ENDED))
                     looked = time.monotonic()
+                    try:
+                        self._look(await self._hub.reader.scores(ENDED))
+                    except ResponseError as error:  # such as for its type: what the channel says is heard all the same
+                        logger.error("%s cannot be read: %s", ENDED, error)
                 if failing:
                     logger.warning("the control plane is heard again")
                     delay, failing = RETRY_SECONDS[0], False
@@ -66,7 +69,7 @@ class ControlListener:
                     logger.error("the control plane cannot be heard, and is tried again: %s", error)
             except Exception:  # a message that another version sent, or a fault of the layer: sockets go on without it
                 logger.exception("the control plane failed, and is tried again")
-            failing = True
+            failing, looked = True, -LOOK_SECONDS
             await asyncio.sleep(delay)
             delay = min(delay * 2, RETRY_SECONDS[1])
         if receiving is not None:

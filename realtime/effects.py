@@ -12,7 +12,8 @@ import msgspec
 import orjson
 import redis
 
-from realtime.core.cycle import Frame, Rejected
+from realtime.core.cycle import Frame
+from realtime.core.decoding import Rejected
 from realtime.core.entry_ids import EntryId, format_id, parse_id
 from realtime.core.failures import failed_keys
 from realtime.core.names import Names

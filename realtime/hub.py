@@ -15,10 +15,11 @@ from redis.exceptions import RedisError
 
 from realtime import continuity
 from realtime.audience import Stream, Topic
+from realtime.core.entry_ids import parse_id
 from realtime.core.frames import BEGINNING, Frame
 from realtime.core.protocol import Close, Outgoing
 from realtime.heartbeats import Heartbeats
-from realtime.metrics import TOTALS
+from realtime.metrics import STAGES, TOTALS
 from realtime.pacing import Pacer
 from realtime.session import Session
 from realtime.topics import Feed
@@ -187,7 +188,7 @@ class Hub:
 
     async def _tell_all(self, found: list[tuple[str, list[Entry]]], read_after: dict[str, str]) -> None:
         """Every state of the first entries is sent; when that takes too long the rest conflates in the mailboxes."""
-        begun = time.monotonic()
+        begun, now = time.monotonic(), time.time()
         waiting: set[Session] = set()
         for name, entries in found:
             stream = self.streams.get(name)
@@ -204,10 +205,15 @@ class Hub:
                         self._tell(stream.topic(topic), entry_id, data, waiting)
                 except Exception:  # passed over, or it would be read again for ever, with all other streams waiting
                     logger.exception("entry %s of %s cannot be told", entry_id, name)
+                STAGES.observe(max(now - parse_id(entry_id)[0] / 1000, 0.0), len(waiting), "hearing")
                 if time.monotonic() - begun < LET_SEND_SECONDS:
-                    await write(waiting)
-                    waiting.clear()
+                    await self._send_to(waiting, begun)
+        await self._send_to(waiting, begun)
+
+    async def _send_to(self, waiting: set[Session], read_at: float) -> None:
         await write(waiting)
+        STAGES.observe(time.monotonic() - read_at, len(waiting), "sending")
+        waiting.clear()
 
     def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> None:
         before = topic.frame

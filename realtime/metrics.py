@@ -7,6 +7,8 @@ from prometheus_client import Metric
 from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from realtime.durations import STAGE_BOUNDS, Durations
+
 
 @dataclass(slots=True)
 class Totals:
@@ -23,6 +25,14 @@ class Totals:
 
 
 TOTALS = Totals()
+STAGES = Durations(
+    "signal_websocket_stage_seconds",
+    "Seconds that new states spend in each stage of their way to the sockets.",
+    STAGE_BOUNDS,
+    ("hearing", "sending"),
+)
+"""Hearing: from the entry's ID, a clock of milliseconds and of its writer's machine, to its reading. Sending: from
+there to the last of its sockets, as far as they take it."""
 _GAUGES = {"connections": "Open sockets.", "streams": "Redis streams that the hub reads for them."}
 _COUNTERS = {
     "sent": "States of topics sent.",
@@ -44,3 +54,4 @@ class SocketCollector(Collector):
 
 def register() -> None:
     REGISTRY.register(SocketCollector())
+    REGISTRY.register(STAGES)

@@ -5,6 +5,7 @@ consumer that was paused beyond its lease changes nothing.
 """
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -12,23 +13,28 @@ from typing import Any
 from realtime.core.sharing import share_streams
 from realtime.streams import Redis
 
+logger = logging.getLogger(__name__)
+
 # A member is a consumer that lives; those that choose from the same streams share them.
-# KEYS: the members, then a lease for each stream. Returns how many members there are, and each stream's owner.
+# KEYS: the members, then a lease for each stream. Returns how many members there are, and each stream's owner, or 0
+# where somebody has put something else at the key.
 _HEARTBEAT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[2] * 10)
-local answer = {redis.call('ZCARD', KEYS[1])}
+local answer = {0}
+if type(redis.pcall('ZADD', KEYS[1], now, ARGV[1])) == 'number' then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2] * 10)
+  answer[1] = redis.call('ZCARD', KEYS[1])
+end
 for place = 2, #KEYS do
-  local owner = redis.call('GET', KEYS[place])
+  local owner = redis.pcall('GET', KEYS[place])
   if owner == ARGV[1] then redis.call('PEXPIRE', KEYS[place], ARGV[2]) end
-  answer[place] = owner or ''
+  answer[place] = type(owner) == 'table' and 0 or owner or ''
 end
 return answer
 """
-_RELEASE = "for _, key in ipairs(KEYS) do if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end end"
+_RELEASE = "for _, key in ipairs(KEYS) do if redis.pcall('GET', key) == ARGV[1] then redis.call('DEL', key) end end"
 
 
 class LeaseLost(Exception):
@@ -43,6 +49,7 @@ class Ownership:
         self.group = group
         self.token = f"{name}:{secrets.token_hex(6)}"
         self.milliseconds = int(seconds * 1000)
+        self.barred: set[str] = set()  # streams whose lease nobody can take: its key holds something else
         self.members = f"tick_consumers:{group}:{hashlib.blake2b(choice.encode(), digest_size=6).hexdigest()}"
 
     def lease(self, stream: str) -> str:
@@ -55,7 +62,7 @@ class Ownership:
         ours, though it be free: another may have had it meanwhile.
         """
         consumers, owners = self.renew({*streams, *held})
-        if lost := [stream for stream in held if owners[stream] != self.token]:
+        if lost := [stream for stream in held if owners.get(stream) != self.token]:
             raise LeaseLost(f"lost {', '.join(sorted(lost))}")
         take, give = share_streams(owners, self.token, consumers)
         owned = {stream for stream, owner in owners.items() if owner == self.token}
@@ -65,12 +72,20 @@ class Ownership:
         return owned, give
 
     def renew(self, streams: Iterable[str]) -> tuple[int, dict[str, str | None]]:
-        """Show that we live, and renew what is ours: (consumers alive, each stream's owner)."""
+        """Show that we live, and renew what is ours: (consumers alive, each stream's owner).
+
+        Streams that are barred are left out. Where the members' own key is, nobody knows how many live: each consumer
+        takes what is free and gives nothing back.
+        """
         wanted = sorted(streams)
         answer: Any = self.client.eval(
             _HEARTBEAT, len(wanted) + 1, self.members, *map(self.lease, wanted), self.token, self.milliseconds
         )
-        return int(answer[0]), {stream: owner or None for stream, owner in zip(wanted, answer[1:], strict=True)}
+        if not answer[0]:
+            logger.error("%s holds something else: delete it, or streams are not shared evenly", self.members)
+        owners = dict(zip(wanted, answer[1:], strict=True))
+        self.barred = {stream for stream, owner in owners.items() if owner == 0}
+        return int(answer[0]), {stream: owner or None for stream, owner in owners.items() if owner != 0}
 
     def release(self, streams: Iterable[str]) -> None:
         leases = [self.lease(stream) for stream in streams]

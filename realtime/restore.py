@@ -15,12 +15,12 @@ from realtime.core.cycle import tick_quotes
 from realtime.core.entry_ids import format_id
 from realtime.core.names import Names
 from realtime.core.states import BadState, decode_instrument
+from realtime.core.tick_json import decode_entry
 from realtime.core.ticks import (
     Refused,
     Tick,
     TickFields,
     check_fields,
-    decode_entry,
     make_tick,
     read_contract,
 )

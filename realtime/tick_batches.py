@@ -18,7 +18,9 @@ from django.db import connection
 from realtime import tick_metrics as metrics
 from realtime.contracts import prepare_contracts
 from realtime.core.asides import Asides
-from realtime.core.cycle import Cycle, Frame, Rejected
+from realtime.core.backlog import Backlog
+from realtime.core.cycle import Cycle, Frame
+from realtime.core.decoding import Rejected
 from realtime.core.entry_ids import parse_id
 from realtime.core.failures import streams_writing
 from realtime.core.listing import Listings
@@ -43,12 +45,13 @@ HANDLED_ELSEWHERE = (LeaseLost, redis.RedisError, *UNAVAILABLE)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was read, what came of it, and when it was read (monotonic)."""
+    """What was read, what came of it, and when it was read and computed (monotonic)."""
 
     entries: Sequence[StreamEntry]
     frame: Frame
     rejected: Sequence[Rejected]
     begun: float
+    computed: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ class Batches:
         self.stop = stop
         self.clock = clock
         self.listings = Listings(options.sanity)
+        self.backlog = Backlog()
         self.failed: set[str] = set()  # streams with entries that our handling raised on
         self.at_fault: set[str] = set()  # streams that write to a key of another type: to be put aside
         self._writer = ThreadPoolExecutor(1, "writer")
@@ -119,6 +123,20 @@ class Batches:
             self.handle(entries)
             return None
 
+    def reprice(self) -> None:
+        """Price the chains that are due, while a batch is being written. What they tell goes with the next batches."""
+        now = self.clock()
+        if self.options.own_time or now < self.cycle.next_beat():
+            return
+        try:
+            frame = self.cycle.handle((), now)
+        except Exception:
+            metrics.errors.labels("handler").inc()
+            logger.exception("repricing what was due failed")
+            return
+        self._report(frame)
+        self.backlog.add(frame.topics)
+
     def begin(self, batch: Batch | None) -> None:
         """Begin to write, the batch before having been finished."""
         if batch is not None:
@@ -131,7 +149,15 @@ class Batches:
             self._writing = None
         self.failed.clear()
         self.at_fault.clear()
+        self.backlog.clear()
         self.effects.forget()
+
+    def empty(self) -> None:
+        """Write all that waits, chains that are due included."""
+        self.finish()
+        self.reprice()
+        while self.backlog:
+            self.handle(())
 
     def close(self) -> None:
         self._writer.submit(lambda: connection.close()).result()  # each thread has a connection of its own
@@ -163,7 +189,7 @@ class Batches:
         except Exception:  # some tick's doing, whatever it is: its neighbours are not to suffer
             metrics.errors.labels("handler").inc()
             if not entries:
-                logger.exception("what was due without any entry failed")
+                logger.exception("what was told without any entry failed")
                 return
             if len(entries) == 1:
                 logger.exception("tick %s of %s cannot be handled", entries[0][1], entries[0][0])
@@ -175,12 +201,12 @@ class Batches:
 
     def _compute(self, entries: Sequence[StreamEntry], begun: float) -> Batch | None:
         """What is to be written of these entries and of the chains that are due; None where there is nothing."""
-        now = self.clock()
-        beat = not self.options.own_time and now >= self.cycle.next_beat()
-        if not entries and not beat:
+        if not entries and not self.backlog:
             return None
+        now = self.clock()
         decoded = self.cycle.decode(entries, now + self.options.max_ahead)
         ticks = decoded.ticks
+        decoded_at = time.monotonic()
         if refused := self.prepare(ticks, now):
             read = {(stream, entry_id): entry for stream, entry_id, entry in entries}
             for tick in ticks:
@@ -188,28 +214,37 @@ class Batches:
                     where = (tick.stream, tick.entry_id)
                     decoded.rejected.append(Rejected(*where, read[where], why.reason, str(why)))
             ticks = [tick for tick in ticks if tick.contract.text not in refused]
-        frame = self.cycle.handle(ticks, None if self.options.own_time else now)
+        frame = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
+        self._report(frame)
+        metrics.ticks.labels("skipped").inc(decoded.skipped)
+        self.backlog.move_into(frame.topics, len(entries))
+        computed = time.monotonic()
+        metrics.stages.observe(decoded_at - begun, len(entries), "decoding")
+        metrics.stages.observe(computed - decoded_at, len(entries), "pricing")
+        return Batch(entries, frame, decoded.rejected, begun, computed)
+
+    def _report(self, frame: Frame) -> None:
+        metrics.repriced.inc(frame.priced)
         for name, error in frame.failures:
             metrics.errors.labels(name).inc()
             logger.error("%s failed: %s", name, error, exc_info=error)
-        metrics.ticks.labels("skipped").inc(decoded.skipped)
-        if not entries and not frame.topics:
-            return None
-        return Batch(entries, frame, decoded.rejected, begun)
 
     def _write(self, batch: Batch) -> None:
         """First to PostgreSQL, then the effects and the acknowledgement."""
-        frame = batch.frame
+        frame, count, taken = batch.frame, len(batch.entries), time.monotonic()
         self.patiently(lambda: store_ticks(self.model, frame.ticks))
+        stored = time.monotonic()
         self._commit(batch.entries, frame, batch.rejected)
+        done = time.monotonic()
         metrics.ticks.labels("accepted").inc(len(frame.ticks))
         for tick in frame.ticks:
             if tick.suspect:
                 metrics.suspect.labels(tick.suspect).inc()
         metrics.ticks.labels("rejected").inc(len(batch.rejected))
-        metrics.repriced.inc(frame.priced)
-        if batch.entries:
-            metrics.processing_time.observe(time.monotonic() - batch.begun, len(batch.entries))
+        metrics.processing_time.observe(done - batch.begun, count)
+        metrics.stages.observe(taken - batch.computed, count, "queueing")
+        metrics.stages.observe(stored - taken, count, "storing")
+        metrics.stages.observe(done - stored, count, "publishing")
 
     def prepare(self, ticks: Sequence[Tick], now: float) -> dict[str, Refused]:
         """Make the book ready for these ticks; returns the keys that are refused, and why."""
@@ -221,7 +256,7 @@ class Batches:
         if refused:
             for tick in ticks:
                 if tick.contract.text in refused:
-                    self.cycle.forget(tick.stream, tick.contract.text)
+                    self.cycle.decoder.forget(tick.stream, tick.contract.text)
         return refused
 
     def patiently(self, call: Callable[[], Answer]) -> Answer:

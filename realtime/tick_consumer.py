@@ -153,12 +153,15 @@ class TickConsumer:
         if self._is_due("settle", self.options.lease / 3):
             self._settle()
         self.batches.begin(batch)
+        self.batches.reprice()
         if not self.owned:
             self.stop.wait(min(0.2, self.options.lease / 3))
 
     def _read(self) -> list[StreamEntry]:
         count = min(self.options.batch, max(4 * self.options.batch // len(self.owned), 20))
-        return self.group.read(sorted(self.owned), count, self._patience())
+        entries = self.group.read(sorted(self.owned), count, self._patience())
+        metrics.observe_waiting([entry_id for _, entry_id, _ in entries], time.time())
+        return entries
 
     def _settle(self) -> None:
         """Nothing is being written meanwhile: a lease that is renewed breaks up the transaction that holds by it.
@@ -168,6 +171,11 @@ class TickConsumer:
         found = self.find() - self.asides.away(time.monotonic())
         owned, self._to_give_back = self.ownership.settle(found, self.owned)
         self._to_take = sorted(owned - self.owned.keys() - set(self._to_give_back))
+        for stream in sorted(self.ownership.barred):
+            metrics.errors.labels("key").inc()
+            seconds = self.asides.put(stream, time.monotonic())
+            key = self.ownership.lease(stream)
+            logger.error("%s holds no lease: delete it; %s is left alone for %.0f s", key, stream, seconds)
 
     def _exchange(self) -> None:
         """Streams change hands. Whatever was read of those that are given back has been acknowledged."""
@@ -210,6 +218,7 @@ class TickConsumer:
         self.owned.pop(stream, None)
         self.batches.failed.discard(stream)
         self.batches.at_fault.discard(stream)
+        self.batches.backlog.forget(underlying_of(stream))
         if chain := self.book.chains.get(underlying_of(stream)):
             chain.moved = False  # its new owner tells of it
 
@@ -284,6 +293,8 @@ class TickConsumer:
 
     def _patience(self) -> int:
         """Milliseconds to wait for an entry: until the next chain is due, the leases are, or others may have spoken."""
+        if self.batches.backlog:
+            return 1
         seconds = min(
             0.05 if self.hearing.positions else 1.0, self.options.lease / 3, self.cycle.next_beat() - self.clock()
         )
@@ -306,7 +317,7 @@ class TickConsumer:
 
     def _leave(self) -> None:
         try:
-            self.batches.finish()
+            self.batches.empty()
             if self.options.quotes:
                 store_quotes(self.book)
             self.ownership.leave(self.owned)

@@ -1,42 +1,37 @@
 """The tick consumer in Prometheus' terms (names of the seeds)."""
 
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-from prometheus_client import Counter, Gauge, Metric
-from prometheus_client.core import REGISTRY, HistogramMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import Counter, Gauge
+from prometheus_client.core import REGISTRY
+
+from realtime.core.entry_ids import parse_id
+from realtime.durations import STAGE_BOUNDS, Durations
 
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-
-class ProcessingTime(Collector):
-    """From a tick's reading to its acknowledgement. Many ticks share a duration: the library's histogram takes one."""
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.seconds = 0.0
-
-    def observe(self, seconds: float, ticks: int) -> None:
-        self.counts[bisect_left(BOUNDS, seconds)] += ticks
-        self.seconds += seconds * ticks
-
-    def describe(self) -> list[Metric]:
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        family = HistogramMetricFamily("signal_service_processing_time", "Seconds from a tick's reading to its ack.")
-        total = 0
-        buckets = []
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self.counts, strict=True):
-            total += count
-            buckets.append((bound, float(total)))
-        family.add_metric([], buckets, self.seconds)
-        yield family
+processing_time = Durations("signal_service_processing_time", "Seconds from a tick's reading to its ack.", BOUNDS)
+stages = Durations(
+    "signal_service_stage_seconds",
+    "Seconds that ticks spend in each stage of their way.",
+    STAGE_BOUNDS,
+    ("waiting", "decoding", "pricing", "queueing", "storing", "publishing"),
+)
+"""Waiting: from the entry's ID, a clock of milliseconds and of Redis' machine, to its reading."""
+SAMPLES = 8  # of a batch, whose waiting is looked at
 
 
-processing_time = ProcessingTime()
+def observe_waiting(entry_ids: Sequence[str], now: float) -> None:
+    """How long entries that were read just `now` (since 1970) had waited, told by some of them: all would cost as much
+    as a part of their decoding."""
+    stride = len(entry_ids) // SAMPLES + 1
+    for place in range(0, len(entry_ids), stride):
+        waited = now - parse_id(entry_ids[place])[0] / 1000
+        stages.observe(max(waited, 0.0), min(stride, len(entry_ids) - place), "waiting")
+
+
 REGISTRY.register(processing_time)
+REGISTRY.register(stages)
 ticks = Counter("signal_service_tick_count", "Ticks acknowledged, by what became of them.", ["outcome"])
 errors = Counter("signal_service_error_count", "Errors, by kind.", ["kind"])
 queue_length = Gauge("signal_service_queue_length", "Entries not yet acknowledged, by stream.", ["stream"])

@@ -1,6 +1,7 @@
 """Ticks into their table."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +34,8 @@ def record_ticks(model: type[AbstractTick], rows: Sequence[TickRow]) -> None:
     """
     table = sql.Identifier(model._meta.db_table)
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        # Alone, COPY is a transaction by itself: BEGIN and COMMIT would be two more waits for the server.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext(), connection.cursor() as cursor:
             _copy(cursor, table, rows)
         return
     except psycopg.errors.UniqueViolation:

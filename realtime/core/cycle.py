@@ -1,7 +1,8 @@
-"""One micro-batch: entries in, everything that is to be stored and told of them out. Pure: no clock, no I/O.
+"""One micro-batch: ticks in, everything that is to be stored and told of them out. Pure: no clock, no I/O.
 
 `Cycle.decode` and `Cycle.handle` are apart because what decoding finds (new contracts, new underlyings) is looked up
-in between.
+in between. `handle` takes the ticks into the book, prices what is due in one call, and writes down what is told of each
+tick, of each repriced option and of each chain.
 """
 
 from collections import defaultdict
@@ -14,45 +15,14 @@ import numpy as np
 
 from realtime.core.book import Book, Chain, Rows
 from realtime.core.chain_slice import tell_chain
+from realtime.core.decoding import Decoded, Decoder, Entry
 from realtime.core.pricing import price_options
 from realtime.core.sanity import Sanity
 from realtime.core.states import encode_answers, encode_member, end_instrument, priced_at
-from realtime.core.ticks import (
-    PROCESSED,
-    Contract,
-    Reason,
-    Refused,
-    Tick,
-    check_fields,
-    decode_entry,
-    event_time,
-    make_tick,
-    marked,
-    read_contract,
-)
+from realtime.core.ticks import Tick, marked
 from signals.greeks.core.conventions import GreeksParams
+from signals.greeks.core.forward import Forward
 from signals.greeks.core.prices import QuoteColumns
-from timeframes.core.tick_stream import underlying_of
-
-Entry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A tick for the dead letters."""
-
-    stream: str
-    entry_id: str
-    entry: Sequence[str]
-    reason: Reason
-    detail: str
-
-
-@dataclass(slots=True)
-class Decoded:
-    ticks: list[Tick] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    skipped: int = 0  # copies that bear the state P
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +46,22 @@ class _Taken:
 
     def none(self) -> "_Taken":
         return _Taken((), tick_quotes(()), self.rows[:0], self.newest[:0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """`options`: places of options among the ticks. `rows`: what was priced, those first, then `other`: options of the
+    chains that are due (`live`, the rows of each). `current`: places in `rows` of what no newer tick replaces. The rest
+    are answers: as columns, of each group, as JSON."""
+
+    options: Rows
+    rows: Rows
+    other: Rows
+    current: Rows
+    live: Sequence[Rows]
+    columns: Mapping[str, Sequence[Any]]
+    forwards: Mapping[int, Forward]
+    answers: Sequence[bytes]
 
 
 Computation = Callable[[Due], Sequence[bytes | None]]
@@ -113,45 +99,17 @@ class Cycle:
         self.params = params
         self.beat = beat
         self.window = window
-        self.max_bytes = max_bytes
         self.sanity = sanity
         self.computations = computations
+        self.decoder = Decoder(sanity, max_bytes)
         self._repriced: dict[str, float] = {}
-        self._contracts: dict[str, dict[str, Contract]] = {}  # by stream, by key
 
     def decode(self, entries: Sequence[Entry], latest: float) -> Decoded:
-        """Accepted and refused ticks; `latest`: the event time, in seconds since 1970, after which lies the future."""
-        found = Decoded()
-        accept = found.ticks.append
-        for stream, entry_id, entry in entries:
-            if entry[-1] == PROCESSED and entry[-2] == "state":  # our own copies: known without being decoded
-                found.skipped += 1
-                continue
-            try:
-                fields, raw = decode_entry(entry, self.max_bytes)
-                if fields.state == PROCESSED:
-                    found.skipped += 1
-                    continue
-                check_fields(fields, refuse_zero=self.sanity.refuse_zero)
-                key = fields.instrument_key or ""
-                contracts = self._contracts.get(stream)
-                if contracts is None:
-                    contracts = self._contracts[stream] = {}
-                contract = contracts.get(key) or read_contract(key, underlying_of(stream))
-                time, seconds = event_time(fields, contract.zone, latest)
-            except Refused as refused:
-                found.rejected.append(Rejected(stream, entry_id, entry, refused.reason, str(refused)))
-            else:
-                contracts[key] = contract  # only now: a refused tick costs no memory
-                accept(make_tick(stream, entry_id, contract, time, seconds, fields, raw))
-        return found
+        return self.decoder.decode(entries, latest)
 
-    def forget(self, stream: str, key: str) -> None:
-        """A contract that was refused after all: a feed may name any number of them."""
-        self._contracts.get(stream, {}).pop(key, None)
-
-    def handle(self, ticks: Sequence[Tick], now: float | None) -> Frame:
+    def handle(self, ticks: Sequence[Tick], now: float | None, *, chains: bool = True) -> Frame:
         """Take the ticks into the book and price what is due. `now`: seconds since 1970; None: the ticks' own times.
+        `chains`: those that are due too; else they stay due.
 
         With the ticks' own times as now they are taken one instant after the other, so that none sees a later one.
         Suspect ticks are kept, but neither change the book nor are told of. Raises what a tick raises; a chain that
@@ -159,7 +117,7 @@ class Cycle:
         """
         frame = Frame()
         if now is not None:
-            self._keep(ticks, self.sanity.sift(ticks, self.book, now), now, frame)
+            self._keep(ticks, self.sanity.sift(ticks, self.book, now), now, frame, chains=chains)
             return frame
         begin = 0
         for end in range(1, len(ticks) + 1):
@@ -188,7 +146,9 @@ class Cycle:
                 due.append(chain)
         return due
 
-    def _keep(self, ticks: Sequence[Tick], believed: Sequence[Tick], now: float, frame: Frame) -> None:
+    def _keep(
+        self, ticks: Sequence[Tick], believed: Sequence[Tick], now: float, frame: Frame, *, chains: bool = True
+    ) -> None:
         """All ticks into the frame; those that are believed into the book, with what follows from them.
 
         When that fails, the ticks are handled alone, and then each chain that is due: one that cannot be repriced takes
@@ -196,7 +156,7 @@ class Cycle:
         """
         quotes = tick_quotes(believed)
         taken = _Taken(believed, quotes, *self.book.apply(believed, quotes))
-        due = self._due(now)
+        due = self._due(now) if chains else []
         try:
             self._tell(taken, due, now, frame)
         except Exception:
@@ -223,45 +183,68 @@ class Cycle:
 
     def _tell(self, taken: _Taken, due: Sequence[Chain], now: float, frame: Frame) -> None:
         """Price the ticks and the chains that are due; where that raises, the frame is as it was."""
-        book, ticks, rows, newest = self.book, taken.ticks, taken.rows, taken.newest
+        moment = datetime.fromtimestamp(now, UTC).isoformat()
+        priced = self._price(taken, due, now)
+        chains = self._chains(priced, moment)
+        more = self._compute(Due(self.book, taken.ticks, taken.rows, now), frame)
+        # Nothing raises from here on.
+        frame.priced += len(priced.answers)
+        priced_here = priced_at(moment)
+        self._tell_ticks(taken, priced, priced_here, more, frame)
+        self._tell_repriced(priced, priced_here, frame)
+        for underlying, topics in chains:
+            frame.topics[underlying].update(topics)
+
+    def _price(self, taken: _Taken, due: Sequence[Chain], now: float) -> _Priced:
+        """One call for the options among the ticks and, of the chains that are due, those without a new tick."""
+        book, rows = self.book, taken.rows
         options = np.flatnonzero(book.group[rows] >= 0)
-        current = rows[options[newest[options]]]  # priced anew by their own ticks
-        repriced = [book.live_options(chain, now) for chain in due]
-        other = np.setdiff1d(np.concatenate(repriced), current) if repriced else np.empty(0, np.intp)
-        priced = np.concatenate([rows[options], other])
+        newest = taken.newest[options]
+        live = [book.live_options(chain, now) for chain in due]
+        other = np.setdiff1d(np.concatenate(live), rows[options[newest]]) if live else np.empty(0, np.intp)
+        wanted = np.concatenate([rows[options], other])
         columns, forwards = (
-            price_options(book, priced, _joined(taken.quotes, options, book.quotes(other)), now, self.params)
-            if len(priced)
+            price_options(book, wanted, _joined(taken.quotes, options, book.quotes(other)), now, self.params)
+            if len(wanted)
             else ({}, {})
         )
-        answers = encode_answers(columns)
-        greeks: list[bytes | None] = [None] * len(ticks)
-        for place, answer in zip(options.tolist(), answers, strict=False):
+        current = np.concatenate([np.flatnonzero(newest), np.arange(len(options), len(wanted))])
+        return _Priced(options, wanted, other, current, live, columns, forwards, encode_answers(columns))
+
+    def _chains(self, priced: _Priced, moment: str) -> list[tuple[str, dict[str, bytes]]]:
+        """What is told of each repriced chain as a whole: its underlying, and states by topic."""
+        if not priced.live:
+            return []
+        where = np.empty(len(self.book.contracts), np.intp)  # in the columns, of each row that was priced
+        where[priced.rows[priced.current]] = priced.current
+        told = []
+        for live in filter(len, priced.live):
+            topics = tell_chain(
+                self.book, live, where[live], priced.columns, priced.forwards, moment, window=self.window
+            )
+            told.append((self.book.contracts[live[0]].underlying, dict(topics)))
+        return told
+
+    def _tell_ticks(
+        self, taken: _Taken, priced: _Priced, priced_here: bytes, more: Sequence[bytes], frame: Frame
+    ) -> None:
+        greeks: list[bytes | None] = [None] * len(taken.ticks)
+        for place, answer in zip(priced.options.tolist(), priced.answers, strict=False):
             greeks[place] = answer
-        moment = datetime.fromtimestamp(now, UTC).isoformat()
-        priced_here = priced_at(moment)
-        told: list[tuple[str, dict[str, bytes]]] = []
-        if repriced:
-            where = np.empty(len(book.contracts), np.intp)  # in the columns, of each row that was priced
-            where[current] = np.flatnonzero(newest[options])
-            where[other] = np.arange(len(options), len(priced))
-            for live in filter(len, repriced):
-                topics = dict(tell_chain(book, live, where[live], columns, forwards, moment, window=self.window))
-                told.append((book.contracts[live[0]].underlying, topics))
-        more = self._compute(Due(book, ticks, rows, now), frame)
-        frame.priced += len(priced)
-        for place, (tick, is_newest) in enumerate(zip(ticks, newest.tolist(), strict=True)):
+        for place, (tick, is_newest) in enumerate(zip(taken.ticks, taken.newest.tolist(), strict=True)):
             contract = tick.contract
             text = end_instrument(tick.statement, priced_here, greeks[place], more[place])
             frame.computed[contract.key.symbol].append(text)
             if is_newest:
                 frame.topics[contract.underlying][contract.text] = text
-        for row, answer in zip(other.tolist(), answers[len(options) :], strict=True):
-            contract = book.contracts[row]
-            state = end_instrument(book.statements[row], priced_here, answer)
+
+    def _tell_repriced(self, priced: _Priced, priced_here: bytes, frame: Frame) -> None:
+        """Options that were priced without a tick of their own."""
+        answers = priced.answers[len(priced.options) :]
+        for row, answer in zip(priced.other.tolist(), answers, strict=True):
+            contract = self.book.contracts[row]
+            state = end_instrument(self.book.statements[row], priced_here, answer)
             frame.topics[contract.underlying][contract.text] = state
-        for underlying, topics in told:
-            frame.topics[underlying].update(topics)
 
     def _compute(self, due: Due, frame: Frame) -> list[bytes]:
         """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from realtime.core.cycle import Frame, Rejected
+from realtime.core.cycle import Frame
+from realtime.core.decoding import Rejected
 from realtime.core.names import Names
 from timeframes.core.tick_stream import TICK_STREAM, tick_stream
 

@@ -4,7 +4,10 @@ Whatever a socket shows is such an entry, and the entry's ID its sequence number
 may have beside it two hashes, written with the entry in one MULTI: topic -> newest JSON, and topic -> its entry's ID.
 """
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,6 +19,9 @@ from redis.backoff import NoBackoff
 
 from signalsite.foundation.redis import client
 
+logger = logging.getLogger(__name__)
+
+WRONG_SECONDS = 2.0  # between looks at a key that held no stream
 Entry = tuple[str, dict[bytes, bytes]]  # ID, state by topic
 
 # First and last ID of each stream, without their bodies, how many entries ever came and how many are left; false where
@@ -24,7 +30,7 @@ _BOUNDS = """
 local found = {}
 for place, key in ipairs(KEYS) do
   found[place] = false
-  if redis.call('EXISTS', key) == 1 then
+  if redis.call('TYPE', key).ok == 'stream' then
     local first, last, added, left = '', '', 0, 0
     local info = redis.call('XINFO', 'STREAM', key)
     for i = 1, #info, 2 do
@@ -67,6 +73,7 @@ class StreamReader:
 
     def __init__(self, url: str) -> None:
         options: dict[str, Any] = settings.STREAM_OPTIONS
+        self._wrong: dict[str, float] = {}  # by key that holds no stream: when it is tried again
         self._redis = redis.asyncio.Redis.from_url(url, **options, retry=Retry(NoBackoff(), 0))
 
     async def close(self) -> None:
@@ -74,8 +81,34 @@ class StreamReader:
 
     async def read(self, positions: Mapping[str, str], *, block_ms: int, count: int) -> list[tuple[str, list[Entry]]]:
         """Entries after the given IDs, at most `count` a stream; waits up to `block_ms` for the first."""
-        found = await self._redis.xread(cast(Any, positions), count=count, block=block_ms)
+        now = time.monotonic()
+        wanted = {name: each for name, each in positions.items() if self._wrong.get(name, 0.0) <= now}
+        if not wanted:
+            await asyncio.sleep(block_ms / 1000)
+            return []
+        try:
+            found = await self._redis.xread(cast(Any, wanted), count=count, block=block_ms)
+        except redis.ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            await self._leave_out(wanted, now)
+            return []
+        for name in self._wrong.keys() & wanted.keys():
+            del self._wrong[name]
         return [(name.decode(), _entries(entries)) for name, entries in found or ()]
+
+    async def _leave_out(self, streams: Iterable[str], now: float) -> None:
+        """Of these, what is no stream: one would hide all others, which are read in one command with it."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for name in streams:
+                pipe.type(name)
+            types = await pipe.execute()
+        for name, kind in zip(streams, types, strict=True):
+            if kind in (b"stream", b"none"):
+                continue
+            if name not in self._wrong:
+                logger.error("%s is a %s and no stream: delete it; nobody hears it until then", name, kind.decode())
+            self._wrong[name] = now + WRONG_SECONDS
 
     async def between(self, stream: str, after: str, upto: str, *, count: int) -> tuple[Bounds | None, list[Entry]]:
         """Entries after one ID up to another, at most `count`, and the stream's bounds at that moment."""
@@ -91,12 +124,15 @@ class StreamReader:
         return {stream: _bounds(each) for stream, each in zip(streams, found, strict=True)}
 
     async def tail(self, stream: str, hashes: tuple[str, str] | None, *, count: int) -> Tail:
-        """The stream's end as of one moment: its last `count` entries, and the hashes (states, IDs) beside it."""
+        """The stream's end as of one moment: its last `count` entries, and the hashes (states, IDs) beside it.
+
+        A key that holds something else counts as empty: it must not stop those who want other topics.
+        """
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.xrevrange(stream, count=count)
             for name in hashes or ():
                 pipe.hgetall(name)
-            entries, *kept = await pipe.execute()
+            entries, *kept = (_unless_wrong(stream, each) for each in await pipe.execute(raise_on_error=False))
         states: dict[bytes, tuple[str, bytes]] = {}
         if kept:
             bodies, ids = kept
@@ -116,6 +152,16 @@ class StreamReader:
         """A sorted set, whole."""
         found = cast(list[tuple[bytes, float]], await self._redis.zrange(key, 0, -1, withscores=True))
         return {member.decode(): score for member, score in found}
+
+
+def _unless_wrong(stream: str, answer: Any) -> Any:
+    """Raises what is wrong with an answer, but for the type of its key."""
+    if not isinstance(answer, Exception):
+        return answer
+    if not str(answer).startswith("WRONGTYPE"):
+        raise answer
+    logger.error("the newest states of %s, or their hashes, cannot be read: %s", stream, answer)
+    return {}
 
 
 def _entries(entries: Collection[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 import redis
 
-from realtime.core.cycle import Rejected
+from realtime.core.decoding import Rejected
 from realtime.core.failures import failed_keys, streams_writing
 from realtime.core.names import Names
 from realtime.core.ticks import Reason

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.core.instants import BadInstant, parse_event_time
+from realtime.core.tick_json import decode_entry
 from realtime.core.ticks import (
     Reason,
     Refused,
     TickFields,
     check_fields,
-    decode_entry,
     event_time,
     make_tick,
     read_contract,

@@ -278,6 +278,37 @@ def test_a_kept_state_that_is_no_json_is_shown_to_nobody(web: Web, underlying: s
         assert socket.next("update")["data"] == 3
 
 
+def test_a_key_of_another_type_silences_its_own_topics_only(web: Web, underlying: str) -> None:
+    bad, client = f"{underlying}X", redis_client()
+    topic, silenced = f"{underlying}@equity_spot", f"{bad}@equity_spot"
+    tell(underlying, equity_spot=1)
+    client.set(f"signal_output_stream:{bad}", "no stream")
+    client.set(f"latest:{bad}", "no hash")
+    client.zadd("latest_seq:" + bad, {"x": 1})
+    with web.connect() as socket:
+        assert all(item["ok"] for item in socket.subscribe(topic, silenced)["items"])
+        for number in range(2, 6):
+            seq = tell(underlying, equity_spot=number)
+            until_seq(socket, topic, seq)
+        client.delete(f"signal_output_stream:{bad}", f"latest:{bad}", f"latest_seq:{bad}")
+        time.sleep(2.5)
+        until_seq(socket, silenced, tell(bad, equity_spot=7))
+        client.delete(f"signal_output_stream:{bad}")  # and while it is read
+        client.set(f"signal_output_stream:{bad}", "no stream")
+        until_seq(socket, topic, tell(underlying, equity_spot=8))
+        time.sleep(2.5)
+        until_seq(socket, topic, tell(underlying, equity_spot=9))
+    client.delete(f"signal_output_stream:{bad}")
+
+
+def until_seq(socket: Socket, topic: str, seq: str) -> None:
+    while True:
+        message = socket.next()  # others are snapshots, and the gap of the silenced topic
+        if message["type"] == "update" and message["topic"] == topic:
+            assert message["seq"] == seq
+            return
+
+
 def test_while_redis_is_away_a_subscription_says_so_and_the_socket_stays(web: Web, underlying: str) -> None:
     pids = valkey_pids()
     with web.connect() as socket:

@@ -240,6 +240,53 @@ def test_an_index_that_cannot_be_heard_is_left_alone_and_heard_later(live, key):
         until(lambda: latest(live)[option_key]["greeks"]["volatility_index"] == 0.135, 60, "priced with it")
 
 
+WRONG_TYPES = {
+    "list": ("RPUSH", "x"),
+    "set": ("SADD", "x"),
+    "hash": ("HSET", "x", "y"),
+    "zset": ("ZADD", "1", "x"),
+    "stream": ("XADD", "*", "x", "y"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_TYPES)
+def test_a_lease_key_of_another_type_bars_its_own_stream_only(live, kind):
+    lease = "tick_owner:signals:tick_stream:NSE@BANKNIFTY"
+    command, *arguments = WRONG_TYPES[kind]
+    live.redis.execute_command(command, lease, *arguments)
+    live.publish([tick(), tick(BANK, 55_000.0)])
+    with live.consumer("--write-back", "off") as consumer:
+        until(lambda: live.stored() == 1, 60, "the other's tick kept")
+        until(lambda: f"{lease} holds no lease" in live.log.read_text(), 60, "told of")
+        live.publish([tick(ltp=24_001.0)])
+        until(lambda: live.stored() == 2, 60, "the other goes on")
+        assert live.redis.type(lease) == kind, "what stands there is not ours to delete"
+        live.redis.delete(lease)
+        until(lambda: live.stored() == 3, 60, "the stream came back")
+        live.redis.delete(lease)
+        live.redis.execute_command(command, lease, *arguments)  # while it is ours
+        live.publish([tick(ltp=24_002.0), tick(BANK, 55_001.0)])
+        until(lambda: latest(live)[SPOT]["tick"]["ltp"] == 24_002, 60, "the other goes on after that too")
+        live.redis.delete(lease)
+        live.drain()
+        assert live.stored() == 5
+        assert consumer.poll() is None
+    assert "Traceback" not in live.log.read_text() and not live.dead()
+
+
+def test_a_members_key_of_another_type_stops_nobody(live):
+    with live.consumer("--write-back", "off"):
+        until(lambda: live.redis.keys("tick_consumers:signals:*"), 60, "it lives")
+        (members,) = live.redis.keys("tick_consumers:signals:*")
+    live.redis.delete(members)
+    live.redis.set(members, "something else")
+    live.publish([tick(), tick(BANK, 55_000.0)])
+    with live.consumer("--write-back", "off"):
+        live.drain()
+    assert live.stored() == 2
+    assert f"{members} holds something else" in live.log.read_text()
+
+
 def log_since(live, before):
     return live.log.read_text()[len(before) :]
 
