@@ -26,7 +26,10 @@ def answer(
 def load(
     computation: Computation, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
 ) -> Inputs:
-    return computation.load(items.keys, items.overrides, as_of, params, context)
+    keys = items.keys
+    if items.refused and computation.rows_per_item(params) > 1:  # one row says what is wrong with an item
+        keys = ["" if place in items.refused else key for place, key in enumerate(keys)]
+    return computation.load(keys, items.overrides, as_of, params, context)
 
 
 def declared(computation: Computation, answers: Answers) -> dict[str, Any]:

@@ -77,8 +77,17 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
     return job
 
 
+def too_many_rows(items: int, rows_per_item: int) -> str:
+    """Why so many answers are too many for a job; empty where they are not."""
+    if items * rows_per_item <= settings.BATCH_MAX_ROWS:
+        return ""
+    total = items * rows_per_item
+    return f"{items} items of up to {rows_per_item} rows each are {total} rows; {settings.BATCH_MAX_ROWS} are allowed"
+
+
 def cut(job: Job, items: Items) -> list[Chunk]:
-    job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE)
+    rows = computations()[job.kind].rows_per_item(job.params)
+    job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
     return Chunk.objects.bulk_create(

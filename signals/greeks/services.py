@@ -12,7 +12,7 @@ from signals.greeks.core.evaluate import OptionColumns, evaluate
 from signals.greeks.core.forward import NO_FORWARD, forward_columns
 from signals.greeks.market import GroupMarket, Market
 from signals.greeks.selectors import OptionRows
-from timeframes.core.keys import InvalidInstrumentKey, parse_key
+from timeframes.core.keys import why_unknown
 
 Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> value
 
@@ -32,13 +32,7 @@ def compute_greeks(
 
 
 def _refusal(key: str, product: str | None) -> str:
-    if product is not None:
-        return f"{key} is no option"
-    try:
-        parse_key(key)
-    except InvalidInstrumentKey as error:
-        return str(error)
-    return f"no instrument {key} is known"
+    return why_unknown(key) if product is None else f"{key} is no option"
 
 
 def _option_columns(rows: OptionRows, overrides: Overrides, as_of: datetime, market: Market) -> OptionColumns:

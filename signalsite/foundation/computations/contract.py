@@ -135,6 +135,8 @@ class Computation(ABC):
     overrides: ClassVar[Sequence[Override]] = ()
     columns: ClassVar[Sequence[Column]]
     """After IDENTITY and VERDICT."""
+    most_rows: ClassVar[int] = 1000
+    """That parameters may ask for of one item."""
     statuses: ClassVar[Sequence[StatusWord]] = ()
     """Besides ok, and what any computation may say: bad_input, cancelled, internal_error."""
 
