@@ -10,7 +10,6 @@ from signalsite.foundation.computations.requests import pascal
 
 DOCS = Path("docs/computations.md")
 CLIENT_TYPES = Path("batch/client/computations.py")
-_MADE_BY = "`manage.py computations` writes it from the declarations"
 
 
 def texts(found: Iterable[Computation]) -> dict[Path, str]:
@@ -28,8 +27,9 @@ def docs_page(found: Iterable[Computation]) -> str:
     lines = [
         "# What can be computed",
         "",
-        f"This page is generated: {_MADE_BY}. Each computation is a `kind` of job, and has an address of its own for a few",
-        "items at once ([batch API](batch-api.md)), and a name for `manage.py compute`.",
+        "This page is generated: `manage.py computations` writes it from the declarations. Each computation is a",
+        "`kind` of job, has an address of its own for a few items at once ([batch API](batch-api.md)), and a name for",
+        "`manage.py compute`.",
         "",
         "Every row begins with these fields. A field that can't be computed is `null`.",
         "",
