@@ -57,11 +57,13 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a computation is given: the ticks of this cycle with their rows, in a book that has taken them over."""
+    """What a computation is given: the ticks of this cycle, and behind them the options that are repriced without one of
+    their own. `rows` and `quotes` are of both, in a book that has taken the ticks over."""
 
     book: Book
     ticks: Sequence[Tick]
     rows: Rows
+    quotes: QuoteColumns
     now: float
 
 
@@ -79,7 +81,7 @@ class _Taken:
 
 
 Computation = Callable[[Due], Sequence[bytes | None]]
-"""One JSON value for each tick, None for null. What it raises costs its own results, never the ticks."""
+"""One JSON value for each of the rows, None for null. What it raises costs its own results, never the ticks."""
 
 
 @dataclass(slots=True)
@@ -248,7 +250,7 @@ class Cycle:
             for live in filter(len, repriced):
                 topics = dict(tell_chain(book, live, where[live], columns, forwards, moment, window=self.window))
                 told.append((book.contracts[live[0]].underlying, topics))
-        more = self._compute(Due(book, ticks, rows, now), frame)
+        more = self._compute(taken, other, now, frame)
         frame.priced += len(priced)
         for place, (tick, is_newest) in enumerate(zip(ticks, newest.tolist(), strict=True)):
             contract = tick.contract
@@ -256,20 +258,28 @@ class Cycle:
             frame.computed[contract.key.symbol].append(text)
             if is_newest:
                 frame.topics[contract.underlying][contract.text] = text
-        for row, answer in zip(other.tolist(), answers[len(options) :], strict=True):
+        for row, answer, members in zip(other.tolist(), answers[len(options) :], more[len(ticks) :], strict=True):
             contract = book.contracts[row]
-            frame.topics[contract.underlying][contract.text] = book.statements[row] + as_of + answer + b"}"
+            frame.topics[contract.underlying][contract.text] = b"".join(
+                [book.statements[row], as_of, answer, members, b"}"]
+            )
         for underlying, topics in told:
             frame.topics[underlying].update(topics)
 
-    def _compute(self, due: Due, frame: Frame) -> list[bytes]:
-        """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick."""
-        members = [b""] * len(due.ticks)
+    def _compute(self, taken: _Taken, other: Rows, now: float, frame: Frame) -> list[bytes]:
+        """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick and
+        then for each of the other rows."""
+        members = [b""] * (len(taken.ticks) + len(other))
+        if not self.computations or not members:
+            return members
+        rows = np.concatenate([taken.rows, other])
+        quotes = _joined(taken.quotes, np.arange(len(taken.ticks)), self.book.quotes(other))
+        due = Due(self.book, taken.ticks, rows, quotes, now)
         for name, computation in self.computations.items():
             try:
                 results = computation(due)
                 if len(results) != len(members):
-                    raise ValueError(f"{len(results)} results for {len(members)} ticks")
+                    raise ValueError(f"{len(results)} results for {len(members)} rows")
             except Exception as error:  # noqa: BLE001 - whatever it raises is its own affair
                 frame.failures.append((name, error))
                 results = [None] * len(members)

@@ -17,10 +17,12 @@ from signalsite.foundation.computations.contract import (
     Bounds,
     Column,
     Context,
+    LiveComputation,
     Overrides,
     Parameter,
     Params,
     StatusWord,
+    TickColumns,
 )
 from signalsite.foundation.rows import binary_rows
 from timeframes.core.keys import why_unknown
@@ -71,7 +73,7 @@ class QuoteInputs:
         return found.hexdigest()
 
 
-class Quotes(InstrumentComputation):
+class Quotes(InstrumentComputation, LiveComputation):
     name = "quotes"
     version = 1
     summary = "Quotes of instruments, and their ages"
@@ -117,6 +119,19 @@ class Quotes(InstrumentComputation):
             **{name: np.array(each, np.float64) for name, each in zip((*_NUMBERS, "time"), numbers, strict=True)},
             source=source,
             as_of=as_of.timestamp(),
+            max_age=params["max_quote_age_seconds"],
+        )
+
+    def from_ticks(self, ticks: TickColumns, params: Params) -> QuoteInputs:
+        nothing = np.full(len(ticks.keys), np.nan)
+        return QuoteInputs(
+            keys=ticks.keys,
+            known=np.ones(len(ticks.keys), bool),
+            **{name: getattr(ticks, name) for name in ("bid", "ask", "last", "volume", "open_interest", "time")},
+            settle=nothing,
+            close=nothing,  # a tick's may be yesterday's
+            source=["tick"] * len(ticks.keys),
+            as_of=ticks.now,
             max_age=params["max_quote_age_seconds"],
         )
 

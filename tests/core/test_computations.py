@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch.answering import WrongAnswers, declared
 from batch.core.chunk_size import chunk_size
 from batch.described import client_types, docs_page, outdated
+from signalsite.foundation.computations.answers import WrongAnswers, declared
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.contract import (
     BAD_INPUT,

@@ -151,6 +151,11 @@ class Computation(ABC):
         return tuple(each.word for each in self.words if each.retryable)
 
     @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Every parameter as it is where a caller does not say."""
+        return {each.name: list(each.default) if each.most else each.default for each in self.parameters}
+
+    @cached_property
     def answer_columns(self) -> tuple[Column, ...]:
         """All but IDENTITY, in order."""
         return (*VERDICT, *self.columns)
@@ -194,6 +199,28 @@ class Computation(ABC):
     def receipt(self, context: Context) -> dict[str, Any]:
         """What a caller is told of what the items share, by name, as JSON values."""
         return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickColumns:
+    """What ticks say, an element each: float64, NaN for what one does not say. `now`: seconds since 1970."""
+
+    keys: Sequence[str]
+    bid: np.ndarray
+    ask: np.ndarray
+    last: np.ndarray
+    volume: np.ndarray
+    open_interest: np.ndarray
+    time: np.ndarray
+    now: float
+
+
+class LiveComputation(Computation):
+    """One that can be evaluated for each tick as it comes: a row a tick, no database."""
+
+    @abstractmethod
+    def from_ticks(self, ticks: TickColumns, params: Params) -> Inputs:
+        """What `load` would read, taken from the ticks."""
 
 
 _COMMON = (BAD_INPUT, CANCELLED, INTERNAL_ERROR)
