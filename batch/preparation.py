@@ -23,7 +23,7 @@ from batch.services import cut, too_many_rows
 from batch.stored import stored_items, unreadable_fields
 from batch.transactions import worker_transaction
 from signalsite.foundation.computations.contract import Computation, Prepared
-from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.registry import find
 
 MAX_ATTEMPTS = 5
 
@@ -34,7 +34,7 @@ def prepare(job_id: uuid.UUID) -> list[int]:
     job = _begin(job_id)
     if job is None:
         return []
-    computation = computations()[job.kind]
+    computation = find(job.kind)
     if job.selector is None:
         kept = list(job.chunks.order_by("number").values_list("item_block", "size"))
         blocks = [block for block, _ in kept]
@@ -97,7 +97,7 @@ def find_reusable(job: Job, digest: str, computation: Computation, prepared: Pre
 
 
 def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> list[int]:
-    error = _selection_error(prepared, computations()[job.kind].rows_per_item(job.params))
+    error = _selection_error(prepared, find(job.kind).rows_per_item(job.params))
     with worker_transaction():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if locked.status != Job.Status.VALIDATING:

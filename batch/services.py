@@ -24,7 +24,7 @@ from batch.results import retryable_places
 from batch.stored import stored_items, unreadable_fields
 from signalsite.foundation.blocks import json_lines
 from signalsite.foundation.computations.contract import Computation
-from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import Conflict, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def too_many_rows(items: int, rows_per_item: int) -> str:
 
 
 def cut(job: Job, items: Items) -> list[Chunk]:
-    rows = computations()[job.kind].rows_per_item(job.params)
+    rows = find(job.kind).rows_per_item(job.params)
     job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
@@ -160,7 +160,7 @@ def retry(job: Job) -> Job:
         raise NothingToRetry("the job has not ended")
     if unreadable := unreadable_fields(job):
         raise NothingToRetry(f"what was asked cannot be read any more: {', '.join(unreadable)}")
-    computation = computations()[job.kind]
+    computation = find(job.kind)
     again = Submission(
         computation=computation,
         params=job.params,

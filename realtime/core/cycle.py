@@ -57,8 +57,8 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a computation is given: the ticks of this cycle, and behind them the options that are repriced without one of
-    their own. `rows` and `quotes` are of both, in a book that has taken the ticks over."""
+    """What a computation is given: the ticks of this cycle, and behind them the options that are repriced without a
+    tick of their own. `rows` and `quotes` are of both, in a book that has taken the ticks over."""
 
     book: Book
     ticks: Sequence[Tick]

@@ -25,7 +25,9 @@ from signalsite.foundation.computations.contract import OK, Answers, Bounds, Col
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")
 _GREEKS = ("delta", "gamma", "theta", "vega", "rho")
-_NO_VOLATILITY = StatusWord("no_volatility", "the shocked volatility is zero or less")
+_NO_VOLATILITY = StatusWord(
+    "no_volatility", "the shocked volatility is zero or less, or too small or large for a price"
+)
 _EXPIRED = "the contract has expired by then: its price is the intrinsic value, and it has no Greeks"
 
 
@@ -127,10 +129,8 @@ class GreeksGrid(Greeks):
             columns[name][cells] = values
         status, reason = np.array(base["status"], object)[item], np.array(base["reason"], object)[item]
         where = np.flatnonzero(cells)
-        status[where[answered == Status.BAD_INPUT]] = Status.BAD_INPUT.word
-        reason[where[answered == Status.BAD_INPUT]] = "the shocked inputs are no numbers that can be used"
-        nothing = (answered == Status.BAD_INPUT) & ~(grid["volatility"] > 0)
-        status[where[nothing]], reason[where[nothing]] = _NO_VOLATILITY.word, _NO_VOLATILITY.help
+        unpriced = where[answered == Status.BAD_INPUT]  # all but the volatility is as good as in the base
+        status[unpriced], reason[unpriced] = _NO_VOLATILITY.word, _NO_VOLATILITY.help
         reason[where[answered == Status.EXPIRED]] = _EXPIRED
         words = {name: np.array(base[name], object)[item] for name in ("model", "iv_source")}
         return Answers({"status": status.tolist(), "reason": reason.tolist(), **columns, **words}, item)

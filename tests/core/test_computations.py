@@ -178,7 +178,10 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("columns", "words"),
         [
-            ({"status": ["who"], "reason": [None], "value": [1.0], "label": [""]}, r"\['who'\]"),
+            (
+                {"status": ["who"], "reason": [None], "value": [1.0], "label": [""]},
+                "'who', which is no status word",
+            ),
             ({"status": ["ok"], "reason": [None], "value": [1.0]}, "label"),
             ({"status": ["ok"], "reason": [None], "value": [1.0], "label": [""], "more": [1]}, "more"),
         ],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from signalsite.foundation.computations.contract import OK, Answers, Computation
+from signalsite.foundation.computations.contract import Answers, Computation
 from signalsite.foundation.errors import ComputationError
 
 
@@ -12,11 +12,11 @@ class WrongAnswers(ComputationError):
 
 def declared(computation: Computation, answers: Answers) -> dict[str, Any]:
     """The columns as declared, in order, with what follows from the status word. Raises WrongAnswers."""
-    status = answers.columns["status"]
-    unknown = set(status) - {OK, *(each.word for each in computation.words)}
-    if unknown:
-        raise WrongAnswers(f"{computation.name} answers status words that it does not declare: {sorted(unknown)}")
-    columns = {**answers.columns, "retryable": [word in computation.retryable for word in status]}
+    try:
+        retryable = list(map(computation.verdicts.__getitem__, answers.columns["status"]))
+    except KeyError as error:
+        raise WrongAnswers(f"{computation.name} answers {error}, which is no status word of its declaration") from error
+    columns = {**answers.columns, "retryable": retryable}
     names = [column.name for column in computation.answer_columns]
     if set(names) != set(columns):
         raise WrongAnswers(f"{computation.name} answers other columns than it declares: {set(names) ^ set(columns)}")

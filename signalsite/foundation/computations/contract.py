@@ -151,6 +151,11 @@ class Computation(ABC):
         return tuple(each.word for each in self.words if each.retryable)
 
     @cached_property
+    def verdicts(self) -> dict[str, bool]:
+        """Every status word, and whether trying again can help."""
+        return {OK: False} | {each.word: each.retryable for each in self.words}
+
+    @cached_property
     def defaults(self) -> dict[str, Any]:
         """Every parameter as it is where a caller does not say."""
         return {each.name: list(each.default) if each.most else each.default for each in self.parameters}

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
 from signalsite.foundation.computations.contract import IDENTITY, OK, Computation
-from signalsite.foundation.errors import ConfigurationError
+from signalsite.foundation.errors import ConfigurationError, Conflict
 
 MODULE = "computations"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -23,10 +23,21 @@ class BadDeclaration(ConfigurationError):
     """A computation that contradicts itself or another one."""
 
 
+class UnknownComputation(Conflict):
+    """Nothing is declared under this name."""
+
+
 @cache
 def computations() -> Mapping[str, Computation]:
     """All of them by name, found once a process. Raises BadDeclaration."""
     return register(_declared())
+
+
+def find(name: str) -> Computation:
+    """The computation of a stored job. Raises UnknownComputation where its app is not installed any more."""
+    if (found := computations().get(name)) is None:
+        raise UnknownComputation(f"there is no computation {name!r} any more")
+    return found
 
 
 def register(declared: Iterable[type[Computation]]) -> dict[str, Computation]:
