@@ -25,9 +25,7 @@ from signalsite.foundation.computations.contract import OK, Answers, Bounds, Col
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")
 _GREEKS = ("delta", "gamma", "theta", "vega", "rho")
-_NO_VOLATILITY = StatusWord(
-    "no_volatility", "the shocked volatility is zero or less, or too small or large for a price"
-)
+_NO_VOLATILITY = StatusWord("no_volatility", "the shocked volatility is zero or less, or beyond what the model prices")
 _EXPIRED = "the contract has expired by then: its price is the intrinsic value, and it has no Greeks"
 
 
