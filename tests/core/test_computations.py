@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from batch.core.chunk_size import chunk_size
 from batch.described import client_types, docs_page, outdated
+from batch.preparation import _selection_error
 from signalsite.foundation.computations.answers import WrongAnswers, declared
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.contract import (
@@ -220,3 +222,10 @@ def test_page_and_types_of_a_new_one() -> None:
 )
 def test_chunks_are_bounded_by_rows(total: int, rows: int, size: int) -> None:
     assert chunk_size(total, 2, rows=rows) == size
+
+
+def test_a_selector_of_too_many_rows_fails_its_job() -> None:
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    assert _selection_error(Prepared(now, {}, ["x"] * 5000), 1000) == ""
+    said = _selection_error(Prepared(now, {}, ["x"] * 5001), 1000)
+    assert said == "5001 items of up to 1000 rows each are 5001000 rows; 5000000 are allowed"
