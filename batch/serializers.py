@@ -20,7 +20,7 @@ from batch.services import Submission, too_many_rows
 from batch.stored import unreadable_fields
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
-from signalsite.foundation.computations.requests import item_field, params_serializer, pascal, row_serializer
+from signalsite.foundation.computations.requests import item_field, params_serializer, pascal
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Day, Flag, Number, Several, Text
 from signalsite.foundation.serializers import StrictSerializer
@@ -186,18 +186,6 @@ def submission_serializer(computation: Computation) -> type[SubmissionSerializer
 
 
 @cache
-def answer_serializer(computation: Computation) -> type[serializers.Serializer]:
-    """What the computation's own address answers at once. What the items share stands beside, as in a receipt."""
-    fields = {
-        "as_of": serializers.DateTimeField(),
-        "params": params_serializer(computation)(help_text="Every parameter with its default filled in."),
-        "request_counts": RequestCountsSerializer(),
-        "data": row_serializer(computation)(many=True, help_text="In the order of the items."),
-    }
-    return type(f"{pascal(computation.name)}AnswerSerializer", (serializers.Serializer,), fields)
-
-
-@cache
 def job_submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
     """The same as the address of jobs takes it, by `kind`."""
     name, base = f"{pascal(computation.name)}JobSubmissionSerializer", submission_serializer(computation)
@@ -237,27 +225,6 @@ class StatusWord(serializers.RegexField):
 class UnreadableSerializer(serializers.Serializer):
     field = serializers.CharField()
     detail = serializers.CharField()
-
-
-class RefusedItemSerializer(serializers.Serializer):
-    position = serializers.IntegerField()
-    reason = serializers.CharField()
-
-
-class EstimateSerializer(serializers.Serializer):
-    """What a submission would be, which was not kept."""
-
-    dry_run = serializers.BooleanField()
-    kind = serializers.CharField()
-    params = serializers.DictField()
-    as_of = serializers.DateTimeField(allow_null=True)
-    total = serializers.IntegerField()
-    refused = RefusedItemSerializer(many=True, help_text="The first of the items that would be answered `bad_input`.")
-    refused_count = serializers.IntegerField()
-    chunk_size = serializers.IntegerField()
-    chunks = serializers.IntegerField()
-    estimated_seconds = serializers.FloatField()
-    items_ahead = serializers.IntegerField(help_text="In the queue.")
 
 
 class JobSerializer(serializers.ModelSerializer):

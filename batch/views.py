@@ -30,16 +30,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batch import selectors, services
+from batch.answer_shapes import EstimateSerializer, answer_serializer
 from batch.estimates import estimate
 from batch.examples import JOB_EXAMPLE, SELECTOR_EXAMPLE, items_example
 from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.models import Job
 from batch.serializers import (
-    EstimateSerializer,
     JobSerializer,
     StatusWord,
-    answer_serializer,
     job_submission_serializer,
     read_job,
     submission_serializer,

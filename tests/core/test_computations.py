@@ -89,7 +89,9 @@ class TestRegistry:
             ({"parameters": [COUNT, COUNT]}, "'count' stands 2 times"),
             ({"overrides": [Override("custom_id", Bounds(0, 1), "")]}, "'custom_id' stands 2 times"),
             ({"statuses": [StatusWord("ok", "")]}, "'ok' stands 2 times"),
-            ({"parameters": [Parameter(name="x", type=float, default=1.0, help="")]}, "default 1.0 of x is outside"),
+            ({"parameters": [replace(NUMBER, bounds=None)]}, "number has no bounds"),
+            ({"parameters": [replace(MAYBE, bounds=None)]}, "maybe has no bounds"),
+            ({"parameters": [replace(NUMBER, default=0.0)]}, "default 0.0 of number is outside"),
             (
                 {"parameters": [Parameter(name="x", type=int, default=9, bounds=Bounds(0, 5), help="")]},
                 "default 9 of x",

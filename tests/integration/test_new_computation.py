@@ -162,12 +162,17 @@ def test_what_is_not_current_is_said(service: Run) -> None:
     assert "not current: docs/computations.md, batch/client/computations.py" in done.stderr
 
 
-def test_two_of_a_name_end_the_start(service: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"), [("quotes", "are both named 'quotes'"), ("jobs", "a computation cannot be named jobs")]
+)
+def test_a_name_that_is_taken_ends_the_start(
+    service: Run, tmp_path_factory: pytest.TempPathFactory, name: str, words: str
+) -> None:
     declaration = next(tmp_path_factory.getbasetemp().glob("apps*")) / "toyapp" / "computations.py"
-    declaration.write_text(DECLARATION.replace('name = "letters"', 'name = "quotes"'))
+    declaration.write_text(DECLARATION.replace('name = "letters"', f'name = "{name}"'))
     try:
         done = service("check")
     finally:
         declaration.write_text(DECLARATION)
     assert done.returncode != 0
-    assert "are both named 'quotes'" in done.stderr
+    assert words in done.stderr

@@ -65,11 +65,13 @@ def check(computation: Computation) -> None:
             if not _NAME.fullmatch(name):
                 raise BadDeclaration(f"{where}: {name!r} is no name: {_NAME.pattern}")
     for parameter in computation.parameters:
+        if parameter.type in (float, int) and parameter.bounds is None:
+            raise BadDeclaration(f"{where}: {parameter.name} has no bounds")
         values = parameter.default if parameter.most else [parameter.default]
         for value in values:
             if value is None and parameter.nullable:
                 continue
-            if parameter.type in (float, int) and (parameter.bounds is None or not parameter.bounds.admits(value)):
+            if parameter.bounds is not None and not parameter.bounds.admits(value):
                 raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is outside its bounds")
             if parameter.type is str and value not in parameter.choices:
                 raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is none of its choices")
