@@ -62,6 +62,7 @@ check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migration
 	$(VENV)/bin/lint-imports
 	$(MANAGE) check --fail-level WARNING
 	$(MANAGE) makemigrations --check --dry-run
+	$(MANAGE) computations --check
 	@echo "manage.py check --deploy"
 	@SIGNALSITE_ENV=production SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	  DATABASE_URL=postgresql://nobody@db.invalid/none REDIS_URL=redis://redis.invalid/0 \

@@ -6,12 +6,8 @@ from typing import Any
 
 from batch.core.answers import Block, pack
 from batch.core.items import Items
-from signalsite.foundation.computations.contract import OK, Answers, Computation, Inputs
-from signalsite.foundation.errors import ComputationError
-
-
-class WrongAnswers(ComputationError):
-    """An evaluation gave other columns or words than its computation declares."""
+from signalsite.foundation.computations.answers import declared
+from signalsite.foundation.computations.contract import Computation, Inputs
 
 
 def answer(
@@ -26,17 +22,7 @@ def answer(
 def load(
     computation: Computation, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
 ) -> Inputs:
-    return computation.load(items.keys, items.overrides, as_of, params, context)
-
-
-def declared(computation: Computation, answers: Answers) -> dict[str, Any]:
-    """The columns as declared, in order, with what follows from the status word. Raises WrongAnswers."""
-    status = answers.columns["status"]
-    unknown = set(status) - {OK, *(each.word for each in computation.words)}
-    if unknown:
-        raise WrongAnswers(f"{computation.name} answers status words that it does not declare: {sorted(unknown)}")
-    columns = {**answers.columns, "retryable": [word in computation.retryable for word in status]}
-    names = [column.name for column in computation.answer_columns]
-    if set(names) != set(columns):
-        raise WrongAnswers(f"{computation.name} answers other columns than it declares: {set(names) ^ set(columns)}")
-    return {name: columns[name] for name in names}
+    keys = items.keys
+    if items.refused and computation.rows_per_item(params) > 1:  # one row says what is wrong with an item
+        keys = ["" if place in items.refused else key for place, key in enumerate(keys)]
+    return computation.load(keys, items.overrides, as_of, params, context)

@@ -22,8 +22,8 @@ from batch.events import Event, happened
 from batch.models import Chunk, Job
 from batch.stored import stored_items
 from batch.transactions import worker_transaction
-from signalsite.foundation.computations.contract import CANCELLED, INTERNAL_ERROR, Computation
-from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.contract import CANCELLED, INTERNAL_ERROR, VERDICT
+from signalsite.foundation.computations.registry import computations, find
 from signalsite.foundation.stored_json import read_json
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Claim:
     attempt: int
     job_id: uuid.UUID
     items: Items
-    computation: Computation
+    kind: str
     params: dict[str, Any]  # or Unreadable, as `context`: computing fails, and the chunk ends with that reason
     context: dict[str, Any]
     as_of: datetime
@@ -88,7 +88,7 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
         attempt=attempt,
         job_id=job_id,
         items=stored_items(item_block, size),
-        computation=computations()[kind],
+        kind=kind,
         params=read_json(params),
         context=_context(job_id),
         as_of=as_of,
@@ -126,8 +126,8 @@ def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool 
 
 def _answer(claimed: Claim) -> tuple[Block, str]:
     """The chunk's answers, and the digest of what they were computed from."""
-    items, computation = claimed.items, claimed.computation
-    names = [column.name for column in computation.answer_columns]
+    items, known = claimed.items, computations().get(claimed.kind)
+    names = [column.name for column in (known.answer_columns if known else VERDICT)]
     if claimed.cancelling:
         reason = "the job was cancelled before this item was computed"
         return without_value(items, names, CANCELLED.word, reason), ""
@@ -135,7 +135,7 @@ def _answer(claimed: Claim) -> tuple[Block, str]:
         happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
         return without_value(items, names, INTERNAL_ERROR.word, f"computing failed {MAX_ATTEMPTS} times"), ""
     with _heartbeat(claimed):
-        return answer(computation, items, claimed.as_of, claimed.params, claimed.context)
+        return answer(find(claimed.kind), items, claimed.as_of, claimed.params, claimed.context)
 
 
 @contextmanager

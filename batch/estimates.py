@@ -40,7 +40,8 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
     else:
         prepared = computation.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
         total, as_of = len(prepared.keys or ()), prepared.as_of
-    size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE)
+    rows = computation.rows_per_item(submission.params)
+    size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
     with connection.cursor() as cursor:
         cursor.execute(_RATE, (computation.name,))
         rate = float(cursor.fetchone()[0] or FIRST_GUESS)

@@ -2,13 +2,22 @@
 
 from drf_spectacular.utils import OpenApiExample
 
+from signalsite.foundation.computations.contract import Computation
+
 _KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
 
-ITEMS_EXAMPLE = OpenApiExample(
-    "Two instruments, one of them under a volatility of the caller's",
-    {"items": [{"instrument_key": _KEY}, {"instrument_key": _KEY, "custom_id": "what-if", "volatility": 0.18}]},
-    request_only=True,
-)
+_WHAT_IF = {"volatility": 0.18, "underlying_price": 26_100.0}
+
+
+def items_example(computation: Computation) -> OpenApiExample:
+    over = dict(each for each in _WHAT_IF.items() if each[0] in computation.bounds)
+    return OpenApiExample(
+        "Two instruments",
+        {"items": [{"instrument_key": _KEY}, {"instrument_key": _KEY, "custom_id": "what-if", **over}]},
+        request_only=True,
+    )
+
+
 JOB_EXAMPLE = OpenApiExample(
     "By name",
     {"kind": "greeks", "items": [_KEY, "NSE@NIFTY@equity_options@2026-12-29@put@26000"], "as_of": "2026-11-20"},

@@ -33,7 +33,9 @@ def read_receipt(user: User | AnonymousUser, job_id: uuid.UUID) -> dict[str, Any
     """What the job's items share; empty until the job is prepared, or where it cannot be read."""
     job = get_job(user, job_id)
     context = {} if isinstance(job.context, Unreadable) else job.context
-    return {"job_id": job.pk, "as_of": job.as_of, **computations()[job.kind].receipt(context)}
+    computation = computations().get(job.kind)  # its app may be gone
+    shared = computation.receipt(context) if computation else {}
+    return {"job_id": job.pk, "as_of": job.as_of, **shared}
 
 
 def get_job_to_act_on(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:

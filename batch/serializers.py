@@ -16,11 +16,12 @@ from batch.core.items import Given, read_given
 from batch.core.signing import InvalidSecret, read_secret
 from batch.models import Job
 from batch.sending import site_policy
-from batch.services import Submission
+from batch.services import Submission, too_many_rows
 from batch.stored import unreadable_fields
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import item_field, params_serializer, pascal
+from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Day, Flag, Number, Several, Text
 from signalsite.foundation.serializers import StrictSerializer
 from signalsite.foundation.stored_json import Unreadable
@@ -84,6 +85,12 @@ class WebhookSerializer(StrictSerializer):
         return secret
 
 
+class RequestCountsSerializer(serializers.Serializer):
+    total = serializers.IntegerField()
+    completed = serializers.IntegerField(help_text="Items with a value.")
+    failed = serializers.IntegerField(help_text="Items with a reason instead.")
+
+
 class SubmissionSerializer(StrictSerializer):
     """What all submissions have in common. After validation: every parameter, as_of, and items or selector.
 
@@ -131,6 +138,8 @@ class SubmissionSerializer(StrictSerializer):
         params = params_serializer(computation)(data={} if self.raw_params is None else self.raw_params)
         if not params.is_valid():
             raise serializers.ValidationError({"params": params.errors})
+        if (rows := computation.rows_per_item(params.validated_data)) > computation.most_rows:
+            raise InvalidInput("params", f"they ask for {rows} rows an item; {computation.most_rows} are allowed")
         items: Given | None = None
         if selector is not None:
             computation.check_selector(selector)
@@ -138,6 +147,8 @@ class SubmissionSerializer(StrictSerializer):
                 selector["expiries"] = list(dict.fromkeys(selector["expiries"]))
         else:
             items = read_given(self.raw_items, computation.bounds, most=settings.BATCH_MAX_ITEMS)
+            if too_many := too_many_rows(items.total, rows):
+                raise InvalidInput("items", too_many)
         self.raw_items = None
         as_of: datetime | None = None
         if attrs.get("as_of"):
@@ -170,6 +181,7 @@ def submission_serializer(computation: Computation) -> type[SubmissionSerializer
         "items": items,
         "params": params_serializer(computation)(required=False),
         "async": Flag(default=False, help_text="true: always a job, however few the items."),
+        "__doc__": f"{computation.summary}: of what, how, and as of when.",
     }
     return type(f"{pascal(computation.name)}SubmissionSerializer", (SubmissionSerializer,), fields)
 
@@ -177,8 +189,8 @@ def submission_serializer(computation: Computation) -> type[SubmissionSerializer
 @cache
 def job_submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
     """The same as the address of jobs takes it, by `kind`."""
-    name = f"{pascal(computation.name)}JobSubmissionSerializer"
-    return type(name, (submission_serializer(computation),), {"kind": KindField([computation.name])})
+    name, base = f"{pascal(computation.name)}JobSubmissionSerializer", submission_serializer(computation)
+    return type(name, (base,), {"kind": KindField([computation.name]), "__doc__": base.__doc__})
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -209,12 +221,6 @@ class StatusWord(serializers.RegexField):
     def __init__(self) -> None:
         help_text = "A status word; `failed` means everything but ok; absent: all."
         super().__init__(r"^[a-z_]{1,32}$", required=False, help_text=help_text)
-
-
-class RequestCountsSerializer(serializers.Serializer):
-    total = serializers.IntegerField()
-    completed = serializers.IntegerField(help_text="Items with a value.")
-    failed = serializers.IntegerField(help_text="Items with a reason instead.")
 
 
 class UnreadableSerializer(serializers.Serializer):

@@ -26,7 +26,7 @@ from batch.results import retryable_places
 from batch.stored import stored_items, unreadable_fields
 from signalsite.foundation.blocks import json_list
 from signalsite.foundation.computations.contract import Computation
-from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import Conflict, DataAccessError, LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -85,9 +85,18 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
     return job
 
 
+def too_many_rows(items: int, rows_per_item: int) -> str:
+    """Why so many answers are too many for a job; empty where they are not."""
+    if items * rows_per_item <= settings.BATCH_MAX_ROWS:
+        return ""
+    total = items * rows_per_item
+    return f"{items} items of up to {rows_per_item} rows each are {total} rows; {settings.BATCH_MAX_ROWS} are allowed"
+
+
 def cut(job: Job, items: Given, deadline: float = math.inf) -> None:
     """Keep the items in chunks. Raises SubmissionTooSlow."""
-    job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE)
+    rows = find(job.kind).rows_per_item(job.params)
+    job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
     first = 0
@@ -157,7 +166,7 @@ def retry(job: Job) -> Job:
         raise NothingToRetry("the job has not ended")
     if unreadable := unreadable_fields(job):
         raise NothingToRetry(f"what was asked cannot be read any more: {', '.join(unreadable)}")
-    computation = computations()[job.kind]
+    computation = find(job.kind)
     again = Submission(
         computation=computation,
         params=job.params,

@@ -3,7 +3,10 @@ from django.urls import path
 
 from batch import export_views, views
 from signalsite.foundation.bodies import accepts
-from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.registry import BadDeclaration, computations
+
+if taken := {"jobs", "statistics"} & set(computations()):
+    raise BadDeclaration(f"a computation cannot be named {', '.join(taken)}: that address is the batch API's own")
 
 urlpatterns = [
     path("jobs", accepts(views.JobsView.as_view(), settings.BATCH_MAX_BODY_BYTES), name="jobs"),

@@ -30,8 +30,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batch import selectors, services
+from batch.answer_shapes import EstimateSerializer, answer_serializer
 from batch.estimates import estimate
-from batch.examples import ITEMS_EXAMPLE, JOB_EXAMPLE, SELECTOR_EXAMPLE
+from batch.examples import JOB_EXAMPLE, SELECTOR_EXAMPLE, items_example
 from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.models import Job
@@ -54,6 +55,7 @@ from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
 LAST_POSITION = 2**31 - 1
+MOST_ROWS_AT_ONCE = 10_000  # as in a page of results
 _ACCEPTED = OpenApiResponse(JobSerializer, "The job is kept; Location tells where to ask for it.")
 
 
@@ -93,6 +95,7 @@ class ComputationView(SubmissionView):
             or "webhook" in data
             or items is None
             or items.total > settings.API_V2_BATCH_SIZE
+            or items.total * self.computation.rows_per_item(submission.params) > MOST_ROWS_AT_ONCE
         ):
             return _submit(request, submission, dry_run=data["dry_run"])
         answer = services.answer_now(submission, next(items.chunks(items.total)), timezone.now())
@@ -104,8 +107,15 @@ def computation_view(computation: Computation) -> type[APIView]:
     described = extend_schema(
         tags=TAGS,
         request={"application/json": submission_serializer(computation)},
-        responses={200: OpenApiTypes.OBJECT, 202: _ACCEPTED},
-        examples=[ITEMS_EXAMPLE],
+        responses={
+            200: PolymorphicProxySerializer(
+                component_name=f"{pascal(computation.name)}AnswerOrEstimate",
+                serializers=[answer_serializer(computation), EstimateSerializer],
+                resource_type_field_name=None,
+            ),
+            202: _ACCEPTED,
+        },
+        examples=[items_example(computation)],
         parameters=[IDEMPOTENCY_KEY],
         summary=f"{computation.summary}: of up to API_V2_BATCH_SIZE instruments at once; of more, as a job",
     )
@@ -169,7 +179,7 @@ class JobsView(SubmissionView, ListAPIView):
                 resource_type_field_name="kind",
             )
         },
-        responses={202: _ACCEPTED},
+        responses={200: EstimateSerializer, 202: _ACCEPTED},
         examples=[JOB_EXAMPLE, SELECTOR_EXAMPLE],
         parameters=[IDEMPOTENCY_KEY],
         summary="Submit a job of up to BATCH_MAX_ITEMS items",

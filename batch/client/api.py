@@ -5,11 +5,12 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 
 from batch.client.auth import BearerToken, PasswordTokens
+from batch.client.computations import Kind
 from batch.client.errors import WaitTimeout
 from batch.client.http import Http
 from batch.client.shapes import Answer, Estimate, Job, counts
@@ -72,7 +73,7 @@ class Client:
         items: Iterable[Item] | None = None,
         *,
         selector: Mapping[str, Any] | None = None,
-        kind: str = "greeks",
+        kind: Kind | str = "greeks",
         params: Mapping[str, Any] | None = None,
         as_of: str | date | datetime | None = None,
         idempotency_key: str | None = None,
@@ -94,7 +95,7 @@ class Client:
         items: Iterable[Item] | None = None,
         *,
         selector: Mapping[str, Any] | None = None,
-        kind: str = "greeks",
+        kind: Kind | str = "greeks",
         params: Mapping[str, Any] | None = None,
         as_of: str | date | datetime | None = None,
     ) -> Estimate:
@@ -109,11 +110,24 @@ class Client:
         params: Mapping[str, Any] | None = None,
         as_of: str | date | datetime | None = None,
     ) -> Answer:
-        """Greeks of a few items (100, as the service is set) in one request.
+        """`answer` of the kind greeks."""
+        return self.answer("greeks", items, params=params, as_of=as_of)
+
+    def answer(
+        self,
+        kind: Kind | str,
+        items: Iterable[Item],
+        *,
+        params: Mapping[str, Any] | None = None,
+        as_of: str | date | datetime | None = None,
+    ) -> Answer:
+        """What a computation says of a few items (100, as the service is set) in one request.
 
         The service makes a job of more: then that is waited for.
         """
-        response = self._http.send("POST", f"{ROOT}/greeks", body=_submission(items, None, params, as_of))
+        response = self._http.send(
+            "POST", f"{ROOT}/{quote(kind, safe='')}", body=_submission(items, None, params, as_of)
+        )
         body = response.json()
         if response.status_code != 202:
             return Answer(

@@ -14,7 +14,7 @@ from batch.exports.writers import WRITERS
 from batch.models import Job
 from batch.results import read_layout, read_part
 from signalsite.foundation.computations.arrow import schema
-from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import DataAccessError
 
 THREADS = 4  # at most so many connections and cores for all exports of the process; they take turns, page by page
@@ -53,7 +53,7 @@ def encoded(job: Job, format_: Format, coding: str, status: str = "") -> Iterato
     """The export's bytes in parts, one or none a page; what was read is sent before the next page is asked for."""
     outlet = Outlet()
     body = encoder(coding, outlet)
-    writer = WRITERS[format_.name](body, schema(computations()[job.kind]))
+    writer = WRITERS[format_.name](body, schema(find(job.kind)))
     for page in pages(job, status, rows_per_page=format_.rows_per_page):
         writer.write(page)
         body.flush()

@@ -27,11 +27,13 @@ from signals.greeks.core.prices import QuoteColumns
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a computation is given: the ticks of this cycle with their rows, in a book that has taken them over."""
+    """What a computation is given: the ticks of this cycle, and behind them the options that are repriced without a
+    tick of their own. `rows` and `quotes` are of both, in a book that has taken the ticks over."""
 
     book: Book
     ticks: Sequence[Tick]
     rows: Rows
+    quotes: QuoteColumns
     now: float
 
 
@@ -65,7 +67,7 @@ class _Priced:
 
 
 Computation = Callable[[Due], Sequence[bytes | None]]
-"""One JSON value for each tick, None for null. What it raises costs its own results, never the ticks."""
+"""One JSON value for each of the rows, None for null. What it raises costs its own results, never the ticks."""
 
 
 @dataclass(slots=True)
@@ -186,12 +188,12 @@ class Cycle:
         moment = datetime.fromtimestamp(now, UTC).isoformat()
         priced = self._price(taken, due, now)
         chains = self._chains(priced, moment)
-        more = self._compute(Due(self.book, taken.ticks, taken.rows, now), frame)
+        more = self._compute(taken, priced.other, now, frame)
         # Nothing raises from here on.
         frame.priced += len(priced.answers)
         priced_here = priced_at(moment)
         self._tell_ticks(taken, priced, priced_here, more, frame)
-        self._tell_repriced(priced, priced_here, frame)
+        self._tell_repriced(priced, priced_here, more[len(taken.ticks) :], frame)
         for underlying, topics in chains:
             frame.topics[underlying].update(topics)
 
@@ -238,22 +240,28 @@ class Cycle:
             if is_newest:
                 frame.topics[contract.underlying][contract.text] = text
 
-    def _tell_repriced(self, priced: _Priced, priced_here: bytes, frame: Frame) -> None:
+    def _tell_repriced(self, priced: _Priced, priced_here: bytes, more: Sequence[bytes], frame: Frame) -> None:
         """Options that were priced without a tick of their own."""
         answers = priced.answers[len(priced.options) :]
-        for row, answer in zip(priced.other.tolist(), answers, strict=True):
+        for row, answer, members in zip(priced.other.tolist(), answers, more, strict=True):
             contract = self.book.contracts[row]
-            state = end_instrument(self.book.statements[row], priced_here, answer)
+            state = end_instrument(self.book.statements[row], priced_here, answer, members)
             frame.topics[contract.underlying][contract.text] = state
 
-    def _compute(self, due: Due, frame: Frame) -> list[bytes]:
-        """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick."""
-        members = [b""] * len(due.ticks)
+    def _compute(self, taken: _Taken, other: Rows, now: float, frame: Frame) -> list[bytes]:
+        """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick and
+        then for each of the other rows."""
+        members = [b""] * (len(taken.ticks) + len(other))
+        if not self.computations or not members:
+            return members
+        rows = np.concatenate([taken.rows, other])
+        quotes = _joined(taken.quotes, np.arange(len(taken.ticks)), self.book.quotes(other))
+        due = Due(self.book, taken.ticks, rows, quotes, now)
         for name, computation in self.computations.items():
             try:
                 results = computation(due)
                 if len(results) != len(members):
-                    raise ValueError(f"{len(results)} results for {len(members)} ticks")
+                    raise ValueError(f"{len(results)} results for {len(members)} rows")
             except Exception as error:  # noqa: BLE001 - whatever it raises is its own affair
                 frame.failures.append((name, error))
                 results = [None] * len(members)

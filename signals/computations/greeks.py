@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from signals.greeks.core.conventions import (
     DEFAULT_RATE,
@@ -26,6 +27,7 @@ from signalsite.foundation.computations.contract import (
     Overrides,
     Parameter,
     Params,
+    StatusWord,
 )
 
 _RATE = Bounds(-0.5, 1.0)
@@ -93,6 +95,7 @@ class GreeksInputs:
     rows: OptionRows
     overrides: Overrides
     as_of: datetime
+    asked: Params
     params: GreeksParams
     context: Context
 
@@ -104,7 +107,16 @@ class Greeks(OptionComputation):
     name = "greeks"
     version = 3
     summary = "Implied volatility and Greeks of options"
-    parameters = (MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, MAX_QUOTE_AGE)
+    parameters: ClassVar[Sequence[Parameter]] = (
+        MODEL,
+        FORWARD,
+        RATE,
+        DIVIDEND_YIELD,
+        DAY_COUNT,
+        PRICE,
+        FALLBACK_VOLATILITY,
+        MAX_QUOTE_AGE,
+    )
     overrides = (
         Override("price", _PRICE, "Instead of the quoted price."),
         Override("underlying_price", _PRICE, "Spot, instead of the forward found."),
@@ -116,7 +128,7 @@ class Greeks(OptionComputation):
         Override("rate", _RATE, "Continuous, a year, decimal."),
         Override("dividend_yield", _RATE, "Continuous, a year, decimal."),
     )
-    columns = (
+    columns: ClassVar[Sequence[Column]] = (
         Column("implied_volatility", float, "A year, as a decimal."),
         Column("delta", float, "Per 1 of the underlying (of the forward for black76)."),
         Column("gamma", float, "Delta per 1 of the underlying."),
@@ -141,7 +153,7 @@ class Greeks(OptionComputation):
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "price, vix or override."),
     )
-    statuses = STATUS_WORDS
+    statuses: ClassVar[Sequence[StatusWord]] = STATUS_WORDS
 
     def conventions(self, params: Params) -> GreeksParams:
         return GreeksParams(
@@ -160,7 +172,7 @@ class Greeks(OptionComputation):
     ) -> GreeksInputs:
         conventions = self.conventions(params)
         rows = load_options(keys, as_of, conventions.max_quote_age_seconds)
-        return GreeksInputs(keys, rows, overrides, as_of, conventions, context)
+        return GreeksInputs(keys, rows, overrides, as_of, params, conventions, context)
 
     def evaluate(self, inputs: GreeksInputs) -> Answers:
         from signals.greeks.services import compute_greeks  # loads the kernels, which most processes never need

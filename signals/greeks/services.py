@@ -11,7 +11,7 @@ from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.snapshot import UNKNOWN_MARKET
 from signals.greeks.market import Market
 from signals.greeks.selectors import OptionRows
-from timeframes.core.keys import InvalidInstrumentKey, parse_key
+from timeframes.core.keys import why_unknown
 
 Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> value
 
@@ -47,10 +47,4 @@ def _column(values: Mapping[int, float], length: int) -> np.ndarray:
 
 
 def _refusal(key: str, product: str | None) -> str:
-    if product is not None:
-        return f"{key} is no option"
-    try:
-        parse_key(key)
-    except InvalidInstrumentKey as error:
-        return str(error)
-    return f"no instrument {key} is known"
+    return why_unknown(key) if product is None else f"{key} is no option"

@@ -170,3 +170,12 @@ def _parse_pair(key: str) -> InstrumentKey:
         if not _COIN.fullmatch(text):
             raise InvalidInstrumentKey(key, part, f"{part} {text!r} of the pair is not capital letters and digits")
     return InstrumentKey("", key, Product.CRYPTO_SPOT)
+
+
+def why_unknown(text: str) -> str:
+    """What to say of a key by which nothing is known."""
+    try:
+        parse_key(text)
+    except InvalidInstrumentKey as error:
+        return str(error)
+    return f"no instrument {text} is known"

@@ -3,12 +3,13 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from batch import runner
@@ -16,6 +17,7 @@ from batch.client import ApiError, Client, Job, ServiceUnreachable
 from batch.exports.writers import CsvWriter, ParquetWriter, TableWriter
 from batch.local_workers import LocalWorkers, WorkerEnded, local_workers
 from signalsite.foundation.blocks import count_words
+from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
 
 FILE_WRITERS: dict[str, type[TableWriter]] = {".csv": CsvWriter, ".parquet": ParquetWriter}
@@ -58,7 +60,20 @@ class Command(BaseCommand):
     requires_system_checks = []  # half a second, of a command that takes two
     help = "Compute implied volatility and Greeks of the options quoted at an instant, as a batch job."
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selection(parser)
+        names = ", ".join(each.name for each in computations()["greeks"].parameters)
+        parser.add_argument(
+            "--param",
+            action="append",
+            default=[],
+            type=parameter,
+            metavar="name=value",
+            help=f"one of {names}; may be repeated",
+        )
+        parser.set_defaults(kind="greeks", keys=[])
+
+    def add_selection(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--underlying", help="symbol (NIFTY) or key (NSE@NIFTY); default: every one of the exchange"
         )
@@ -69,15 +84,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--at", metavar="INSTANT", help="ISO instant, or a date for its close; default: newest quote"
         )
-        parser.add_argument(
-            "--param",
-            action="append",
-            default=[],
-            type=parameter,
-            metavar="name=value",
-            help=f"one of {', '.join(each.name for each in computations()['greeks'].parameters)}; may be repeated",
-        )
         parser.add_argument("--out", metavar="FILE", help="write .csv or .parquet, one row an item; default: a summary")
+
+    def columns(self, computation: Computation) -> Sequence[str]:
+        """What is written of an answer."""
+        return COLUMNS
 
     def handle(self, **options: Any) -> None:
         out = Path(options["out"]) if options["out"] else None
@@ -85,10 +96,10 @@ class Command(BaseCommand):
             raise CommandError(f"out: {out} must end in {' or '.join(FILE_WRITERS)}")
         with local_workers(settings.WORKERS) as workers, runner.client() as client:
             try:
-                job = self.run(client, workers, selector(options), dict(options["param"]), options["at"])
+                job = self.run(client, workers, options)
                 if out:
                     answers = client.to_arrow(job)
-                    write(out, answers)
+                    write(out, answers, self.columns(computations()[job.kind]))
                     words = Counter(count_words(answers.column("status")))
                 else:
                     words = Counter(row["status"] for row in client.results(job, status="failed"))
@@ -107,11 +118,16 @@ class Command(BaseCommand):
         if out:
             self.stdout.write(f"written to {out}")
 
-    def run(
-        self, client: Client, workers: LocalWorkers, chosen: dict[str, Any], params: dict[str, Any], at: str | None
-    ) -> Job:
+    def run(self, client: Client, workers: LocalWorkers, options: dict[str, Any]) -> Job:
         """The completed job. Interrupted, it is cancelled."""
-        job = client.submit(selector=chosen, params=params, as_of=at)
+        keys = options["keys"] or None
+        job = client.submit(
+            keys,
+            selector=None if keys else selector(options),
+            kind=options["kind"],
+            params=dict(options["param"]),
+            as_of=options["at"],
+        )
         try:
             with tqdm(total=1, unit=" items", file=sys.stderr) as bar:
 
@@ -141,9 +157,9 @@ def selector(options: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def write(path: Path, answers: pyarrow.Table) -> None:
-    """One row an item, in the columns of the command; the format by the name of the file."""
-    table = answers.select(COLUMNS)
+def write(path: Path, answers: pyarrow.Table, columns: Sequence[str]) -> None:
+    """The answers' rows in these columns; the format by the name of the file."""
+    table = answers.select(columns)
     with path.open("wb") as file:
         writer = FILE_WRITERS[path.suffix.lower()](file, table.schema)
         writer.write(table)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
+from realtime.computed import joining, live_computations
 from realtime.core.names import Names
 from realtime.core.sanity import Sanity
 from realtime.core.sharing import in_shard
@@ -48,6 +49,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--write-back", choices=("on", "off"), help="copies with the state P (default TICK_WRITE_BACK; tick: off)"
         )
+        parser.add_argument(
+            "--compute",
+            action="append",
+            default=[],
+            choices=list(live_computations()),
+            help="what each state says besides Greeks, under that name; may be repeated",
+        )
         parser.add_argument("--metrics-port", type=int, default=settings.TICK_METRICS_PORT, help="0: none")
 
     def handle(self, **given: Any) -> None:
@@ -76,6 +84,7 @@ class Command(BaseCommand):
             names=Names(namespace),
             options=live_options(own_time=own_time),
             params=GreeksParams(),
+            computations=joining(given["compute"]),
             write_back=write_back if given["write_back"] is None else given["write_back"] == "on",
         )
         for number in (signal.SIGTERM, signal.SIGINT):

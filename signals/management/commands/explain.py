@@ -7,11 +7,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from signals.greeks.core.conventions import DayCount, ForwardSource, GreeksParams, Model, PriceSource
+from signals.computations.greeks import Greeks
+from signals.greeks.core.conventions import Model
 from signals.greeks.core.oracle import py_vollib_greeks
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.market import load_market
 from signals.greeks.selectors import load_options, newest_quote_time
+from signalsite.foundation.computations.options import add_options, given
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import parse_instant
@@ -31,17 +33,11 @@ class Command(BaseCommand):
     help = "Show an option's inputs, model, forward and its source, T, and the engine's answer beside py_vollib's."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        defaults = GreeksParams()
         parser.add_argument("instrument", help="an option's key: NSE@NIFTY@equity_options@2026-12-29@call@26000")
         parser.add_argument(
             "--at", metavar="INSTANT", help="ISO instant or a date for its close; default: newest quote"
         )
-        parser.add_argument("--model", choices=list(Model), default=defaults.model)
-        parser.add_argument("--forward", choices=["auto", "parity", "future", "spot"], default=defaults.forward)
-        parser.add_argument("--price", choices=["auto", "mid", "last", "settle", "close"], default=defaults.price)
-        parser.add_argument("--day-count", choices=list(DayCount), default=defaults.day_count)
-        parser.add_argument("--rate", type=float, default=defaults.rate)
-        parser.add_argument("--dividend-yield", type=float, default=defaults.dividend_yield)
+        add_options(parser, Greeks.parameters)
 
     def handle(self, **options: Any) -> None:
         try:
@@ -51,14 +47,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if as_of is None:
             raise CommandError(f"no quote of {key} is known; import some, or check the key")
-        params = GreeksParams(
-            model=Model(options["model"]),
-            forward=ForwardSource(options["forward"]),
-            price=PriceSource(options["price"]),
-            day_count=DayCount(options["day_count"]),
-            rate=options["rate"],
-            dividend_yield=options["dividend_yield"],
-        )
+        greeks = Greeks()
+        params = greeks.conventions(greeks.defaults | given(options, greeks.parameters))
         rows = load_options([str(key)], as_of, params.max_quote_age_seconds)
         if rows.underlying[0] is None or rows.expiry[0] is None or not math.isfinite(rows.sign[0]):
             raise CommandError(f"{key} is not a known option")

@@ -135,6 +135,8 @@ class Computation(ABC):
     overrides: ClassVar[Sequence[Override]] = ()
     columns: ClassVar[Sequence[Column]]
     """After IDENTITY and VERDICT."""
+    most_rows: ClassVar[int] = 1000
+    """That parameters may ask for of one item."""
     statuses: ClassVar[Sequence[StatusWord]] = ()
     """Besides ok, and what any computation may say: bad_input, cancelled, internal_error."""
 
@@ -147,6 +149,16 @@ class Computation(ABC):
     @cached_property
     def retryable(self) -> tuple[str, ...]:
         return tuple(each.word for each in self.words if each.retryable)
+
+    @cached_property
+    def verdicts(self) -> dict[str, bool]:
+        """Every status word, and whether trying again can help."""
+        return {OK: False} | {each.word: each.retryable for each in self.words}
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Every parameter as it is where a caller does not say."""
+        return {each.name: list(each.default) if each.most else each.default for each in self.parameters}
 
     @cached_property
     def answer_columns(self) -> tuple[Column, ...]:
@@ -192,6 +204,28 @@ class Computation(ABC):
     def receipt(self, context: Context) -> dict[str, Any]:
         """What a caller is told of what the items share, by name, as JSON values."""
         return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickColumns:
+    """What ticks say, an element each: float64, NaN for what one does not say. `now`: seconds since 1970."""
+
+    keys: Sequence[str]
+    bid: np.ndarray
+    ask: np.ndarray
+    last: np.ndarray
+    volume: np.ndarray
+    open_interest: np.ndarray
+    time: np.ndarray
+    now: float
+
+
+class LiveComputation(Computation):
+    """One that can be evaluated for each tick as it comes: a row a tick, no database."""
+
+    @abstractmethod
+    def from_ticks(self, ticks: TickColumns, params: Params) -> Inputs:
+        """What `load` would read, taken from the ticks."""
 
 
 _COMMON = (BAD_INPUT, CANCELLED, INTERNAL_ERROR)

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
 from signalsite.foundation.computations.contract import IDENTITY, OK, Computation
-from signalsite.foundation.errors import ConfigurationError
+from signalsite.foundation.errors import ConfigurationError, Conflict
 
 MODULE = "computations"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -23,10 +23,21 @@ class BadDeclaration(ConfigurationError):
     """A computation that contradicts itself or another one."""
 
 
+class UnknownComputation(Conflict):
+    """Nothing is declared under this name."""
+
+
 @cache
 def computations() -> Mapping[str, Computation]:
     """All of them by name, found once a process. Raises BadDeclaration."""
     return register(_declared())
+
+
+def find(name: str) -> Computation:
+    """The computation of a stored job. Raises UnknownComputation where its app is not installed any more."""
+    if (found := computations().get(name)) is None:
+        raise UnknownComputation(f"there is no computation {name!r} any more")
+    return found
 
 
 def register(declared: Iterable[type[Computation]]) -> dict[str, Computation]:
@@ -54,11 +65,13 @@ def check(computation: Computation) -> None:
             if not _NAME.fullmatch(name):
                 raise BadDeclaration(f"{where}: {name!r} is no name: {_NAME.pattern}")
     for parameter in computation.parameters:
+        if parameter.type in (float, int) and parameter.bounds is None:
+            raise BadDeclaration(f"{where}: {parameter.name} has no bounds")
         values = parameter.default if parameter.most else [parameter.default]
         for value in values:
             if value is None and parameter.nullable:
                 continue
-            if parameter.type in (float, int) and (parameter.bounds is None or not parameter.bounds.admits(value)):
+            if parameter.bounds is not None and not parameter.bounds.admits(value):
                 raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is outside its bounds")
             if parameter.type is str and value not in parameter.choices:
                 raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is none of its choices")

@@ -49,6 +49,15 @@ def test_ticks_are_kept_priced_and_told_of(live, one_field):
     assert live.rows("SELECT count(*) FROM timeframes_quote WHERE source = 'stream'") == [(len(made),)]
 
 
+def test_what_is_computed_besides_greeks_stands_in_each_state(live):
+    live.publish(chain())
+    with live.consumer("--compute", "quotes"):
+        live.drain()
+    state = orjson.loads(live.redis.hget("latest:NSE@NIFTY", f"NSE@NIFTY@equity_options@{EXPIRY}@call@24000"))
+    assert (state["quotes"]["status"], state["quotes"]["price"]) == ("ok", state["greeks"]["price_used"])
+    assert (state["quotes"]["market"], state["quotes"]["source"]) == ("two_sided", "tick")
+
+
 def test_copies_bear_the_state_p_and_are_never_copied_again(live):
     made = [tick(ltp=24_000 + number, extra="rides along") for number in range(50)]
     live.publish(made, one_field=False)

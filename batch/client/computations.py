@@ -1,0 +1,160 @@
+"""Types of what can be computed. This file is generated: `manage.py computations` writes it."""
+
+from typing import Literal, Required, TypedDict
+
+Kind = Literal["greeks", "greeks_grid", "quotes"]
+
+
+class GreeksParams(TypedDict, total=False):
+    """Implied volatility and Greeks of options: parameters."""
+
+    model: str
+    forward: str
+    rate: float
+    dividend_yield: float | None
+    day_count: str
+    price: str
+    fallback_volatility: str
+    max_quote_age_seconds: float
+
+
+class GreeksItem(TypedDict, total=False):
+    """Implied volatility and Greeks of options: an item."""
+
+    instrument_key: Required[str]
+    custom_id: str
+    price: float
+    underlying_price: float
+    volatility: float
+    rate: float
+    dividend_yield: float
+
+
+class GreeksRow(TypedDict):
+    """Implied volatility and Greeks of options: an answer."""
+
+    position: int
+    custom_id: str | None
+    instrument_key: str | None
+    status: str
+    reason: str | None
+    retryable: bool
+    implied_volatility: float | None
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    theoretical_price: float | None
+    price_used: float | None
+    price_source: str | None
+    price_age_seconds: float | None
+    underlying_used: float | None
+    forward: float | None
+    forward_source: str | None
+    forward_bid: float | None
+    forward_ask: float | None
+    forward_residual: float | None
+    forward_strikes: int | None
+    forward_excluded: int | None
+    expiry_years: float | None
+    rate: float | None
+    dividend_yield: float | None
+    model: str | None
+    iv_source: str | None
+
+
+class GreeksGridParams(TypedDict, total=False):
+    """Prices and Greeks of options under shocks of spot, volatility and time: parameters."""
+
+    spot_shocks: list[float]
+    volatility_shocks: list[float]
+    days_forward: list[float]
+    model: str
+    forward: str
+    rate: float
+    dividend_yield: float | None
+    day_count: str
+    price: str
+    fallback_volatility: str
+    max_quote_age_seconds: float
+
+
+class GreeksGridItem(TypedDict, total=False):
+    """Prices and Greeks of options under shocks of spot, volatility and time: an item."""
+
+    instrument_key: Required[str]
+    custom_id: str
+    price: float
+    underlying_price: float
+    volatility: float
+    rate: float
+    dividend_yield: float
+
+
+class GreeksGridRow(TypedDict):
+    """Prices and Greeks of options under shocks of spot, volatility and time: an answer."""
+
+    position: int
+    custom_id: str | None
+    instrument_key: str | None
+    status: str
+    reason: str | None
+    retryable: bool
+    spot_shock: float | None
+    volatility_shock: float | None
+    days_forward: float | None
+    underlying: float | None
+    volatility: float | None
+    expiry_years: float | None
+    price: float | None
+    profit_and_loss: float | None
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    base_price: float | None
+    base_volatility: float | None
+    base_underlying: float | None
+    rate: float | None
+    dividend_yield: float | None
+    model: str | None
+    iv_source: str | None
+
+
+class QuotesParams(TypedDict, total=False):
+    """Quotes of instruments, and their ages: parameters."""
+
+    max_quote_age_seconds: float
+
+
+class QuotesItem(TypedDict, total=False):
+    """Quotes of instruments, and their ages: an item."""
+
+    instrument_key: Required[str]
+    custom_id: str
+
+
+class QuotesRow(TypedDict):
+    """Quotes of instruments, and their ages: an answer."""
+
+    position: int
+    custom_id: str | None
+    instrument_key: str | None
+    status: str
+    reason: str | None
+    retryable: bool
+    bid: float | None
+    ask: float | None
+    last: float | None
+    settle: float | None
+    close: float | None
+    volume: float | None
+    open_interest: float | None
+    quote_time: str | None
+    age_seconds: float | None
+    market: str | None
+    price: float | None
+    price_source: str | None
+    source: str | None

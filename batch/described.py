@@ -1,0 +1,110 @@
+"""What declarations say to readers and to the client: texts that are kept in files, and checked to be current."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from signalsite.foundation.computations.contract import IDENTITY, OK, VERDICT, Column, Computation, Parameter
+from signalsite.foundation.computations.requests import pascal
+
+DOCS = Path("docs/computations.md")
+CLIENT_TYPES = Path("batch/client/computations.py")
+
+
+def texts(found: Iterable[Computation]) -> dict[Path, str]:
+    """What the files should hold, by their paths in the repository."""
+    found = list(found)
+    return {DOCS: docs_page(found), CLIENT_TYPES: client_types(found)}
+
+
+def outdated(found: Iterable[Computation]) -> list[Path]:
+    paths = ((settings.BASE_DIR / path, path, text) for path, text in texts(found).items())
+    return [path for file, path, text in paths if not file.exists() or file.read_text() != text]
+
+
+def docs_page(found: Iterable[Computation]) -> str:
+    lines = [
+        "# What can be computed",
+        "",
+        "This page is generated: `manage.py computations` writes it from the declarations. Each computation is a",
+        "`kind` of job, has an address of its own for a few items at once ([batch API](batch-api.md)), and a name for",
+        "`manage.py compute`.",
+        "",
+        "Every row begins with these fields. A field that can't be computed is `null`.",
+        "",
+        *_table(("field", "type", "meaning"), map(_column, (*IDENTITY, *VERDICT))),
+    ]
+    for each in found:
+        lines += ["", *_section(each)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(computation: Computation) -> Iterator[str]:
+    yield f"## `{computation.name}`"
+    yield ""
+    yield f'{computation.summary}. `POST {computation.name}`, or `POST jobs` with `"kind": "{computation.name}"`.'
+    yield ""
+    yield from _table(("parameter", "default", "allowed", "meaning"), map(_parameter, computation.parameters))
+    if computation.overrides:
+        yield ""
+        overrides = ((f"`{each.name}`", str(each.bounds), each.help) for each in computation.overrides)
+        yield from _table(("an item's own", "allowed", "meaning"), overrides)
+    yield ""
+    yield from _table(("field", "type", "meaning"), map(_column, computation.columns))
+    yield ""
+    statuses = ((f"`{each.word}`", each.help, "yes" if each.retryable else "no") for each in computation.words)
+    yield from _table(("status", "meaning", "retryable"), [(f"`{OK}`", "a value", ""), *statuses])
+
+
+def _column(column: Column) -> tuple[str, str, str]:
+    return f"`{column.name}`", column.type.__name__, column.help
+
+
+def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
+    values = list(parameter.default) if parameter.most else parameter.default
+    default = "`null`" if values is None else f"`{values}`"
+    allowed = ", ".join(f"`{each}`" for each in parameter.choices) or str(parameter.bounds or "true, false")
+    if parameter.most:
+        allowed = f"1 to {parameter.most} of: {allowed}"
+    return f"`{parameter.name}`", default, allowed, parameter.help
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [head, ("---",) * len(head), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def client_types(found: Iterable[Computation]) -> str:
+    """A module of TypedDicts, and nothing that the client would have to install."""
+    found = list(found)
+    kinds = ", ".join(f'"{each.name}"' for each in found)
+    lines = [
+        '"""Types of what can be computed. This file is generated: `manage.py computations` writes it."""',
+        "",
+        "from typing import Literal, Required, TypedDict",
+        "",
+        f"Kind = Literal[{kinds}]",
+    ]
+    for each in found:
+        name = pascal(each.name)
+        params = [(one.name, _python(one)) for one in each.parameters]
+        item = [("instrument_key", "Required[str]"), ("custom_id", "str"), *((one, "float") for one in each.bounds)]
+        row = [(one.name, _python(one)) for one in (*IDENTITY, *each.answer_columns)]
+        lines += ["", *_typed_dict(f"{name}Params", f"{each.summary}: parameters.", params, "TypedDict, total=False")]
+        lines += ["", *_typed_dict(f"{name}Item", f"{each.summary}: an item.", item, "TypedDict, total=False")]
+        lines += ["", *_typed_dict(f"{name}Row", f"{each.summary}: an answer.", row, "TypedDict")]
+    return "\n".join(lines) + "\n"
+
+
+def _typed_dict(name: str, doc: str, fields: Iterable[tuple[str, str]], base: str) -> list[str]:
+    body = [f"    {field}: {type_}" for field, type_ in fields]
+    return ["", f"class {name}({base}):", f'    """{doc}"""', *([""] if body else []), *body]
+
+
+def _python(each: Parameter | Column) -> str:
+    if isinstance(each, Column):
+        always = each.name in ("position", "status", "retryable")
+        return each.type.__name__ + ("" if always else " | None")
+    name = f"list[{each.type.__name__}]" if each.most else each.type.__name__
+    return f"{name} | None" if each.nullable else name

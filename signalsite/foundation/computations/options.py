@@ -1,0 +1,35 @@
+"""Command-line options that follow from a computation's parameters."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from signalsite.foundation.computations.contract import Parameter
+
+_FLAGS = {"true": True, "false": False}
+
+
+def add_options(parser: argparse._ActionsContainer, parameters: Sequence[Parameter]) -> None:
+    """An option each: max_quote_age_seconds is --max-quote-age-seconds."""
+    for each in parameters:
+        options: dict[str, Any] = {"help": f"{each.help} Default: {each.default}".replace("%", "%%")}
+        if each.type is bool:
+            options |= {"type": _flag, "metavar": "true|false"}
+        elif each.type is str:
+            options["choices"] = list(each.choices)
+        else:
+            options |= {"type": each.type, "metavar": "NUMBER"}
+        if each.most:
+            options["nargs"] = "+"
+        parser.add_argument(f"--{each.name.replace('_', '-')}", **options)
+
+
+def given(options: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """The parameters that the command line says."""
+    return {each.name: options[each.name] for each in parameters if options[each.name] is not None}
+
+
+def _flag(text: str) -> bool:
+    if text not in _FLAGS:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return _FLAGS[text]

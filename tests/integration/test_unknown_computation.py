@@ -1,0 +1,51 @@
+"""Jobs of a computation whose app is not installed any more: they end, can be read, and take nothing along."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from batch.chunks import MAX_ATTEMPTS, compute_chunk
+from batch.core.items import Items
+from batch.models import Chunk, Job
+from batch.preparation import MAX_ATTEMPTS as PREPARATIONS
+from batch.preparation import prepare
+from batch.selectors import read_receipt, read_results
+from batch.services import retry
+from signalsite.foundation.computations.registry import UnknownComputation
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def job_of(status: str) -> Job:
+    owner = get_user_model().objects.create_user("owner")
+    job = Job.objects.create(owner=owner, kind="gone", status=status, total=2, chunk_size=500, as_of=timezone.now())
+    Chunk.objects.create(
+        job=job, number=0, first_position=0, size=2, item_block=Items(["A", "B"], [None] * 2).to_block()
+    )
+    return job
+
+
+def test_its_chunks_end_with_a_reason_and_its_results_are_read() -> None:
+    job = job_of("in_progress")
+    chunk = job.chunks.get()
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(UnknownComputation, match="no computation 'gone'"):
+            compute_chunk(chunk.pk, worker="w", task_id="t", again=True)
+    assert compute_chunk(chunk.pk, worker="w", task_id="t", again=True)
+    job.refresh_from_db()
+    assert (job.status, job.failed) == ("completed", 2)
+    page, _ = read_results(job, after=-1, limit=10)
+    assert page.joined.count(b'"internal_error"') == 2
+    assert read_receipt(job.owner, job.pk) == {"job_id": job.pk, "as_of": job.as_of}
+    with pytest.raises(UnknownComputation):
+        retry(job)
+
+
+def test_its_preparation_is_given_up() -> None:
+    job = job_of("validating")
+    for _ in range(PREPARATIONS):
+        with pytest.raises(UnknownComputation):
+            prepare(job.pk)
+    assert prepare(job.pk) == []
+    job.refresh_from_db()
+    assert job.status == "failed" and "could not be prepared" in job.error
