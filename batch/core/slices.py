@@ -195,4 +195,4 @@ def _cut_list(file: IO[bytes], begin: int) -> tuple[list[Span], int]:
         elif most > LARGEST_ITEM:
             raise _too_large(place)
         else:
-            most *= 2
+            most = min(most * 2, LARGEST_ITEM + 1)
