@@ -19,7 +19,7 @@ from batch.core.items import Given, Items
 from batch.events import Event, happened
 from batch.models import Chunk, Job
 from batch.results import copy_from_job
-from batch.services import cut
+from batch.services import cut, too_many_rows
 from batch.stored import stored_items, unreadable_fields
 from batch.transactions import worker_transaction
 from signalsite.foundation.computations.contract import Computation, Prepared
@@ -106,7 +106,7 @@ def find_reusable(job: Job, digest: str, computation: Computation, prepared: Pre
 
 
 def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> list[int]:
-    error = _selection_error(prepared)
+    error = _selection_error(job, prepared)
     with worker_transaction():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if locked.status != Job.Status.VALIDATING:
@@ -137,14 +137,14 @@ def _answer_from(job: Job, earlier: Job) -> None:
     happened(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
 
 
-def _selection_error(prepared: Prepared) -> str:
+def _selection_error(job: Job, prepared: Prepared) -> str:
     keys = prepared.keys
     if keys is None:
         return ""
     if len(keys) > settings.BATCH_MAX_ITEMS:
         return f"the selector stands for {len(keys)} options; {settings.BATCH_MAX_ITEMS} are allowed"
     if keys:
-        return ""
+        return too_many_rows(job, len(keys))
     if prepared.newest and prepared.as_of:
         return (
             f"the selector stands for no option that was quoted shortly before {prepared.as_of.isoformat()}; "

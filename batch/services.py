@@ -27,7 +27,7 @@ from batch.stored import stored_items, unreadable_fields
 from signalsite.foundation.blocks import json_list
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
-from signalsite.foundation.errors import Conflict, DataAccessError, LimitExceeded
+from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded
 
 logger = logging.getLogger(__name__)
 CLOSE_SECONDS = 1.5  # of the 5 that a request may take, should Redis hang too
@@ -62,6 +62,8 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
     """Keep a job, with its items in chunks, as they are read. It is to be prepared next; until then its instant may be
     open. All of it is one transaction, of BATCH_SUBMIT_SECONDS and one statement at the most."""
     deadline = time.monotonic() + settings.BATCH_SUBMIT_SECONDS
+    if submission.items is not None and (error := too_many_rows(submission, submission.items.total)):
+        raise InvalidInput("items", error)
     webhook = submission.webhook or {}
     with transaction.atomic():
         if Job.objects.filter(owner=owner).exclude(status__in=Job.TERMINAL).count() >= settings.BATCH_MAX_OPEN_JOBS:
@@ -83,6 +85,15 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
     job.refresh_from_db()
     logger.info("job accepted", extra={"job": str(job.id), "kind": job.kind, "items": job.total})
     return job
+
+
+def too_many_rows(asked: Submission | Job, items: int) -> str:
+    """Why so many items would have too many rows of answers; empty where they would not."""
+    computation = asked.computation if isinstance(asked, Submission) else computations()[asked.kind]
+    each = computation.rows_per_item(asked.params)
+    if items * each <= settings.BATCH_MAX_ROWS:
+        return ""
+    return f"{items} items of up to {each} rows have too many; {settings.BATCH_MAX_ROWS} rows are allowed"
 
 
 def cut(job: Job, items: Given, deadline: float = math.inf) -> None:

@@ -86,6 +86,7 @@ try:
     DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # what a bare symbol such as NIFTY means
     API_V2_BATCH_SIZE = env.int("API_V2_BATCH_SIZE", 100, validate=validate.Range(min=1, max=1000))
     BATCH_MAX_ITEMS = env.int("BATCH_MAX_ITEMS", 1_000_000, validate=validate.Range(min=1, max=1_000_000))
+    BATCH_MAX_ROWS = env.int("BATCH_MAX_ROWS", 5_000_000, validate=validate.Range(min=1))
     BATCH_CHUNK_SIZE = env.int("BATCH_CHUNK_SIZE", 0, validate=validate.Range(min=0, max=20_000))
     BATCH_MAX_OPEN_JOBS = env.int("BATCH_MAX_OPEN_JOBS", 100, validate=validate.Range(min=1))  # of one user
     JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=validate.Range(min=0.001))

@@ -13,7 +13,7 @@ from signalsite.foundation.errors import InvalidInput
 
 SLICE_BYTES = 256 << 10
 LARGEST_ITEM = 1 << 20
-LARGEST_HEAD = 1 << 20
+LARGEST_HEAD = 2 << 20
 """Bytes of all that is not an item: kind, params, selector, ..."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _COMMA, _COLON, _QUOTE, _OPEN, _CLOSE = b',:"{}'
@@ -57,8 +57,11 @@ def read_json(file: IO[bytes], size: int) -> Any:
 
     What follows from the brackets alone is checked here; each slice is checked when it is read.
     """
-    start = file.read(LARGEST_HEAD)
-    at = _find_items(start)
+    start, at = b"", None
+    for most in (SLICE_BYTES, LARGEST_HEAD):
+        start += file.read(most - len(start))
+        if (at := _find_items(start)) is not None:
+            break
     if at is None:
         if size > LARGEST_HEAD:
             raise UnreadableBody(f"all but the items may have {LARGEST_HEAD} bytes")
