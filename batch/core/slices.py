@@ -1,6 +1,7 @@
 """Where a large body is cut: its items come as lists of some thousand, read from the body's file as often as asked."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -35,9 +36,20 @@ class Span:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slices:
-    """The items of a body, a list at a time. `read`: the items of one span's bytes; raises InvalidInput."""
+class Lists(ABC):
+    """The items of a body, some thousand at a time, as often as asked. `len` is how many they are in all."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Raises InvalidInput."""
+
+
+@dataclass(frozen=True)
+class Slices(Lists):
+    """Of a body of text. `read`: the items of one span's bytes; raises InvalidInput."""
 
     file: IO[bytes]
     spans: list[Span]

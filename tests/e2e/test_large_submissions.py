@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 
+from batch.client import Client
 from bench.service import peak_memory
 from tests.e2e.conftest import BATCH, read, run, wait
 from tests.e2e.test_export_costs import web_process
@@ -15,6 +17,8 @@ from tests.e2e.test_export_costs import web_process
 COUNT = 60_000  # of 4 MB, in some twenty slices
 LINES = {"Content-Type": "application/x-ndjson"}
 JSON = {"Content-Type": "application/json"}
+ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
+_TABLE = pa.schema({"instrument_key": pa.string(), "custom_id": pa.string(), "volatility": pa.float64()})
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,14 @@ def post(client: httpx.Client, body: bytes, headers: dict[str, str], **more: str
 
 def jobs(client: httpx.Client) -> int:
     return int(client.get(f"{BATCH}/statistics").json()["jobs"]["total"])
+
+
+def as_arrow(items: list[Any], **head: Any) -> bytes:
+    schema = _TABLE.with_metadata({"submission": json.dumps({"kind": "greeks", "reuse": False, **head})})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(pa.Table.from_pylist(items, schema))
+    return sink.getvalue().to_pybytes()
 
 
 @pytest.mark.parametrize("form", ["json", "gzip", "lines"])
@@ -66,6 +78,19 @@ def test_each_form_is_answered_item_by_item(alice: httpx.Client, items: list[dic
     assert "custom_id 'own-3' is repeated" in refused[50_000] and "price must be" in refused[50_001]
 
 
+def test_an_arrow_stream_is_answered_item_by_item(alice: httpx.Client, items: list[dict[str, Any]]) -> None:
+    flawed = [*items]
+    flawed[7] = {"custom_id": "bad"}
+    flawed[50_000] = {**flawed[50_000], "volatility": -1.0}
+    answer = post(alice, as_arrow(flawed), ARROW)
+    assert answer.status_code == 202, answer.text
+    rows = read(alice, wait(alice, answer.json()), limit=10_000)
+    assert [row["custom_id"] for row in rows] == [item["custom_id"] for item in flawed]
+    assert [row["position"] for row in rows if row["status"] == "bad_input"] == [7, 50_000]
+    cut = post(alice, as_arrow(items)[:2_000_000], ARROW)
+    assert cut.status_code == 400 and cut.json()["errors"][0]["field"] == "body"
+
+
 def test_the_same_submission_has_one_answer_however_it_is_written(
     alice: httpx.Client, items: list[dict[str, Any]]
 ) -> None:
@@ -78,9 +103,10 @@ def test_the_same_submission_has_one_answer_however_it_is_written(
     )
     again = post(alice, turned.encode(), JSON, **key)
     lines = post(alice, as_lines(items, as_of=None), LINES, **key)
+    arrow = post(alice, as_arrow(items, as_of=None), ARROW, **key)
     other = post(alice, as_json([*items[:-1], items[0]], as_of=None), JSON, **key)
-    assert (first.status_code, again.status_code, lines.status_code, other.status_code) == (202, 202, 202, 422)
-    assert first.content == again.content == lines.content
+    assert [answer.status_code for answer in (first, again, lines, arrow, other)] == [202] * 4 + [422]
+    assert first.content == again.content == lines.content == arrow.content
     assert jobs(alice) == before + 1
     wait(alice, first.json())
 
@@ -126,6 +152,21 @@ def test_a_large_job_can_be_tried_again(alice: httpx.Client, items: list[dict[st
     assert again["request_counts"]["total"] == sum(
         row["retryable"] for row in read(alice, job, limit=10_000, status="failed")
     )
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_the_client_sends_what_comes_one_by_one(
+    address: str, alice: httpx.Client, items: list[dict[str, Any]], table: bool
+) -> None:
+    token = alice.headers["Authorization"].removeprefix("Bearer ")
+    some = [{**item, "volatility": 0.2} if place % 2 else item for place, item in enumerate(items[:30_000])]
+    with Client(address, token=token) as client:
+        job = client.submit(pa.Table.from_pylist(some, _TABLE) if table else (item for item in some), reuse=False)
+        rows = list(client.results(job))
+    assert [(row["custom_id"], row["instrument_key"]) for row in rows] == [
+        (item["custom_id"], item["instrument_key"]) for item in some
+    ]
+    assert {row["iv_source"] for row in rows[1::2]} <= {"override", None} and rows[1]["iv_source"] == "override"
 
 
 def test_the_web_process_does_not_hold_what_it_reads(
