@@ -53,9 +53,11 @@ def _batches(body: pa.Buffer) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     try:
         messages = pa.ipc.MessageReader.open_stream(pa.BufferReader(body))
         schema = pa.ipc.read_schema(messages.read_next_message())
+        _check_columns(schema)
+    except InvalidInput:
+        raise
     except (*_BROKEN, StopIteration) as error:
         raise UnreadableBody(f"not an Arrow stream: {error}") from error
-    _check_columns(schema)
     return schema, _checked(messages, schema)
 
 
@@ -80,9 +82,9 @@ def _checked(messages: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             batch = pa.ipc.read_record_batch(message, schema)
             batch.validate(full=True)
             yield batch
+    except InvalidInput:
+        raise
     except _BROKEN as error:
-        if isinstance(error, InvalidInput):
-            raise
         raise UnreadableBody(f"not an Arrow stream: {error}") from error
 
 
