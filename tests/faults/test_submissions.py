@@ -15,7 +15,7 @@ from tests.faults.site import BATCH, Site, until
 
 COUNT = 60_000
 RECOVERY = 30.0
-_KEEPING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'INSERT INTO \"batch_chunk\"%' AND state <> 'idle'"
+_KEEPING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'INSERT INTO \"batch_chunk\"%%' AND state <> 'idle'"
 _LEFT = "SELECT (SELECT count(*) FROM batch_job), (SELECT count(*) FROM batch_chunk)"
 
 
