@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from batch.core.slices import Slices
+from batch.core.slices import Lists
 from signalsite.foundation.errors import InvalidInput
 
 HEADER = "Idempotency-Key"
@@ -76,7 +76,7 @@ def once(request: Request, answer: Callable[[Request], HttpResponse]) -> HttpRes
 def request_digest(request: Request) -> str:
     """Of method, path and body, however the body is spaced and its fields are ordered."""
     data, items = request.data, None
-    if isinstance(data, dict) and isinstance(data.get("items"), Slices):
+    if isinstance(data, dict) and isinstance(data.get("items"), Lists):
         items, mark = data["items"], uuid4().hex
         data = {**data, "items": mark}
     whole = _canonical([request.method, request.path, data])

@@ -1,14 +1,17 @@
-"""Submissions as they come: JSON, or lines of it. A large one is read from its file, some thousand items at a time."""
+"""Submissions as they come: JSON, lines of it, or Arrow. A large one is read from its file, slice by slice."""
 
+import mmap
 import os
 from collections.abc import Callable
 from typing import IO, Any
 
+import pyarrow as pa
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from batch.core.arrow_items import read_arrow
 from batch.core.slices import read_json, read_ndjson
 from signalsite.foundation.parsers import IN_MEMORY_BYTES, read_whole, spooled
 
@@ -38,10 +41,24 @@ class LinesParser(_SpooledParser):
     read = staticmethod(read_ndjson)
 
 
+def _read_arrow(file: IO[bytes]) -> Any:
+    """A large body is mapped, not read: its pages are the file's."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= IN_MEMORY_BYTES:
+        return read_arrow(pa.py_buffer(file.read()))
+    return read_arrow(pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+
+
+class ArrowParser(_SpooledParser):
+    media_type = "application/vnd.apache.arrow.stream"
+    read = staticmethod(_read_arrow)
+
+
 class SubmissionView(APIView):
     """Takes a submission in each of these forms."""
 
-    parser_classes = (SubmissionParser, LinesParser)
+    parser_classes = (SubmissionParser, LinesParser, ArrowParser)
     body: IO[bytes] | None = None
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:

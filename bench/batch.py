@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+import orjson
 
 from bench.service import (
     Market,
     Service,
     finish,
+    job_table_bytes,
     peak_memory,
     processor_seconds,
     serving,
@@ -29,7 +31,8 @@ NAMES = {1_000: "1k", 10_000: "10k", 100_000: "100k"}
 LARGEST = max(SIZES)
 CHUNK_SIZES = (500, 1_000, 2_500, 5_000, 10_000)
 SWEEP_RUNS = 3
-PAGE = 2_000
+PAGE = 10_000
+MILLION = 1_000_000
 
 
 def run() -> dict[str, float]:
@@ -45,10 +48,11 @@ def run() -> dict[str, float]:
         sweep = {size: measure_chunk_size(market, size) for size in CHUNK_SIZES}
     show_sweep(sweep)
     return {
+        **measure_million(),
         **{f"batch.job_{NAMES[size]}_seconds": statistics.median(taken) for size, taken in two.items()},
         **{f"batch.job_{NAMES[size]}_seconds_1_worker": statistics.median(taken) for size, taken in one.items()},
         **{f"batch.chunk_{size}_seconds": statistics.median(taken) for size, taken in sweep.items()},
-        "batch.web_rss_growth_mib": growth,
+        "batch.web_rss_growth_mib_100k": growth,
     }
 
 
@@ -64,6 +68,23 @@ def measure(service: Service, market: Market) -> tuple[dict[int, list[float]], f
     return seconds, growth
 
 
+def measure_million() -> dict[str, float]:
+    """A million distinct contracts in one job, nothing of it computed before."""
+    with simulated_market(MILLION) as market, serving(market, workers=2) as service:
+        run_job(service.client, market.keys[:100_000])  # warm
+        before = job_table_bytes()
+        with peak_memory(service.processes["web"]) as peak:
+            seconds, _ = run_job(service.client, market.keys)
+        growth, kept = peak[-1] - peak[0], (job_table_bytes() - before) / MILLION
+        print(f"\n{MILLION:,} items, 2 workers: {seconds:.1f} s from POST to last result read; the web process grew by")
+        print(f"{growth:.0f} MiB at the most; PostgreSQL keeps {kept:.0f} bytes an item: heap, TOAST and indexes")
+    return {
+        "batch.job_1m_seconds": seconds,
+        "batch.web_rss_growth_mib": growth,
+        "batch.postgres_bytes_per_item": kept,
+    }
+
+
 def measure_chunk_size(market: Market, size: int) -> list[float]:
     with serving(market, workers=2, BATCH_CHUNK_SIZE=str(size)) as service:
         run_job(service.client, market.keys[:1000])  # warm
@@ -74,18 +95,19 @@ def run_job(client: httpx.Client, keys: list[str]) -> tuple[float, list[dict[str
     """Seconds from POST to last result read, and the last page's rows; every item must have its answer."""
     begun = time.perf_counter()
     job = submit_keys(client, keys)
-    cursor: int | None = -1
-    read, page = 0, []
-    while cursor is not None:
-        answer = client.get(job["links"]["results"], params={"cursor": cursor, "limit": PAGE}).raise_for_status().json()
-        page, cursor = answer["data"], answer["next_cursor"]
-        read += len(page)
-        if not page:
+    following: str | None = f"{job['links']['results']}?limit={PAGE}"
+    read, page = 0, b""
+    while following:
+        answer = client.get(following).raise_for_status()
+        following = answer.links.get("next", {}).get("url")
+        if count := answer.content.count(b'"position":'):
+            read, page = read + count, answer.content
+        else:
             time.sleep(0.01)
     taken = time.perf_counter() - begun
     if read != len(keys):
         raise SystemExit(f"{read} of {len(keys)} answers came back")
-    return taken, page
+    return taken, orjson.loads(page)["data"]
 
 
 def loop_py_vollib(rows: list[dict[str, Any]]) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import psutil
 
 from signalsite.embedded.hold import hold
@@ -33,9 +34,19 @@ print("\\n".join(Instrument.objects.exclude(right="").order_by("key").values_lis
 """
 
 
+_JOB_TABLES = """
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute(
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, 'batch_')"
+    )
+    print(cursor.fetchone()[0])
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
-    keys: list[str]  # of CONTRACTS options
+    keys: list[str]  # of its options
     password: str
     postgres: psutil.Process
 
@@ -47,7 +58,7 @@ class Service:
 
 
 @contextmanager
-def simulated_market() -> Iterator[Market]:
+def simulated_market(contracts: int = CONTRACTS) -> Iterator[Market]:
     """Own servers for the length of the body, emptied and filled with a simulated market."""
     os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
     os.environ["PASSWORD"] = password = secrets.token_urlsafe(12)
@@ -56,11 +67,16 @@ def simulated_market() -> Iterator[Market]:
     with hold(wait=True) as servers:
         _manage("migrate", "-v0")
         _manage("flush", "--noinput", "-v0")
-        _manage("simulate_market", "--seed", "5", "--contracts", str(CONTRACTS))
+        _manage("simulate_market", "--seed", "5", "--contracts", str(contracts))
         _manage("shell", "-v0", "-c", _USER)
-        keys = _manage("shell", "-v0", "-c", _KEYS).split()[:CONTRACTS]
+        keys = _manage("shell", "-v0", "-c", _KEYS).split()[:contracts]
         postgres = next(server.server_pid() for server in servers if server.name == "postgres")
         yield Market(keys, password, psutil.Process(postgres))
+
+
+def job_table_bytes() -> int:
+    """Heap, TOAST and indexes of all tables of jobs."""
+    return int(_manage("shell", "-v0", "-c", _JOB_TABLES))
 
 
 def _manage(*arguments: str) -> str:
@@ -75,7 +91,7 @@ def serving(market: Market, *, workers: int = 2, **environment: str) -> Iterator
     with (
         tempfile.TemporaryDirectory() as folder,
         running_service(Path(folder) / "up.log", environment=variables) as running,
-        httpx.Client(base_url=running.address, timeout=60) as client,
+        httpx.Client(base_url=running.address, timeout=120) as client,
     ):
         answer = client.post("/api/token", json={"username": "bench", "password": market.password})
         client.headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['access']}"
@@ -89,7 +105,8 @@ def serving(market: Market, *, workers: int = 2, **environment: str) -> Iterator
 
 def submit(client: httpx.Client, **body: Any) -> dict[str, Any]:
     """A job as it was accepted. It is computed, though an earlier one may have been asked the same."""
-    answer = client.post(JOBS, json={"kind": "greeks", "reuse": False, **body})
+    content = orjson.dumps({"kind": "greeks", "reuse": False, **body})
+    answer = client.post(JOBS, content=content, headers={"Content-Type": "application/json"})
     return answer.raise_for_status().json()
 
 

@@ -91,7 +91,7 @@ try:
     BATCH_MAX_OPEN_JOBS = env.int("BATCH_MAX_OPEN_JOBS", 100, validate=validate.Range(min=1))  # of one user
     JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS", 30.0, validate=validate.Range(min=0.001))
     BATCH_MAX_BODY_BYTES = env.int("BATCH_MAX_BODY_BYTES", 256 << 20, validate=validate.Range(min=1 << 10, max=1 << 30))
-    BATCH_SUBMIT_SECONDS = env.float("BATCH_SUBMIT_SECONDS", 15.0, validate=validate.Range(min=0.1, max=300))
+    BATCH_SUBMIT_SECONDS = env.float("BATCH_SUBMIT_SECONDS", 10.0, validate=validate.Range(min=0.1, max=300))
     WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", DEVELOPMENT)
     WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", [], subcast=_network_of("WEBHOOK_ALLOWED_NETWORKS"))
     WEBHOOK_MAX_ATTEMPTS = env.int("WEBHOOK_MAX_ATTEMPTS", 10, validate=validate.Range(min=1, max=100))

@@ -2,8 +2,9 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -12,7 +13,7 @@ import httpx
 from batch.client.auth import BearerToken, PasswordTokens
 from batch.client.computations import Kind
 from batch.client.errors import WaitTimeout
-from batch.client.http import Http
+from batch.client.http import Http, Lines
 from batch.client.shapes import Answer, Estimate, Job, counts
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = "/api/v2/signals/batch"
 PAGE = 10_000  # results a page
+ROWS_AT_ONCE = 10_000  # of a table that is sent
 SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 1.0
 
 Item = str | Mapping[str, Any]  # an instrument key, or an object with instrument_key and overrides
@@ -70,7 +72,7 @@ class Client:
 
     def submit(
         self,
-        items: Iterable[Item] | None = None,
+        items: "Iterable[Item] | pyarrow.Table | None" = None,
         *,
         selector: Mapping[str, Any] | None = None,
         kind: Kind | str = "greeks",
@@ -84,11 +86,19 @@ class Client:
 
         The submission has an idempotency key, its own where none is given: repeated after a broken connection it still
         makes one job. `reuse=False` computes anew what an earlier job has answered already.
+
+        `items` that come one after the other (a generator), or as a pyarrow Table with columns instrument_key,
+        custom_id and overrides, are never all in memory: they go to a temporary file and are sent from it.
         """
-        body = _submission(items, selector, params, as_of) | {"kind": kind}
+        streamed = items is not None and not isinstance(items, Sequence)
+        body = _submission(() if streamed else items, selector, params, as_of) | {"kind": kind}
         more = {"reuse": reuse, "webhook": webhook}
         body |= {name: value for name, value in more.items() if value is not None}
-        return self._new_job(f"{ROOT}/jobs", body, idempotency_key)
+        if not streamed:
+            return self._new_job(f"{ROOT}/jobs", body, idempotency_key)
+        del body["items"]
+        with Lines(chain((body,), _one_by_one(items))) as lines:
+            return self._new_job(f"{ROOT}/jobs", lines, idempotency_key)
 
     def estimate(
         self,
@@ -227,7 +237,7 @@ class Client:
         """All answers as a pandas DataFrame, when the job has ended."""
         return self.to_arrow(job).to_pandas()
 
-    def _new_job(self, path: str, body: Mapping[str, Any], idempotency_key: str | None) -> Job:
+    def _new_job(self, path: str, body: Mapping[str, Any] | Lines, idempotency_key: str | None) -> Job:
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return Job.of(self._http.send("POST", path, body=body, headers=headers).json())
 
@@ -242,6 +252,14 @@ def _submission(
         raise ValueError("give either items or selector")
     body = {"items": None if items is None else list(items), "selector": selector, "params": params, "as_of": as_of}
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _one_by_one(items: Any) -> Iterator[Item]:
+    if not hasattr(items, "to_batches"):
+        yield from items
+        return
+    for batch in items.to_batches(max_chunksize=ROWS_AT_ONCE):
+        yield from batch.to_pylist()
 
 
 def _path(job: JobId) -> str:

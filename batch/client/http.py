@@ -3,8 +3,9 @@
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from tempfile import TemporaryFile
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from batch.client.errors import ApiError, ServiceUnreachable
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2  # doubled each time, and up to as much again by chance, so that clients don't march in step
 LONGEST_PAUSE_SECONDS = 30.0  # a service that asks for more is not waited for
+PART_BYTES = 256 << 10
 TRY_AGAIN = {429, 502, 503, 504}
 # The request may or may not have arrived.
 INTERRUPTED = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
@@ -36,12 +38,20 @@ class Http:
         path: str,
         *,
         query: Mapping[str, Any] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: "Mapping[str, Any] | Lines | None" = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """The answer, read, with a 2xx status. Raises ApiError, ServiceUnreachable."""
-        content = None if body is None else json.dumps(body, default=_plain, allow_nan=False, separators=(",", ":"))
-        sent = {**(headers or {}), **({} if content is None else {"Content-Type": "application/json"})}
+        content: str | Lines | None
+        sent = dict(headers or {})
+        if isinstance(body, Lines):
+            content = body
+            sent |= {"Content-Type": "application/x-ndjson", "Content-Length": str(body.size)}
+        elif body is not None:
+            content = as_json(body)
+            sent["Content-Type"] = "application/json"
+        else:
+            content = None
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             asked = 0.0
@@ -60,6 +70,33 @@ class Http:
             time.sleep(max(asked, pause * random.uniform(1, 2)))
             pause *= 2
         raise AssertionError("the last attempt returns or raises")
+
+
+class Lines:
+    """Values as lines of JSON, in a file until it is closed: they are sent, and sent again, from there."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 - closed with us
+        try:
+            self._file.writelines(as_json(value).encode() + b"\n" for value in values)
+            self.size = self._file.tell()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "Lines":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        return iter(lambda: self._file.read(PART_BYTES), b"")
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:

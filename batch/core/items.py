@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from batch.core.slices import Slices
+from batch.core.slices import Lists
 from signalsite.foundation.blocks import decode, encode
 from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.errors import InvalidInput
@@ -128,8 +128,8 @@ class Given:
 
 
 def read_given(raw: Any, overrides: Mapping[str, Bounds], *, most: int) -> Given:
-    """The same of a list, which is read at once, or of Slices, of which each list is read when its turn comes."""
-    if not isinstance(raw, Slices):
+    """The same of a list, which is read at once, or of Lists, of which each list is read when its turn comes."""
+    if not isinstance(raw, Lists):
         return Given.whole(read_items(raw, overrides, most=most))
     _check_count(len(raw), most)
     return Given(len(raw), lambda: map(ItemReader(overrides).read, raw))

@@ -1,6 +1,7 @@
 """Where a large body is cut: its items come as lists of some thousand, read from the body's file as often as asked."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -13,7 +14,7 @@ from signalsite.foundation.errors import InvalidInput
 
 SLICE_BYTES = 256 << 10
 LARGEST_ITEM = 1 << 20
-LARGEST_HEAD = 1 << 20
+LARGEST_HEAD = 2 << 20
 """Bytes of all that is not an item: kind, params, selector, ..."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _COMMA, _COLON, _QUOTE, _OPEN, _CLOSE = b',:"{}'
@@ -35,9 +36,20 @@ class Span:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slices:
-    """The items of a body, a list at a time. `read`: the items of one span's bytes; raises InvalidInput."""
+class Lists(ABC):
+    """The items of a body, some thousand at a time, as often as asked. `len` is how many they are in all."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Raises InvalidInput."""
+
+
+@dataclass(frozen=True)
+class Slices(Lists):
+    """Of a body of text. `read`: the items of one span's bytes; raises InvalidInput."""
 
     file: IO[bytes]
     spans: list[Span]
@@ -57,8 +69,11 @@ def read_json(file: IO[bytes], size: int) -> Any:
 
     What follows from the brackets alone is checked here; each slice is checked when it is read.
     """
-    start = file.read(LARGEST_HEAD)
-    at = _find_items(start)
+    start, at = b"", None
+    for most in (SLICE_BYTES, LARGEST_HEAD):
+        start += file.read(most - len(start))
+        if (at := _find_items(start)) is not None:
+            break
     if at is None:
         if size > LARGEST_HEAD:
             raise UnreadableBody(f"all but the items may have {LARGEST_HEAD} bytes")
@@ -195,4 +210,4 @@ def _cut_list(file: IO[bytes], begin: int) -> tuple[list[Span], int]:
         elif most > LARGEST_ITEM:
             raise _too_large(place)
         else:
-            most *= 2
+            most = min(most * 2, LARGEST_ITEM + 1)

@@ -159,7 +159,7 @@ class TestLimits:
         assert time.perf_counter() - begun < 1.5
 
     def test_too_many_items(self, alice: httpx.Client) -> None:
-        self.refuse(alice, json.dumps({"kind": "greeks", "items": [KEY[:3]] * 100_001}).encode(), 400)
+        self.refuse(alice, json.dumps({"kind": "greeks", "items": [KEY[:3]] * 1_000_001}).encode(), 400)
 
     def test_nesting(self, alice: httpx.Client) -> None:
         self.refuse(alice, b"[" * 200_000 + b"]" * 200_000, 400)
@@ -170,8 +170,8 @@ class TestLimits:
             self.refuse(alice, b'{"kind":"greeks","items":[{"instrument_key":"x","price":' + text + b"}]}", 400)
 
     def test_a_body_that_unpacks_to_more_than_the_limit(self, alice: httpx.Client) -> None:
-        bomb = gzip.compress(b" " * (65 << 20))
-        assert len(bomb) < 100_000
+        bomb = gzip.compress(b" " * (257 << 20))
+        assert len(bomb) < 300_000
         self.refuse(alice, bomb, 413, **{"Content-Encoding": "gzip"})
 
     def test_broken_and_unknown_encodings(self, alice: httpx.Client) -> None:

@@ -1,0 +1,92 @@
+"""Submissions as Arrow streams: the same items, and nothing that a stream could say does harm."""
+
+import random
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from batch.core import arrow_items
+from batch.core.arrow_items import ArrowItems, read_arrow
+from signalsite.foundation.errors import InvalidInput
+
+COLUMNS: dict[str, Any] = {
+    "instrument_key": [f"K{n}" if n % 5 else None for n in range(100)],
+    "custom_id": [f"own-{n}" if n % 3 else None for n in range(100)],
+    "price": [float(n) if n % 2 else None for n in range(100)],
+}
+ITEMS = [{name: values[n] for name, values in COLUMNS.items() if values[n] is not None} for n in range(100)]
+
+
+def stream(table: pa.Table, head: Any = None, **options: Any) -> bytes:
+    if head is not None:
+        table = table.replace_schema_metadata({b"submission": orjson.dumps(head)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table, max_chunksize=30)
+    return sink.getvalue().to_pybytes()
+
+
+def read(body: bytes) -> Any:
+    return read_arrow(pa.py_buffer(body))
+
+
+def items(body: bytes) -> list[Any]:
+    return [item for some in read(body)["items"] for item in some]
+
+
+def test_columns_are_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_items, "ROWS_AT_ONCE", 7)
+    data = read(stream(pa.table(COLUMNS), {"kind": "greeks"}))
+    assert data["kind"] == "greeks" and isinstance(data["items"], ArrowItems) and len(data["items"]) == 100
+    for _ in range(2):
+        assert [item for some in data["items"] for item in some] == ITEMS
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "words"),
+    [
+        (pa.table({"price": [1.0]}), "items", "instrument_key"),
+        (pa.table({"instrument_key": [1]}), "items.instrument_key", "must be string"),
+        (pa.table({"instrument_key": pa.array(["K"]).dictionary_encode()}), "items.instrument_key", "must be string"),
+        (pa.table({"instrument_key": ["K"], "price": ["1"]}), "items.price", "of numbers"),
+        (pa.table({"instrument_key": ["K"], "price": [[1.0]]}), "items.price", "of numbers"),
+        (pa.table([["K"], ["K"]], names=["instrument_key", "instrument_key"]), "items", "each once"),
+        (pa.table({"instrument_key": ["K"], **{f"x{n}": [1.0] for n in range(1000)}}), "items", "at most 100 columns"),
+    ],
+)
+def test_columns_that_are_none_of_an_items(table: pa.Table, field: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words) as caught:
+        read(stream(table))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_compressed_buffers_are_refused(codec: str) -> None:
+    with pytest.raises(InvalidInput, match="compressed"):
+        read(stream(pa.table(COLUMNS), compression=codec))
+
+
+@pytest.mark.parametrize("head", [[], 7, {"items": []}])
+def test_a_head_that_is_none(head: Any) -> None:
+    with pytest.raises(InvalidInput, match="submission"):
+        read(stream(pa.table(COLUMNS), head))
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_a_stream_with_other_bytes_is_items_or_an_error(seed: int) -> None:
+    chance = random.Random(seed)
+    body = bytearray(stream(pa.table(COLUMNS), {"kind": "greeks"}))
+    if seed % 4 == 0:
+        del body[chance.randrange(len(body)) :]
+    for _ in range(chance.randrange(1, 6)):
+        if body:
+            at = chance.randrange(len(body))
+            body[at : at + 8] = chance.choice([b"\xff" * 8, b"\x00" * 8, chance.randbytes(8), b"\xff" * 7 + b"\x7f"])
+    try:
+        data = read(bytes(body))
+        found = [item for some in data.get("items", []) for item in some]
+    except InvalidInput:
+        return
+    assert all(isinstance(item, dict) for item in found) and len(found) < 1000
