@@ -1,11 +1,15 @@
-"""Live values from Redis, as the tick consumer left them."""
+"""Live values from Redis, as the tick consumer left them.
+
+What is read, and what is made of it, is written once, as generators that do no I/O: each yields what it wants of Redis
+and is sent the replies. `run` drives one on a thread, `realtime.newest` many at once on the event loop.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import orjson
 import redis
@@ -23,6 +27,10 @@ from timeframes.core.sessions import local_date
 logger = logging.getLogger(__name__)
 NAMES = Names()
 UNREADABLE = "unreadable"
+T = TypeVar("T")
+Wanted = tuple[str, tuple[str, ...] | None]
+"""A hash, and the fields whose values are wanted, in their order; None: the names of all of its fields."""
+Reading = Generator[Sequence[Wanted], Sequence[Sequence[Any]], T]
 FORWARD = tuple(name for name in ChainSlice.__struct_fields__ if name.startswith("forward"))
 
 
@@ -53,28 +61,57 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
         body = state[:-1] + b"," + orjson.dumps(ages)[1:]
         return LiveValue(body, price=None if price is None else float(price))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        logger.error("the newest state of %s cannot be read: %r", key, error)
+        _say_once(key, state, repr(error))
         return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
+
+
+@lru_cache(maxsize=256)
+def _say_once(topic: str, state: bytes, error: str) -> None:
+    """A state that cannot be read is one line in the log, however often it is asked for."""
+    logger.error("the newest state of %s cannot be read: %s", topic, error)
 
 
 def _age(moment: str, now: datetime) -> float:
     return (now - datetime.fromisoformat(moment)).total_seconds()
 
 
-def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
-    """The newest state of each instrument, None where there is none. Raises InvalidInput and RedisConnectionError."""
+def run(reading: Reading[T]) -> T:
+    """Drive a reading from a thread. Raises what it raises, and RedisConnectionError."""
+    try:
+        wanted = next(reading)
+        while True:
+            wanted = reading.send(_read(wanted))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+
+
+def _read(wanted: Sequence[Wanted]) -> list[Any]:
+    try:
+        with client(settings.REDIS_URL).pipeline(transaction=True) as pipeline:
+            for name, fields in wanted:
+                if fields is None:
+                    pipeline.hkeys(name)
+                else:
+                    pipeline.hmget(name, list(fields))
+            return pipeline.execute()
+    except redis.RedisError as error:
+        raise RedisConnectionError("Redis did not answer") from error
+
+
+def live_values(keys: Sequence[str], now: datetime) -> Reading[list[LiveValue | None]]:
+    """The newest state of each instrument, None where there is none. Raises InvalidInput."""
     by_underlying: dict[str, list[str]] = {}
     for key in dict.fromkeys(keys):
         by_underlying.setdefault(parse_key(key).underlying, []).append(key)
+    if not by_underlying:
+        return []
+    answers = yield [
+        (name, tuple(fields))
+        for underlying, fields in by_underlying.items()
+        for name in (NAMES.latest(underlying), NAMES.latest_seq(underlying))
+    ]
     found: dict[str, LiveValue] = {}
-    try:
-        with client(settings.REDIS_URL).pipeline(transaction=True) as pipeline:
-            for underlying, wanted in by_underlying.items():
-                pipeline.hmget(NAMES.latest(underlying), wanted)
-                pipeline.hmget(NAMES.latest_seq(underlying), wanted)
-            answers = pipeline.execute()
-    except redis.RedisError as error:
-        raise RedisConnectionError("Redis did not answer") from error
     for place, wanted in enumerate(by_underlying.values()):
         for key, state, seq in zip(wanted, answers[2 * place], answers[2 * place + 1], strict=True):
             if state is not None:
@@ -82,29 +119,27 @@ def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
     return [found.get(key) for key in keys]
 
 
-def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> bytes | None:
+def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> Reading[bytes | None]:
     """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live.
 
     What cannot be read is named in `unreadable`; the rest is shown.
     """
     latest = NAMES.latest(underlying)
-    try:
-        topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(latest))
-    except redis.RedisError as error:
-        raise RedisConnectionError("Redis did not answer") from error
+    (topics,) = yield [(latest, None)]
     options = _options(tuple(sorted(topics)))
     key = parse_key(underlying)
     chosen = choose_expiry(options, expiry, local_date(key.exchange, now))
     if chosen is None:
         return None
-    spots = live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
+    spots = yield from live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
     spot = next(filter(None, spots), None)
     money = spot.price if spot else None
     listed = sorted(options[chosen])
     strikes = window.choose(listed, money)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
-    forward = _forward(latest, f"chain:{underlying}:{chosen.isoformat()}")
-    values = {topic: value for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    forward = yield from _forward(latest, f"chain:{underlying}:{chosen.isoformat()}")
+    found = yield from live_values(wanted, now)
+    values = {topic: value for topic, value in zip(wanted, found, strict=True) if value}
     bodies = {topic: value.body for topic, value in values.items()}
     head = {
         "underlying": underlying,
@@ -124,18 +159,15 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     return orjson.dumps(head)[:-1] + b',"spot":' + spot_body + b',"strikes":[' + b",".join(rows) + b"]}"
 
 
-def _forward(latest: str, topic: str) -> dict[str, Any]:
+def _forward(latest: str, topic: str) -> Reading[dict[str, Any]]:
     """What the chain's slice says of the forward: nulls until the chain is repriced for the first time, or where the
     slice cannot be read."""
-    try:
-        state = cast("bytes | None", client(settings.REDIS_URL).hget(latest, topic))
-    except redis.RedisError as error:
-        raise RedisConnectionError("Redis did not answer") from error
+    ((state,),) = yield [(latest, (topic,))]
     try:
         told = orjson.loads(state) if state is not None else {}
         return {name: told.get(name) for name in FORWARD}
     except (ValueError, AttributeError) as error:
-        logger.error("the newest state of %s cannot be read: %r", topic, error)
+        _say_once(topic, state, repr(error))
         return dict.fromkeys(FORWARD)
 
 
