@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-SUBJECTS = ("engine", "batch", "day", "exports", "faults", "sockets", "live", "doors")
+SUBJECTS = ("engine", "batch", "day", "exports", "faults", "sockets", "live", "reads", "doors")
 OUT = Path(__file__).parent / "out" / "latest.json"
 
 

@@ -15,7 +15,7 @@ import redis.asyncio
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError
 
 from realtime.selectors import Reading, T, Wanted
 from signalsite.foundation.errors import LimitExceeded, RedisConnectionError
@@ -70,8 +70,9 @@ class NewestStates:
 
     def __init__(self, url: str) -> None:
         options: dict[str, Any] = settings.REDIS_OPTIONS
-        # One more attempt, since the connection may be one that Redis has closed.
-        self._redis = redis.asyncio.Redis.from_url(url, **options, retry=Retry(NoBackoff(), 1))
+        # One more attempt where the connection turns out to be closed, none where Redis hangs: others wait behind it.
+        retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+        self._redis = redis.asyncio.Redis.from_url(url, **options, retry=retry)
         self._rounds: deque[_Round] = deque()
         self._working: asyncio.Task[None] | None = None
         self._failing = False

@@ -2,7 +2,8 @@
 views on their threads and the event loop (`signalsite.front`) answer by the same code."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import orjson
 from django.conf import settings
@@ -50,18 +51,23 @@ def many(keys: list[str], field: str) -> Reading[bytes]:
 
 
 def chain(underlying: str, parameters: Mapping[str, str]) -> Reading[bytes]:
-    query = ChainQuerySerializer(data=parameters)
-    query.is_valid(raise_exception=True)
+    expiry, strikes = _chain_query(tuple(parameters.items()))
     if "@" not in underlying and "/" not in underlying:
         underlying = f"{settings.DEFAULT_EXCHANGE}@{underlying}"
     if _checked(underlying, "underlying").product not in (Product.UNDERLYING, Product.CRYPTO_SPOT):
         raise InvalidInput("underlying", f"{underlying} is no underlying, such as NSE@NIFTY")
-    expiry = query.validated_data.get("expiry")
-    window = parse_strikes(query.validated_data["strikes"])
-    body = yield from live_chain(underlying, expiry, window, datetime.now(UTC))
+    body = yield from live_chain(underlying, expiry, parse_strikes(strikes), datetime.now(UTC))
     if body is None:
         raise NotFound(f"no live options of {underlying}{f' that expire on {expiry}' if expiry else ''}")
     return body
+
+
+@lru_cache(maxsize=256)
+def _chain_query(parameters: tuple[tuple[str, str], ...]) -> tuple[date | None, str]:
+    """A serializer takes as long as the rest of the answer, and most ask for the same."""
+    query = ChainQuerySerializer(data=dict(parameters))
+    query.is_valid(raise_exception=True)
+    return query.validated_data.get("expiry"), query.validated_data["strikes"]
 
 
 def _checked(text: str, field: str) -> InstrumentKey:

@@ -49,30 +49,34 @@ class LiveValue:
 def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
     """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
     try:
-        read = orjson.loads(state)
+        time, as_of, price = _told(state)
         ages = {
             "seq": seq.decode() if seq else None,
-            "age_seconds": _age(read["time"], now),
-            "computed_age_seconds": _age(read["as_of"], now),
+            "age_seconds": (now - time).total_seconds(),
+            "computed_age_seconds": (now - as_of).total_seconds(),
         }
-        price = read["tick"].get("ltp")
-        if state[-1:] != b"}":  # what stands behind it would follow on nothing
-            raise ValueError("no JSON object")
-        body = state[:-1] + b"," + orjson.dumps(ages)[1:]
-        return LiveValue(body, price=None if price is None else float(price))
+        return LiveValue(state[:-1] + b"," + orjson.dumps(ages)[1:], price=price)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         _say_once(key, state, repr(error))
         return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
+
+
+@lru_cache(maxsize=2048)
+def _told(state: bytes) -> tuple[datetime, datetime, float | None]:
+    """Its tick's time, when it was priced, and its price. A state is read more often than it changes: many readers have
+    the same chain before them."""
+    read = orjson.loads(state)
+    price = read["tick"].get("ltp")
+    if state[-1:] != b"}":  # what stands behind it would follow on nothing
+        raise ValueError("no JSON object")
+    time, as_of = datetime.fromisoformat(read["time"]), datetime.fromisoformat(read["as_of"])
+    return time, as_of, None if price is None else float(price)
 
 
 @lru_cache(maxsize=256)
 def _say_once(topic: str, state: bytes, error: str) -> None:
     """A state that cannot be read is one line in the log, however often it is asked for."""
     logger.error("the newest state of %s cannot be read: %s", topic, error)
-
-
-def _age(moment: str, now: datetime) -> float:
-    return (now - datetime.fromisoformat(moment)).total_seconds()
 
 
 def run(reading: Reading[T]) -> T:
@@ -101,22 +105,38 @@ def _read(wanted: Sequence[Wanted]) -> list[Any]:
 
 def live_values(keys: Sequence[str], now: datetime) -> Reading[list[LiveValue | None]]:
     """The newest state of each instrument, None where there is none. Raises InvalidInput."""
-    by_underlying: dict[str, list[str]] = {}
-    for key in dict.fromkeys(keys):
-        by_underlying.setdefault(parse_key(key).underlying, []).append(key)
-    if not by_underlying:
-        return []
-    answers = yield [
+    replies = yield _wanted(keys)
+    return _values(keys, replies, now)
+
+
+def _wanted(keys: Sequence[str]) -> list[Wanted]:
+    return [
         (name, tuple(fields))
-        for underlying, fields in by_underlying.items()
+        for underlying, fields in _by_underlying(keys).items()
         for name in (NAMES.latest(underlying), NAMES.latest_seq(underlying))
     ]
+
+
+def _values(keys: Sequence[str], replies: Sequence[Sequence[Any]], now: datetime) -> list[LiveValue | None]:
+    """Of the replies to what these keys want."""
     found: dict[str, LiveValue] = {}
-    for place, wanted in enumerate(by_underlying.values()):
-        for key, state, seq in zip(wanted, answers[2 * place], answers[2 * place + 1], strict=True):
+    for place, fields in enumerate(_by_underlying(keys).values()):
+        for key, state, seq in zip(fields, replies[2 * place], replies[2 * place + 1], strict=True):
             if state is not None:
                 found[key] = live_value(key, state, seq, now)
     return [found.get(key) for key in keys]
+
+
+def _by_underlying(keys: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key in dict.fromkeys(keys):
+        found.setdefault(_underlying(key), []).append(key)
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _underlying(key: str) -> str:
+    return parse_key(key).underlying
 
 
 def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> Reading[bytes | None]:
@@ -125,21 +145,21 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     What cannot be read is named in `unreadable`; the rest is shown.
     """
     latest = NAMES.latest(underlying)
-    (topics,) = yield [(latest, None)]
-    options = _options(tuple(sorted(topics)))
     key = parse_key(underlying)
+    spots = [f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")] if key.exchange else []
+    topics, *replies = yield [(latest, None), *_wanted(spots)]
+    options = _options(tuple(topics))
     chosen = choose_expiry(options, expiry, local_date(key.exchange, now))
     if chosen is None:
         return None
-    spots = yield from live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
-    spot = next(filter(None, spots), None)
+    spot = next(filter(None, _values(spots, replies, now)), None)
     money = spot.price if spot else None
     listed = sorted(options[chosen])
     strikes = window.choose(listed, money)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
-    forward = yield from _forward(latest, f"chain:{underlying}:{chosen.isoformat()}")
-    found = yield from live_values(wanted, now)
-    values = {topic: value for topic, value in zip(wanted, found, strict=True) if value}
+    slice_topic = f"chain:{underlying}:{chosen.isoformat()}"
+    (told,), *replies = yield [(latest, (slice_topic,)), *_wanted(wanted)]
+    values = {topic: value for topic, value in zip(wanted, _values(wanted, replies, now), strict=True) if value}
     bodies = {topic: value.body for topic, value in values.items()}
     head = {
         "underlying": underlying,
@@ -149,7 +169,7 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
         "underlying_price": money,
         "unreadable": [topic for topic, value in values.items() if not value.readable],
         "at_the_money": listed[at_the_money(listed, money)] if money is not None else None,
-        **forward,
+        **_forward(slice_topic, told),
     }
     rows = []
     for strike in strikes:
@@ -159,19 +179,19 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     return orjson.dumps(head)[:-1] + b',"spot":' + spot_body + b',"strikes":[' + b",".join(rows) + b"]}"
 
 
-def _forward(latest: str, topic: str) -> Reading[dict[str, Any]]:
+def _forward(topic: str, state: bytes | None) -> dict[str, Any]:
     """What the chain's slice says of the forward: nulls until the chain is repriced for the first time, or where the
     slice cannot be read."""
-    ((state,),) = yield [(latest, (topic,))]
     try:
         told = orjson.loads(state) if state is not None else {}
         return {name: told.get(name) for name in FORWARD}
     except (ValueError, AttributeError) as error:
-        _say_once(topic, state, repr(error))
+        _say_once(topic, state or b"", repr(error))
         return dict.fromkeys(FORWARD)
 
 
 @lru_cache(maxsize=32)
 def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
-    """Parsed once for each set of topics, which changes only when something new is listed."""
+    """Parsed once for each set of topics, in the order that Redis has them, which changes only when something new is
+    listed."""
     return options_by_expiry(topic.decode(errors="replace") for topic in topics)

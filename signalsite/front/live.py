@@ -25,6 +25,7 @@ from signalsite.foundation.bodies import loop_read
 from signalsite.foundation.errors import ConfigurationError
 from signalsite.foundation.problem_json import CONTENT_TYPE
 from signalsite.foundation.problems import problem_of
+from signalsite.front import metrics
 from signalsite.front.counting import Counted
 from signalsite.front.credentials import SCHEMES
 from signalsite.front.pages import Answer, Scope
@@ -36,7 +37,7 @@ Kind = tuple[str | bytes | None, ...]
 
 MOST_KINDS = 256  # whose headers are remembered
 LONGEST_KIND = 512  # bytes of what tells one from another
-_CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]{1,120}")  # what Django reads in one way
+_CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]+")  # what Django reads in one way
 _OWN = {b"content-type", b"content-length", b"cache-control"}  # of an answer, whatever its kind
 _TOLD = ("Retry-After",)  # by an error itself
 _BODY = (b"content-length", b"transfer-encoding")
@@ -133,6 +134,7 @@ class LiveReads:
             status, body = told.status_code, orjson.dumps(told.data)
             own = [(b"content-type", CONTENT_TYPE.encode())]
             own += [(name.lower().encode(), value.encode()) for name, value in told.headers.items() if name in _TOLD]
+        metrics.LIVE_READS.inc()
         ajax = asked.headers.get(b"x-requested-with") == b"XMLHttpRequest"
         learned.counted.add(status, len(body), time.perf_counter() - asked.began, ajax=ajax)
         return Answer(status, [*own, *learned.headers, (b"content-length", b"%d" % len(body))], body)

@@ -12,12 +12,15 @@ import pytest
 import uvicorn
 from rest_framework_simplejwt.tokens import AccessToken
 
+from realtime.process import newest_states
 from signalsite.embedded.service import free_port
 from signalsite.front.bodies import HANDLED_AT_ONCE, LARGE_BYTES, PLACES_PER_CALLER, Bodies, nothing
 from signalsite.front.gate import Gate
+from signalsite.front.live import LiveReads
 from signalsite.front.pages import Pages
 from signalsite.front.protocol import MAX_HEADER_BYTES, FrontProtocol
 from signalsite.front.refusals import Refused, headers_too_large
+from signalsite.front.standing import StandingTokens
 from signalsite.front.temporary import write
 from signalsite.schema import document
 from tests.e2e.raw import connections
@@ -50,8 +53,12 @@ def gate(app, **more):
     async def exports(scope, receive, send):
         raise AssertionError("no export")
 
+    async def no_token_stands(tokens):
+        return [False for _ in tokens]
+
     bodies = Bodies(seconds=5, rate=1000, places=16, queue_seconds=2)
-    return Gate(pages=pages(app, threads=8, queue_seconds=2, **more), exports=exports, bodies=bodies)
+    live = LiveReads(newest_states, StandingTokens(no_token_stands, dict))
+    return Gate(pages=pages(app, threads=8, queue_seconds=2, **more), exports=exports, bodies=bodies, live=live)
 
 
 def test_a_request_that_finds_no_thread_is_told_to_come_again():
@@ -311,3 +318,14 @@ def test_a_reader_that_stalls_is_cut_off(settings):
         reader.ask("GET /")
         until(lambda: open_connections, 5, "it is there")
         until(lambda: not open_connections, 8, "it is gone, with what it did not take")
+
+
+def test_an_error_that_nobody_expected_is_a_problem_and_is_logged(caplog):
+    def app(environ, start_response):
+        raise LookupError("of nobody's making")
+
+    with served(gate(app)) as (address, _), connections(address, 1) as (first,):
+        first.ask("GET /api/docs")
+        assert first.answer().is_problem(500)
+    (record,) = [each for each in caplog.records if each.name == "signalsite.front.gate"]
+    assert "of nobody's making" in record.exc_text and record.path == "/api/docs"
