@@ -1,5 +1,5 @@
-"""Requests that are answered before Django, in Django's own figures (django_prometheus): a page of a view counts the
-same, whoever answered it."""
+"""Requests that are answered before Django, in Django's own figures (django_prometheus): an answer counts the same,
+whoever gave it."""
 
 from django.conf import settings
 from django_prometheus.middleware import Metrics
@@ -21,7 +21,7 @@ class Counted:
             found.responses_by_charset.labels(charset=settings.DEFAULT_CHARSET),
         )
         self._latency = found.requests_latency_by_view_method.labels(view=view, method=method)
-        self._answered: dict[int, tuple[Counter, Counter]] = {}
+        self._answered: dict[int, tuple[Counter, ...]] = {}
 
     def add(self, status: int, size: int, seconds: float, *, ajax: bool) -> None:
         """`size`: of the answer's body."""
@@ -34,10 +34,14 @@ class Counted:
         self._metrics.requests_latency_before.observe(seconds)
         self._latency.observe(seconds)
 
-    def _of_status(self, status: int) -> tuple[Counter, Counter]:
-        by_view = self._metrics.responses_by_status_view_method
-        found = self._answered[status] = (
+    def _of_status(self, status: int) -> tuple[Counter, ...]:
+        found: tuple[Counter, ...] = (
             self._metrics.responses_by_status.labels(status=str(status)),
-            by_view.labels(status=str(status), view=self._view, method=self._method),
+            self._metrics.responses_by_status_view_method.labels(
+                status=str(status), view=self._view, method=self._method
+            ),
         )
+        if status >= 400:  # DRF renders an error as a template of no name
+            found += (self._metrics.responses_by_templatename.labels(templatename="None"),)
+        self._answered[status] = found
         return found
