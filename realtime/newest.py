@@ -37,7 +37,7 @@ class _Round:
         self.fields: dict[str, dict[str, None]] = {}
         self.names: dict[str, None] = {}
         self.size = 0
-        self.done = asyncio.Event()
+        self.waiting: list[asyncio.Future[None]] = []
         self.error: Exception | None = RedisError("it was not asked")
         self.values: dict[str, dict[str, Any] | Exception] = {}
         self.names_of: dict[str, Any] = {}
@@ -49,6 +49,11 @@ class _Round:
             else:
                 self.fields.setdefault(name, {}).update(dict.fromkeys(fields))
                 self.size += len(fields)
+
+    def end(self) -> None:
+        for each in self.waiting:
+            if not each.done():  # it has given up
+                each.set_result(None)
 
     def replies(self, wanted: Sequence[Wanted]) -> list[Any]:
         """Raises RedisConnectionError."""
@@ -73,6 +78,7 @@ class NewestStates:
         # One more attempt where the connection turns out to be closed, none where Redis hangs: others wait behind it.
         retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
         self._redis = redis.asyncio.Redis.from_url(url, **options, retry=retry)
+        self._loop = asyncio.get_running_loop()  # looking it up again costs a system call
         self._rounds: deque[_Round] = deque()
         self._working: asyncio.Task[None] | None = None
         self._failing = False
@@ -101,8 +107,10 @@ class NewestStates:
         mine = self._rounds[-1]
         mine.add(wanted)
         if self._working is None:
-            self._working = asyncio.create_task(self._work())
-        await mine.done.wait()
+            self._working = self._loop.create_task(self._work())
+        waiting = self._loop.create_future()
+        mine.waiting.append(waiting)
+        await waiting
         return mine.replies(wanted)
 
     async def _work(self) -> None:
@@ -117,7 +125,7 @@ class NewestStates:
                     turn.error = error
                 finally:
                     self._say(turn.error)
-                    turn.done.set()
+                    turn.end()
         finally:
             self._working = None
 

@@ -73,8 +73,13 @@ def _chain_query(parameters: tuple[tuple[str, str], ...]) -> tuple[date | None, 
 def _checked(text: str, field: str) -> InstrumentKey:
     """Raises InvalidInput under the name that the caller knows the key by."""
     try:
-        key = parse_key(text)
-        exchange_named(key.exchange)
+        return _known(text)
     except InvalidInput as error:
         raise InvalidInput(field, str(error)) from error
+
+
+@lru_cache(maxsize=8192)
+def _known(text: str) -> InstrumentKey:
+    key = parse_key(text)
+    exchange_named(key.exchange)
     return key

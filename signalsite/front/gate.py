@@ -57,7 +57,7 @@ class Gate:
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = self._live.asked(scope)
         if asked is not None and (answer := await self._live.answer(asked)) is not None:
-            await self._pages.hand_over(answer, send)
+            await _answer(send, answer.status, answer.headers, answer.body)
             return
         headers = {name: value for name, value in scope["headers"] if name in _READ}
         announced = int(headers.get(b"content-length", b"0"))
@@ -95,6 +95,6 @@ class Gate:
         return allowed.signed_in
 
 
-async def _answer(send: Send, status: int, headers: Any, body: bytes) -> None:
+async def _answer(send: Send, status: int, headers: Any, body: Any) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

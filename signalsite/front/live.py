@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from django.conf import settings
@@ -50,8 +51,7 @@ class Route:
     read: Read
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A plain request for a live read."""
 
     route: Route

@@ -5,6 +5,7 @@ headers that the application has read already, and closes a connection at once, 
 away whose client is still sending. Its version is pinned; `tests/e2e/test_front.py` asks for each of these.
 """
 
+from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,6 +26,7 @@ SPARE_FRAMING_BYTES = 64 << 10  # what chunks may cost besides eight bytes for e
 LINGER_SECONDS = 2.0  # for a client that is still sending to read why it should not
 LINGER_BYTES = 8 << 20
 SWEEP_SECONDS = 1.0
+STALLED_SECONDS = 60.0  # without taking any of an answer; whoever hands one over may have less patience
 
 _connections: WeakKeyDictionary[ServerState, Connections["FrontProtocol"]] = WeakKeyDictionary()
 
@@ -39,6 +41,7 @@ class FrontProtocol(HttpToolsProtocol):
         self._body_bytes = self._framed_bytes = 0
         self._refused = self._lingers = False
         self._lingered_bytes = 0
+        self._stalled: TimerHandle | None = None
         self._end = _End(self)
         self._connections = _connections_of(self)
         superfluous = self._connections.enter(self, self.loop.time(), self._network())
@@ -65,6 +68,7 @@ class FrontProtocol(HttpToolsProtocol):
         self._connections.leave(self)
         metrics.CONNECTIONS.set(len(self._connections))
         self._end.protocol = None  # no cycle stays behind for the collector
+        self._wait_no_more()
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
@@ -196,6 +200,23 @@ class FrontProtocol(HttpToolsProtocol):
         self._lingered_bytes += size
         if self._lingered_bytes > LINGER_BYTES:
             self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self._stalled or self.loop.call_later(STALLED_SECONDS, self._break_off)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _break_off(self) -> None:
+        metrics.STALLED.inc()
+        self.transport.abort()
 
     # What does not come
 

@@ -14,6 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.process import newest_states
 from signalsite.embedded.service import free_port
+from signalsite.front import protocol
 from signalsite.front.bodies import HANDLED_AT_ONCE, LARGE_BYTES, PLACES_PER_CALLER, Bodies, nothing
 from signalsite.front.gate import Gate
 from signalsite.front.live import LiveReads
@@ -329,3 +330,20 @@ def test_an_error_that_nobody_expected_is_a_problem_and_is_logged(caplog):
         assert first.answer().is_problem(500)
     (record,) = [each for each in caplog.records if each.name == "signalsite.front.gate"]
     assert "of nobody's making" in record.exc_text and record.path == "/api/docs"
+
+
+def test_whoever_takes_nothing_of_an_answer_is_broken_off(monkeypatch):
+    monkeypatch.setattr(protocol, "STALLED_SECONDS", 0.5)
+    body = b"a" * (32 << 20)
+
+    async def http(scope, receive, send):
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    with served(http) as (address, open_now), connections(address, 2, receive_buffer=4096) as (deaf, slow):
+        deaf.ask("GET /")
+        slow.ask("GET /")
+        taken = len(slow.socket.recv(1 << 16))
+        until(lambda: len(open_now) == 0, 10, "both are broken off")
+        assert taken

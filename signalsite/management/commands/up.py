@@ -108,7 +108,7 @@ def web(port: int) -> Process:
         "false",
     ]
     command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
-    command += ["--lifespan", "on", "--log-level", "warning"]
+    command += ["--lifespan", "on", "--log-level", "warning", "--no-access-log"]
     # glibc gives each thread a heap of its own to keep; two for all keep what large answers took from adding up.
     # uvicorn's own default would believe whatever a caller on this machine says of its address.
     trusted = ",".join(str(network) for network in settings.FORWARDED_ALLOW_IPS)
