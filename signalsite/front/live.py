@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import IsAuthenticated
@@ -78,8 +78,11 @@ class LiveReads:
         self._exact, self._prefixes = routes()
         # What Django's middleware and DRF look at: the host, whether it came by TLS, and what is acceptable.
         proxys, secure = settings.SECURE_PROXY_SSL_HEADER or ("", "")
-        self._proxys, self._secure = proxys.removeprefix("HTTP_").replace("_", "-").lower().encode(), secure.encode()
-        self._of_kind = (b"host", b"accept", self._proxys)
+        self._tls_header, self._secure = (
+            proxys.removeprefix("HTTP_").replace("_", "-").lower().encode(),
+            secure.encode(),
+        )
+        self._of_kind = (b"host", b"accept", self._tls_header)
         self._read = frozenset((*self._of_kind, *_BODY, b"authorization", b"cookie", b"x-requested-with"))
         self._session = settings.SESSION_COOKIE_NAME.encode()
 
@@ -125,7 +128,7 @@ class LiveReads:
             parameters = QueryDict(query).dict() if query else {}
             body = await self._newest().run(asked.route.read(asked.captured, parameters))
             status, own = 200, _GOOD
-        except (TooLarge, SuspiciousOperation, RequestDataTooBig):
+        except (TooLarge, SuspiciousOperation):
             return None
         except Exception as error:
             told = problem_of(error)
@@ -151,7 +154,7 @@ class LiveReads:
 
     def _transport(self, asked: Asked) -> str:
         """As Django's `is_secure` has it."""
-        told = asked.headers.get(self._proxys)
+        told = asked.headers.get(self._tls_header)
         if told is None:
             return str(asked.scope["scheme"])
         return "https" if told.split(b",")[0].strip() == self._secure else "http"

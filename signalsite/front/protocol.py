@@ -8,27 +8,22 @@ away whose client is still sending. Its version is pinned; `tests/e2e/test_front
 from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import httptools
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from signalsite.foundation.client_address import network_of, read_address
 from signalsite.front import metrics
-from signalsite.front.connections import Connections
 from signalsite.front.refusals import Refused, bad_request, busy, headers_too_large, too_many_of_yours, too_slow
+from signalsite.front.sweep import connections_of
 
 MAX_HEADER_BYTES = 32 << 10  # request line, headers and trailers
 MAX_PIPELINED = 16
 SPARE_FRAMING_BYTES = 64 << 10  # what chunks may cost besides eight bytes for each byte of the body
 LINGER_SECONDS = 2.0  # for a client that is still sending to read why it should not
 LINGER_BYTES = 8 << 20
-SWEEP_SECONDS = 1.0
 STALLED_SECONDS = 60.0  # without taking any of an answer; whoever hands one over may have less patience
-
-_connections: WeakKeyDictionary[ServerState, Connections["FrontProtocol"]] = WeakKeyDictionary()
 
 
 class FrontProtocol(HttpToolsProtocol):
@@ -43,7 +38,7 @@ class FrontProtocol(HttpToolsProtocol):
         self._lingered_bytes = 0
         self._stalled: TimerHandle | None = None
         self._end = _End(self)
-        self._connections = _connections_of(self)
+        self._connections = connections_of(self)
         superfluous = self._connections.enter(self, self.loop.time(), self._network())
         metrics.CONNECTIONS.set(len(self._connections))
         if self._connections.exceeds_share(self):
@@ -250,21 +245,3 @@ class _End:
     def close(self) -> None:
         if self.protocol is not None:
             self.protocol.close_when_read()
-
-
-def _connections_of(protocol: FrontProtocol) -> Connections[FrontProtocol]:
-    """Those of the protocol's server: made, and swept from then on, when the first of them is."""
-    state, loop = protocol.server_state, protocol.loop
-    connections = _connections.get(state)
-    if connections is None:
-        connections = _connections[state] = Connections(
-            settings.HTTP_MAX_CONNECTIONS, settings.HTTP_MAX_CONNECTIONS_PER_ADDRESS, settings.HTTP_HEADER_SECONDS
-        )
-
-        def sweep(connections: Connections[FrontProtocol] = connections) -> None:
-            for connection in connections.overdue(loop.time()):
-                connection.overdue()
-            loop.call_later(SWEEP_SECONDS, sweep)
-
-        loop.call_later(SWEEP_SECONDS, sweep)
-    return connections

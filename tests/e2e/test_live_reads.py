@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import time
@@ -465,3 +466,29 @@ def test_a_broken_state_is_one_line_in_the_log(address: str, alice: httpx.Client
 def test_the_icon(address: str) -> None:
     answer = httpx.get(f"{address}/favicon.ico", follow_redirects=True)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/png")
+
+
+def test_in_production_plain_http_is_sent_to_https_and_https_gets_its_headers(
+    address: str, passwords: dict[str, str], tmp_path: Path
+) -> None:
+    production = {"SIGNALSITE_ENV": "production", "SECRET_KEY": secrets.token_urlsafe(64), "ALLOWED_HOSTS": "127.0.0.1"}
+    production |= {"DATABASE_URL": own_database(), "REDIS_URL": settings.REDIS_URL, "CACHE_URL": settings.REDIS_URL}
+    production |= {"METRICS_TOKEN": "of-more-than-twenty-characters"}
+    https = {"X-Forwarded-Proto": "https"}
+    with (
+        running_web(tmp_path / "web.log", **production) as web,
+        httpx.Client(base_url=f"http://127.0.0.1:{web.port}") as client,
+    ):
+        signing_in = {"username": "alice", "password": passwords["alice"]}
+        token = client.post("/api/token", json=signing_in, headers=https).raise_for_status().json()["access"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        for _ in range(3):
+            assert client.get(f"{LIVE}/greeks/{CALL}20").status_code == 301
+            assert client.get(f"{LIVE}/greeks/{CALL}20", headers={"X-Forwarded-Proto": "http"}).status_code == 301
+            answer = client.get(f"{LIVE}/greeks/{CALL}20", headers=https)
+            assert answer.status_code == 200 and "max-age=" in answer.headers["Strict-Transport-Security"]
+        shown = {"Authorization": f"Bearer {production['METRICS_TOKEN']}"}
+        lines = client.get("/metrics", headers=shown).text.splitlines()
+        assert "http_live_reads_total 2.0" in lines
+        by_view = "django_http_requests_total_by_view_transport_method_total"
+        assert f'{by_view}{{method="GET",transport="https",view="live-greeks"}} 3.0' in lines
