@@ -23,7 +23,7 @@ from signalsite.embedded.state import CHECKOUT, own_state_dir
 
 CONTRACTS = 100_000
 JOBS = "/api/v2/signals/batch/jobs"
-_USER = """
+MAKE_USER = """
 import os
 from django.contrib.auth import get_user_model
 get_user_model().objects.create_user("bench", password=os.environ["PASSWORD"])
@@ -65,21 +65,21 @@ def simulated_market(contracts: int = CONTRACTS) -> Iterator[Market]:
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ.pop(name, None)
     with hold(wait=True) as servers:
-        _manage("migrate", "-v0")
-        _manage("flush", "--noinput", "-v0")
-        _manage("simulate_market", "--seed", "5", "--contracts", str(contracts))
-        _manage("shell", "-v0", "-c", _USER)
-        keys = _manage("shell", "-v0", "-c", _KEYS).split()[:contracts]
+        manage("migrate", "-v0")
+        manage("flush", "--noinput", "-v0")
+        manage("simulate_market", "--seed", "5", "--contracts", str(contracts))
+        manage("shell", "-v0", "-c", MAKE_USER)
+        keys = manage("shell", "-v0", "-c", _KEYS).split()[:contracts]
         postgres = next(server.server_pid() for server in servers if server.name == "postgres")
         yield Market(keys, password, psutil.Process(postgres))
 
 
 def job_table_bytes() -> int:
     """Heap, TOAST and indexes of all tables of jobs."""
-    return int(_manage("shell", "-v0", "-c", _JOB_TABLES))
+    return int(manage("shell", "-v0", "-c", _JOB_TABLES))
 
 
-def _manage(*arguments: str) -> str:
+def manage(*arguments: str) -> str:
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True).stdout
 

@@ -1,4 +1,5 @@
-"""This process' hub, and its end: sockets are closed with a hint before the server goes."""
+"""What this process has one of: its hub and its reader of newest states. And its end: sockets are closed with a hint
+before the server goes."""
 
 import asyncio
 import gc
@@ -14,6 +15,7 @@ from django.conf import settings
 from realtime.control_listener import ControlListener
 from realtime.core.protocol import Close, Closing
 from realtime.hub import Hub
+from realtime.newest import NewestStates
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ SPARE_FILES = 1024  # besides the connections: large bodies and answers, the dat
 
 _hub: Hub | None = None
 _control: ControlListener | None = None
+_newest: NewestStates | None = None
 
 
 def the_hub() -> Hub:
@@ -32,6 +35,14 @@ def the_hub() -> Hub:
         _hub = Hub(settings.REDIS_URL)
         _control = ControlListener(_hub)
     return _hub
+
+
+def newest_states() -> NewestStates:
+    """Made when it is first asked for, as the hub is."""
+    global _newest
+    if _newest is None:
+        _newest = NewestStates(settings.REDIS_URL)
+    return _newest
 
 
 class Lifespan:
@@ -66,6 +77,8 @@ class Lifespan:
             await _control.stop()
         if _hub is not None:
             await _hub.stop()
+        if _newest is not None:
+            await _newest.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _begin_end(self, number: int) -> None:

@@ -1,11 +1,15 @@
-"""Live values from Redis, as the tick consumer left them."""
+"""Live values from Redis, as the tick consumer left them.
+
+What is read, and what is made of it, is written once, as generators that do no I/O: each yields what it wants of Redis
+and is sent the replies. `run` drives one on a thread, `realtime.newest` many at once on the event loop.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import orjson
 import redis
@@ -25,6 +29,10 @@ from timeframes.core.sessions import local_date
 logger = logging.getLogger(__name__)
 NAMES = Names()
 UNREADABLE = "unreadable"
+T = TypeVar("T")
+Wanted = tuple[str, tuple[str, ...] | None]
+"""A hash, and the fields whose values are wanted, in their order; None: the names of all of its fields."""
+Reading = Generator[Sequence[Wanted], Sequence[Sequence[Any]], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class LiveValue:
 def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
     """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
     try:
-        read = decode_instrument(state)
+        read = _decoded(state)
         if read.as_of is None:
             raise BadState("it has no as_of")
         ages = {
@@ -52,55 +60,104 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
         }
         return LiveValue(with_members(state, ages), price=read.price)
     except ValueError as error:  # of its entry's ID, or BadState
-        logger.error("the newest state of %s cannot be read: %r", key, error)
+        _say_once(key, state, repr(error))
         return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
 
 
-def live_values(keys: Sequence[str], now: datetime) -> list[LiveValue | None]:
-    """The newest state of each instrument, None where there is none. Raises InvalidInput and RedisConnectionError."""
-    by_underlying: dict[str, list[str]] = {}
-    for key in dict.fromkeys(keys):
-        by_underlying.setdefault(parse_key(key).underlying, []).append(key)
-    found: dict[str, LiveValue] = {}
+# A state is read more often than it changes: many readers have the same chain before them.
+_decoded = lru_cache(maxsize=2048)(decode_instrument)
+
+
+@lru_cache(maxsize=256)
+def _say_once(topic: str, state: bytes, error: str) -> None:
+    """A state that cannot be read is one line in the log, however often it is asked for."""
+    logger.error("the newest state of %s cannot be read: %s", topic, error)
+
+
+def run(reading: Reading[T]) -> T:
+    """Drive a reading from a thread. Raises what it raises, and RedisConnectionError."""
+    try:
+        wanted = next(reading)
+        while True:
+            wanted = reading.send(_read(wanted))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+
+
+def _read(wanted: Sequence[Wanted]) -> list[Any]:
     try:
         with client(settings.REDIS_URL).pipeline(transaction=True) as pipeline:
-            for underlying, wanted in by_underlying.items():
-                pipeline.hmget(NAMES.latest(underlying), wanted)
-                pipeline.hmget(NAMES.latest_seq(underlying), wanted)
-            answers = pipeline.execute()
+            for name, fields in wanted:
+                if fields is None:
+                    pipeline.hkeys(name)
+                else:
+                    pipeline.hmget(name, list(fields))
+            return pipeline.execute()
     except redis.RedisError as error:
         raise RedisConnectionError("Redis did not answer") from error
-    for place, wanted in enumerate(by_underlying.values()):
-        for key, state, seq in zip(wanted, answers[2 * place], answers[2 * place + 1], strict=True):
+
+
+def live_values(keys: Sequence[str], now: datetime) -> Reading[list[LiveValue | None]]:
+    """The newest state of each instrument, None where there is none. Raises InvalidInput."""
+    replies = yield _wanted(keys)
+    return _values(keys, replies, now)
+
+
+def _wanted(keys: Sequence[str]) -> list[Wanted]:
+    return [
+        (name, tuple(fields))
+        for underlying, fields in _by_underlying(keys).items()
+        for name in (NAMES.latest(underlying), NAMES.latest_seq(underlying))
+    ]
+
+
+def _values(keys: Sequence[str], replies: Sequence[Sequence[Any]], now: datetime) -> list[LiveValue | None]:
+    """Of the replies to what these keys want."""
+    found: dict[str, LiveValue] = {}
+    for place, fields in enumerate(_by_underlying(keys).values()):
+        for key, state, seq in zip(fields, replies[2 * place], replies[2 * place + 1], strict=True):
             if state is not None:
                 found[key] = live_value(key, state, seq, now)
     return [found.get(key) for key in keys]
 
 
-def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> bytes | None:
+def _by_underlying(keys: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key in dict.fromkeys(keys):
+        found.setdefault(_underlying(key), []).append(key)
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _underlying(key: str) -> str:
+    return parse_key(key).underlying
+
+
+def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> Reading[bytes | None]:
     """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live.
 
     What cannot be read is named in `unreadable`; the rest is shown.
     """
     latest = NAMES.latest(underlying)
-    try:
-        topics = cast("list[bytes]", client(settings.REDIS_URL).hkeys(latest))
-    except redis.RedisError as error:
-        raise RedisConnectionError("Redis did not answer") from error
-    options = _options(tuple(sorted(topics)))
     key = parse_key(underlying)
+    spots = [f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")] if key.exchange else []
+    topics, *replies = yield [(latest, None), *_wanted(spots)]
+    options = _options(tuple(topics))
     chosen = choose_expiry(options, expiry, local_date(key.exchange, now))
     if chosen is None:
         return None
-    spots = live_values([f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")], now)
-    spot = next(filter(None, spots), None)
-    forward = _forward(latest, chain_topic(underlying, chosen))
+    spot = next(filter(None, _values(spots, replies, now)), None)
     spot_price = spot.price if spot else None
+    slice_topic = chain_topic(underlying, chosen)
+    ((told,),) = yield [(latest, (slice_topic,))]
+    forward = _forward(slice_topic, told)
     price = money(forward["forward"], spot_price)
     listed = sorted(options[chosen])
     strikes = window.choose(listed, price)
     wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
-    values = {topic: value for topic, value in zip(wanted, live_values(wanted, now), strict=True) if value}
+    states = yield _wanted(wanted)
+    values = {topic: value for topic, value in zip(wanted, _values(wanted, states, now), strict=True) if value}
     bodies = {topic: value.body for topic, value in values.items()}
     head = {
         "underlying": underlying,
@@ -120,21 +177,18 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     return orjson.dumps(head)[:-1] + b',"spot":' + spot_body + b',"strikes":[' + b",".join(rows) + b"]}"
 
 
-def _forward(latest: str, topic: str) -> dict[str, Any]:
+def _forward(topic: str, state: bytes | None) -> dict[str, Any]:
     """What the chain's slice says of the forward: nulls until the chain is repriced for the first time, or where the
     slice cannot be read."""
     try:
-        state = cast("bytes | None", client(settings.REDIS_URL).hget(latest, topic))
-    except redis.RedisError as error:
-        raise RedisConnectionError("Redis did not answer") from error
-    try:
         return decode_forward(state) if state is not None else dict.fromkeys(FORWARD)
     except BadState as error:
-        logger.error("the newest state of %s cannot be read: %r", topic, error)
+        _say_once(topic, state or b"", repr(error))
         return dict.fromkeys(FORWARD)
 
 
 @lru_cache(maxsize=32)
 def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
-    """Parsed once for each set of topics, which changes only when something new is listed."""
+    """Parsed once for each set of topics, in the order that Redis has them, which changes only when something new is
+    listed."""
     return options_by_expiry(topic.decode(errors="replace") for topic in topics)

@@ -1,6 +1,7 @@
 """The one port. HTTP goes by the gate to Django's WSGI side on threads (three times the rate of its ASGI side), except
-exports, which stream."""
+exports, which stream, and live reads, which need neither a thread nor a query."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter
@@ -11,15 +12,26 @@ from signalsite import wsgi  # sets Django up
 
 from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now: no first export waits for it
 from batch.exports.asgi import Exports  # isort: skip
-from realtime.process import Lifespan  # isort: skip
+from realtime.process import Lifespan, newest_states, the_hub  # isort: skip
 from realtime.routing import websocket  # isort: skip
+from signalsite.accounts.authentication import standing  # isort: skip
 from signalsite.front.bodies import Bodies  # isort: skip
 from signalsite.front.gate import Gate  # isort: skip
+from signalsite.front.live import LiveReads  # isort: skip
 from signalsite.front.pages import Pages  # isort: skip
+from signalsite.front.standing import Shown, StandingTokens  # isort: skip
 
 django: Any = wsgi.application
+pages = Pages(django, threads=settings.WEB_THREADS, queue_seconds=settings.HTTP_QUEUE_SECONDS)
+
+
+async def prove(tokens: Sequence[Shown]) -> Sequence[bool]:
+    stand: list[bool] = await pages.run(standing, tokens)
+    return stand
+
+
 http = Gate(
-    pages=Pages(django, threads=settings.WEB_THREADS, queue_seconds=settings.HTTP_QUEUE_SECONDS),
+    pages=pages,
     exports=Exports(get_asgi_application()),
     bodies=Bodies(
         seconds=settings.HTTP_BODY_SECONDS,
@@ -27,6 +39,7 @@ http = Gate(
         places=settings.HTTP_LARGE_BODIES,
         queue_seconds=settings.HTTP_QUEUE_SECONDS,
     ),
+    live=LiveReads(newest_states, StandingTokens(prove, lambda: the_hub().ended)),
 )
 
 application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})

@@ -1,6 +1,9 @@
 """Access tokens over HTTP: the signature, and in one query the user and the sign-in that the token comes from."""
 
+from collections.abc import Iterable, Sequence
+
 from django.contrib.auth.models import User
+from django.db import close_old_connections
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
@@ -26,20 +29,42 @@ class BearerAuthentication(JWTAuthentication):
             identity = identity_of(validated_token)
         except NotAuthenticated as error:
             raise InvalidToken(str(error)) from error
-        user = _user_of(identity)
-        if user is None or not user.is_active or not password_stands(validated_token, user):
+        user = _users_of([identity]).get(identity)
+        if user is None or not _stands(validated_token, user):
             raise InvalidToken("the sign-in has ended, or the account has changed since: sign in again")
         return user
 
 
-def _user_of(identity: Identity) -> User | None:
-    """None when there is no such user, or the sign-in has ended. One query either way."""
+def standing(tokens: Sequence[tuple[Token, Identity]]) -> list[bool]:
+    """Of each token whether the database stands by it, for all of them in two queries. Raises DatabaseError."""
     try:
-        if not identity.sign_in:  # commands of ours make tokens without one
-            return User.objects.get(pk=identity.user_id)
-        return SignIn.objects.select_related("user").get(pk=identity.sign_in, user_id=identity.user_id).user
-    except (User.DoesNotExist, SignIn.DoesNotExist):
-        return None
+        users = _users_of(identity for _, identity in tokens)
+        found = [(token, users.get(identity)) for token, identity in tokens]
+        return [user is not None and _stands(token, user) for token, user in found]
+    finally:
+        close_old_connections()  # as at the end of a request
+
+
+def _users_of(identities: Iterable[Identity]) -> dict[Identity, User]:
+    """Without those whose user does not exist, or whose sign-in has ended."""
+    wanted = set(identities)
+    sign_ins = SignIn.objects.select_related("user").in_bulk({each.sign_in for each in wanted if each.sign_in})
+    by_id = {str(pk): sign_in for pk, sign_in in sign_ins.items()}
+    users = User.objects.in_bulk({each.user_id for each in wanted if not each.sign_in})  # commands of ours make these
+    found = {}
+    for each in wanted:
+        if not each.sign_in:
+            user = users.get(each.user_id)
+        else:
+            sign_in = by_id.get(each.sign_in)
+            user = sign_in.user if sign_in is not None and sign_in.user_id == each.user_id else None
+        if user is not None:
+            found[each] = user
+    return found
+
+
+def _stands(token: Token, user: User) -> bool:
+    return user.is_active and password_stands(token, user)
 
 
 class BearerScheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]

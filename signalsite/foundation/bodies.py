@@ -5,6 +5,7 @@ from typing import Any
 
 DEFAULT_BYTES = 64 << 10  # of an address that says nothing
 _BODY_BYTES = "body_bytes"
+_ON_LOOP = "on_loop"
 
 View = Callable[..., Any]
 
@@ -18,3 +19,14 @@ def accepts(view: View, body_bytes: int) -> View:
 def body_limit(view: View) -> int:
     limit: int = getattr(view, _BODY_BYTES, DEFAULT_BYTES)
     return limit
+
+
+def on_loop(view: View, read: Any) -> View:
+    """`view`, whose GET the event loop can answer itself: by `read`, as the view does (`realtime.reads`)."""
+    setattr(view, _ON_LOOP, read)
+    return view
+
+
+def loop_read(view: View) -> Any:
+    """None where only the view answers."""
+    return getattr(view, _ON_LOOP, None)

@@ -47,6 +47,7 @@ class ProblemsUnderApi(MiddlewareMixin):
         return problem
 
 
+STORAGE_FAILED = (OperationalError, InterfaceError, DataAccessError)
 _OF_THE_PAGE = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language")
 _DETAILS = {
     400: "the request is malformed, or its Host is none of this service's",
@@ -80,25 +81,30 @@ def _join(path: str, name: str | int) -> str:
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook. What is not ours, DRF's or the database's failing is a bug: None lets Django log and answer 500."""
+    if isinstance(error, STORAGE_FAILED):
+        logger.error("storage did not answer: %s", error, exc_info=error)
+    answer = problem_of(error)
+    if answer is not None:
+        set_rollback()
+    return answer
+
+
+def problem_of(error: Exception) -> Response | None:
+    """What an error is answered with; None: it is a bug."""
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, InvalidInput):
-        set_rollback()
         return problem(400, str(error), errors=[{"field": error.field, "detail": str(error)}])
     if isinstance(error, Conflict):
-        set_rollback()
         return problem(409, str(error))
     if isinstance(error, LimitExceeded):
-        set_rollback()
         return problem(429, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    if isinstance(error, OperationalError | InterfaceError | DataAccessError):
-        logger.error("storage did not answer: %s", error, exc_info=error)
+    if isinstance(error, STORAGE_FAILED):
         return problem(503, "storage is not available, try again", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if not isinstance(error, exceptions.APIException):
         return None
-    set_rollback()
     headers = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge

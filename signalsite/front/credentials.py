@@ -48,7 +48,7 @@ def _bearer(rest: list[bytes], now: float) -> Caller:
     if len(rest) != 1:
         raise not_signed_in("Authorization must be the scheme and a token, with one space between them")
     try:
-        identity = _read(rest[0])
+        _, identity = read_access(rest[0])
     except NotAuthenticated as error:
         raise not_signed_in(str(error)) from error
     if identity.expires_at <= now:
@@ -57,9 +57,11 @@ def _bearer(rest: list[bytes], now: float) -> Caller:
 
 
 @lru_cache(KNOWN_TOKENS)
-def _read(token: bytes) -> Identity:
-    """Raises NotAuthenticated. A signature that was right stays right, so the newest are remembered."""
-    return identity_of(read_token(AccessToken, token))
+def read_access(text: bytes) -> tuple[AccessToken, Identity]:
+    """Raises NotAuthenticated. A signature that was right stays right, so the newest are remembered; whether the token
+    has expired since is the caller's to look at."""
+    token = read_token(AccessToken, text)
+    return token, identity_of(token)
 
 
 def _session(cookies: bytes) -> str:

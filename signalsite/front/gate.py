@@ -1,6 +1,8 @@
 """The gate: every HTTP request comes by here, on the event loop."""
 
+import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from batch.exports.asgi import Application, is_export
@@ -9,33 +11,54 @@ from signalsite.front import metrics
 from signalsite.front.admission import Allowance, allowance
 from signalsite.front.bodies import LARGE_BYTES, Bodies, Disconnected, Receive, nothing
 from signalsite.front.credentials import Caller, by_session, caller, is_signed_in
+from signalsite.front.live import LiveReads
 from signalsite.front.pages import Pages, Scope, Send
 from signalsite.front.refusals import Refused, not_signed_in
 from signalsite.health import HEALTHY
+
+logger = logging.getLogger(__name__)
 
 _HEALTH_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(HEALTHY)).encode())]
 _READ = (b"authorization", b"cookie", b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 class Gate:
-    """Answers /health itself, refuses what may be refused before its body is read, and passes on what is whole."""
+    """Answers /health and live reads itself, refuses what may be refused before its body is read, and passes on what is
+    whole."""
 
-    def __init__(self, *, pages: Pages, exports: Application, bodies: Bodies) -> None:
-        self._pages, self._exports, self._bodies = pages, exports, bodies
+    def __init__(self, *, pages: Pages, exports: Application, bodies: Bodies, live: LiveReads) -> None:
+        self._pages, self._exports, self._bodies, self._live = pages, exports, bodies, live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
             await _answer(send, 200, _HEALTH_HEADERS, HEALTHY)
             return
+        begun = False
+
+        async def tell(message: Mapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self._admit(scope, receive, send)
+            await self._admit(scope, receive, tell)
         except Refused as refusal:
             metrics.REFUSED.labels(refusal.status).inc()
             await _answer(send, refusal.status, refusal.headers, refusal.body)
         except Disconnected:
             pass
+        except Exception:
+            if begun:  # too late for another status: the server logs it, and closes the connection
+                raise
+            logger.exception("the gate failed", extra={"path": scope["path"], "method": scope["method"]})
+            failure = Refused(500, "an error of ours; the log tells more")
+            await _answer(send, failure.status, failure.headers, failure.body)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = self._live.asked(scope)
+        if asked is not None and (answer := await self._live.answer(asked)) is not None:
+            await _answer(send, answer.status, answer.headers, answer.body)
+            return
         headers = {name: value for name, value in scope["headers"] if name in _READ}
         announced = int(headers.get(b"content-length", b"0"))
         allowed = allowance(scope["path"])
@@ -55,6 +78,8 @@ class Gate:
                 answer = await self._pages.ask(scope, body)
         else:
             answer = await self._pages.ask(scope, nothing())
+        if asked is not None:
+            self._live.learn(asked, answer)
         await self._pages.hand_over(answer, send)
 
     async def _limit(self, who: Caller | None, allowed: Allowance, announced: int) -> int:
@@ -70,6 +95,6 @@ class Gate:
         return allowed.signed_in
 
 
-async def _answer(send: Send, status: int, headers: Any, body: bytes) -> None:
+async def _answer(send: Send, status: int, headers: Any, body: Any) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -124,14 +124,12 @@ class _File:
 async def _hand_over(answer: Answer, send: Send, stalled_seconds: float) -> None:
     """Raises TimeoutError where the reader takes nothing for too long."""
 
-    async def send_in_time(message: dict[str, Any]) -> None:
-        async with asyncio.timeout(stalled_seconds):
-            await send(message)
-
-    await send_in_time({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    if isinstance(answer.body, bytes):
-        await send_in_time({"type": "http.response.body", "body": answer.body})
-        return
-    while part := answer.body.read(PART_BYTES):
-        await send_in_time({"type": "http.response.body", "body": part, "more_body": True})
-    await send_in_time({"type": "http.response.body", "body": b""})
+    async with asyncio.timeout(stalled_seconds) as limit:
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        if isinstance(answer.body, bytes):
+            await send({"type": "http.response.body", "body": answer.body})
+            return
+        while part := answer.body.read(PART_BYTES):
+            limit.reschedule(asyncio.get_running_loop().time() + stalled_seconds)
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

@@ -5,28 +5,25 @@ headers that the application has read already, and closes a connection at once, 
 away whose client is still sending. Its version is pinned; `tests/e2e/test_front.py` asks for each of these.
 """
 
+from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import httptools
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from signalsite.foundation.client_address import network_of, read_address
 from signalsite.front import metrics
-from signalsite.front.connections import Connections
 from signalsite.front.refusals import Refused, bad_request, busy, headers_too_large, too_many_of_yours, too_slow
+from signalsite.front.sweep import connections_of
 
 MAX_HEADER_BYTES = 32 << 10  # request line, headers and trailers
 MAX_PIPELINED = 16
 SPARE_FRAMING_BYTES = 64 << 10  # what chunks may cost besides eight bytes for each byte of the body
 LINGER_SECONDS = 2.0  # for a client that is still sending to read why it should not
 LINGER_BYTES = 8 << 20
-SWEEP_SECONDS = 1.0
-
-_connections: WeakKeyDictionary[ServerState, Connections["FrontProtocol"]] = WeakKeyDictionary()
+STALLED_SECONDS = 60.0  # without taking any of an answer; whoever hands one over may have less patience
 
 
 class FrontProtocol(HttpToolsProtocol):
@@ -39,8 +36,9 @@ class FrontProtocol(HttpToolsProtocol):
         self._body_bytes = self._framed_bytes = 0
         self._refused = self._lingers = False
         self._lingered_bytes = 0
+        self._stalled: TimerHandle | None = None
         self._end = _End(self)
-        self._connections = _connections_of(self)
+        self._connections = connections_of(self)
         superfluous = self._connections.enter(self, self.loop.time(), self._network())
         metrics.CONNECTIONS.set(len(self._connections))
         if self._connections.exceeds_share(self):
@@ -65,6 +63,7 @@ class FrontProtocol(HttpToolsProtocol):
         self._connections.leave(self)
         metrics.CONNECTIONS.set(len(self._connections))
         self._end.protocol = None  # no cycle stays behind for the collector
+        self._wait_no_more()
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
@@ -197,6 +196,23 @@ class FrontProtocol(HttpToolsProtocol):
         if self._lingered_bytes > LINGER_BYTES:
             self.transport.close()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self._stalled or self.loop.call_later(STALLED_SECONDS, self._break_off)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _break_off(self) -> None:
+        metrics.STALLED.inc()
+        self.transport.abort()
+
     # What does not come
 
     def give_way(self) -> None:
@@ -229,21 +245,3 @@ class _End:
     def close(self) -> None:
         if self.protocol is not None:
             self.protocol.close_when_read()
-
-
-def _connections_of(protocol: FrontProtocol) -> Connections[FrontProtocol]:
-    """Those of the protocol's server: made, and swept from then on, when the first of them is."""
-    state, loop = protocol.server_state, protocol.loop
-    connections = _connections.get(state)
-    if connections is None:
-        connections = _connections[state] = Connections(
-            settings.HTTP_MAX_CONNECTIONS, settings.HTTP_MAX_CONNECTIONS_PER_ADDRESS, settings.HTTP_HEADER_SECONDS
-        )
-
-        def sweep(connections: Connections[FrontProtocol] = connections) -> None:
-            for connection in connections.overdue(loop.time()):
-                connection.overdue()
-            loop.call_later(SWEEP_SECONDS, sweep)
-
-        loop.call_later(SWEEP_SECONDS, sweep)
-    return connections

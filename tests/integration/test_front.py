@@ -12,12 +12,16 @@ import pytest
 import uvicorn
 from rest_framework_simplejwt.tokens import AccessToken
 
+from realtime.process import newest_states
 from signalsite.embedded.service import free_port
+from signalsite.front import protocol
 from signalsite.front.bodies import HANDLED_AT_ONCE, LARGE_BYTES, PLACES_PER_CALLER, Bodies, nothing
 from signalsite.front.gate import Gate
+from signalsite.front.live import LiveReads
 from signalsite.front.pages import Pages
 from signalsite.front.protocol import MAX_HEADER_BYTES, FrontProtocol
 from signalsite.front.refusals import Refused, headers_too_large
+from signalsite.front.standing import StandingTokens
 from signalsite.front.temporary import write
 from signalsite.schema import document
 from tests.e2e.raw import connections
@@ -50,8 +54,12 @@ def gate(app, **more):
     async def exports(scope, receive, send):
         raise AssertionError("no export")
 
+    async def no_token_stands(tokens):
+        return [False for _ in tokens]
+
     bodies = Bodies(seconds=5, rate=1000, places=16, queue_seconds=2)
-    return Gate(pages=pages(app, threads=8, queue_seconds=2, **more), exports=exports, bodies=bodies)
+    live = LiveReads(newest_states, StandingTokens(no_token_stands, dict))
+    return Gate(pages=pages(app, threads=8, queue_seconds=2, **more), exports=exports, bodies=bodies, live=live)
 
 
 def test_a_request_that_finds_no_thread_is_told_to_come_again():
@@ -311,3 +319,31 @@ def test_a_reader_that_stalls_is_cut_off(settings):
         reader.ask("GET /")
         until(lambda: open_connections, 5, "it is there")
         until(lambda: not open_connections, 8, "it is gone, with what it did not take")
+
+
+def test_an_error_that_nobody_expected_is_a_problem_and_is_logged(caplog):
+    def app(environ, start_response):
+        raise LookupError("of nobody's making")
+
+    with served(gate(app)) as (address, _), connections(address, 1) as (first,):
+        first.ask("GET /api/docs")
+        assert first.answer().is_problem(500)
+    (record,) = [each for each in caplog.records if each.name == "signalsite.front.gate"]
+    assert "of nobody's making" in record.exc_text and record.path == "/api/docs"
+
+
+def test_whoever_takes_nothing_of_an_answer_is_broken_off(monkeypatch):
+    monkeypatch.setattr(protocol, "STALLED_SECONDS", 0.5)
+    body = b"a" * (32 << 20)
+
+    async def http(scope, receive, send):
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    with served(http) as (address, open_now), connections(address, 2, receive_buffer=4096) as (deaf, slow):
+        deaf.ask("GET /")
+        slow.ask("GET /")
+        taken = len(slow.socket.recv(1 << 16))
+        until(lambda: len(open_now) == 0, 10, "both are broken off")
+        assert taken

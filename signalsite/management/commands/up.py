@@ -117,7 +117,7 @@ def web(port: int) -> Process:
         "false",
     ]
     command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
-    command += ["--lifespan", "on", "--log-level", "warning"]
+    command += ["--lifespan", "on", "--log-level", "warning", "--no-access-log"]
     # uvicorn's own default would believe whatever a caller on this machine says of its address.
     trusted = ",".join(str(network) for network in settings.FORWARDED_ALLOW_IPS)
     environment = {"DATABASE_POOL": "true", "FORWARDED_ALLOW_IPS": trusted, **GIVE_BACK}

@@ -1,0 +1,192 @@
+"""The live reads (`realtime.reads`) on the event loop: no thread, no query, one read of Redis for all who ask at once.
+
+What is not plain goes to Django, which asks the same reads: other methods, bodies, sessions, tokens that nobody has
+proved, odd characters and headers, large answers. The headers that Django's middleware and DRF give to an answer are
+those that they gave to an earlier one of the same kind; the first of each kind is Django's.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.http import QueryDict
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.views import APIView
+
+from realtime.newest import NewestStates, TooLarge
+from realtime.reads import HEADERS
+from realtime.selectors import Reading
+from signalsite.foundation.bodies import loop_read
+from signalsite.foundation.errors import ConfigurationError
+from signalsite.foundation.problem_json import CONTENT_TYPE
+from signalsite.foundation.problems import problem_of
+from signalsite.front import metrics
+from signalsite.front.counting import Counted
+from signalsite.front.credentials import SCHEMES
+from signalsite.front.pages import Answer, Scope
+from signalsite.front.refusals import Headers
+from signalsite.front.standing import StandingTokens
+
+Read = Callable[[str, Mapping[str, str]], Reading[bytes]]
+Kind = tuple[str | bytes | None, ...]
+
+MOST_KINDS = 256  # whose headers are remembered
+LONGEST_KIND = 512  # bytes of what tells one from another
+_CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]+")  # what Django reads in one way
+_OWN = {b"content-type", b"content-length", b"cache-control"}  # of an answer, whatever its kind
+_TOLD = ("Retry-After",)  # by an error itself
+_BODY = (b"content-length", b"transfer-encoding")
+_GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    name: str
+    read: Read
+
+
+class Asked(NamedTuple):
+    """A plain request for a live read."""
+
+    route: Route
+    captured: str
+    scope: Scope
+    headers: Mapping[bytes, bytes]  # those that are read here
+    token: bytes
+    kind: Kind
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What answers of one kind have in common."""
+
+    headers: Headers
+    counted: Counted
+
+
+class LiveReads:
+    def __init__(self, newest: Callable[[], NewestStates], tokens: StandingTokens) -> None:
+        self._newest, self._tokens = newest, tokens
+        self._learned: dict[Kind, Learned] = {}
+        self._exact, self._prefixes = routes()
+        # What Django's middleware and DRF look at: the host, whether it came by TLS, and what is acceptable.
+        proxys, secure = settings.SECURE_PROXY_SSL_HEADER or ("", "")
+        self._tls_header, self._secure = (
+            proxys.removeprefix("HTTP_").replace("_", "-").lower().encode(),
+            secure.encode(),
+        )
+        self._of_kind = (b"host", b"accept", self._tls_header)
+        self._read = frozenset((*self._of_kind, *_BODY, b"authorization", b"cookie", b"x-requested-with"))
+        self._session = settings.SESSION_COOKIE_NAME.encode()
+
+    def asked(self, scope: Scope) -> Asked | None:
+        """None: it is none, or not plain."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return None
+        found = self._match(scope["path"])
+        if found is None:
+            return None
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in self._read:
+                if name in headers or name in _BODY:
+                    return None
+                headers[name] = value
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        if scheme not in SCHEMES or self._session in headers.get(b"cookie", b""):
+            return None
+        told = [headers.get(name) for name in self._of_kind]
+        if sum(len(value) for value in told if value) > LONGEST_KIND:
+            return None
+        kind = (found[0].name, scope["method"], scope["scheme"], *told)
+        return Asked(*found, scope, headers, token, kind, time.perf_counter())
+
+    def _match(self, path: str) -> tuple[Route, str] | None:
+        for prefix, route in self._prefixes:
+            if path.startswith(prefix):
+                captured = path[len(prefix) :]
+                return (route, captured) if _CAPTURED.fullmatch(captured) else None
+        found = self._exact.get(path)
+        return (found, "") if found else None
+
+    async def answer(self, asked: Asked) -> Answer | None:
+        """None: let Django answer. Raises Refused."""
+        learned = self._learned.get(asked.kind)
+        if learned is None:
+            return None
+        try:
+            if not await self._tokens.stands(asked.token):
+                return None
+            query = asked.scope["query_string"]
+            parameters = QueryDict(query).dict() if query else {}
+            body = await self._newest().run(asked.route.read(asked.captured, parameters))
+            status, own = 200, _GOOD
+        except (TooLarge, SuspiciousOperation):
+            return None
+        except Exception as error:
+            told = problem_of(error)
+            if told is None:
+                raise
+            status, body = told.status_code, orjson.dumps(told.data)
+            own = [(b"content-type", CONTENT_TYPE.encode())]
+            own += [(name.lower().encode(), value.encode()) for name, value in told.headers.items() if name in _TOLD]
+        metrics.LIVE_READS.inc()
+        ajax = asked.headers.get(b"x-requested-with") == b"XMLHttpRequest"
+        learned.counted.add(status, len(body), time.perf_counter() - asked.began, ajax=ajax)
+        return Answer(status, [*own, *learned.headers, (b"content-length", b"%d" % len(body))], body)
+
+    def learn(self, asked: Asked, answer: Answer) -> None:
+        """From Django's answer. Others may not have come by all of the middleware and the view."""
+        if answer.status not in (200, 404) or any(name == b"set-cookie" for name, _ in answer.headers):
+            return
+        if len(self._learned) >= MOST_KINDS:
+            del self._learned[next(iter(self._learned))]
+        headers = [header for header in answer.headers if header[0] not in _OWN]
+        counted = Counted(asked.route.name, self._transport(asked), asked.scope["method"])
+        self._learned[asked.kind] = Learned(headers, counted)
+
+    def _transport(self, asked: Asked) -> str:
+        """As Django's `is_secure` has it."""
+        told = asked.headers.get(self._tls_header)
+        if told is None:
+            return str(asked.scope["scheme"])
+        return "https" if told.split(b",")[0].strip() == self._secure else "http"
+
+
+def routes() -> tuple[dict[str, Route], list[tuple[str, Route]]]:
+    """By their addresses, and by how these begin where a key ends them; from the URLconf."""
+    exact: dict[str, Route] = {}
+    prefixes: list[tuple[str, Route]] = []
+    for address, pattern in _patterns(get_resolver(), "/"):
+        if (read := loop_read(pattern.callback)) is None:
+            continue
+        _refuse_other_rules(pattern.callback.cls)  # type: ignore[attr-defined]
+        route = Route(pattern.name or "", read)
+        prefix, key, _ = address.partition("<")
+        if key:
+            prefixes.append((prefix, route))
+        else:
+            exact[address] = route
+    return exact, prefixes
+
+
+def _patterns(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, URLPattern]]:
+    for each in resolver.url_patterns:
+        address = prefix + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from _patterns(each, address)
+        else:
+            yield address, each
+
+
+def _refuse_other_rules(view: type[APIView]) -> None:
+    """Here whoever shows a token that stands is let in, as often as they like."""
+    if (list(view.permission_classes), list(view.throttle_classes)) != ([IsAuthenticated], []):
+        raise ConfigurationError(f"{view.__name__} has rules that the event loop does not know: leave it to Django")

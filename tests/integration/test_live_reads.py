@@ -1,0 +1,257 @@
+"""What live reads stand on: one read of Redis for many, and tokens whose proof is young."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError
+from rest_framework_simplejwt.tokens import AccessToken
+
+from realtime.newest import MOST_FIELDS, NewestStates, TooLarge
+from realtime.selectors import live_values
+from signalsite.embedded.service import free_port
+from signalsite.foundation.errors import RedisConnectionError
+from signalsite.foundation.redis import client
+from signalsite.front import standing
+from signalsite.front.credentials import KNOWN_TOKENS
+from signalsite.front.standing import StandingTokens, TokensUnknown
+
+HASH, OTHER = "live_reads_test", "live_reads_test:of another type"
+
+
+@pytest.fixture
+def kept():
+    of = client(settings.REDIS_URL)
+    of.hset(HASH, mapping={"a": "1", "b": "2"})
+    of.set(OTHER, "no hash")
+    yield of
+    of.delete(HASH, OTHER)
+
+
+def wanting(*wanted):
+    return (yield list(wanted))
+
+
+async def with_states(asks, url=""):
+    states = NewestStates(url or settings.REDIS_URL)
+    try:
+        return await asks(states)
+    finally:
+        await states.close()
+
+
+def commands(of):
+    return of.info("commandstats")["cmdstat_hmget"]["calls"]
+
+
+def test_readers_at_once_are_one_read_and_each_gets_its_own(kept):
+    async def asks(states):
+        await states.run(wanting((HASH, ("a",))))  # the connection is there
+        before = commands(kept)
+        found = await asyncio.gather(
+            *(states.run(wanting((HASH, (field,)), (HASH, None))) for field in ["a", "b", "none"] * 20)
+        )
+        return found, commands(kept) - before
+
+    found, asked = asyncio.run(with_states(asks))
+    assert [values for values, _ in found] == [[b"1"], [b"2"], [None]] * 20
+    assert all(sorted(names) == [b"a", b"b"] for _, names in found)
+    assert asked == 1
+
+
+def test_whoever_comes_while_a_read_is_under_way_gets_what_was_written_since(kept):
+    """An answer is never older than its question, as it would be if it joined the read under way."""
+
+    async def asks(states):
+        async def changing():
+            for number in range(300):
+                kept.hset(HASH, "a", number)
+                (value,) = await states.run(wanting((HASH, ("a",))))
+                assert int(value[0]) >= number
+
+        async def crowd():
+            while not changes.done():
+                await states.run(wanting((HASH, ("a", "b"))))
+
+        changes = asyncio.create_task(changing())
+        await asyncio.gather(changes, *(crowd() for _ in range(4)))
+
+    asyncio.run(with_states(asks))
+
+
+def test_a_key_of_another_type_harms_its_own_readers_only(kept):
+    async def asks(states):
+        return await asyncio.gather(
+            states.run(wanting((HASH, ("a",)))), states.run(wanting((OTHER, ("a",)))), return_exceptions=True
+        )
+
+    good, bad = asyncio.run(with_states(asks))
+    assert good == [[b"1"]] and isinstance(bad, RedisConnectionError)
+
+
+def test_what_is_too_much_for_the_loop_is_left_to_others(kept):
+    keys = [f"NSE@NIFTY@equity_options@2026-12-29@call@{strike}" for strike in range(1, MOST_FIELDS + 2)]
+
+    async def asks(states):
+        assert await states.run(live_values(keys[:-1], datetime.now(UTC))) == [None] * MOST_FIELDS
+        with pytest.raises(TooLarge):
+            await states.run(live_values(keys, datetime.now(UTC)))
+
+    asyncio.run(with_states(asks))
+
+
+def test_a_reader_that_gives_up_takes_nobody_along(kept):
+    async def asks(states):
+        given_up, other = (asyncio.create_task(states.run(wanting((HASH, ("b",))))) for _ in range(2))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        return await other
+
+    assert asyncio.run(with_states(asks)) == [[b"2"]]
+
+
+def test_redis_away_is_said_once_and_each_reader_is_told(caplog):
+    async def asks(states):
+        for _ in range(5):
+            with pytest.raises(RedisConnectionError):
+                await states.run(wanting((HASH, ("a",))))
+
+    asyncio.run(with_states(asks, f"redis://127.0.0.1:{free_port()}/0"))
+    assert len([each for each in caplog.records if each.name == "realtime.newest"]) == 1
+
+
+def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():
+    async def main():
+        async def hang(reader, writer):
+            await reader.read()  # and says nothing, until the other side goes
+            writer.close()
+
+        async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+
+            async def asks(states):
+                async def one(after):
+                    await asyncio.sleep(after)
+                    begun = time.monotonic()
+                    with pytest.raises(RedisConnectionError):
+                        await states.run(wanting((HASH, ("a",))))
+                    return time.monotonic() - begun
+
+                return await asyncio.gather(*(one(after / 10) for after in range(10)))
+
+            return await with_states(asks, f"redis://127.0.0.1:{port}/0")
+
+    assert max(asyncio.run(main())) < 4.5
+
+
+def token(user_id=1, **claims):
+    made = AccessToken()
+    made["user_id"] = str(user_id)
+    for name, value in claims.items():
+        made[name] = value
+    return str(made).encode()
+
+
+class Database:
+    def __init__(self):
+        self.asked, self.answer, self.seconds = [], True, 0.0
+
+    async def prove(self, tokens):
+        self.asked.append(len(tokens))
+        await asyncio.sleep(self.seconds)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return [self.answer] * len(tokens)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(standing, "FRESH_SECONDS", 0.5)
+    monkeypatch.setattr(standing, "RENEW_SECONDS", 0.2)
+    monkeypatch.setattr(standing, "GATHER_SECONDS", 0.05)
+
+
+def test_a_crowd_with_one_token_is_one_query_and_a_young_proof_none():
+    async def main():
+        database = Database()
+        tokens, shown = StandingTokens(database.prove, dict), token()
+        assert all(await asyncio.gather(*(tokens.stands(shown) for _ in range(50))))
+        assert await tokens.stands(shown)
+        return database.asked
+
+    assert asyncio.run(main()) == [1]
+
+
+def test_tokens_in_use_are_renewed_together_and_a_revocation_holds_in_time(quick):
+    async def main():
+        database = Database()
+        tokens, shown = StandingTokens(database.prove, dict), [token(n) for n in range(20)]
+        for each in shown:
+            assert await tokens.stands(each)
+        end = time.monotonic() + 0.6
+        while time.monotonic() < end:
+            assert all([await tokens.stands(each) for each in shown])
+            await asyncio.sleep(0.01)
+        renewals = database.asked[20:]
+        database.answer, revoked = False, time.monotonic()
+        while any([await tokens.stands(each) for each in shown]):
+            await asyncio.sleep(0.01)
+        return renewals, time.monotonic() - revoked
+
+    renewals, seconds = asyncio.run(main())
+    assert renewals and max(renewals) == 20 and len(renewals) <= 4
+    assert seconds < 0.6
+
+
+@pytest.mark.parametrize("fault", [OperationalError("away"), 60.0])
+def test_where_the_database_is_silent_nothing_stands_for_long(quick, fault):
+    async def main():
+        database = Database()
+        tokens, shown = StandingTokens(database.prove, dict), token()
+        assert await tokens.stands(shown)
+        database.answer, database.seconds = (fault, 0) if isinstance(fault, Exception) else (True, fault)
+        begun = time.monotonic()
+        with pytest.raises((TokensUnknown, TimeoutError)):
+            while True:
+                async with asyncio.timeout(0.4):
+                    assert await tokens.stands(shown)
+                await asyncio.sleep(0.01)
+        return time.monotonic() - begun
+
+    assert asyncio.run(main()) < 1.0
+
+
+def test_what_the_control_plane_ends_is_asked_for_at_once():
+    async def main():
+        database, ended = Database(), {}
+        tokens, shown, other = StandingTokens(database.prove, lambda: ended), token(7), token(8)
+        assert await tokens.stands(shown) and await tokens.stands(other)
+        database.answer, ended["7"] = False, time.time()
+        assert await tokens.stands(other) and not await tokens.stands(shown)
+        database.answer = True  # only the user's sockets were ended
+        await asyncio.sleep(0.01)
+        assert await tokens.stands(shown)
+        asked = len(database.asked)
+        assert await tokens.stands(shown) and len(database.asked) == asked
+
+    asyncio.run(main())
+
+
+def test_tokens_that_are_none_cost_no_query_and_remembering_is_bounded():
+    async def main():
+        database = Database()
+        tokens, good = StandingTokens(database.prove, dict), token()
+        head, claims, _ = good.split(b".")
+        none = b"eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"  # {"alg":"none","typ":"JWT"}
+        for bad in (b"", b"x", b"a" * 30_000, good + b"x", head + b"." + claims + b".", b".".join((none, claims, b""))):
+            assert not await tokens.stands(bad)
+        for bad in (token(token_type="refresh"), token(exp=1), token(user_id="1' or 1=1"), token(sid="no uuid")):
+            assert not await tokens.stands(bad)
+        assert database.asked == []
+        for number in range(KNOWN_TOKENS + 100):
+            assert await tokens.stands(token(number))
+        return len(tokens._proofs)
+
+    assert asyncio.run(main()) == KNOWN_TOKENS
