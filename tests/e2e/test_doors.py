@@ -201,9 +201,11 @@ def test_the_schema_and_its_page_are_served_locally(address: str) -> None:
     job = "jobs/{job_id}"
     ours = [
         "greeks",
+        "greeks_grid",
         "jobs",
         job,
         *(f"{job}/{rest}" for rest in ("cancel", "errors", "export", "receipt", "results", "retry")),
+        "quotes",
     ]
     assert sorted(paths) == [f"{BATCH}/{path}" for path in [*ours, "statistics"]]
     page = httpx.get(f"{address}/api/docs").text

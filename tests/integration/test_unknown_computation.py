@@ -35,7 +35,7 @@ def test_its_chunks_end_with_a_reason_and_its_results_are_read() -> None:
     job.refresh_from_db()
     assert (job.status, job.failed) == ("completed", 2)
     page, _ = read_results(job, after=-1, limit=10)
-    assert page.joined.count(b'"internal_error"') == 2
+    assert b"".join(page.lists).count(b'"internal_error"') == 2
     assert read_receipt(job.owner, job.pk) == {"job_id": job.pk, "as_of": job.as_of}
     with pytest.raises(UnknownComputation):
         retry(job)
