@@ -37,14 +37,9 @@ from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.models import Job
 from batch.parsers import SubmissionView
-from batch.serializers import (
-    JobSerializer,
-    StatusWord,
-    job_submission_serializer,
-    read_job,
-    submission_serializer,
-)
+from batch.serializers import JobSerializer, StatusWord
 from batch.services import Submission
+from batch.submissions import job_submission_serializer, read_job, submission_serializer
 from batch.tasks import ring_chunks, ring_job
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
