@@ -7,7 +7,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 HISTOGRAMS = ("signal_service_stage_seconds", "signal_websocket_stage_seconds")
-ORDER = ("waiting", "decoding", "pricing", "queueing", "storing", "publishing", "hearing", "sending")
+ORDER = ("waiting", "decoding", "preparing", "pricing", "queueing", "storing", "publishing", "hearing", "sending")
 Buckets = dict[str, dict[float, float]]  # by stage: upper bound (s) -> how many ever took at most so long
 
 

@@ -188,7 +188,7 @@ class Hub:
 
     async def _tell_all(self, found: list[tuple[str, list[Entry]]], read_after: dict[str, str]) -> None:
         """Every state of the first entries is sent; when that takes too long the rest conflates in the mailboxes."""
-        begun, now = time.monotonic(), time.time()
+        begun = time.monotonic()
         waiting: set[Session] = set()
         for name, entries in found:
             stream = self.streams.get(name)
@@ -200,12 +200,13 @@ class Hub:
                 stream.position = entry_id
                 if stream.anchor == BEGINNING:
                     stream.anchor = entry_id
+                told = 0
                 try:
                     for topic, data in fields.items():
-                        self._tell(stream.topic(topic), entry_id, data, waiting)
+                        told += self._tell(stream.topic(topic), entry_id, data, waiting)
                 except Exception:  # passed over, or it would be read again for ever, with all other streams waiting
                     logger.exception("entry %s of %s cannot be told", entry_id, name)
-                STAGES.observe(max(now - parse_id(entry_id)[0] / 1000, 0.0), len(waiting), "hearing")
+                STAGES.observe(max(time.time() - parse_id(entry_id)[0] / 1000, 0.0), told, "hearing")
                 if time.monotonic() - begun < LET_SEND_SECONDS:
                     await self._send_to(waiting, begun)
         await self._send_to(waiting, begun)
@@ -215,7 +216,8 @@ class Hub:
         STAGES.observe(time.monotonic() - read_at, len(waiting), "sending")
         waiting.clear()
 
-    def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> None:
+    def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> int:
+        """Returns how many sockets get it at once; the others are paced."""
         before = topic.frame
         seq = before.seq if before else None
         frame = topic.frame = Frame(topic.name, entry_id, seq, data, told_at=time.monotonic())
@@ -225,6 +227,7 @@ class Hub:
             waiting |= audience.raw
             if audience.paced:
                 self._pacer.note(topic, audience)
+        return sum(len(audience.raw) for audience in topic.audiences)
 
     # --- upkeep -----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ transaction in Redis leaves their effects and acknowledges them.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,7 +19,7 @@ from django.db import connection
 from realtime import tick_metrics as metrics
 from realtime.contracts import prepare_contracts
 from realtime.core.asides import Asides
-from realtime.core.backlog import Backlog
+from realtime.core.backlog import Backlog, Portion
 from realtime.core.cycle import Cycle, Frame
 from realtime.core.decoding import Rejected
 from realtime.core.entry_ids import parse_id
@@ -39,16 +40,18 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 BACKOFF = (0.1, 2.0)  # seconds, first and longest
+REPORT_SECONDS = 60.0
 HANDLED_ELSEWHERE = (LeaseLost, redis.RedisError, *UNAVAILABLE)
 """Not the fault of any tick: what was read is read again when things are better."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was read, what came of it, and when it was read and computed (monotonic)."""
+    """What was read, what came of it, and when it was read and computed (monotonic). `portion`: of the backlog."""
 
     entries: Sequence[StreamEntry]
     frame: Frame
+    portion: Portion
     rejected: Sequence[Rejected]
     begun: float
     computed: float
@@ -105,6 +108,7 @@ class Batches:
         self.backlog = Backlog()
         self.failed: set[str] = set()  # streams with entries that our handling raised on
         self.at_fault: set[str] = set()  # streams that write to a key of another type: to be put aside
+        self._reported: dict[str, float] = {}  # names of what failed: chains and computations
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: tuple[Batch, Future[None]] | None = None
 
@@ -126,7 +130,7 @@ class Batches:
     def reprice(self) -> None:
         """Price the chains that are due, while a batch is being written. What they tell goes with the next batches."""
         now = self.clock()
-        if self.options.own_time or now < self.cycle.next_beat():
+        if self.options.own_time or self.cycle.due_in(now):
             return
         try:
             frame = self.cycle.handle((), now)
@@ -176,12 +180,17 @@ class Batches:
         except HANDLED_ELSEWHERE:
             raise
         except Exception:  # noqa: BLE001 - as in `compute`
+            self.backlog.put_back(batch.portion)
             self.handle(batch.entries)
+            self.handle(())  # a portion that cannot be told goes alone, and is dropped
 
     def handle(self, entries: Sequence[StreamEntry]) -> None:
-        """Take entries all the way to their acknowledgement. What raises is halved until the one at fault is alone."""
+        """Take entries all the way to their acknowledgement. What raises is halved until the one at fault is alone.
+
+        Without entries: tell a portion of what waits.
+        """
         try:
-            batch = self._compute(entries, time.monotonic())
+            batch = self._compute(entries, time.monotonic(), apart=bool(entries))
             if batch is not None:
                 self._write(batch)
         except HANDLED_ELSEWHERE:
@@ -199,15 +208,17 @@ class Batches:
             self.handle(entries[:half])
             self.handle(entries[half:])
 
-    def _compute(self, entries: Sequence[StreamEntry], begun: float) -> Batch | None:
-        """What is to be written of these entries and of the chains that are due; None where there is nothing."""
+    def _compute(self, entries: Sequence[StreamEntry], begun: float, *, apart: bool = False) -> Batch | None:
+        """What is to be written: of these entries, and of what waits unless they are handled `apart`. None: nothing."""
         if not entries and not self.backlog:
             return None
         now = self.clock()
         decoded = self.cycle.decode(entries, now + self.options.max_ahead)
         ticks = decoded.ticks
         decoded_at = time.monotonic()
-        if refused := self.prepare(ticks, now):
+        refused = self.prepare(ticks, now)
+        prepared_at = time.monotonic()
+        if refused:
             read = {(stream, entry_id): entry for stream, entry_id, entry in entries}
             for tick in ticks:
                 if why := refused.get(tick.contract.text):
@@ -217,17 +228,26 @@ class Batches:
         frame = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
         self._report(frame)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
-        self.backlog.move_into(frame.topics, len(entries))
+        portion: Portion = {}
+        if apart:
+            self.backlog.supersede(frame.topics)
+        else:
+            portion = self.backlog.move_into(frame.topics, len(entries))
         computed = time.monotonic()
         metrics.stages.observe(decoded_at - begun, len(entries), "decoding")
-        metrics.stages.observe(computed - decoded_at, len(entries), "pricing")
-        return Batch(entries, frame, decoded.rejected, begun, computed)
+        metrics.stages.observe(prepared_at - decoded_at, len(entries), "preparing")
+        metrics.stages.observe(computed - prepared_at, len(entries), "pricing")
+        return Batch(entries, frame, portion, decoded.rejected, begun, computed)
 
     def _report(self, frame: Frame) -> None:
+        """Each failure is counted; what fails with every batch is a line a minute in the log."""
         metrics.repriced.inc(frame.priced)
         for name, error in frame.failures:
             metrics.errors.labels(name).inc()
-            logger.error("%s failed: %s", name, error, exc_info=error)
+            now = time.monotonic()
+            if now - self._reported.get(name, -math.inf) >= REPORT_SECONDS:
+                self._reported[name] = now
+                logger.error("%s failed: %s", name, error, exc_info=error)
 
     def _write(self, batch: Batch) -> None:
         """First to PostgreSQL, then the effects and the acknowledgement."""

@@ -295,9 +295,7 @@ class TickConsumer:
         """Milliseconds to wait for an entry: until the next chain is due, the leases are, or others may have spoken."""
         if self.batches.backlog:
             return 1
-        seconds = min(
-            0.05 if self.hearing.positions else 1.0, self.options.lease / 3, self.cycle.next_beat() - self.clock()
-        )
+        seconds = min(0.05 if self.hearing.positions else 1.0, self.options.lease / 3, self.cycle.due_in(self.clock()))
         return max(int(seconds * 1000), 1)
 
     def _is_due(self, what: str, every: float) -> bool:

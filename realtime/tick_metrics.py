@@ -15,7 +15,7 @@ stages = Durations(
     "signal_service_stage_seconds",
     "Seconds that ticks spend in each stage of their way.",
     STAGE_BOUNDS,
-    ("waiting", "decoding", "pricing", "queueing", "storing", "publishing"),
+    ("waiting", "decoding", "preparing", "pricing", "queueing", "storing", "publishing"),
 )
 """Waiting: from the entry's ID, a clock of milliseconds and of Redis' machine, to its reading."""
 SAMPLES = 8  # of a batch, whose waiting is looked at

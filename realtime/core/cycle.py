@@ -5,6 +5,7 @@ in between. `handle` takes the ticks into the book, prices what is due in one ca
 tick, of each repriced option and of each chain.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class Cycle:
 
     def handle(self, ticks: Sequence[Tick], now: float | None, *, chains: bool = True) -> Frame:
         """Take the ticks into the book and price what is due. `now`: seconds since 1970; None: the ticks' own times.
-        `chains`: those that are due too; else they stay due.
+        `chains`: those that are due too; else they stay due. With the ticks' own times they always are.
 
         With the ticks' own times as now they are taken one instant after the other, so that none sees a later one.
         Suspect ticks are kept, but neither change the book nor are told of. Raises what a tick raises; a chain that
@@ -130,22 +131,27 @@ class Cycle:
         return frame
 
     def hear(self, ticks: Sequence[Tick], now: float | None) -> None:
-        """Take into the book what others store and tell of: a volatility index of which they own the stream."""
+        """Take into the book what others store and tell of: a volatility index of which they own the stream. Its own
+        chain, where it has one, is theirs to reprice."""
         if believed := self.sanity.sift(ticks, self.book, now):
             self.book.apply(believed, tick_quotes(believed))
+            for underlying in {tick.contract.underlying for tick in believed}:
+                self.book.chains[underlying].moved = False
 
-    def next_beat(self) -> float:
-        """The moment at which the next chain is due, infinity when none has moved."""
-        moved = (self._repriced.get(chain.underlying, 0.0) for chain in self.book.chains.values() if chain.moved)
-        return min((at + self.beat for at in moved), default=float("inf"))
+    def due_in(self, now: float) -> float:
+        """Seconds until the next chain is due: 0 when one is, infinity when none has moved."""
+        return min((self._wait(chain, now) for chain in self.book.chains.values() if chain.moved), default=math.inf)
+
+    def _wait(self, chain: Chain, now: float) -> float:
+        """A chain that was repriced at a moment still to come is due: the clock has been set back."""
+        passed = now - self._repriced.get(chain.underlying, -math.inf)
+        return self.beat - passed if 0 <= passed < self.beat else 0.0
 
     def _due(self, now: float) -> list[Chain]:
-        due = []
-        for chain in self.book.chains.values():
-            if chain.moved and not 0 <= now - self._repriced.get(chain.underlying, -np.inf) < self.beat:
-                self._repriced[chain.underlying] = now
-                chain.moved = False
-                due.append(chain)
+        due = [chain for chain in self.book.chains.values() if chain.moved and not self._wait(chain, now)]
+        for chain in due:
+            self._repriced[chain.underlying] = now
+            chain.moved = False
         return due
 
     def _keep(

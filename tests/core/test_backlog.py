@@ -55,3 +55,25 @@ def test_the_underlying_that_is_given_back_is_told_of_by_its_new_owner():
     topics: dict[str, dict[str, bytes]] = {}
     backlog.move_into(topics, 0)
     assert topics == {"B": {"t0": b"old"}}
+
+
+def test_a_portion_that_was_not_told_waits_again_first():
+    backlog = Backlog()
+    backlog.add({"A": states(PORTION + 2)})
+    portion = backlog.move_into({}, 0)
+    backlog.add({"A": {"t0": b"new"}})
+    backlog.put_back(portion)
+    topics: dict[str, dict[str, bytes]] = {}
+    backlog.move_into(topics, 0)
+    assert list(topics["A"]) == list(states(PORTION)) and topics["A"]["t0"] == b"new"
+    backlog.move_into(topics, 0)
+    assert len(topics["A"]) == PORTION + 2 and not backlog
+
+
+def test_what_ticks_tell_apart_leaves_nothing_older_behind():
+    backlog = Backlog()
+    backlog.add({"A": states(2)})
+    backlog.supersede({"A": {"t1": b"new"}})
+    topics: dict[str, dict[str, bytes]] = {}
+    backlog.move_into(topics, 0)
+    assert topics == {"A": {"t0": b"old"}}

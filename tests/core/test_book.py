@@ -192,16 +192,34 @@ def test_the_middle_of_a_market_comes_before_the_last_trade_of_an_underlying():
 def test_a_chain_follows_its_underlying_at_a_steady_beat():
     market = Market()
     market.take(market.entry(SPOT, 24_000.0), market.entry(call(24_000), 400.0))
-    assert market.cycle.next_beat() == math.inf
+    assert market.cycle.due_in(NOW) == math.inf
     frame = market.take(market.entry(SPOT, 24_050.0, at=NOW + 0.1), now=NOW + 0.1)
     assert call(24_000) not in frame.topics["NSE@NIFTY"]
-    assert market.cycle.next_beat() == pytest.approx(NOW + 0.25)
+    assert market.cycle.due_in(NOW) == pytest.approx(0.25)
     frame = market.take(now=NOW + 0.26)
     repriced = published(frame, call(24_000))
     assert repriced["greeks"]["underlying_price"] == 24_050
     assert repriced["tick"]["ltp"] == 400
     assert not frame.ticks
     assert not market.take(now=NOW + 0.6).topics
+
+
+def test_a_clock_that_is_set_back_delays_no_chain():
+    market = Market()
+    market.take(market.entry(SPOT, 24_000.0), market.entry(call(24_000), 400.0))
+    market.take(market.entry(SPOT, 24_050.0, at=NOW + 0.1), now=NOW + 0.1)
+    assert market.cycle.due_in(NOW - 600) == 0
+    assert call(24_000) in market.take(now=NOW - 600).topics["NSE@NIFTY"]
+    assert market.cycle.due_in(NOW - 600) == math.inf
+
+
+def test_the_chain_of_what_is_only_heard_is_not_repriced():
+    market = Market()
+    market.take(market.entry(SPOT, 24_000.0), market.entry(call(24_000), 400.0))
+    heard = market.cycle.decode([market.entry(SPOT, 24_050.0, at=NOW + 1)], NOW + 60)
+    market.cycle.hear(heard.ticks, NOW + 1)
+    assert market.cycle.due_in(NOW + 1) == math.inf and not market.take(now=NOW + 2).topics
+    assert market.book.recent[SPOT].at(NOW + 1) == (NOW + 1, 24_050.0)
 
 
 def test_a_tick_that_comes_with_the_beat_is_told_of_once():
