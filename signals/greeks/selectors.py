@@ -34,16 +34,16 @@ LEFT JOIN signals_underlying u ON u.key = i.underlying_id
 {_NEWEST_QUOTE.format(key="wanted.key")}
 ORDER BY wanted.place
 """
+# Options with the place of their group, then futures with that of their underlying, and their expiry's ordinal.
 _CHAINS = f"""
-SELECT wanted.place - 1, CASE i.right WHEN 'call' THEN 1.0 ELSE -1.0 END::float8, i.strike::float8,
+SELECT wanted.place - 1, CASE i.right WHEN 'call' THEN 1.0 ELSE -1.0 END::float8, i.strike::float8, NULL::float8,
        extract(epoch FROM i.expires_at)::float8, {_QUOTE}
 FROM unnest(%(underlyings)s::text[], %(expiries)s::date[]) WITH ORDINALITY AS wanted(underlying, expiry, place)
 JOIN signals_instrument i ON i.underlying_id = wanted.underlying AND i.expiry = wanted.expiry
 {_NEWEST_QUOTE.format(key="i.key")}
 WHERE i.right <> ''
-"""
-_FUTURES = f"""
-SELECT wanted.place - 1, i.expiry, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+UNION ALL
+SELECT wanted.place - 1, 0.0, NULL, i.expiry - DATE '0001-01-01' + 1, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 JOIN signals_instrument i ON i.underlying_id = wanted.key AND i.product LIKE '%%_futures'
 {_NEWEST_QUOTE.format(key="i.key")}
@@ -139,8 +139,14 @@ def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -
     )
 
 
-_CHAIN_TYPES = {"place": int, "sign": float, "strike": float, "expires_at": float, **_QUOTE_TYPES}
-_FUTURE_TYPES = {"place": int, "expiry": date, "expires_at": float, **_QUOTE_TYPES}
+_CHAIN_TYPES = {
+    "place": int,
+    "sign": float,
+    "strike": float,
+    "expiry": float,
+    "expires_at": float,
+    **_QUOTE_TYPES,
+}
 _UNDERLYING_TYPES = {"dividend_yield": float, **_QUOTE_TYPES, **{f"index_{name}": float for name in _QUOTE_TYPES}}
 
 
@@ -148,16 +154,18 @@ def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) 
     """The chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
     window = _window(as_of, params.max_quote_age_seconds)
     underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]
-    wanted = {"underlyings": underlyings, "expiries": expiries}
-    found = binary_columns(_CHAINS, {**wanted, **window}, _CHAIN_TYPES)
     keys = sorted(set(underlyings))
     place = {key: at for at, key in enumerate(keys)}
+    wanted = {"underlyings": underlyings, "expiries": expiries, "keys": keys}
+    found = binary_columns(_CHAINS, {**wanted, **window}, _CHAIN_TYPES)
+    is_future = found["sign"] == 0.0
+    futures = {name: column[is_future] for name, column in found.items()}
+    chain = {name: column[~is_future] for name, column in found.items()}
     options = ChainColumns(
-        group=found["place"].astype(np.intp), sign=found["sign"], strike=found["strike"], quotes=_quotes(found)
+        group=chain["place"].astype(np.intp), sign=chain["sign"], strike=chain["strike"], quotes=_quotes(chain)
     )
     group_ends = np.full(len(groups), np.nan)
-    group_ends[options.group] = found["expires_at"]
-    futures = binary_columns(_FUTURES, {"keys": keys, **window}, _FUTURE_TYPES)
+    group_ends[options.group] = chain["expires_at"]
     return ChainSnapshot(
         at=as_of.timestamp(),
         underlyings=_load_underlyings(keys, as_of, window),
@@ -169,7 +177,7 @@ def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) 
         options=options.ordered(),
         futures=ExpiryColumns(
             underlying=futures["place"].astype(np.intp),
-            expiry=_ordinals(futures["expiry"]),
+            expiry=futures["expiry"].astype(np.int64),
             expires_at=futures["expires_at"],
         ),
         future_quotes=_quotes(futures),
