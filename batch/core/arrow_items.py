@@ -52,7 +52,10 @@ def read_arrow(body: pa.Buffer) -> Any:
 def _batches(body: pa.Buffer) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     try:
         messages = pa.ipc.MessageReader.open_stream(pa.BufferReader(body))
-        schema = pa.ipc.read_schema(messages.read_next_message())
+        message = messages.read_next_message()
+        if message.type != "schema":  # read_schema takes it for one: then it reads memory that is none of the body's
+            raise UnreadableBody(f"an Arrow stream begins with its schema, not with a message of type {message.type}")
+        schema = pa.ipc.read_schema(message)
         _check_columns(schema)
     except InvalidInput:
         raise
