@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from batch.core.slices import Lists, UnreadableBody
+from batch.core.slices import LARGEST_HEAD, Lists, UnreadableBody
 from signalsite.foundation.errors import InvalidInput
 
 HEAD = b"submission"
@@ -39,8 +39,11 @@ class ArrowItems(Lists):
 
 def read_arrow(body: pa.Buffer) -> Any:
     schema, batches = _batches(body)
+    head = (schema.metadata or {}).get(HEAD, b"{}")
+    if len(head) > LARGEST_HEAD:
+        raise UnreadableBody(f"the schema's metadata {HEAD.decode()!r} may have {LARGEST_HEAD} bytes")
     try:
-        data = orjson.loads((schema.metadata or {}).get(HEAD, b"{}"))
+        data = orjson.loads(head)
     except orjson.JSONDecodeError as error:
         raise UnreadableBody(f"the schema's metadata {HEAD.decode()!r} is not JSON: {error}") from error
     if not isinstance(data, dict) or "items" in data:

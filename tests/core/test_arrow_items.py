@@ -13,6 +13,7 @@ import pytest
 
 from batch.core import arrow_items
 from batch.core.arrow_items import ArrowItems, read_arrow
+from batch.core.slices import LARGEST_HEAD
 from signalsite.foundation.errors import InvalidInput
 
 COLUMNS: dict[str, Any] = {
@@ -76,6 +77,13 @@ def test_compressed_buffers_are_refused(codec: str) -> None:
 def test_a_head_that_is_none(head: Any) -> None:
     with pytest.raises(InvalidInput, match="submission"):
         read(stream(pa.table(COLUMNS), head))
+
+
+def test_a_head_has_a_size() -> None:
+    table = pa.table(COLUMNS)
+    assert read(stream(table, {"a": "x" * (LARGEST_HEAD - 8)}))["a"][:2] == "xx"
+    with pytest.raises(InvalidInput, match=f"'submission' may have {LARGEST_HEAD} bytes"):
+        read(stream(table, {"a": "x" * (LARGEST_HEAD - 7)}))
 
 
 READ_EACH = """
