@@ -17,7 +17,7 @@ LARGEST_ITEM = 1 << 20
 LARGEST_HEAD = 2 << 20
 """Bytes of all that is not an item: kind, params, selector, ..."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
-_COMMA, _COLON, _QUOTE, _OPEN, _CLOSE = b',:"{}'
+_COMMA, _COLON, _QUOTE, _OPEN, _CLOSE, _END = b',:"{}]'
 _LOWER = 0x20  # set in a bracket, it makes it a brace
 
 
@@ -196,6 +196,8 @@ def _cut_list(file: IO[bytes], begin: int) -> tuple[list[Span], int]:
         ends = np.flatnonzero(depth < 0)
         if len(ends):
             end = int(ends[0])
+            if octets[end] != _END:
+                raise UnreadableBody("not JSON: items is closed by a brace")
             if spans or data[:end].strip():
                 count = int(np.count_nonzero((octets[:end] == _COMMA) & (depth[:end] == 0))) + 1
                 spans.append(Span(begin, begin + end, place, count))

@@ -94,6 +94,8 @@ MANY = b",".join(b'{"instrument_key":"K%d"}' % number for number in range(100))
         (b'{"items":[,' + MANY + b"]}", "body", "not JSON"),
         (b'{"items":[' + MANY + b",," + MANY + b"]}", "body", "not JSON"),
         (b'{"items":[' + MANY + b'},"a"]}', "body", "not JSON"),
+        (b'{"items":[' + MANY + b"}}", "body", "not JSON: items is closed by a brace"),
+        (b'{"items":[}}', "body", "not JSON: items is closed by a brace"),
         (b'{"items":[' + MANY + b',"\xff\xfe"]}', "body", "not JSON"),
         (b'{"items":[' + MANY + b",NaN]}", "body", "not JSON"),
         (b'{"items":[' + MANY + b',"' + b"x" * 1000 + b'"]}', "items[100]", "may have 512 bytes"),
