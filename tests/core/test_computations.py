@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batch.core.chunk_size import chunk_size
 from batch.described import client_types, docs_page, outdated
-from batch.preparation import _selection_error
+from batch.preparation import selection_error
 from signalsite.foundation.computations.answers import WrongAnswers, declared
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.contract import (
@@ -228,6 +228,6 @@ def test_chunks_are_bounded_by_rows(total: int, rows: int, size: int) -> None:
 
 def test_a_selector_of_too_many_rows_fails_its_job() -> None:
     now = datetime(2026, 12, 1, tzinfo=UTC)
-    assert _selection_error(Prepared(now, {}, ["x"] * 5000), 1000) == ""
-    said = _selection_error(Prepared(now, {}, ["x"] * 5001), 1000)
+    assert selection_error(Prepared(now, {}, ["x"] * 5000), 1000) == ""
+    said = selection_error(Prepared(now, {}, ["x"] * 5001), 1000)
     assert said == "5001 items of up to 1000 rows each are 5001000 rows; 5000000 are allowed"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,12 @@ from django.contrib.auth import get_user_model
 from django.http import HttpResponse
 from django.test import Client
 
+from signals.instruments.services import register_instruments
+from timeframes.core.keys import parse_key
+from timeframes.models import Quote
+
 pytestmark = pytest.mark.django_db
+QUOTED = datetime(2026, 12, 1, 5, tzinfo=UTC)
 JOBS = "/api/v2/signals/batch/jobs"
 
 
@@ -52,3 +58,37 @@ def test_the_zone_of_as_of_is_that_of_the_first_readable_key(client: Client, bef
     )
     assert answer.status_code == 200, answer.content
     assert json.loads(answer.content)["as_of"] == as_of
+
+
+@pytest.fixture
+def options() -> None:
+    keys = [f"NSE@NIFTY@equity_options@2026-12-29@call@{strike}" for strike in (25000, 26000, 27000)]
+    register_instruments({key: parse_key(key) for key in keys})
+    for key in keys:
+        Quote.objects.create(instrument_key=key, time=QUOTED, last=100.0, source="test")
+
+
+@pytest.mark.usefixtures("options")
+class TestADryRunOfASelector:
+    def estimate(self, client: Client, **body: Any) -> Any:
+        submission = {"selector": {"exchange": "NSE"}, "kind": "greeks", "dry_run": True, **body}
+        return client.post(JOBS, submission, content_type="application/json").json()
+
+    def test_an_allowed_one_is_estimated(self, client: Client) -> None:
+        assert self.estimate(client)["total"] == 3
+
+    def test_one_of_too_many_options_is_refused_in_the_words_of_the_job(self, client: Client, settings: Any) -> None:
+        settings.BATCH_MAX_ITEMS = 2
+        said = "the selector stands for 3 options; 2 are allowed"
+        assert self.estimate(client)["errors"] == [{"field": "selector", "detail": said}]
+
+    def test_one_of_too_many_rows_too(self, client: Client, settings: Any) -> None:
+        settings.BATCH_MAX_ROWS = 5
+        params = {"spot_shocks": [0.0, 0.1], "volatility_shocks": [0.0], "days_forward": [0.0]}
+        said = "3 items of up to 2 rows each are 6 rows; 5 are allowed"
+        found = self.estimate(client, kind="greeks_grid", params=params)
+        assert found["errors"] == [{"field": "selector", "detail": said}]
+
+    def test_one_of_nothing_too(self, client: Client) -> None:
+        (error,) = self.estimate(client, as_of="2026-11-01T12:00:00Z")["errors"]
+        assert error["field"] == "selector" and "the newest quote is of 2026-12-01T05:00:00" in error["detail"]
