@@ -29,8 +29,8 @@ WHERE c.status <> 'done' AND j.status IN ('validating', 'in_progress')
 
 
 def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
-    """Items, those refused at the door, chunks and seconds. Raises InvalidInput where the submission itself would, or its
-    job would fail for what the selector stands for."""
+    """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would, and
+    where its job would fail for what the selector stands for."""
     computation, refused, first_refused = submission.computation, 0, list[dict[str, Any]]()
     rows = computation.rows_per_item(submission.params)
     if submission.items is not None:

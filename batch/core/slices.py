@@ -92,7 +92,7 @@ def read_json(file: IO[bytes], size: int) -> Any:
 
 
 def _without_list(start: bytes, at: int | None) -> InvalidInput:
-    """Why a body that is too large to be read whole cannot be cut: the same as is said of a small one, if it is that."""
+    """Why a body that is too large to be read whole cannot be cut. A small one that is wrong alike is told so alike."""
     if start.lstrip()[:1] not in (b"{", b""):
         return UnreadableBody("must be a JSON object")
     if at is not None and start[at : at + 4] != b"null":
