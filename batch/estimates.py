@@ -7,7 +7,9 @@ from django.conf import settings
 from django.db import connection
 
 from batch.core.chunk_size import chunk_size
+from batch.preparation import selection_error
 from batch.services import Submission
+from signalsite.foundation.errors import InvalidInput
 
 MOST_REFUSED = 100  # that are told
 FIRST_GUESS = 5000.0
@@ -27,8 +29,10 @@ WHERE c.status <> 'done' AND j.status IN ('validating', 'in_progress')
 
 
 def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
-    """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would."""
+    """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would, and
+    where its job would fail for what the selector stands for."""
     computation, refused, first_refused = submission.computation, 0, list[dict[str, Any]]()
+    rows = computation.rows_per_item(submission.params)
     if submission.items is not None:
         total, as_of = submission.items.total, submission.as_of
         first = 0
@@ -39,8 +43,9 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
             first += len(run)
     else:
         prepared = computation.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
+        if error := selection_error(prepared, rows):
+            raise InvalidInput("selector", error)
         total, as_of = len(prepared.keys or ()), prepared.as_of
-    rows = computation.rows_per_item(submission.params)
     size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
     with connection.cursor() as cursor:
         cursor.execute(_RATE, (computation.name,))

@@ -22,6 +22,7 @@ from batch.final import validators
 from batch.models import Job
 from batch.selectors import get_job
 from batch.serializers import StatusWord
+from signalsite.foundation.computations.registry import find
 from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
@@ -33,7 +34,9 @@ _STREAM: dict[Any, Any] = {
 _RESPONSES: dict[Any, Any] = {
     **_STREAM,
     304: OpenApiResponse(description="Unchanged since the ETag or date that was sent."),
-    409: OpenApiResponse(description="The job has not ended yet; Retry-After says when to ask again."),
+    409: OpenApiResponse(
+        description="The job has not ended yet (Retry-After says when to ask again), or its computation is gone."
+    ),
 }
 
 
@@ -85,6 +88,7 @@ def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: st
     final = validators(job, "export", _VERSION, chosen.name, coding, status)
     if final is None:
         raise NotEnded
+    find(job.kind)  # an unknown computation is a 409: once the stream has begun, it would be a broken 200
     response = final.answer(request._request)
     if response is None:
         response = HttpResponse() if request.method == "HEAD" else _stream(request, owner, job, chosen, coding, status)

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
+from batch.core.items import check_count
 from batch.core.slices import Lists
 from signalsite.foundation.errors import InvalidInput
 
@@ -78,6 +80,7 @@ def request_digest(request: Request) -> str:
     data, items = request.data, None
     if isinstance(data, dict) and isinstance(data.get("items"), Lists):
         items, mark = data["items"], uuid4().hex
+        check_count(len(items), settings.BATCH_MAX_ITEMS)  # before all of them are read
         data = {**data, "items": mark}
     whole = _canonical([request.method, request.path, data])
     if items is None:

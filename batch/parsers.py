@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 import pyarrow as pa
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -65,3 +66,9 @@ class SubmissionView(APIView):
         if self.body is not None:
             self.body.close()
         return super().finalize_response(request, response, *args, **kwargs)
+
+
+def in_each_form(shape: Any) -> dict[str, Any]:
+    """The request of the schema: what is JSON has this shape; the other two forms have their items outside of it."""
+    forms = SubmissionView.parser_classes
+    return {form.media_type: shape if form is SubmissionParser else OpenApiTypes.BINARY for form in forms}

@@ -106,7 +106,7 @@ def find_reusable(job: Job, digest: str, computation: Computation, prepared: Pre
 
 
 def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> list[int]:
-    error = _selection_error(prepared, find(job.kind).rows_per_item(job.params))
+    error = selection_error(prepared, find(job.kind).rows_per_item(job.params))
     with worker_transaction():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if locked.status != Job.Status.VALIDATING:
@@ -137,7 +137,8 @@ def _answer_from(job: Job, earlier: Job) -> None:
     happened(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
 
 
-def _selection_error(prepared: Prepared, rows_per_item: int) -> str:
+def selection_error(prepared: Prepared, rows_per_item: int) -> str:
+    """Why what a selector stands for makes no job; empty where it makes one, and where items were given."""
     keys = prepared.keys
     if keys is None:
         return ""

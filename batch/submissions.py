@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import cache
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from timeframes.core.sessions import parse_instant
 LONGEST_SECRET = 100
 LARGEST_PRICE = 1e12  # as a strike's column holds, and an item's prices may be
 MOST_EXPIRIES = 10_000
+KEYS_ASKED_FOR_ZONE = 100_000  # a second's work, where none of them is a key
 
 
 class WindowSerializer(StrictSerializer):
@@ -93,7 +95,8 @@ class SubmissionSerializer(StrictSerializer):
         required=False,
         allow_null=True,
         max_length=40,
-        help_text="ISO instant; without an offset in the exchange's zone; a date alone means that session's close. "
+        help_text="ISO instant; without an offset in the zone of the first readable key's exchange; a date alone means "
+        "that session's close. "
         "Default: the newest quote of the selection.",
     )
     reuse = Flag(default=True, help_text="false: compute anew, even where an earlier job of yours had the same inputs.")
@@ -141,8 +144,9 @@ class SubmissionSerializer(StrictSerializer):
         self.raw_items = None
         as_of: datetime | None = None
         if attrs.get("as_of"):
-            first_keys = next(items.runs()).keys if items else []
-            as_of = parse_instant(attrs["as_of"], computation.exchange(first_keys, selector))
+            keys = chain.from_iterable(run.keys for run in items.runs()) if items else ()
+            exchange = computation.exchange(islice(keys, KEYS_ASKED_FOR_ZONE), selector)
+            as_of = parse_instant(attrs["as_of"], exchange)
         self.submission = Submission(
             computation=computation,
             params=params.validated_data,

@@ -36,7 +36,7 @@ from batch.examples import JOB_EXAMPLE, SELECTOR_EXAMPLE, items_example
 from batch.final import validators
 from batch.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.models import Job
-from batch.parsers import SubmissionView
+from batch.parsers import SubmissionView, in_each_form
 from batch.serializers import JobSerializer, StatusWord
 from batch.services import Submission
 from batch.submissions import job_submission_serializer, read_job, submission_serializer
@@ -101,7 +101,7 @@ def computation_view(computation: Computation) -> type[APIView]:
     """ComputationView of this one, with its schema."""
     described = extend_schema(
         tags=TAGS,
-        request={"application/json": submission_serializer(computation)},
+        request=in_each_form(submission_serializer(computation)),
         responses={
             200: PolymorphicProxySerializer(
                 component_name=f"{pascal(computation.name)}AnswerOrEstimate",
@@ -167,13 +167,13 @@ class JobsView(SubmissionView, ListAPIView):
 
     @extend_schema(
         tags=TAGS,
-        request={
-            "application/json": PolymorphicProxySerializer(
+        request=in_each_form(
+            PolymorphicProxySerializer(
                 component_name="JobSubmission",
                 serializers={name: job_submission_serializer(each) for name, each in computations().items()},
                 resource_type_field_name="kind",
             )
-        },
+        ),
         responses={200: EstimateSerializer, 202: _ACCEPTED},
         examples=[JOB_EXAMPLE, SELECTOR_EXAMPLE],
         parameters=[IDEMPOTENCY_KEY],

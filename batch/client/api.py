@@ -1,5 +1,6 @@
 """The batch API as Python functions."""
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -255,6 +256,15 @@ def _submission(
 
 
 def _one_by_one(items: Any) -> Iterator[Item]:
+    for place, item in enumerate(_rows(items)):
+        if isinstance(item, Mapping):
+            for name, value in item.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise ValueError(f"items[{place}].{name} is {value}, which JSON lacks: None is absent")
+        yield item
+
+
+def _rows(items: Any) -> Iterator[Item]:
     if not hasattr(items, "to_batches"):
         yield from items
         return

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from batch.core.slices import Lists, UnreadableBody
+from batch.core.slices import LARGEST_HEAD, Lists, UnreadableBody
 from signalsite.foundation.errors import InvalidInput
 
 HEAD = b"submission"
@@ -39,8 +39,11 @@ class ArrowItems(Lists):
 
 def read_arrow(body: pa.Buffer) -> Any:
     schema, batches = _batches(body)
+    head = (schema.metadata or {}).get(HEAD, b"{}")
+    if len(head) > LARGEST_HEAD:
+        raise UnreadableBody(f"the schema's metadata {HEAD.decode()!r} may have {LARGEST_HEAD} bytes")
     try:
-        data = orjson.loads((schema.metadata or {}).get(HEAD, b"{}"))
+        data = orjson.loads(head)
     except orjson.JSONDecodeError as error:
         raise UnreadableBody(f"the schema's metadata {HEAD.decode()!r} is not JSON: {error}") from error
     if not isinstance(data, dict) or "items" in data:
@@ -52,7 +55,10 @@ def read_arrow(body: pa.Buffer) -> Any:
 def _batches(body: pa.Buffer) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     try:
         messages = pa.ipc.MessageReader.open_stream(pa.BufferReader(body))
-        schema = pa.ipc.read_schema(messages.read_next_message())
+        message = messages.read_next_message()
+        if message.type != "schema":  # read_schema takes it for one: then it reads memory that is none of the body's
+            raise UnreadableBody(f"an Arrow stream begins with its schema, not with a message of type {message.type}")
+        schema = pa.ipc.read_schema(message)
         _check_columns(schema)
     except InvalidInput:
         raise

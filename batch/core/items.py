@@ -131,11 +131,12 @@ def read_given(raw: Any, overrides: Mapping[str, Bounds], *, most: int) -> Given
     """The same of a list, which is read at once, or of Lists, of which each list is read when its turn comes."""
     if not isinstance(raw, Lists):
         return Given.whole(read_items(raw, overrides, most=most))
-    _check_count(len(raw), most)
+    check_count(len(raw), most)
     return Given(len(raw), lambda: map(ItemReader(overrides).read, raw))
 
 
-def _check_count(count: int, most: int) -> None:
+def check_count(count: int, most: int) -> None:
+    """Raises InvalidInput."""
     if not 0 < count <= most:
         raise InvalidInput("items", f"items must hold 1 to {most} items, not {count}")
 
@@ -148,7 +149,7 @@ def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int
     """
     if not isinstance(raw, list):
         raise InvalidInput("items", "items must be a list")
-    _check_count(len(raw), most)
+    check_count(len(raw), most)
     return ItemReader(overrides).read(raw)
 
 

@@ -17,7 +17,7 @@ LARGEST_ITEM = 1 << 20
 LARGEST_HEAD = 2 << 20
 """Bytes of all that is not an item: kind, params, selector, ..."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
-_COMMA, _COLON, _QUOTE, _OPEN, _CLOSE = b',:"{}'
+_COMMA, _COLON, _QUOTE, _OPEN, _CLOSE, _BEGIN, _END = b',:"{}[]'
 _LOWER = 0x20  # set in a bracket, it makes it a brace
 
 
@@ -74,10 +74,11 @@ def read_json(file: IO[bytes], size: int) -> Any:
         start += file.read(most - len(start))
         if (at := _find_items(start)) is not None:
             break
-    if at is None:
+    if at is None or start[at] != _BEGIN:
         if size > LARGEST_HEAD:
-            raise UnreadableBody(f"all but the items may have {LARGEST_HEAD} bytes")
-        return _loads(start)
+            raise _without_list(start, at)
+        return _loads(start + file.read())
+    at += 1
     spans, end = _cut_list(file, at)
     file.seek(end)
     rest = file.read(LARGEST_HEAD - at + 1)
@@ -88,6 +89,15 @@ def read_json(file: IO[bytes], size: int) -> Any:
     if data["items"] != mark:
         raise InvalidInput("items", "given twice")
     return data | {"items": Slices(file, spans, _read_values)}
+
+
+def _without_list(start: bytes, at: int | None) -> InvalidInput:
+    """Why a body that is too large to be read whole cannot be cut. A small one that is wrong alike is told so alike."""
+    if start.lstrip()[:1] not in (b"{", b""):
+        return UnreadableBody("must be a JSON object")
+    if at is not None and start[at : at + 4] != b"null":
+        return InvalidInput("items", "items must be a list")
+    return UnreadableBody(f"all but the items may have {LARGEST_HEAD} bytes")
 
 
 def read_ndjson(file: IO[bytes]) -> Any:
@@ -165,7 +175,7 @@ def _structure(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _find_items(start: bytes) -> int | None:
-    """Where the first item begins: behind the bracket of the list that the body's own field `items` is."""
+    """Where the value of the body's own field `items` begins; None where that is not in `start`."""
     octets, depth = _structure(start)
     if not start.lstrip().startswith(b"{"):
         return None
@@ -173,7 +183,7 @@ def _find_items(start: bytes) -> int | None:
     for at in np.flatnonzero((depth == 1) & ((octets == _COMMA) | (octets == _COLON))):
         if octets[at] == _COLON and _is_items(start[begin:at]):
             value = start[at + 1 :].lstrip()
-            return len(start) - len(value) + 1 if value.startswith(b"[") else None
+            return len(start) - len(value) if value else None
         begin = int(at) + 1
     return None
 
@@ -196,6 +206,8 @@ def _cut_list(file: IO[bytes], begin: int) -> tuple[list[Span], int]:
         ends = np.flatnonzero(depth < 0)
         if len(ends):
             end = int(ends[0])
+            if octets[end] != _END:
+                raise UnreadableBody("not JSON: items is closed by a brace")
             if spans or data[:end].strip():
                 count = int(np.count_nonzero((octets[:end] == _COMMA) & (depth[:end] == 0))) + 1
                 spans.append(Span(begin, begin + end, place, count))

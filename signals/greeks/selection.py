@@ -1,6 +1,6 @@
 """The options that a selector stands for, and what computations about instruments have in common."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,7 +47,7 @@ class InstrumentComputation(Computation):
         """Under which forwards are found, where a selector asks for a window of moneyness."""
         return GreeksParams(max_quote_age_seconds=params["max_quote_age_seconds"])
 
-    def exchange(self, keys: Sequence[str], selector: Mapping[str, Any] | None) -> str:
+    def exchange(self, keys: Iterable[str], selector: Mapping[str, Any] | None) -> str:
         if selector is not None:
             name = selector.get("underlying")
             return find_underlying(name, "selector.underlying").exchange if name else _exchange(selector)

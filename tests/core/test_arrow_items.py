@@ -1,6 +1,10 @@
 """Submissions as Arrow streams: the same items, and nothing that a stream could say does harm."""
 
+import base64
+import json
 import random
+import subprocess
+import sys
 from typing import Any
 
 import orjson
@@ -9,6 +13,7 @@ import pytest
 
 from batch.core import arrow_items
 from batch.core.arrow_items import ArrowItems, read_arrow
+from batch.core.slices import LARGEST_HEAD
 from signalsite.foundation.errors import InvalidInput
 
 COLUMNS: dict[str, Any] = {
@@ -72,6 +77,45 @@ def test_compressed_buffers_are_refused(codec: str) -> None:
 def test_a_head_that_is_none(head: Any) -> None:
     with pytest.raises(InvalidInput, match="submission"):
         read(stream(pa.table(COLUMNS), head))
+
+
+def test_a_head_has_a_size() -> None:
+    table = pa.table(COLUMNS)
+    assert read(stream(table, {"a": "x" * (LARGEST_HEAD - 8)}))["a"][:2] == "xx"
+    with pytest.raises(InvalidInput, match=f"'submission' may have {LARGEST_HEAD} bytes"):
+        read(stream(table, {"a": "x" * (LARGEST_HEAD - 7)}))
+
+
+READ_EACH = """
+import base64, json, sys
+import pyarrow as pa
+from batch.core.arrow_items import read_arrow
+from signalsite.foundation.errors import InvalidInput
+for body in json.load(sys.stdin):
+    try:
+        read_arrow(pa.py_buffer(base64.b64decode(body)))
+        print("read", flush=True)
+    except InvalidInput as error:
+        print(error, flush=True)
+"""
+
+
+def test_a_first_message_that_is_no_schema_is_refused_and_not_read() -> None:
+    """In a process of its own: Arrow reads such a message past its end, and the process may end with it."""
+    table = pa.table({"instrument_key": ["NSE@A", "NSE@B", None], "volatility": [0.1, None, 0.3]})
+    spoiled = [{20: 33, 86: 1, 120: 128}, {29: 0, 36: 128}, {29: 0}, {29: 2}, {29: 3}, {29: 255}]
+    bodies = []
+    for changes in spoiled:
+        body = bytearray(stream(table))
+        for at, byte in changes.items():
+            body[at] = byte
+        bodies.append(base64.b64encode(body).decode())
+    done = subprocess.run(
+        [sys.executable, "-c", READ_EACH], input=json.dumps(bodies), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    said = done.stdout.splitlines()
+    assert len(said) == len(spoiled) and all("begins with its schema" in line for line in said), said
 
 
 @pytest.mark.parametrize("seed", range(400))

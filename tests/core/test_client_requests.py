@@ -315,3 +315,14 @@ def test_dates_and_numpys_numbers_are_sent_and_other_things_not(network: Network
     assert network.seen[1][3]["selector"] == {"expiries": ["2026-03-30"]}
     with pytest.raises(TypeError, match="can't be sent as JSON"):
         client.submit(selector={"expiries": {day}})
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_a_row_that_json_lacks_is_named(network: Network, client: Client, table: bool) -> None:
+    import pyarrow
+
+    rows = [{"instrument_key": "A", "price": price} for price in (1.0, None, float("nan"))]
+    items = pyarrow.Table.from_pylist(rows) if table else iter(rows)
+    with pytest.raises(ValueError, match=r"items\[2\]\.price is nan, which JSON lacks: None is absent"):
+        client.submit(items)
+    assert not network.seen

@@ -1,5 +1,6 @@
 """The contract of computations: what may be declared, and what follows from it."""
 
+import argparse
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from batch.core.chunk_size import chunk_size
 from batch.described import client_types, docs_page, outdated
-from batch.preparation import _selection_error
+from batch.preparation import selection_error
 from signalsite.foundation.computations.answers import WrongAnswers, declared
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.contract import (
@@ -27,6 +28,8 @@ from signalsite.foundation.computations.contract import (
     Prepared,
     StatusWord,
 )
+from signalsite.foundation.computations.options import add_options
+from signalsite.foundation.computations.options import given as options_given
 from signalsite.foundation.computations.registry import BadDeclaration, computations, register
 from signalsite.foundation.computations.requests import params_serializer
 from tests.core.hostile import VALUES
@@ -228,6 +231,34 @@ def test_chunks_are_bounded_by_rows(total: int, rows: int, size: int) -> None:
 
 def test_a_selector_of_too_many_rows_fails_its_job() -> None:
     now = datetime(2026, 12, 1, tzinfo=UTC)
-    assert _selection_error(Prepared(now, {}, ["x"] * 5000), 1000) == ""
-    said = _selection_error(Prepared(now, {}, ["x"] * 5001), 1000)
+    assert selection_error(Prepared(now, {}, ["x"] * 5000), 1000) == ""
+    said = selection_error(Prepared(now, {}, ["x"] * 5001), 1000)
     assert said == "5001 items of up to 1000 rows each are 5001000 rows; 5000000 are allowed"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--number", "nan"], "argument --number: must be over 0 and at most 10, not nan"),
+        (["--number", "inf"], "argument --number: must be over 0 and at most 10, not inf"),
+        (["--number", "0"], "argument --number: must be over 0 and at most 10, not 0"),
+        (["--number", "1e400"], "argument --number: must be over 0"),
+        (["--number", "much"], "argument --number: 'much' is no number"),
+        (["--count", "1.5"], "argument --count: '1.5' is no whole number"),
+        (["--count", "9" * 5000], "argument --count: "),
+        (["--list", "0", "inf"], "argument --list: must be from -1 to 1, not inf"),
+    ],
+)
+def test_an_option_is_a_number_within_its_bounds(words: list[str], said: str, capsys: Any) -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser, Toy.parameters)
+    with pytest.raises(SystemExit):
+        parser.parse_args(words)
+    assert said in capsys.readouterr().err
+
+
+def test_options_are_the_parameters_that_are_given() -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser, Toy.parameters)
+    options = vars(parser.parse_args(["--number", "10", "--count", "5", "--list", "-1", "1e-3"]))
+    assert options_given(options, Toy.parameters) == {"number": 10.0, "count": 5, "list": [-1.0, 0.001]}

@@ -94,6 +94,8 @@ MANY = b",".join(b'{"instrument_key":"K%d"}' % number for number in range(100))
         (b'{"items":[,' + MANY + b"]}", "body", "not JSON"),
         (b'{"items":[' + MANY + b",," + MANY + b"]}", "body", "not JSON"),
         (b'{"items":[' + MANY + b'},"a"]}', "body", "not JSON"),
+        (b'{"items":[' + MANY + b"}}", "body", "not JSON: items is closed by a brace"),
+        (b'{"items":[}}', "body", "not JSON: items is closed by a brace"),
         (b'{"items":[' + MANY + b',"\xff\xfe"]}', "body", "not JSON"),
         (b'{"items":[' + MANY + b",NaN]}", "body", "not JSON"),
         (b'{"items":[' + MANY + b',"' + b"x" * 1000 + b'"]}', "items[100]", "may have 512 bytes"),
@@ -101,6 +103,13 @@ MANY = b",".join(b'{"instrument_key":"K%d"}' % number for number in range(100))
         (b'{"items":[' + MANY + b"," + b" " * 3000 + b"]}", "items[100]", "may have 512 bytes"),
         (b'{"a":"' + b"x" * (2 << 20) + b'","items":[1]}', "body", "all but the items"),
         (b'{"items":[1],"a":"' + b"x" * (2 << 20) + b'"}', "body", "all but the items"),
+        (b'{"items":null,"a":"' + b"x" * (2 << 20) + b'"}', "body", "all but the items"),
+        (b" " * (3 << 20) + b'{"items":[1]}', "body", "all but the items"),
+        (b" [" + b'"x",' * (1 << 20) + b'"x"]', "body", "must be a JSON object"),
+        (b'"' + b"x" * (2 << 20) + b'"', "body", "must be a JSON object"),
+        (b'{"items": "' + b"x" * (2 << 20) + b'"}', "items", "items must be a list"),
+        (b'{"a":1,"items":{"b":"' + b"x" * (2 << 20) + b'"}}', "items", "items must be a list"),
+        (b'{"items":7,"a":"' + b"x" * (2 << 20) + b'"}', "items", "items must be a list"),
     ],
 )
 def test_unreadable_bodies(body: bytes, field: str, words: str) -> None:

@@ -47,6 +47,12 @@ def test_every_operation_names_its_errors(schema: dict[str, Any]) -> None:
         assert body["example"]["detail"] and body["example"]["title"], name
 
 
+def test_a_submission_has_three_forms(schema: dict[str, Any]) -> None:
+    forms = {"application/json", "application/x-ndjson", "application/vnd.apache.arrow.stream"}
+    for door in ("jobs", "greeks", "quotes", "greeks_grid"):
+        assert schema["paths"][f"{BATCH}/{door}"]["post"]["requestBody"]["content"].keys() == forms, door
+
+
 def test_a_fuzzer_finds_no_answer_that_is_not_named(address: str, login: Any, tmp_path: Path) -> None:
     """Which checks, and why not the others: schemathesis.toml. A failure prints the curl command that shows it."""
     fuzzer = login("fuzzer")

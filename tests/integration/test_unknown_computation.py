@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.test import Client
 from django.utils import timezone
 
 from batch.chunks import MAX_ATTEMPTS, compute_chunk
@@ -49,3 +50,15 @@ def test_its_preparation_is_given_up() -> None:
     assert prepare(job.pk) == []
     job.refresh_from_db()
     assert job.status == "failed" and "could not be prepared" in job.error
+
+
+@pytest.mark.parametrize("door", ["export", "errors"])
+def test_its_export_is_refused_before_it_begins(door: str) -> None:
+    job = job_of("completed")
+    Job.objects.filter(pk=job.pk).update(finished_at=timezone.now())
+    client = Client(raise_request_exception=False)
+    client.force_login(job.owner)
+    answer = client.get(f"/api/v2/signals/batch/jobs/{job.pk}/{door}")
+    assert (answer.status_code, answer["Content-Type"]) == (409, "application/problem+json")
+    assert answer.json()["detail"] == "there is no computation 'gone' any more"
+    assert client.head(f"/api/v2/signals/batch/jobs/{job.pk}/{door}").status_code == 409

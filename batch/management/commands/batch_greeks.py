@@ -84,7 +84,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--at", metavar="INSTANT", help="ISO instant, or a date for its close; default: newest quote"
         )
-        parser.add_argument("--out", metavar="FILE", help="write .csv or .parquet, one row an item; default: a summary")
+        parser.add_argument("--out", metavar="FILE", help="write .csv or .parquet, a row an answer; default: a summary")
 
     def columns(self, computation: Computation) -> Sequence[str]:
         """What is written of an answer."""

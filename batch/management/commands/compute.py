@@ -11,7 +11,10 @@ from signalsite.foundation.computations.registry import computations
 
 
 class Command(batch_greeks.Command):
-    help = "Compute something of instruments as a batch job: of those named, or of the options quoted at an instant."
+    help = (
+        "Compute something of instruments as a batch job: of those named, or of the options quoted at an instant. "
+        "Django's own options, such as --settings, stand before NAME."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         names = parser.add_subparsers(dest="kind", required=True, metavar="NAME")

@@ -175,8 +175,9 @@ class Computation(ABC):
         return 1
 
     @abstractmethod
-    def exchange(self, keys: Sequence[str], selector: Mapping[str, Any] | None) -> str:
-        """The exchange in whose time zone an instant without one is meant."""
+    def exchange(self, keys: Iterable[str], selector: Mapping[str, Any] | None) -> str:
+        """The exchange in whose time zone an instant without one is meant. `keys` are read as far as is needed: each
+        may be no key at all, and they may be many."""
 
     @abstractmethod
     def check_selector(self, selector: Mapping[str, Any]) -> None:

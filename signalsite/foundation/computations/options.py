@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from signalsite.foundation.computations.contract import Parameter
@@ -18,7 +19,7 @@ def add_options(parser: argparse._ActionsContainer, parameters: Sequence[Paramet
         elif each.type is str:
             options["choices"] = list(each.choices)
         else:
-            options |= {"type": each.type, "metavar": "NUMBER"}
+            options |= {"type": partial(_number, each), "metavar": "NUMBER"}
         if each.most:
             options["nargs"] = "+"
         parser.add_argument(f"--{each.name.replace('_', '-')}", **options)
@@ -27,6 +28,18 @@ def add_options(parser: argparse._ActionsContainer, parameters: Sequence[Paramet
 def given(options: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, Any]:
     """The parameters that the command line says."""
     return {each.name: options[each.name] for each in parameters if options[each.name] is not None}
+
+
+def _number(parameter: Parameter, text: str) -> float:
+    kind, bounds = parameter.type, parameter.bounds
+    assert bounds is not None  # the registry saw to it
+    try:
+        value: float = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' * (kind is int)}number") from None
+    if not bounds.admits(value):  # NaN and infinity are within no bounds
+        raise argparse.ArgumentTypeError(f"must be {bounds}, not {text}")
+    return value
 
 
 def _flag(text: str) -> bool:
