@@ -101,3 +101,11 @@ def test_chunk_size_stays_within_its_bounds(total: int, workers: int, size: int)
 
 def test_chunk_size_may_be_fixed() -> None:
     assert chunk_size(100_000, 2, fixed=10_000) == 10_000
+    assert chunk_size(100, 2, fixed=20_000) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("fixed", "rows", "size"), [(5000, 1000, 20), (10, 1000, 10), (20_000, 2, 10_000), (5, 10**6, 1)]
+)
+def test_a_fixed_chunk_size_is_bounded_by_rows(fixed: int, rows: int, size: int) -> None:
+    assert chunk_size(5000, 2, fixed=fixed, rows=rows) == size
