@@ -81,14 +81,14 @@ def reads(queries: CaptureQueriesContext) -> int:
 def test_two_jobs_interleaved_are_each_read_once_and_never_mixed_up(owner: User) -> None:
     jobs = [job_of(owner, forward) for forward in (26_100.0, 26_200.0)]
     with CaptureQueriesContext(connection) as queries:
-        assert all([compute(job, number) for number in range(3) for job in jobs])
+        assert all(compute(job, number) for number in range(3) for job in jobs)
     assert reads(queries) == 2
     assert [answered(job, "forward") for job in jobs] == [[26_100.0] * 3, [26_200.0] * 3]
 
 
 def test_three_jobs_interleaved_are_read_again_and_no_more_than_two_are_held(owner: User) -> None:
     jobs = [job_of(owner, forward) for forward in (26_100.0, 26_200.0, 26_300.0)]
-    assert all([compute(job, number) for number in range(3) for job in jobs])
+    assert all(compute(job, number) for number in range(3) for job in jobs)
     assert [answered(job, "forward") for job in jobs] == [[26_100.0] * 3, [26_200.0] * 3, [26_300.0] * 3]
     assert chunks._context.cache_info().currsize == 2
 
