@@ -3,11 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
-from batch.core.chunk_size import chunk_size
-from batch.services import Submission
+from batch.services import Submission, items_a_chunk
 
 MOST_REFUSED = 100  # that are told
 FIRST_GUESS = 5000.0
@@ -40,8 +38,7 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
     else:
         prepared = computation.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
         total, as_of = len(prepared.keys or ()), prepared.as_of
-    rows = computation.rows_per_item(submission.params)
-    size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
+    size = items_a_chunk(computation, submission.params, total)
     with connection.cursor() as cursor:
         cursor.execute(_RATE, (computation.name,))
         rate = float(cursor.fetchone()[0] or FIRST_GUESS)
