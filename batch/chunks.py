@@ -41,8 +41,7 @@ class Claim:
     job_id: uuid.UUID
     items: Items
     kind: str
-    params: dict[str, Any]  # or Unreadable, as `context`: computing fails, and the chunk ends with that reason
-    context: dict[str, Any]
+    params: dict[str, Any]  # or Unreadable, as the job's context: computing fails, and the chunk ends with that reason
     as_of: datetime
     cancelling: bool
 
@@ -90,7 +89,6 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
         items=stored_items(item_block, size),
         kind=kind,
         params=read_json(params),
-        context=_context(job_id),
         as_of=as_of,
         cancelling=cancelling,
     )
@@ -135,7 +133,7 @@ def _answer(claimed: Claim) -> tuple[Block, str]:
         happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
         return without_value(items, names, INTERNAL_ERROR.word, f"computing failed {MAX_ATTEMPTS} times"), ""
     with _heartbeat(claimed):
-        return answer(find(claimed.kind), items, claimed.as_of, claimed.params, claimed.context)
+        return answer(find(claimed.kind), items, claimed.as_of, claimed.params, _context(claimed.job_id))
 
 
 @contextmanager

@@ -3,12 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
-from batch.core.chunk_size import chunk_size
 from batch.preparation import selection_error
-from batch.services import Submission
+from batch.services import Submission, items_a_chunk
 from signalsite.foundation.errors import InvalidInput
 
 MOST_REFUSED = 100  # that are told
@@ -46,7 +44,7 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
         if error := selection_error(prepared, rows):
             raise InvalidInput("selector", error)
         total, as_of = len(prepared.keys or ()), prepared.as_of
-    size = chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
+    size = items_a_chunk(computation, submission.params, total)
     with connection.cursor() as cursor:
         cursor.execute(_RATE, (computation.name,))
         rate = float(cursor.fetchone()[0] or FIRST_GUESS)

@@ -19,7 +19,7 @@ from batch.core.items import Given, Items
 from batch.events import Event, happened
 from batch.models import Chunk, Job
 from batch.results import copy_from_job
-from batch.services import cut, too_many_rows
+from batch.services import cut, items_a_chunk, too_many_rows
 from batch.stored import stored_items, unreadable_fields
 from batch.transactions import worker_transaction
 from signalsite.foundation.computations.contract import Computation, Prepared
@@ -93,8 +93,13 @@ def _request_digest(
 
 def find_reusable(job: Job, digest: str, computation: Computation, prepared: Prepared) -> Job | None:
     """An ended job of the same owner that was asked the same and whose stored inputs are still what they were."""
+    size = job.chunk_size if prepared.keys is None else items_a_chunk(computation, job.params, len(prepared.keys))
     earlier = Job.objects.filter(
-        owner=job.owner_id, status=Job.Status.COMPLETED, request_digest=digest, reused_from=None
+        owner=job.owner_id,
+        status=Job.Status.COMPLETED,
+        request_digest=digest,
+        reused_from=None,
+        chunk_size=size,  # answers are taken over chunk by chunk
     ).first()
     if earlier is None or prepared.as_of is None:
         return None

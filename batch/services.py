@@ -93,10 +93,15 @@ def too_many_rows(items: int, rows_per_item: int) -> str:
     return f"{items} items of up to {rows_per_item} rows each are {total} rows; {settings.BATCH_MAX_ROWS} are allowed"
 
 
+def items_a_chunk(computation: Computation, params: Mapping[str, Any], total: int) -> int:
+    """How a job of so many items is cut by the settings of now."""
+    rows = computation.rows_per_item(params)
+    return chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
+
+
 def cut(job: Job, items: Given, deadline: float = math.inf) -> None:
     """Keep the items in chunks. Raises SubmissionTooSlow."""
-    rows = find(job.kind).rows_per_item(job.params)
-    job.chunk_size = chunk_size(len(items), settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
+    job.chunk_size = items_a_chunk(find(job.kind), job.params, len(items))
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
     first = 0

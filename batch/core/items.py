@@ -66,6 +66,8 @@ class Items:
             for name, values in other.overrides.items():
                 if place in values:
                     self.overrides.setdefault(name, {})[at] = values[place]
+            if place in other.refused:
+                self.refused[at] = other.refused[place]
 
     def to_block(self) -> bytes:
         """All of it as one block of columns, the same bytes for the same items."""

@@ -139,15 +139,16 @@ class Quotes(InstrumentComputation, LiveComputation):
         quotes = QuoteColumns(
             **{name: getattr(inputs, name) for name in ("bid", "ask", "last", "settle", "close", "volume", "time")}
         )
-        price, source = choose_price(quotes, PriceSource.AUTO)
+        with np.errstate(over="ignore", invalid="ignore"):  # where no float holds the mid, there is none
+            price, source = choose_price(quotes, PriceSource.AUTO)
         age = inputs.as_of - inputs.time
         bid, ask = inputs.bid > 0, inputs.ask > 0
         crossed = bid & ask & (inputs.bid > inputs.ask)
         market = np.select([crossed, bid & ask, bid | ask], ["crossed", "two_sided", "one_sided"], "none")
         status = np.select(
-            [~inputs.known, np.isnan(inputs.time), age >= inputs.max_age, ~np.isnan(price), market == "none"],
-            [BAD_INPUT.word, "no_quote", "stale", OK, "no_price"],
-            market,
+            [~inputs.known, np.isnan(inputs.time), age >= inputs.max_age, ~np.isnan(price), crossed, bid ^ ask],
+            [BAD_INPUT.word, "no_quote", "stale", OK, "crossed", "one_sided"],
+            "no_price",
         )
         usable = status == OK
         reasons: list[str | None] = [None] * len(status)
@@ -179,4 +180,7 @@ class Quotes(InstrumentComputation, LiveComputation):
 
 
 def _moment(seconds: float) -> str | None:
-    return None if seconds != seconds else datetime.fromtimestamp(seconds, UTC).isoformat()
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):  # NaN, or a moment that no calendar date has
+        return None

@@ -66,7 +66,12 @@ CROSS JOIN LATERAL (
     SELECT time FROM timeframes_quote WHERE instrument_key = wanted.key ORDER BY time DESC LIMIT 1
 ) q
 """
-_NEWER = "SELECT DISTINCT instrument_key FROM timeframes_quote WHERE time > %(time)s LIMIT %(most)s"
+# The limit is on the quotes that are read: on the keys, it would be reached after millions of quotes of a few keys.
+_NEWER = """
+SELECT instrument_key, count(*) FROM (
+    SELECT instrument_key FROM timeframes_quote WHERE time > %(time)s LIMIT %(most)s
+) newer GROUP BY instrument_key
+"""
 _MOST_NEWER = 50_000
 
 
@@ -222,14 +227,21 @@ def option_groups(runs: Iterable[Sequence[str]]) -> set[tuple[str, date]]:
 def newest_quote_time(runs: Iterable[Sequence[str]]) -> datetime | None:
     """Of any of these keys. Once one is known, only keys with a newer quote are asked, where these are few."""
     newest: datetime | None = None
+    newer_than: datetime | None = None
     newer: set[str] | None = None
     for run in runs:
+        if newest is not None and newest != newer_than:
+            newer_than, newer = newest, _keys_with_newer(newest)
+        if newer is not None and not newer:
+            break
         keys = list(run) if newer is None else [key for key in run if key in newer]
         found = binary_rows(_NEWEST, {"keys": keys})[0][0] if keys else None
         if found is not None and (newest is None or found > newest):
             newest = found
-            rows = binary_rows(_NEWER, {"time": newest, "most": _MOST_NEWER})
-            newer = {key for (key,) in rows} if len(rows) < _MOST_NEWER else None
-        if newer is not None and not newer:
-            break
     return newest
+
+
+def _keys_with_newer(time: datetime) -> set[str] | None:
+    """The keys with a quote after `time`; None where there are too many such quotes to find out."""
+    rows = binary_rows(_NEWER, {"time": time, "most": _MOST_NEWER})
+    return None if sum(count for _, count in rows) >= _MOST_NEWER else {key for key, _ in rows}

@@ -81,6 +81,16 @@ def test_items_are_taken_over_with_their_overrides() -> None:
     assert some == Items([KEY] * 3, ["1", None, "4"], {"price": {0: 2.0, 2: 5.0}})
 
 
+def test_items_are_taken_over_with_what_is_wrong_with_them() -> None:
+    twice = {"instrument_key": KEY, "custom_id": "twice"}
+    items = read(twice, KEY, {"instrument_key": 7}, twice, {"instrument_key": KEY, "price": -1})
+    assert sorted(items.refused) == [2, 3, 4]
+    some = Items([KEY], [None])
+    some.extend(items, range(len(items)))
+    assert some.refused == {at + 1: reason for at, reason in items.refused.items()}
+    assert some.custom_ids == [None, *items.custom_ids]
+
+
 @pytest.mark.parametrize(
     ("total", "workers", "size"),
     [(1, 2, 500), (1000, 2, 500), (10_000, 2, 1250), (100_000, 2, 5000), (100_000, 16, 1563)],
@@ -91,3 +101,11 @@ def test_chunk_size_stays_within_its_bounds(total: int, workers: int, size: int)
 
 def test_chunk_size_may_be_fixed() -> None:
     assert chunk_size(100_000, 2, fixed=10_000) == 10_000
+    assert chunk_size(100, 2, fixed=20_000) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("fixed", "rows", "size"), [(5000, 1000, 20), (10, 1000, 10), (20_000, 2, 10_000), (5, 10**6, 1)]
+)
+def test_a_fixed_chunk_size_is_bounded_by_rows(fixed: int, rows: int, size: int) -> None:
+    assert chunk_size(5000, 2, fixed=fixed, rows=rows) == size

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from signals.greeks import selectors
+from signals.greeks.selectors import newest_quote_time
 from signals.instruments.services import register_instruments
 from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.rows import binary_rows
 from timeframes.core.keys import parse_key
 from timeframes.models import Quote
 
@@ -44,6 +48,43 @@ def test_the_newest_instant_is_that_of_all_runs(name: str) -> None:
     assert computation.prepare(Runs([FAR], [BANK]), None, computation.defaults).as_of == NOW + timedelta(seconds=1)
     assert computation.prepare(Runs(["unknown"]), None, computation.defaults).as_of is None
     assert computation.prepare(Runs([FAR]), NOW, computation.defaults).as_of == NOW
+
+
+@pytest.fixture
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements of the selectors, which are run all the same."""
+    seen: list[str] = []
+
+    def watched(query: str, parameters: Any) -> Any:
+        seen.append(query)
+        return binary_rows(query, parameters)
+
+    monkeypatch.setattr(selectors, "binary_rows", watched)
+    return seen
+
+
+def test_one_run_is_one_statement(queries: list[str]) -> None:
+    assert newest_quote_time(Runs([NEAR, FAR])) == NOW + timedelta(seconds=2)
+    assert len(queries) == 1
+    assert newest_quote_time(Runs([NEAR], [FAR], [BANK])) == NOW + timedelta(seconds=2)
+    assert len(queries) == 3  # nothing is newer than the first run: the others are not asked
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 50_000])
+def test_many_newer_quotes_of_other_keys_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, queries: list[str], most: int
+) -> None:
+    """`most` quotes are read at the most, however few keys they are of; where that says too little, all are asked."""
+    monkeypatch.setattr(selectors, "_MOST_NEWER", most)
+    later = NOW + timedelta(hours=1)
+    busy = [Quote(instrument_key="NSE@BUSY", time=later + timedelta(seconds=n), last=1.0, source="t") for n in range(9)]
+    Quote.objects.bulk_create(busy)
+    assert newest_quote_time(Runs([FAR], [BANK], ["unknown"], [NEAR])) == NOW + timedelta(seconds=2)
+    plan = binary_rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {selectors._NEWER}", {"time": NOW, "most": most})[0][0]
+    below = plan[0]["Plan"]
+    while below["Node Type"] != "Limit":
+        (below,) = below["Plans"]
+    assert below["Actual Rows"] == min(most, 11)
 
 
 def test_the_market_is_that_of_all_runs_however_they_are_cut() -> None:

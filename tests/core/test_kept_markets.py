@@ -1,0 +1,56 @@
+"""The market as it is kept with a job: what a chunk asks of it is what was found."""
+
+import math
+from datetime import date
+
+from signals.greeks.core.conventions import ForwardSource
+from signals.greeks.core.forward import Forward
+from signals.greeks.core.parity import ParityForward
+from signals.greeks.core.snapshot import GroupMarket
+from signals.greeks.market import market_from_json, market_of, market_to_json
+
+NEAR, FAR = date(2026, 12, 29), date(2027, 1, 26)
+PARITY = ParityForward(26_150.0, 26_149.0, 26_151.0, 0.5, 9, (24_000.0,), False)
+
+
+def group(value: float, source: ForwardSource, parity: ParityForward | None = None) -> GroupMarket:
+    return GroupMarket(
+        forward=Forward(value, source, parity), spot=26_100.0, volatility_index=0.14, days_to_expiry=28.0
+    )
+
+
+MARKET = {
+    ("NSE@NIFTY", NEAR): group(26_150.0, ForwardSource.PARITY, PARITY),
+    ("NSE@NIFTY", FAR): group(26_300.0, ForwardSource.FUTURE),
+    ("NSE@BANKNIFTY", NEAR): group(58_200.0, ForwardSource.SPOT),
+}
+
+
+def test_a_chunk_gets_the_groups_that_it_asks_for_as_they_were_found() -> None:
+    kept = market_to_json(MARKET)
+    assert market_from_json(kept) == MARKET
+    assert market_of(kept, MARKET) == MARKET
+    asked = [("NSE@NIFTY", FAR), ("NSE@NIFTY", FAR), ("NSE@BANKNIFTY", NEAR)]
+    assert market_of(kept, asked) == {each: MARKET[each] for each in asked}
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    kept = market_to_json(MARKET)
+    unknown = [(None, None), ("NSE@NIFTY", None), (None, NEAR), ("NSE@GONE", NEAR), ("NSE@BANKNIFTY", FAR)]
+    assert market_of(kept, unknown) == {}
+    assert market_of({}, MARKET) == {}
+    assert market_of(kept, []) == {}
+
+
+def test_a_market_kept_by_an_earlier_version_has_no_parity() -> None:
+    kept = {"NSE@NIFTY": {NEAR.isoformat(): [26_150.0, "parity", 26_100.0, 0.14, 28.0]}}
+    assert market_of(kept, [("NSE@NIFTY", NEAR)]) == {
+        ("NSE@NIFTY", NEAR): group(26_150.0, ForwardSource.PARITY),
+    }
+
+
+def test_no_forward_is_kept_as_null() -> None:
+    kept = market_to_json({("NSE@NIFTY", NEAR): group(math.nan, ForwardSource.AUTO)})
+    assert kept["NSE@NIFTY"][NEAR.isoformat()][:2] == [None, None]
+    found = market_of(kept, [("NSE@NIFTY", NEAR)])["NSE@NIFTY", NEAR].forward
+    assert math.isnan(found.value) and not found.found
