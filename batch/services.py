@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import numpy as np
 import orjson
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -112,7 +113,7 @@ def cut(job: Job, items: Given, seconds: float = math.inf) -> None:
         spent += time.monotonic() - begun
         first += len(part)
         if spent > seconds:
-            raise SubmissionTooSlow(f"storage is slow, try again: it kept {first} of {job.total} items in {spent:.1f} s")
+            raise SubmissionTooSlow(f"storage is slow, try again: {first} of {job.total} items took {spent:.1f} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +196,9 @@ def retry(job: Job) -> Job:
 def _to_retry(job: Job, words: Sequence[str]) -> Given:
     """Of one that failed as a whole, which has no answers, all; else the items that trying again can help."""
     sizes = dict(job.chunks.order_by("number").values_list("number", "size"))
-    wanted: Mapping[int, Sequence[int]]
+    wanted: Mapping[int, np.ndarray]
     if job.status == Job.Status.FAILED:
-        wanted = {number: range(size) for number, size in sizes.items()}
+        wanted = {number: np.arange(size, dtype=np.int32) for number, size in sizes.items()}
     else:
         wanted = dict(retryable_places(job.pk, words))
 
@@ -205,7 +206,7 @@ def _to_retry(job: Job, words: Sequence[str]) -> Given:
         for number, places in wanted.items():
             items = Items([], [])
             block = job.chunks.values_list("item_block", flat=True).get(number=number)
-            items.extend(stored_items(block, sizes[number]), places)
+            items.extend(stored_items(block, sizes[number]), places.tolist())
             yield items
 
     return Given(sum(map(len, wanted.values())), runs)
