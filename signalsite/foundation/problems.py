@@ -102,8 +102,8 @@ def problem_of(error: Exception) -> Response | None:
     if isinstance(error, LimitExceeded):
         return problem(429, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, STORAGE_FAILED):
-        detail = str(error) if isinstance(error, StorageTooSlow) else "storage is not available, try again"
-        return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        said = str(error) if isinstance(error, StorageTooSlow) else "storage is not available, try again"
+        return problem(503, said, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if not isinstance(error, exceptions.APIException):
         return None
     headers = {}
