@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 from django.db import connection
 
@@ -123,16 +124,18 @@ def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:
 
 
 _RETRYABLE = """
-SELECT number, answer_block FROM batch_chunk
+SELECT number FROM batch_chunk
 WHERE job_id = %(job)s AND status = 'done' AND status_counts ?| %(words)s ORDER BY number
 """
+_ANSWERS = "SELECT answer_block FROM batch_chunk WHERE job_id = %(job)s AND number = %(number)s"
 
 
-def retryable_places(job_id: uuid.UUID, words: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
+def retryable_places(job_id: uuid.UUID, words: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:
     """Number of each chunk that has some, and the places in it of the items that trying again can help: those
-    that have a row with one of these status words."""
-    for number, block in binary_rows(_RETRYABLE, {"job": job_id, "words": list(words)}):
-        try:
-            yield number, places_of_status(block, words)
-        except UNREADABLE_BLOCK as error:
-            logger.error("chunk %s of job %s cannot be read: %s", number, job_id, error)
+    that have a row with one of these status words. One block of answers is held at a time."""
+    for (number,) in binary_rows(_RETRYABLE, {"job": job_id, "words": list(words)}):
+        for (block,) in binary_rows(_ANSWERS, {"job": job_id, "number": number}):
+            try:
+                yield number, places_of_status(block, words)
+            except UNREADABLE_BLOCK as error:
+                logger.error("chunk %s of job %s cannot be read: %s", number, job_id, error)

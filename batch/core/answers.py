@@ -118,10 +118,10 @@ def count_of_status(counts: Mapping[str, int], status: str) -> int:
     return sum(counts.values()) - counts.get(OK, 0) if status == FAILED else counts.get(status, 0)
 
 
-def places_of_status(answer_block: bytes, words: Sequence[str]) -> list[int]:
+def places_of_status(answer_block: bytes, words: Sequence[str]) -> np.ndarray:
     """Places of the items of a chunk of which a row has one of these status words."""
     answers = decode(answer_block)
     found = np.flatnonzero(pc.is_in(answers.column("status"), pa.array(words)).to_numpy())
     if _ITEM in answers.column_names:
         found = np.unique(answers.column(_ITEM).to_numpy()[found])
-    return [int(place) for place in found]
+    return found.astype(np.int32)

@@ -25,6 +25,10 @@ class RedisConnectionError(DataAccessError):
     """Redis did not answer."""
 
 
+class StorageTooSlow(DataAccessError):
+    """Storage answers, but too slowly. The message is the caller's."""
+
+
 class ExternalServiceError(SignalServiceError):
     """Another service failed us."""
 

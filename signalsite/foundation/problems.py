@@ -14,7 +14,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded
+from signalsite.foundation.errors import Conflict, DataAccessError, InvalidInput, LimitExceeded, StorageTooSlow
 from signalsite.foundation.problem_json import CONTENT_TYPE, MOST_ERRORS, RETRY_AFTER_SECONDS, problem_document
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,8 @@ def problem_of(error: Exception) -> Response | None:
     if isinstance(error, LimitExceeded):
         return problem(429, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, STORAGE_FAILED):
-        return problem(503, "storage is not available, try again", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        said = str(error) if isinstance(error, StorageTooSlow) else "storage is not available, try again"
+        return problem(503, said, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if not isinstance(error, exceptions.APIException):
         return None
     headers = {}

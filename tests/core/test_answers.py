@@ -41,7 +41,7 @@ def test_rows_come_back_as_they_went_in(rows: list[tuple[str, float | None]]) ->
         assert rows_of_status(table, word).tolist() == found
         assert count_of_status(block.counts, word) == len(found)
     wanted = [place for place, word in enumerate(words) if word in ("no_price", "expired")]
-    assert places_of_status(block.data, ("no_price", "expired")) == wanted
+    assert places_of_status(block.data, ("no_price", "expired")).tolist() == wanted
 
 
 def test_an_item_may_have_many_rows() -> None:
@@ -52,7 +52,7 @@ def test_an_item_may_have_many_rows() -> None:
     assert table.column("position").to_pylist() == [10, 10, 11, 12, 12]
     assert table.column("instrument_key").to_pylist() == [KEYS[place] for place in item]
     assert (block.rows, block.completed) == (5, 1)
-    assert places_of_status(block.data, ("no_price", "expired")) == [1, 2]
+    assert places_of_status(block.data, ("no_price", "expired")).tolist() == [1, 2]
 
 
 def test_what_was_wrong_at_the_door_stands() -> None:

@@ -110,6 +110,7 @@ def test_a_submission_that_takes_too_long_is_let_go(site: Site) -> None:
         begun = time.monotonic()
         answer = Submission(site, "slow").ended()
         assert answer is not None and answer.status_code == 503 and int(answer.headers["Retry-After"])
+        assert "storage is slow, try again" in answer.json()["detail"]
         assert time.monotonic() - begun < 15
         assert site.rows(_LEFT) == before
     finally:

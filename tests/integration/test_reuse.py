@@ -1,17 +1,20 @@
 """A job's answers are taken over from an earlier one chunk by chunk: only from one that is cut alike."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from batch.chunks import compute_chunk
 from batch.models import Job
 from batch.preparation import prepare
 from batch.results import read_layout, read_part
-from batch.services import Submission, submit
+from batch.services import Submission, retry, submit
 from signals.instruments.services import register_instruments
 from signalsite.foundation.computations.registry import find
 from timeframes.core.keys import parse_key
@@ -30,8 +33,8 @@ def owner() -> User:
     return get_user_model().objects.create_user("owner")
 
 
-def ended(owner: User) -> Job:
-    """A job of all of them by a selector, at one instant."""
+def ended(owner: User, gone: Sequence[str] = ()) -> Job:
+    """A job of all of them by a selector, at one instant; the quotes of some are gone when it is computed."""
     quotes = find("quotes")
     asked = Submission(
         computation=quotes,
@@ -40,7 +43,9 @@ def ended(owner: User) -> Job:
         selector={"underlying": "NSE@NIFTY", "expiries": []},
     )
     job = submit(owner, asked)
-    for chunk in prepare(job.pk):
+    opened = prepare(job.pk)
+    Quote.objects.filter(instrument_key__in=gone).delete()
+    for chunk in opened:
         assert compute_chunk(chunk, worker="w", task_id="t")
     job.refresh_from_db()
     assert job.status == "completed"
@@ -61,3 +66,13 @@ def test_an_earlier_job_that_is_cut_otherwise_is_not_taken(owner: User, settings
     other = ended(owner)
     assert other.reused_from is None
     assert (other.chunk_size, other.total, keys_answered(other)) == (after, len(KEYS), KEYS)
+
+
+def test_a_retry_reads_one_block_of_answers_at_a_time(owner: User, settings: Any) -> None:
+    settings.BATCH_CHUNK_SIZE = 2
+    job = ended(owner, gone=KEYS[:2] + KEYS[4:])
+    with CaptureQueriesContext(connection) as queries:
+        again = retry(job)
+    read = [query["sql"] for query in queries.captured_queries if "answer_block" in query["sql"]]
+    assert not any("status_counts ?|" in sql for sql in read)
+    assert again.total == 3
