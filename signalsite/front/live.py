@@ -117,7 +117,7 @@ class LiveReads:
         return (found, "") if found else None
 
     async def answer(self, asked: Asked) -> Answer | None:
-        """None: let Django answer. Raises Refused."""
+        """None: let Django answer."""
         learned = self._learned.get(asked.kind)
         if learned is None:
             return None

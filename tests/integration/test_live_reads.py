@@ -1,6 +1,7 @@
 """What live reads stand on: one read of Redis for many, and tokens whose proof is young."""
 
 import asyncio
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.newest import MOST_FIELDS, NewestStates, TooLarge
 from realtime.selectors import live_values
+from signalsite import asgi
 from signalsite.embedded.service import free_port
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
@@ -156,11 +158,14 @@ def token(user_id=1, **claims):
 
 class Database:
     def __init__(self):
-        self.asked, self.answer, self.seconds = [], True, 0.0
+        self.asked, self.answer, self.seconds, self.at_work, self.most = [], True, 0.0, 0, 0
 
     async def prove(self, tokens):
         self.asked.append(len(tokens))
+        self.at_work += 1
+        self.most = max(self.most, self.at_work)
         await asyncio.sleep(self.seconds)
+        self.at_work -= 1
         if isinstance(self.answer, Exception):
             raise self.answer
         return [self.answer] * len(tokens)
@@ -203,6 +208,112 @@ def test_tokens_in_use_are_renewed_together_and_a_revocation_holds_in_time(quick
     renewals, seconds = asyncio.run(main())
     assert renewals and max(renewals) == 20 and len(renewals) <= 4
     assert seconds < 0.6
+
+
+def test_tokens_are_proved_while_all_of_djangos_threads_are_at_work():
+    async def main():
+        free = threading.Event()
+        at_work = [asyncio.create_task(asgi.pages.run(free.wait, 30)) for _ in range(settings.WEB_THREADS + 1)]
+        await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(2):
+                return await asgi.prove([])
+        finally:
+            free.set()
+            await asyncio.gather(*at_work)
+
+    assert asyncio.run(main()) == []
+
+
+def test_tokens_that_are_shown_for_the_first_time_share_a_query():
+    async def main():
+        database = Database()
+        database.seconds = 0.05
+        tokens = StandingTokens(database.prove, dict)
+        assert all(await asyncio.gather(*(tokens.stands(token(n)) for n in range(100))))
+        first = asyncio.create_task(tokens.stands(token(200)))
+        await asyncio.sleep(0.01)
+        assert all(await asyncio.gather(first, *(tokens.stands(token(n)) for n in range(201, 300))))
+        return database.asked, database.most
+
+    assert asyncio.run(main()) == ([100, 1, 99], 1)
+
+
+def test_a_proof_that_took_too_long_or_was_ended_meanwhile_is_none(quick):
+    async def main():
+        database, ended = Database(), {}
+        tokens = StandingTokens(database.prove, lambda: ended)
+        database.seconds = 0.6  # over FRESH_SECONDS
+        assert not await tokens.stands(token(7))
+        assert database.asked == [1, 1]
+        database.seconds = 0.1
+        asking = asyncio.create_task(tokens.stands(token(8)))
+        await asyncio.sleep(0.05)
+        database.answer, ended["8"] = False, time.time()  # the query under way has seen the user before
+        return await asking
+
+    assert asyncio.run(main()) is False
+
+
+def test_an_end_that_comes_while_a_token_is_proved_is_asked_for_once_more():
+    async def main():
+        database, ended = Database(), {}
+        tokens = StandingTokens(database.prove, lambda: ended)
+        database.seconds = 0.1
+        asking = asyncio.create_task(tokens.stands(token(9)))
+        await asyncio.sleep(0.05)
+        ended["9"] = time.time()  # only the user's sockets were ended
+        return await asking, database.asked
+
+    assert asyncio.run(main()) == (True, [1, 1])
+
+
+def test_a_database_that_is_away_and_back_is_one_line_each(caplog):
+    async def main():
+        database = Database()
+        tokens = StandingTokens(database.prove, dict)
+        database.answer = OperationalError("away")
+        for number in range(5):
+            with pytest.raises(TokensUnknown):
+                await tokens.stands(token(number))
+        database.answer = True
+        for number in range(5):
+            assert await tokens.stands(token(number))
+
+    asyncio.run(main())
+    assert [each.levelname for each in caplog.records if each.name == standing.__name__] == ["ERROR", "WARNING"]
+
+
+def test_a_database_that_hangs_holds_nobody_for_long(monkeypatch):
+    monkeypatch.setattr(standing, "PROOF_SECONDS", 0.2)
+
+    async def main():
+        database = Database()
+        database.seconds = 60.0
+        tokens = StandingTokens(database.prove, dict)
+        begun = time.monotonic()
+        for number in range(3):
+            with pytest.raises(TokensUnknown):
+                await tokens.stands(token(number))
+        return time.monotonic() - begun
+
+    assert asyncio.run(main()) < 1.0
+
+
+def test_a_proof_grows_old_while_the_machine_is_suspended(monkeypatch):
+    """CLOCK_MONOTONIC stands still meanwhile, CLOCK_BOOTTIME does not."""
+    read, slept = time.clock_gettime, 0.0
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + (slept if clock == time.CLOCK_BOOTTIME else 0))
+
+    async def main():
+        nonlocal slept
+        database = Database()
+        tokens, shown = StandingTokens(database.prove, dict), token()
+        assert await tokens.stands(shown)
+        database.answer, slept = False, 60.0
+        return await tokens.stands(shown)
+
+    assert asyncio.run(main()) is False
 
 
 @pytest.mark.parametrize("fault", [OperationalError("away"), 60.0])
