@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 MOST_FIELDS = 128  # of one read: making an answer of more would keep the loop from its sockets for a millisecond
 ROUND_FIELDS = 1_000  # further readers wait for the round after
+ANSWER_SECONDS = 4.0  # for all reads of an answer: each may wait for the round before it
 
 
 class TooLarge(LimitExceeded):
@@ -49,6 +50,9 @@ class _Round:
             else:
                 self.fields.setdefault(name, {}).update(dict.fromkeys(fields))
                 self.size += len(fields)
+
+    def is_wanted(self) -> bool:
+        return any(not each.done() for each in self.waiting)
 
     def end(self) -> None:
         for each in self.waiting:
@@ -89,15 +93,18 @@ class NewestStates:
             await asyncio.wait([self._working])
         await self._redis.aclose()
 
-    async def run(self, reading: Reading[T]) -> T:
+    async def run(self, reading: Reading[T], seconds: float = ANSWER_SECONDS) -> T:
         """Drive a reading. Raises what it raises, RedisConnectionError, and TooLarge."""
         try:
-            wanted = next(reading)
-            while True:
-                wanted = reading.send(await self._read(wanted))
+            async with asyncio.timeout(seconds):
+                wanted = next(reading)
+                while True:
+                    wanted = reading.send(await self._read(wanted))
         except StopIteration as end:
             found: T = end.value
             return found
+        except TimeoutError as error:
+            raise RedisConnectionError("Redis did not answer in time") from error
 
     async def _read(self, wanted: Sequence[Wanted]) -> list[Any]:
         if sum(len(fields) for _, fields in wanted if fields) > 2 * MOST_FIELDS:  # a state and its entry's ID
@@ -118,6 +125,8 @@ class NewestStates:
         try:
             while self._rounds:
                 turn = self._rounds.popleft()
+                if not turn.is_wanted():
+                    continue
                 try:
                     await self._ask(turn)
                     turn.error = None

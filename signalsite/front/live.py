@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
-from realtime.newest import NewestStates, TooLarge
+from realtime.newest import ANSWER_SECONDS, NewestStates, TooLarge
 from realtime.reads import HEADERS
 from realtime.selectors import Reading
 from signalsite.foundation.bodies import loop_read
@@ -126,7 +126,8 @@ class LiveReads:
                 return None
             query = asked.scope["query_string"]
             parameters = QueryDict(query).dict() if query else {}
-            body = await self._newest().run(asked.route.read(asked.captured, parameters))
+            seconds = ANSWER_SECONDS - (time.perf_counter() - asked.began)
+            body = await self._newest().run(asked.route.read(asked.captured, parameters), seconds)
             status, own = 200, _GOOD
         except (TooLarge, SuspiciousOperation):
             return None

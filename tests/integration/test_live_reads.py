@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -146,6 +147,36 @@ def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():
             return await with_states(asks, f"redis://127.0.0.1:{port}/0")
 
     assert max(asyncio.run(main())) < 4.5
+
+
+def test_a_slow_redis_holds_a_reader_of_many_reads_for_four_seconds():
+    async def main():
+        async def delay(reader, writer):
+            from_redis, to_redis = await asyncio.open_unix_connection(urlsplit(settings.REDIS_URL).path)
+            while asked := await reader.read(65536):
+                to_redis.write(asked)
+                answer = await from_redis.read(65536)
+                await asyncio.sleep(0.9)  # short of the socket's timeout
+                writer.write(answer)
+            to_redis.close()
+            writer.close()
+
+        async with await asyncio.start_server(delay, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+
+            async def asks(states):
+                begun = time.monotonic()
+                with pytest.raises(RedisConnectionError):
+                    await states.run(several())
+                return time.monotonic() - begun
+
+            def several():
+                for _ in range(8):
+                    assert (yield [(HASH, ("a",))])
+
+            return await with_states(asks, f"redis://127.0.0.1:{port}/0")
+
+    assert 3.5 < asyncio.run(main()) < 4.5
 
 
 def token(user_id=1, **claims):
@@ -303,7 +334,11 @@ def test_a_database_that_hangs_holds_nobody_for_long(monkeypatch):
 def test_a_proof_grows_old_while_the_machine_is_suspended(monkeypatch):
     """CLOCK_MONOTONIC stands still meanwhile, CLOCK_BOOTTIME does not."""
     read, slept = time.clock_gettime, 0.0
-    monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + (slept if clock == time.CLOCK_BOOTTIME else 0))
+
+    def told(clock):
+        return read(clock) + (slept if clock == time.CLOCK_BOOTTIME else 0)
+
+    monkeypatch.setattr(time, "clock_gettime", told)
 
     async def main():
         nonlocal slept
