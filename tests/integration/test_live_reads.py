@@ -125,6 +125,39 @@ def test_redis_away_is_said_once_and_each_reader_is_told(caplog):
     assert len([each for each in caplog.records if each.name == "realtime.newest"]) == 1
 
 
+def test_names_count_in_a_round_as_their_hashes_are_large(kept):
+    async def asks(states):
+        await states.run(wanting((HASH, ("a",))))
+        before = kept.info("commandstats")["cmdstat_exec"]["calls"]
+        found = await asyncio.gather(*(states.run(wanting((f"{HASH}:{number // 2}", None))) for number in range(30)))
+        assert found == [[[]]] * 30
+        return kept.info("commandstats")["cmdstat_exec"]["calls"] - before
+
+    assert asyncio.run(with_states(asks)) == 5  # three names each
+
+
+def test_at_the_end_all_who_wait_are_told_and_the_log_calls_no_redis_away(kept, caplog):
+    async def main():
+        async def hang(reader, writer):
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+            states = NewestStates(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+            waiting = []
+            for _ in range(2):  # the round under way, and the next
+                waiting.append(asyncio.create_task(states.run(wanting((HASH, ("a",))))))
+                await asyncio.sleep(0.1)
+            begun = time.monotonic()
+            await states.close()
+            ends = await asyncio.gather(*waiting, return_exceptions=True)
+            return ends, time.monotonic() - begun
+
+    ends, seconds = asyncio.run(main())
+    assert [type(each) for each in ends] == [RedisConnectionError] * 2 and seconds < 0.5
+    assert [each for each in caplog.records if each.name == "realtime.newest"] == []
+
+
 def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():
     async def main():
         async def hang(reader, writer):
