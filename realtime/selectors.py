@@ -16,10 +16,11 @@ import redis
 from django.conf import settings
 
 from moneyness.core.levels import at_the_money
-from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry
+from realtime.core.chain_request import StrikeWindow, choose_expiry
 from realtime.core.names import Names
 from realtime.core.states import FORWARD, BadState, decode_forward, decode_instrument, with_members
 from realtime.core.topic_grammar import chain_topic
+from realtime.listed import ListedOptions
 from signals.greeks.core.forward import money
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
@@ -29,6 +30,7 @@ from timeframes.core.sessions import local_date
 logger = logging.getLogger(__name__)
 NAMES = Names()
 UNREADABLE = "unreadable"
+_listed = ListedOptions()
 T = TypeVar("T")
 Wanted = tuple[str, tuple[str, ...] | None]
 """A hash, and the fields whose values are wanted, in their order; None: the names of all of its fields."""
@@ -143,7 +145,7 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     key = parse_key(underlying)
     spots = [f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")] if key.exchange else []
     topics, *replies = yield [(latest, None), *_wanted(spots)]
-    options = _options(tuple(topics))
+    options = _listed.of(underlying, topics)
     chosen = choose_expiry(options, expiry, local_date(key.exchange, now))
     if chosen is None:
         return None
@@ -185,10 +187,3 @@ def _forward(topic: str, state: bytes | None) -> dict[str, Any]:
     except BadState as error:
         _say_once(topic, state or b"", repr(error))
         return dict.fromkeys(FORWARD)
-
-
-@lru_cache(maxsize=32)
-def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
-    """Parsed once for each set of topics, in the order that Redis has them, which changes only when something new is
-    listed."""
-    return options_by_expiry(topic.decode(errors="replace") for topic in topics)

@@ -11,6 +11,9 @@ from django.conf import settings
 from django.db import OperationalError
 from rest_framework_simplejwt.tokens import AccessToken
 
+from realtime import listed
+from realtime.core.chain_request import options_by_expiry
+from realtime.listed import ListedOptions
 from realtime.newest import MOST_FIELDS, NewestStates, TooLarge
 from realtime.selectors import live_values
 from signalsite import asgi
@@ -219,6 +222,34 @@ def token(user_id=1, **claims):
     for name, value in claims.items():
         made[name] = value
     return str(made).encode()
+
+
+def chain_of(underlying, strikes):
+    return [f"{underlying}@equity_options@2026-12-29@call@{strike}".encode() for strike in range(1, strikes + 1)]
+
+
+def test_readers_of_many_chains_parse_each_once(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(listed, "options_by_expiry", lambda topics: parsed.append(1) or options_by_expiry(topics))
+    options = ListedOptions()
+    chains = {f"NSE@U{number}": chain_of(f"NSE@U{number}", 5) for number in range(100)}
+    for _ in range(3):
+        for underlying, topics in chains.items():
+            (found,) = options.of(underlying, list(topics)).values()
+            assert len(found) == 5
+    assert len(parsed) == 100
+    (found,) = options.of("NSE@U1", chain_of("NSE@U1", 6)).values()  # one more is listed
+    assert len(found) == 6
+
+
+def test_parsed_chains_are_bounded_by_their_topics():
+    options = ListedOptions(most_topics=100)
+    for number in range(30):
+        options.of(f"NSE@U{number}", chain_of(f"NSE@U{number}", 30))
+        options.of("NSE@NONE", [])
+    options.of("NSE@LONG", chain_of("NSE@LONG", 200))
+    assert options._topics == sum(len(topics) for topics, _ in options._kept.values()) <= 100
+    assert "NSE@NONE" not in options._kept
 
 
 class Database:
