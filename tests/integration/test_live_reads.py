@@ -11,8 +11,10 @@ from django.conf import settings
 from django.db import OperationalError
 from rest_framework_simplejwt.tokens import AccessToken
 
-from realtime import listed
+from realtime import listed, selectors
+from realtime.control_listener import ControlListener
 from realtime.core.chain_request import options_by_expiry
+from realtime.hub import Hub
 from realtime.listed import ListedOptions
 from realtime.newest import MOST_FIELDS, NewestStates, TooLarge
 from realtime.selectors import live_values
@@ -22,6 +24,8 @@ from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
 from signalsite.front import standing
 from signalsite.front.credentials import KNOWN_TOKENS
+from signalsite.front.live import MOST_KINDS, LiveReads
+from signalsite.front.pages import Answer
 from signalsite.front.standing import StandingTokens, TokensUnknown
 
 HASH, OTHER = "live_reads_test", "live_reads_test:of another type"
@@ -250,6 +254,59 @@ def test_parsed_chains_are_bounded_by_their_topics():
     options.of("NSE@LONG", chain_of("NSE@LONG", 200))
     assert options._topics == sum(len(topics) for topics, _ in options._kept.values()) <= 100
     assert "NSE@NONE" not in options._kept
+
+
+def test_broken_states_without_number_are_a_bounded_number_of_lines(caplog, monkeypatch):
+    monkeypatch.setattr(selectors, "_said", {})
+    for state in (b"{", b"[", b"1"):
+        for number in range(2 * selectors.MOST_SAID):
+            selectors.live_value(f"NSE@U{number}", state, None, datetime.now(UTC))
+    assert len(caplog.records) == len(selectors._said) == selectors.MOST_SAID
+    monkeypatch.setattr(selectors, "SAY_SECONDS", 0.0)  # a minute later
+    selectors.live_value("NSE@U500", b"{", None, datetime.now(UTC))
+    assert len(caplog.records) == selectors.MOST_SAID + 1 and len(selectors._said) == selectors.MOST_SAID
+
+
+def asked_of(live, accept=b"*/*", query=b""):
+    headers = [(b"authorization", b"Bearer x"), (b"accept", accept)]
+    path = "/api/v2/signals/realtime/greeks"
+    return live.asked({"method": "GET", "path": path, "scheme": "http", "headers": headers, "query_string": query})
+
+
+def test_lists_that_are_too_long_are_left_to_django_before_their_keys_are_checked():
+    live = LiveReads(lambda: None, StandingTokens(Database().prove, dict))
+    for comma in (b",", b"%2C", b"%2c"):
+        assert asked_of(live, query=b"keys=" + comma.join([b"A@B"] * MOST_FIELDS)) is not None
+        assert asked_of(live, query=b"keys=" + comma.join([b"A@B"] * (MOST_FIELDS + 1))) is None
+
+
+def test_kinds_in_use_are_remembered_whatever_others_ask():
+    async def main():
+        live = LiveReads(lambda: None, StandingTokens(Database().prove, dict))
+        used = asked_of(live)
+        live.learn(used, Answer(200, [], b""))
+        for number in range(2 * MOST_KINDS):
+            live.learn(asked_of(live, b"text/%d" % number), Answer(200, [], b""))
+            await live.answer(used)  # its token is none, but it is of this kind
+        return used.kind in live._learned, len(live._learned)
+
+    assert asyncio.run(main()) == (True, MOST_KINDS)
+
+
+def test_what_was_ended_is_forgotten_when_no_token_of_before_can_live():
+    async def main():
+        hub = Hub(settings.REDIS_URL)
+        listener = ControlListener(hub)
+        try:
+            now, gone = time.time(), time.time() - settings.ACCESS_TOKEN_MINUTES * 60 - 120
+            hub.ended["900001"] = gone
+            listener._look({"900002": gone, "900003": now - 60})
+            return {subject for subject in hub.ended if subject.startswith("90000")}
+        finally:
+            await listener.stop()
+            await hub.stop()
+
+    assert asyncio.run(main()) == {"900003"}
 
 
 class Database:
