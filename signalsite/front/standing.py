@@ -71,7 +71,7 @@ class StandingTokens:
         self._failing = False
 
     async def stands(self, text: bytes) -> bool:
-        """False: it does not, or is none, or each proof of it was too old or ended when it came. Raises TokensUnknown."""
+        """False: it does not, or is none, or its proofs were too old or ended when they came. Raises TokensUnknown."""
         proof = self._proofs.get(text)
         if proof is not None and self._is_good(proof):
             if time.clock_gettime(_CLOCK) - proof.began > RENEW_SECONDS:
