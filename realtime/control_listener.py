@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from redis.exceptions import RedisError, ResponseError
 
 from realtime.control import ENDED, GROUP
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0  # between looks at who was ended: a message may have been missed
 HEED_SECONDS = 0.2  # the longest until `stop` is noticed
+LEEWAY_SECONDS = 60.0  # no token of before an end lives longer after it, clocks apart
 MISSED = "the user's sockets were closed"
 
 
@@ -86,8 +88,11 @@ class ControlListener:
         return channel
 
     def _look(self, ended: dict[str, float]) -> None:
+        oldest = time.time() - settings.ACCESS_TOKEN_MINUTES * 60 - LEEWAY_SECONDS
+        for subject in [subject for subject, moment in self._hub.ended.items() if moment < oldest]:
+            del self._hub.ended[subject]
         for subject, moment in ended.items():
-            if moment > self._hub.ended.get(subject, 0.0):
+            if moment > self._hub.ended.get(subject, oldest):
                 self._end(subject, moment, MISSED)
 
     def _obey(self, message: dict[str, Any]) -> None:

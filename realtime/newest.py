@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 MOST_FIELDS = 128  # of one read: making an answer of more would keep the loop from its sockets for a millisecond
 ROUND_FIELDS = 1_000  # further readers wait for the round after
+NAMES_FIELDS = 500  # what the names of a hash's fields count as: of a chain there are up to some thousand
+ANSWER_SECONDS = 4.0  # for all reads of an answer: each may wait for the round before it
 
 
 class TooLarge(LimitExceeded):
@@ -45,10 +47,15 @@ class _Round:
     def add(self, wanted: Sequence[Wanted]) -> None:
         for name, fields in wanted:
             if fields is None:
-                self.names[name] = None
+                if name not in self.names:  # those who want the same get the same
+                    self.names[name] = None
+                    self.size += NAMES_FIELDS
             else:
                 self.fields.setdefault(name, {}).update(dict.fromkeys(fields))
                 self.size += len(fields)
+
+    def is_wanted(self) -> bool:
+        return any(not each.done() for each in self.waiting)
 
     def end(self) -> None:
         for each in self.waiting:
@@ -89,15 +96,18 @@ class NewestStates:
             await asyncio.wait([self._working])
         await self._redis.aclose()
 
-    async def run(self, reading: Reading[T]) -> T:
+    async def run(self, reading: Reading[T], seconds: float = ANSWER_SECONDS) -> T:
         """Drive a reading. Raises what it raises, RedisConnectionError, and TooLarge."""
         try:
-            wanted = next(reading)
-            while True:
-                wanted = reading.send(await self._read(wanted))
+            async with asyncio.timeout(seconds):
+                wanted = next(reading)
+                while True:
+                    wanted = reading.send(await self._read(wanted))
         except StopIteration as end:
             found: T = end.value
             return found
+        except TimeoutError as error:
+            raise RedisConnectionError("Redis did not answer in time") from error
 
     async def _read(self, wanted: Sequence[Wanted]) -> list[Any]:
         if sum(len(fields) for _, fields in wanted if fields) > 2 * MOST_FIELDS:  # a state and its entry's ID
@@ -115,19 +125,25 @@ class NewestStates:
 
     async def _work(self) -> None:
         """Round after round, until nobody waits."""
+        turn: _Round | None = None
         try:
             while self._rounds:
                 turn = self._rounds.popleft()
+                if not turn.is_wanted():
+                    continue
                 try:
                     await self._ask(turn)
                     turn.error = None
                 except Exception as error:  # noqa: BLE001 - whoever waits raises it
                     turn.error = error
-                finally:
-                    self._say(turn.error)
-                    turn.end()
+                self._say(turn.error)
+                turn.end()
         finally:
             self._working = None
+            for each in (turn, *self._rounds):  # some are left where we are cancelled: the process ends
+                if each is not None:
+                    each.end()
+            self._rounds.clear()
 
     async def _ask(self, turn: _Round) -> None:
         async with self._redis.pipeline(transaction=True) as pipeline:

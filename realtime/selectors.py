@@ -5,6 +5,7 @@ and is sent the replies. `run` drives one on a thread, `realtime.newest` many at
 """
 
 import logging
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,10 +17,11 @@ import redis
 from django.conf import settings
 
 from moneyness.core.levels import at_the_money
-from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry
+from realtime.core.chain_request import StrikeWindow, choose_expiry
 from realtime.core.names import Names
 from realtime.core.states import FORWARD, BadState, decode_forward, decode_instrument, with_members
 from realtime.core.topic_grammar import chain_topic
+from realtime.listed import ListedOptions
 from signals.greeks.core.forward import money
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
@@ -29,6 +31,9 @@ from timeframes.core.sessions import local_date
 logger = logging.getLogger(__name__)
 NAMES = Names()
 UNREADABLE = "unreadable"
+SAY_SECONDS = 60.0
+MOST_SAID = 256
+_listed = ListedOptions()
 T = TypeVar("T")
 Wanted = tuple[str, tuple[str, ...] | None]
 """A hash, and the fields whose values are wanted, in their order; None: the names of all of its fields."""
@@ -60,7 +65,7 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
         }
         return LiveValue(with_members(state, ages), price=read.price)
     except ValueError as error:  # of its entry's ID, or BadState
-        _say_once(key, state, repr(error))
+        _say(key, repr(error))
         return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
 
 
@@ -68,9 +73,22 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
 _decoded = lru_cache(maxsize=2048)(decode_instrument)
 
 
-@lru_cache(maxsize=256)
-def _say_once(topic: str, state: bytes, error: str) -> None:
-    """A state that cannot be read is one line in the log, however often it is asked for."""
+_said: dict[str, float] = {}  # topic -> when the log named it last; the oldest first
+
+
+def _say(topic: str, error: str) -> None:
+    """A state that cannot be read is at most one line a minute, however often it is asked for or changes. Where more
+    than MOST_SAID cannot be read, some wait for the next minute."""
+    now = time.monotonic()
+    if now - _said.get(topic, float("-inf")) < SAY_SECONDS:
+        return
+    if len(_said) >= MOST_SAID and topic not in _said:
+        oldest = next(iter(_said))
+        if now - _said.get(oldest, now) < SAY_SECONDS:
+            return
+        _said.pop(oldest, None)
+    _said.pop(topic, None)
+    _said[topic] = now
     logger.error("the newest state of %s cannot be read: %s", topic, error)
 
 
@@ -143,7 +161,7 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     key = parse_key(underlying)
     spots = [f"{underlying}@{asset}_spot" for asset in ("equity", "crypto")] if key.exchange else []
     topics, *replies = yield [(latest, None), *_wanted(spots)]
-    options = _options(tuple(topics))
+    options = _listed.of(underlying, topics)
     chosen = choose_expiry(options, expiry, local_date(key.exchange, now))
     if chosen is None:
         return None
@@ -183,12 +201,5 @@ def _forward(topic: str, state: bytes | None) -> dict[str, Any]:
     try:
         return decode_forward(state) if state is not None else dict.fromkeys(FORWARD)
     except BadState as error:
-        _say_once(topic, state or b"", repr(error))
+        _say(topic, repr(error))
         return dict.fromkeys(FORWARD)
-
-
-@lru_cache(maxsize=32)
-def _options(topics: tuple[bytes, ...]) -> dict[date, dict[float, dict[Right, str]]]:
-    """Parsed once for each set of topics, in the order that Redis has them, which changes only when something new is
-    listed."""
-    return options_by_expiry(topic.decode(errors="replace") for topic in topics)

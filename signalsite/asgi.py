@@ -1,7 +1,9 @@
 """The one port. HTTP goes by the gate to Django's WSGI side on threads (three times the rate of its ASGI side), except
 exports, which stream, and live reads, which need neither a thread nor a query."""
 
+import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter
@@ -23,11 +25,11 @@ from signalsite.front.standing import Shown, StandingTokens  # isort: skip
 
 django: Any = wsgi.application
 pages = Pages(django, threads=settings.WEB_THREADS, queue_seconds=settings.HTTP_QUEUE_SECONDS)
+proving = ThreadPoolExecutor(1, thread_name_prefix="standing")  # Django's may all be at work
 
 
 async def prove(tokens: Sequence[Shown]) -> Sequence[bool]:
-    stand: list[bool] = await pages.run(standing, tokens)
-    return stand
+    return await asyncio.get_running_loop().run_in_executor(proving, standing, tokens)
 
 
 http = Gate(

@@ -243,7 +243,7 @@ if DATABASE_POOL:
     _database["OPTIONS"]["pool"] = {
         "connection_class": TimedConnection,
         "min_size": 1,
-        "max_size": WEB_THREADS + 2,
+        "max_size": WEB_THREADS + 6,  # exports have 4 threads, ASGI views and proofs of tokens one each
         "timeout": 3,
         "reconnect_timeout": 5,
     }

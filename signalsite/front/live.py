@@ -7,6 +7,7 @@ those that they gave to an earlier one of the same kind; the first of each kind 
 
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
-from realtime.newest import NewestStates, TooLarge
+from realtime.newest import ANSWER_SECONDS, MOST_FIELDS, NewestStates, TooLarge
 from realtime.reads import HEADERS
 from realtime.selectors import Reading
 from signalsite.foundation.bodies import loop_read
@@ -74,7 +75,7 @@ class Learned:
 class LiveReads:
     def __init__(self, newest: Callable[[], NewestStates], tokens: StandingTokens) -> None:
         self._newest, self._tokens = newest, tokens
-        self._learned: dict[Kind, Learned] = {}
+        self._learned: OrderedDict[Kind, Learned] = OrderedDict()
         self._exact, self._prefixes = routes()
         # What Django's middleware and DRF look at: the host, whether it came by TLS, and what is acceptable.
         proxys, secure = settings.SECURE_PROXY_SSL_HEADER or ("", "")
@@ -91,7 +92,7 @@ class LiveReads:
         if scope["method"] not in ("GET", "HEAD"):
             return None
         found = self._match(scope["path"])
-        if found is None:
+        if found is None or _commas(scope["query_string"]) >= MOST_FIELDS:  # each is a key to check
             return None
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
@@ -117,16 +118,18 @@ class LiveReads:
         return (found, "") if found else None
 
     async def answer(self, asked: Asked) -> Answer | None:
-        """None: let Django answer. Raises Refused."""
+        """None: let Django answer."""
         learned = self._learned.get(asked.kind)
         if learned is None:
             return None
+        self._learned.move_to_end(asked.kind)
         try:
             if not await self._tokens.stands(asked.token):
                 return None
             query = asked.scope["query_string"]
             parameters = QueryDict(query).dict() if query else {}
-            body = await self._newest().run(asked.route.read(asked.captured, parameters))
+            seconds = ANSWER_SECONDS - (time.perf_counter() - asked.began)
+            body = await self._newest().run(asked.route.read(asked.captured, parameters), seconds)
             status, own = 200, _GOOD
         except (TooLarge, SuspiciousOperation):
             return None
@@ -146,11 +149,11 @@ class LiveReads:
         """From Django's answer. Others may not have come by all of the middleware and the view."""
         if answer.status not in (200, 404) or any(name == b"set-cookie" for name, _ in answer.headers):
             return
-        if len(self._learned) >= MOST_KINDS:
-            del self._learned[next(iter(self._learned))]
         headers = [header for header in answer.headers if header[0] not in _OWN]
         counted = Counted(asked.route.name, self._transport(asked), asked.scope["method"])
         self._learned[asked.kind] = Learned(headers, counted)
+        if len(self._learned) > MOST_KINDS:
+            self._learned.popitem(last=False)  # the one that was asked for longest ago
 
     def _transport(self, asked: Asked) -> str:
         """As Django's `is_secure` has it."""
@@ -158,6 +161,10 @@ class LiveReads:
         if told is None:
             return str(asked.scope["scheme"])
         return "https" if told.split(b",")[0].strip() == self._secure else "http"
+
+
+def _commas(query: bytes) -> int:
+    return query.count(b",") + query.count(b"%2C") + query.count(b"%2c")
 
 
 def routes() -> tuple[dict[str, Route], list[tuple[str, Route]]]:

@@ -1,22 +1,18 @@
-"""What live reads stand on: one read of Redis for many, and tokens whose proof is young."""
+"""One read of Redis for many live reads."""
 
 import asyncio
 import time
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError
-from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.newest import MOST_FIELDS, NewestStates, TooLarge
 from realtime.selectors import live_values
 from signalsite.embedded.service import free_port
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
-from signalsite.front import standing
-from signalsite.front.credentials import KNOWN_TOKENS
-from signalsite.front.standing import StandingTokens, TokensUnknown
 
 HASH, OTHER = "live_reads_test", "live_reads_test:of another type"
 
@@ -122,6 +118,40 @@ def test_redis_away_is_said_once_and_each_reader_is_told(caplog):
     assert len([each for each in caplog.records if each.name == "realtime.newest"]) == 1
 
 
+@pytest.mark.parametrize(("names", "rounds"), [(15, 5), (1, 1)])  # three names each; those who want the same share it
+def test_names_count_in_a_round_as_their_hashes_are_large(kept, names, rounds):
+    async def asks(states):
+        await states.run(wanting((HASH, ("a",))))
+        before = kept.info("commandstats")["cmdstat_exec"]["calls"]
+        found = await asyncio.gather(*(states.run(wanting((f"{HASH}:{number % names}", None))) for number in range(15)))
+        assert found == [[[]]] * 15
+        return kept.info("commandstats")["cmdstat_exec"]["calls"] - before
+
+    assert asyncio.run(with_states(asks)) == rounds
+
+
+def test_at_the_end_all_who_wait_are_told_and_the_log_calls_no_redis_away(kept, caplog):
+    async def main():
+        async def hang(reader, writer):
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+            states = NewestStates(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+            waiting = []
+            for _ in range(2):  # the round under way, and the next
+                waiting.append(asyncio.create_task(states.run(wanting((HASH, ("a",))))))
+                await asyncio.sleep(0.1)
+            begun = time.monotonic()
+            await states.close()
+            ends = await asyncio.gather(*waiting, return_exceptions=True)
+            return ends, time.monotonic() - begun
+
+    ends, seconds = asyncio.run(main())
+    assert [type(each) for each in ends] == [RedisConnectionError] * 2 and seconds < 0.5
+    assert [each for each in caplog.records if each.name == "realtime.newest"] == []
+
+
 def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():
     async def main():
         async def hang(reader, writer):
@@ -146,112 +176,31 @@ def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():
     assert max(asyncio.run(main())) < 4.5
 
 
-def token(user_id=1, **claims):
-    made = AccessToken()
-    made["user_id"] = str(user_id)
-    for name, value in claims.items():
-        made[name] = value
-    return str(made).encode()
-
-
-class Database:
-    def __init__(self):
-        self.asked, self.answer, self.seconds = [], True, 0.0
-
-    async def prove(self, tokens):
-        self.asked.append(len(tokens))
-        await asyncio.sleep(self.seconds)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return [self.answer] * len(tokens)
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(standing, "FRESH_SECONDS", 0.5)
-    monkeypatch.setattr(standing, "RENEW_SECONDS", 0.2)
-    monkeypatch.setattr(standing, "GATHER_SECONDS", 0.05)
-
-
-def test_a_crowd_with_one_token_is_one_query_and_a_young_proof_none():
+def test_a_slow_redis_holds_a_reader_of_many_reads_for_four_seconds():
     async def main():
-        database = Database()
-        tokens, shown = StandingTokens(database.prove, dict), token()
-        assert all(await asyncio.gather(*(tokens.stands(shown) for _ in range(50))))
-        assert await tokens.stands(shown)
-        return database.asked
+        async def delay(reader, writer):
+            from_redis, to_redis = await asyncio.open_unix_connection(urlsplit(settings.REDIS_URL).path)
+            while asked := await reader.read(65536):
+                to_redis.write(asked)
+                answer = await from_redis.read(65536)
+                await asyncio.sleep(0.9)  # short of the socket's timeout
+                writer.write(answer)
+            to_redis.close()
+            writer.close()
 
-    assert asyncio.run(main()) == [1]
+        async with await asyncio.start_server(delay, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
 
+            async def asks(states):
+                begun = time.monotonic()
+                with pytest.raises(RedisConnectionError):
+                    await states.run(several())
+                return time.monotonic() - begun
 
-def test_tokens_in_use_are_renewed_together_and_a_revocation_holds_in_time(quick):
-    async def main():
-        database = Database()
-        tokens, shown = StandingTokens(database.prove, dict), [token(n) for n in range(20)]
-        for each in shown:
-            assert await tokens.stands(each)
-        end = time.monotonic() + 0.6
-        while time.monotonic() < end:
-            assert all([await tokens.stands(each) for each in shown])
-            await asyncio.sleep(0.01)
-        renewals = database.asked[20:]
-        database.answer, revoked = False, time.monotonic()
-        while any([await tokens.stands(each) for each in shown]):
-            await asyncio.sleep(0.01)
-        return renewals, time.monotonic() - revoked
+            def several():
+                for _ in range(8):
+                    assert (yield [(HASH, ("a",))])
 
-    renewals, seconds = asyncio.run(main())
-    assert renewals and max(renewals) == 20 and len(renewals) <= 4
-    assert seconds < 0.6
+            return await with_states(asks, f"redis://127.0.0.1:{port}/0")
 
-
-@pytest.mark.parametrize("fault", [OperationalError("away"), 60.0])
-def test_where_the_database_is_silent_nothing_stands_for_long(quick, fault):
-    async def main():
-        database = Database()
-        tokens, shown = StandingTokens(database.prove, dict), token()
-        assert await tokens.stands(shown)
-        database.answer, database.seconds = (fault, 0) if isinstance(fault, Exception) else (True, fault)
-        begun = time.monotonic()
-        with pytest.raises((TokensUnknown, TimeoutError)):
-            while True:
-                async with asyncio.timeout(0.4):
-                    assert await tokens.stands(shown)
-                await asyncio.sleep(0.01)
-        return time.monotonic() - begun
-
-    assert asyncio.run(main()) < 1.0
-
-
-def test_what_the_control_plane_ends_is_asked_for_at_once():
-    async def main():
-        database, ended = Database(), {}
-        tokens, shown, other = StandingTokens(database.prove, lambda: ended), token(7), token(8)
-        assert await tokens.stands(shown) and await tokens.stands(other)
-        database.answer, ended["7"] = False, time.time()
-        assert await tokens.stands(other) and not await tokens.stands(shown)
-        database.answer = True  # only the user's sockets were ended
-        await asyncio.sleep(0.01)
-        assert await tokens.stands(shown)
-        asked = len(database.asked)
-        assert await tokens.stands(shown) and len(database.asked) == asked
-
-    asyncio.run(main())
-
-
-def test_tokens_that_are_none_cost_no_query_and_remembering_is_bounded():
-    async def main():
-        database = Database()
-        tokens, good = StandingTokens(database.prove, dict), token()
-        head, claims, _ = good.split(b".")
-        none = b"eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"  # {"alg":"none","typ":"JWT"}
-        for bad in (b"", b"x", b"a" * 30_000, good + b"x", head + b"." + claims + b".", b".".join((none, claims, b""))):
-            assert not await tokens.stands(bad)
-        for bad in (token(token_type="refresh"), token(exp=1), token(user_id="1' or 1=1"), token(sid="no uuid")):
-            assert not await tokens.stands(bad)
-        assert database.asked == []
-        for number in range(KNOWN_TOKENS + 100):
-            assert await tokens.stands(token(number))
-        return len(tokens._proofs)
-
-    assert asyncio.run(main()) == KNOWN_TOKENS
+    assert 3.5 < asyncio.run(main()) < 4.5
