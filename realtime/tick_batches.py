@@ -134,7 +134,7 @@ class Batches:
             return
         try:
             frame = self.cycle.handle((), now)
-        except Exception:
+        except Exception:  # no tick is at fault: the batch that is being written goes on, and the next beat tries again
             metrics.errors.labels("handler").inc()
             logger.exception("repricing what was due failed")
             return

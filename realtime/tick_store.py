@@ -61,7 +61,7 @@ def _store_apart(book: Book, places: Iterable[int]) -> None:
             _store_quotes(book, rows)
         except UNAVAILABLE:
             raise
-        except Exception:
+        except Exception:  # one underlying's rows, whatever is wrong with them: the others are stored
             logger.exception("the newest quotes of %s cannot be stored", underlying)
             book.unrecorded.difference_update(rows)
 

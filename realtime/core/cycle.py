@@ -167,7 +167,7 @@ class Cycle:
         due = self._due(now) if chains else []
         try:
             self._tell(taken, due, now, frame)
-        except Exception:
+        except Exception:  # whatever it is: found out apart, or raised
             if not due:
                 raise
             self._tell_apart(taken, due, now, frame)
@@ -179,7 +179,7 @@ class Cycle:
     def _tell_apart(self, taken: _Taken, due: Sequence[Chain], now: float, frame: Frame) -> None:
         try:
             self._tell(taken, (), now, frame)
-        except Exception:
+        except Exception:  # raised again, when the chains have been put back
             for chain in due:
                 chain.moved = True  # due again with the next beat: this was a tick's doing
             raise

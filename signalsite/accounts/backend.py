@@ -79,7 +79,7 @@ class ThrottledBackend(ModelBackend):
         try:
             with (_known if attempt.known else _strangers).one():
                 user = super().authenticate(request, username, password, **more)
-        except Exception:
+        except Exception:  # raised again: an attempt that was never judged must not count against its name
             _tell(attempts.withdraw, attempt)
             raise
         if user is not None:

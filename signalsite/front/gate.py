@@ -47,7 +47,7 @@ class Gate:
             await _answer(send, refusal.status, refusal.headers, refusal.body)
         except Disconnected:
             pass
-        except Exception:
+        except Exception:  # a fault of the gate's own: one request gets a 500, the connection lives on
             if begun:  # too late for another status: the server logs it, and closes the connection
                 raise
             logger.exception("the gate failed", extra={"path": scope["path"], "method": scope["method"]})
