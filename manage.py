@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 
 # These use no database, or hold the servers themselves.
 SERVERLESS = {"", "help", "check", "version", "diffsettings", "spectacular", "collectstatic", "up", "services"}

@@ -6,7 +6,7 @@ class BatchConfig(AppConfig):
     verbose_name = "Batch"
 
     def ready(self) -> None:
-        from batch import progress
+        from batch.jobs import progress
         from signalsite.foundation.computations.registry import computations
 
         progress.register_topic()

@@ -8,7 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from batch.models import Chunk, Job
+from batch.jobs.models import Chunk, Job
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,10 @@ from celery import Task, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from batch import chunks, outbox, preparation, retention, sweep, webhooks
 from batch.events import Event, happened
+from batch.jobs import chunks, preparation, retention, sweep
+from batch.webhooks import delivery as webhooks
+from batch.webhooks import outbox
 from signalsite.foundation.redis import client
 
 

@@ -1,7 +1,8 @@
 from django.conf import settings
 from django.urls import path
 
-from batch import export_views, views
+from batch.exports import views as export_views
+from batch.jobs import views
 from signalsite.foundation.bodies import accepts
 from signalsite.foundation.computations.registry import BadDeclaration, computations
 

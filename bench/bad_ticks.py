@@ -19,7 +19,7 @@ import redis
 
 from bench.live import empty
 from signalsite.embedded import state as places
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 
 TICKS = int(os.environ.get("BAD_TICKS", "20000"))

@@ -24,7 +24,7 @@ from bench.service import (
     simulated_market,
     submit_keys,
 )
-from signals.greeks.core.oracle import py_vollib_greeks
+from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 
 SIZES = {1_000: 9, 10_000: 3, 100_000: 3}  # items: runs
 NAMES = {1_000: "1k", 10_000: "10k", 100_000: "100k"}

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 
 DAY = CHECKOUT.parent / "shared" / "data" / "1_bhavcopy" / "fo_legacycols_20260611.csv.gz"

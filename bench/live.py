@@ -18,10 +18,10 @@ import orjson
 import psycopg
 import redis
 
-from signals.instruments.core.simulated_market import simulate_market
-from signals.instruments.core.simulated_ticks import Fields, TickSource
+from signals.simulator.core.simulated_market import simulate_market
+from signals.simulator.core.simulated_ticks import Fields, TickSource
 from signalsite.embedded import state as places
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 from timeframes.core.tick_stream import tick_stream
 

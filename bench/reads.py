@@ -24,7 +24,7 @@ import redis
 
 from bench.service import MAKE_USER, manage
 from signalsite.embedded import state as places
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from signalsite.embedded.service import running_service
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 

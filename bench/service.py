@@ -17,7 +17,7 @@ import httpx
 import orjson
 import psutil
 
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from signalsite.embedded.service import running_service
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 

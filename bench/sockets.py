@@ -47,7 +47,7 @@ def run() -> dict[str, float]:
     django.setup()
     from django.core.management import call_command
 
-    from signalsite.embedded.hold import hold
+    from signalsite.embedded.keep_running import hold
 
     with hold(wait=True), tempfile.TemporaryDirectory() as folder:
         call_command("migrate", verbosity=0)
@@ -150,7 +150,7 @@ def _body(to: str) -> bytes:
 
 
 def _publish_topics() -> None:
-    from signalsite.foundation.publisher import publish
+    from realtime.publisher import publish
 
     begun = time.monotonic()
     for number in range(RATE * SECONDS):
@@ -160,7 +160,7 @@ def _publish_topics() -> None:
 
 
 def _publish_broadcasts() -> None:
-    from signalsite.foundation.publisher import publish
+    from realtime.publisher import publish
 
     for _ in range(BROADCASTS):
         publish("signal_output_stream:SIM@ALL", {ALL: _body("all")}, maxlen=10_000)

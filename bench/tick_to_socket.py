@@ -19,8 +19,8 @@ import redis
 
 from bench import stages
 from bench.sockets import PATH, clients, metric, server, token
-from signals.instruments.core.simulated_market import simulate_market
-from signals.instruments.core.simulated_ticks import TickSource
+from signals.simulator.core.simulated_market import simulate_market
+from signals.simulator.core.simulated_ticks import TickSource
 from signalsite.embedded.service import free_port
 from signalsite.management.commands import up
 from timeframes.core.tick_stream import tick_stream

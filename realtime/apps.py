@@ -6,6 +6,6 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Real time"
 
     def ready(self) -> None:
-        from realtime import topics
+        from realtime.sockets import topics
 
         topics.register_own()

@@ -1,5 +1,4 @@
-"""What this process has one of: its hub and its reader of newest states. And its end: sockets are closed with a hint
-before the server goes."""
+"""The life of a web process: what it sets up at its start, and how its sockets close before its end."""
 
 import asyncio
 import gc
@@ -12,37 +11,13 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime.control_listener import ControlListener
-from realtime.core.protocol import Close, Closing
-from realtime.hub import Hub
-from realtime.newest import NewestStates
+from realtime.snapshot import newest
+from realtime.sockets import shared_hub
 
 logger = logging.getLogger(__name__)
 
 ENDINGS = (signal.SIGTERM, signal.SIGINT)
-RECONNECT_MS = range(500, 8_500, 250)  # spread, so that not all come back at once
 SPARE_FILES = 1024  # besides the connections: large bodies and answers, the database, Redis
-
-_hub: Hub | None = None
-_control: ControlListener | None = None
-_newest: NewestStates | None = None
-
-
-def the_hub() -> Hub:
-    """Made when it is first asked for, with its ear on the control plane: both belong to the running event loop."""
-    global _hub, _control
-    if _hub is None:
-        _hub = Hub(settings.REDIS_URL)
-        _control = ControlListener(_hub)
-    return _hub
-
-
-def newest_states() -> NewestStates:
-    """Made when it is first asked for, as the hub is."""
-    global _newest
-    if _newest is None:
-        _newest = NewestStates(settings.REDIS_URL)
-    return _newest
 
 
 class Lifespan:
@@ -73,12 +48,8 @@ class Lifespan:
             self._servers[number] = signal.signal(number, at_signal)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if _control is not None:
-            await _control.stop()
-        if _hub is not None:
-            await _hub.stop()
-        if _newest is not None:
-            await _newest.close()
+        await shared_hub.stop()
+        await newest.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _begin_end(self, number: int) -> None:
@@ -87,9 +58,7 @@ class Lifespan:
 
     async def _end(self, number: int) -> None:
         try:
-            if _hub is not None:
-                hints = [Closing(Close.GOING_AWAY, milliseconds) for milliseconds in RECONNECT_MS]
-                await _hub.close_all(Close.GOING_AWAY, "the server restarts: reconnect in a few seconds", hints)
+            await shared_hub.close_sockets("the server restarts: reconnect in a few seconds")
         finally:
             server = self._servers[number]
             if callable(server):

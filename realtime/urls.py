@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from realtime import reads
-from realtime.serializers import MAX_KEYS
-from realtime.views import LiveChainView, LiveGreeksView, ManyLiveGreeksView
+from realtime.snapshot import reads
+from realtime.snapshot.serializers import MAX_KEYS
+from realtime.snapshot.views import LiveChainView, LiveGreeksView, ManyLiveGreeksView
 from signalsite.foundation.bodies import accepts, on_loop
 
 KEYS_BYTES = MAX_KEYS * 512  # a key has up to 120 characters

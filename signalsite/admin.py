@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from realtime.control import disconnect
+from realtime.sockets.control import disconnect
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.models import SignIn
 

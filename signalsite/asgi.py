@@ -14,8 +14,10 @@ from signalsite import wsgi  # sets Django up
 
 from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now: no first export waits for it
 from batch.exports.asgi import Exports  # isort: skip
-from realtime.process import Lifespan, newest_states, the_hub  # isort: skip
-from realtime.routing import websocket  # isort: skip
+from realtime.process import Lifespan  # isort: skip
+from realtime.snapshot.newest import newest_states  # isort: skip
+from realtime.sockets.shared_hub import the_hub  # isort: skip
+from realtime.sockets.routing import websocket  # isort: skip
 from signalsite.accounts.authentication import standing  # isort: skip
 from signalsite.front.bodies import Bodies  # isort: skip
 from signalsite.front.gate import Gate  # isort: skip

@@ -14,7 +14,7 @@ from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFam
 from prometheus_client.registry import Collector
 
 from batch import metrics as batch
-from realtime import metrics as realtime
+from realtime.sockets import metrics as realtime
 from signalsite.embedded.state import RESTARTS, heartbeats_dir
 
 

@@ -256,7 +256,7 @@ CACHE_URL = CACHE_URL or REDIS_URL
 # Short, since a request may need several calls and must be answered within 5 s. A blocking read needs its own.
 REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1, "health_check_interval": 15}
 STREAM_OPTIONS = {**REDIS_OPTIONS, "socket_timeout": 5}  # reads that wait, and batches of thousands of ticks
-# Notices and ends of sockets only (realtime/control.py): what sockets show goes through streams.
+# Notices and ends of sockets only (realtime/sockets/control.py): what sockets show goes through streams.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

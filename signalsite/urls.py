@@ -6,8 +6,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from realtime.asyncapi_views import asyncapi
-from realtime.ticket_views import TicketView
+from realtime.sockets.asyncapi_views import asyncapi
+from realtime.sockets.ticket_views import TicketView
 from signalsite.accounts.views import RefreshView, SignInView, SignOutView
 from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready

@@ -60,7 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    from signalsite.embedded.hold import hold
+    from signalsite.embedded.keep_running import hold
 
     if not session.config.option.collectonly and any(SERVERLESS not in item.path.parents for item in session.items):
         _held.enter_context(hold(wait=True))

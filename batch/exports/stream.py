@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 from django.db import close_old_connections
 
-from batch.core.answers import rows_of_status
 from batch.exports.codings import Outlet, encoder
 from batch.exports.formats import Format
 from batch.exports.writers import WRITERS
-from batch.models import Job
-from batch.results import read_layout, read_part
+from batch.jobs.core.answers import rows_of_status
+from batch.jobs.models import Job
+from batch.jobs.results import read_layout, read_part
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import DataAccessError

@@ -26,7 +26,7 @@ class BadState(ValueError):
 
 
 class InstrumentState(msgspec.Struct):
-    """The newest tick of an instrument with what was computed of it, as `realtime.core.cycle` composes it.
+    """The newest tick of an instrument with what was computed of it, as `realtime.ticks.core.cycle` composes it.
 
     `time`: the tick's own. `as_of`: when it was priced. `greeks` is null for what is no option, else the answer and its
     receipts. Results of further computations stand beside, each under its name.

@@ -11,7 +11,7 @@ from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 from signals.instruments.models import Instrument, Underlying
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.rows import binary_columns
-from timeframes.models import Quote
+from timeframes.quotes.models import Quote
 
 
 def find_underlying(name: str, field: str) -> Underlying:

@@ -8,9 +8,9 @@ from psycopg import sql
 
 from signals.instruments.core.underlyings import volatility_index_key
 from signals.instruments.models import Instrument, Underlying
+from signalsite.foundation.staging import upsert
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.sessions import expiry_moment
-from timeframes.staging import upsert
 
 _INSTRUMENT_COLUMNS = {
     "key": "text",

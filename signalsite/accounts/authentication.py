@@ -9,8 +9,8 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
-from realtime.credentials import NotAuthenticated, identity_of, read_token
-from realtime.session import Identity
+from realtime.sockets.credentials import NotAuthenticated, identity_of, read_token
+from realtime.sockets.session import Identity
 from signalsite.accounts.sign_ins import password_stands
 from signalsite.models import SignIn
 

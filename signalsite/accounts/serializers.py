@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from realtime.credentials import NotAuthenticated, read_token
+from realtime.sockets.credentials import NotAuthenticated, read_token
 from signalsite.accounts.backend import LONGEST_NAME, LONGEST_PASSWORD
 from signalsite.accounts.sign_ins import end, renew, sign_in
 

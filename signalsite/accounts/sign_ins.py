@@ -8,8 +8,8 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from realtime.control import disconnect
-from realtime.credentials import SIGN_IN_CLAIM, NotAuthenticated, identity_of
+from realtime.sockets.control import disconnect
+from realtime.sockets.credentials import SIGN_IN_CLAIM, NotAuthenticated, identity_of
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.models import SignIn
 

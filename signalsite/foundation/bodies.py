@@ -22,7 +22,7 @@ def body_limit(view: View) -> int:
 
 
 def on_loop(view: View, read: Any) -> View:
-    """`view`, whose GET the event loop can answer itself: by `read`, as the view does (`realtime.reads`)."""
+    """`view`, whose GET the event loop can answer itself: by `read`, as the view does (`realtime.snapshot.reads`)."""
     setattr(view, _ON_LOOP, read)
     return view
 

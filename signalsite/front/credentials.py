@@ -10,8 +10,8 @@ from django.http.cookie import parse_cookie
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
-from realtime.credentials import NotAuthenticated, identity_of, read_token
-from realtime.session import Identity
+from realtime.sockets.credentials import NotAuthenticated, identity_of, read_token
+from realtime.sockets.session import Identity
 from signalsite.accounts.session_store import SessionStore
 from signalsite.front.refusals import busy, not_signed_in
 

@@ -1,4 +1,4 @@
-"""The live reads (`realtime.reads`) on the event loop: no thread, no query, one read of Redis for all who ask at once.
+"""The live reads (`realtime.snapshot.reads`) on the event loop: no thread, no query, one shared read of Redis.
 
 What is not plain goes to Django, which asks the same reads: other methods, bodies, sessions, tokens that nobody has
 proved, odd characters and headers, large answers. The headers that Django's middleware and DRF give to an answer are
@@ -20,9 +20,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
-from realtime.newest import ANSWER_SECONDS, MOST_FIELDS, NewestStates, TooLarge
-from realtime.reads import HEADERS
-from realtime.selectors import Reading
+from realtime.snapshot.newest import ANSWER_SECONDS, MOST_FIELDS, NewestStates, TooLarge
+from realtime.snapshot.reads import HEADERS
+from realtime.snapshot.selectors import Reading
 from signalsite.foundation.bodies import loop_read
 from signalsite.foundation.errors import ConfigurationError
 from signalsite.foundation.problem_json import CONTENT_TYPE

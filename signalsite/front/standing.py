@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from django.db import DatabaseError, InterfaceError
 from rest_framework_simplejwt.tokens import AccessToken
 
-from realtime.control import subject_of
-from realtime.credentials import NotAuthenticated
-from realtime.session import Identity
+from realtime.sockets.control import subject_of
+from realtime.sockets.credentials import NotAuthenticated
+from realtime.sockets.session import Identity
 from signalsite.foundation.errors import DataAccessError
 from signalsite.front.credentials import KNOWN_TOKENS, read_access
 
 logger = logging.getLogger(__name__)
 
-FRESH_SECONDS = 5.0  # with the 4 s that an answer may take (`realtime.newest`), under ten
+FRESH_SECONDS = 5.0  # with the 4 s that an answer may take (`realtime.snapshot.newest`), under ten
 RENEW_SECONDS = 2.0
 GATHER_SECONDS = 0.2  # renewals that are due within it are one query
 PROOF_SECONDS = 3.0  # an answer waits for a first proof at most so long: some time is left for Redis
@@ -57,7 +57,7 @@ class _Query:
 
 
 class StandingTokens:
-    """`prove` asks the database; `ended`: what the control plane has ended (`realtime.control`) -> when.
+    """`prove` asks the database; `ended`: what the control plane has ended (`realtime.sockets.control`) -> when.
 
     One query is under way at a time. Whoever comes meanwhile shares the next.
     """

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.core.addresses import ForbiddenAddress, Policy, check_address, read_url
+from batch.webhooks.core.addresses import ForbiddenAddress, Policy, check_address, read_url
 
 OPEN = Policy(allow_http=True)
 PIECES = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.core.answers import count_of_status, lost, pack, places_of_status, rows_of_status, whole, without_value
-from batch.core.items import Items
+from batch.jobs.core.answers import count_of_status, lost, pack, places_of_status, rows_of_status, whole, without_value
+from batch.jobs.core.items import Items
 from signalsite.foundation.blocks import json_lines
 
 KEYS = [f"NSE@NIFTY@equity_options@2026-12-29@call@{24_000 + 50 * place}" for place in range(6)]

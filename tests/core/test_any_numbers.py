@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batch.core.answers import pack
-from batch.core.items import Items
+from batch.jobs.core.answers import pack
+from batch.jobs.core.items import Items
 from signals.computations.greeks import GreeksInputs
 from signals.computations.quotes import QuoteInputs
 from signals.greeks.core.prices import QuoteColumns

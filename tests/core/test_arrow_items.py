@@ -11,9 +11,9 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from batch.core import arrow_items
-from batch.core.arrow_items import ArrowItems, read_arrow
-from batch.core.slices import LARGEST_HEAD
+from batch.jobs.core import arrow_items
+from batch.jobs.core.arrow_items import ArrowItems, read_arrow
+from batch.jobs.core.slices import LARGEST_HEAD
 from signalsite.foundation.errors import InvalidInput
 
 COLUMNS: dict[str, Any] = {
@@ -89,7 +89,7 @@ def test_a_head_has_a_size() -> None:
 READ_EACH = """
 import base64, json, sys
 import pyarrow as pa
-from batch.core.arrow_items import read_arrow
+from batch.jobs.core.arrow_items import read_arrow
 from signalsite.foundation.errors import InvalidInput
 for body in json.load(sys.stdin):
     try:

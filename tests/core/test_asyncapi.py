@@ -8,12 +8,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from realtime.core.asyncapi import RECEIVED, REPLIES, describe
-from realtime.core.frames import Frame
-from realtime.core.messages import InvalidMessage, read
-from realtime.core.protocol import Close, Outgoing
 from realtime.core.states import ChainSlice, InstrumentState
-from realtime.core.wire import unframed
+from realtime.sockets.core.asyncapi import RECEIVED, REPLIES, describe
+from realtime.sockets.core.frames import Frame
+from realtime.sockets.core.messages import InvalidMessage, read
+from realtime.sockets.core.protocol import Close, Outgoing
+from realtime.sockets.core.websocket_frames import unframed
 from tests.core.test_protocol import MESSAGES, SENT
 
 DOCUMENT = json.loads(

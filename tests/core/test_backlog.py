@@ -1,6 +1,6 @@
 """What a repricing tells, in portions."""
 
-from realtime.core.backlog import PORTION, Backlog
+from realtime.ticks.core.backlog import PORTION, Backlog
 
 
 def states(count: int, text: bytes = b"old") -> dict[str, bytes]:

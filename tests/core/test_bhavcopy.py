@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from signals.instruments.core.bhavcopy import Contracts, read_bhavcopy
-from signals.instruments.core.bhavcopy_layouts import LEGACY_COLUMNS, NotABhavcopy
+from signals.importers.core.bhavcopy import Contracts, read_bhavcopy
+from signals.importers.core.bhavcopy_layouts import LEGACY_COLUMNS, NotABhavcopy
 
 LEGACY_HEADER = ",".join(LEGACY_COLUMNS)
 FUTURE = "FUTIDX,NIFTY,27-Mar-2025,0,,23300,23400,23250,23350,23350,100,1748.625,7500,0,21-Mar-2025"

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from realtime.core.book import RECENT, Book, Recent, Terms
-from realtime.core.cycle import Cycle
-from realtime.core.sanity import Sanity
+from realtime.ticks.core.book import RECENT, Book, Recent, Terms
+from realtime.ticks.core.cycle import Cycle
+from realtime.ticks.core.sanity import Sanity
 from signals.greeks.core.conventions import ForwardSource, GreeksParams
 from signals.greeks.core.engine import implied_greeks, model_greeks
 from timeframes.core.keys import parse_key

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch.core.chunk_size import chunk_size
-from batch.described import client_types, docs_page, outdated
-from batch.preparation import selection_error
+from batch.jobs.core.chunk_size import chunk_size
+from batch.jobs.generated_files import client_types, docs_page, outdated
+from batch.jobs.preparation import selection_error
 from signalsite.foundation.computations.answers import WrongAnswers, declared
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.contract import (

@@ -10,7 +10,7 @@ import pytest
 from signals.greeks.core import engine, reference
 from signals.greeks.core.columns import GreekColumns
 from signals.greeks.core.engine import higher_order_greeks, implied_greeks, model_greeks
-from signals.greeks.core.last_resort import solve_with_py_vollib
+from signals.greeks.core.py_vollib_fallback import solve_with_py_vollib
 from signals.greeks.core.status import Status
 from tests.core.engine_oracle import exact_volatility
 

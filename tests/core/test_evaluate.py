@@ -20,8 +20,8 @@ from signals.greeks.core.conventions import (
     PriceSource,
 )
 from signals.greeks.core.evaluate import GreeksFrame, OptionColumns, evaluate
-from signals.greeks.core.oracle import py_vollib_greeks
 from signals.greeks.core.prices import QuoteColumns
+from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.status import Status
 from signals.greeks.core.window import moneyness, within

@@ -2,10 +2,10 @@
 
 import redis
 
-from realtime.core.decoding import Rejected
-from realtime.core.failures import failed_keys, streams_writing
 from realtime.core.names import Names
-from realtime.core.ticks import Reason
+from realtime.ticks.core.decoding import Rejected
+from realtime.ticks.core.failures import failed_keys, streams_writing
+from realtime.ticks.core.tick import Reason
 from tests.core.test_book import SPOT, VIX, Market, call
 
 NIFTY, INDIAVIX = "tick_stream:NSE@NIFTY", "tick_stream:NSE@INDIAVIX"

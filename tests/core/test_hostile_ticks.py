@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from realtime.contracts import default_terms
-from realtime.core.sanity import Sanity
-from realtime.core.ticks import Contract, Reason
+from realtime.ticks.contracts import default_terms
+from realtime.ticks.core.sanity import Sanity
+from realtime.ticks.core.tick import Contract, Reason
 from tests.core.hostile import ENTRIES
 from tests.core.test_book import CREDULOUS, NOW, Market
 
@@ -60,7 +60,7 @@ def test_what_is_refused_is_not_remembered():
 
 
 def test_a_chain_that_cannot_be_repriced_takes_no_other_along(monkeypatch):
-    import realtime.core.cycle as module
+    import realtime.ticks.core.cycle as module
 
     market = Market()
     other = "NSE@BANKNIFTY"

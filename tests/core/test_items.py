@@ -2,8 +2,8 @@
 
 import pytest
 
-from batch.core.chunk_size import chunk_size
-from batch.core.items import Items, read_items
+from batch.jobs.core.chunk_size import chunk_size
+from batch.jobs.core.items import Items, read_items
 from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.errors import InvalidInput
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realtime.computed import joining, live_computations
+from realtime.ticks.live_computations import joining, live_computations
 from signals.greeks.core.conventions import GreeksParams
 from tests.core.test_book import NOW, SPOT, Market, call, fair, published
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from realtime.core.book import Book, Terms
-from realtime.core.cycle import Cycle
-from realtime.core.pricing import take_snapshot
-from realtime.core.sanity import Sanity
+from realtime.ticks.core.book import Book, Terms
+from realtime.ticks.core.cycle import Cycle
+from realtime.ticks.core.pricing import take_snapshot
+from realtime.ticks.core.sanity import Sanity
 from signals.greeks.core.conventions import ForwardSource, GreeksParams
 from signals.greeks.core.snapshot import find_markets
-from signals.instruments.core.simulated_market import TICK, simulate_market
-from signals.instruments.core.simulated_ticks import TickSource
+from signals.simulator.core.simulated_market import TICK, simulate_market
+from signals.simulator.core.simulated_ticks import TickSource
 
 CREDULOUS = Sanity(refuse_zero=False, max_jump=0, jump_seconds=0, max_late=0, max_expiry_years=0, max_new_contracts=0)
 AT = datetime(2026, 12, 1, 5, 0, tzinfo=UTC)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.core.entry_ids import parse_id
-from realtime.core.frames import Frame
-from realtime.core.mailbox import Mailbox
-from realtime.core.wire import framed, unframed
+from realtime.sockets.core.frames import Frame
+from realtime.sockets.core.mailbox import Mailbox
+from realtime.sockets.core.websocket_frames import framed, unframed
 
 
 def frame(topic: str, number: int) -> Frame:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from signals.instruments.core.option_chain import Chain, NotAnOptionChain, read_option_chain
+from signals.importers.core.option_chain import Chain, NotAnOptionChain, read_option_chain
 
 
 def leg(**changes: Any) -> dict[str, Any]:

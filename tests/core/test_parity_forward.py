@@ -14,8 +14,8 @@ from signals.greeks.core.forward import Forward, find_forward
 from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
-from signals.instruments.core.simulated_listing import list_underlyings
-from signals.instruments.core.simulated_market import EXCHANGE, RATE, TICK, simulate_market
+from signals.simulator.core.simulated_listing import list_underlyings
+from signals.simulator.core.simulated_market import EXCHANGE, RATE, TICK, simulate_market
 from timeframes.core.keys import InstrumentKey, Product, Right
 from timeframes.core.sessions import expiry_moment, local_date
 

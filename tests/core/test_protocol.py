@@ -4,8 +4,17 @@ import json
 
 import pytest
 
-from realtime.core.messages import Auth, ClientAck, ClientPong, InvalidMessage, Ping, Subscribe, Unsubscribe, read
-from realtime.core.protocol import (
+from realtime.sockets.core.messages import (
+    Auth,
+    ClientAck,
+    ClientPong,
+    InvalidMessage,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    read,
+)
+from realtime.sockets.core.protocol import (
     Ack,
     Close,
     Closing,
@@ -21,7 +30,7 @@ from realtime.core.protocol import (
     Welcome,
     refused,
 )
-from realtime.core.token_bucket import TokenBucket
+from realtime.sockets.core.token_bucket import TokenBucket
 
 MESSAGES = [
     ('{"type":"auth","token":"t"}', Auth(token="t")),

@@ -3,9 +3,9 @@
 import orjson
 import pytest
 
-from realtime.core.asides import FIRST_SECONDS, LONGEST_SECONDS, Asides
-from realtime.core.listing import Listings
-from realtime.core.ticks import Reason
+from realtime.ticks.core.asides import FIRST_SECONDS, LONGEST_SECONDS, Asides
+from realtime.ticks.core.listing import Listings
+from realtime.ticks.core.tick import Reason
 from tests.core.test_book import NOW, SPOT, VIX, Market, call, published
 from tests.core.test_hostile_ticks import STRICT
 

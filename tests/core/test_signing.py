@@ -5,8 +5,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from batch.core.addresses import ForbiddenAddress, Policy, check_address, is_public, read_url
-from batch.core.signing import InvalidSecret, InvalidSignature, read_secret, sign, signed_headers, verify
+from batch.webhooks.core.addresses import ForbiddenAddress, Policy, check_address, is_public, read_url
+from batch.webhooks.core.signing import InvalidSecret, InvalidSignature, read_secret, sign, signed_headers, verify
 
 # The example of the Standard Webhooks libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

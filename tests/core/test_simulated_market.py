@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from signals.instruments.core.simulated_listing import list_underlyings, symbols_for
-from signals.instruments.core.simulated_market import RATE, SimulatedMarket, simulate_market
 from signals.instruments.core.underlyings import volatility_index_key
+from signals.simulator.core.simulated_listing import list_underlyings, symbols_for
+from signals.simulator.core.simulated_market import RATE, SimulatedMarket, simulate_market
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import Right
 from timeframes.core.quotes import QuoteColumns

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from batch.core import slices
-from batch.core.items import Given, ItemReader, Items, read_given
-from batch.core.slices import Slices, read_json, read_ndjson
+from batch.jobs.core import slices
+from batch.jobs.core.items import Given, ItemReader, Items, read_given
+from batch.jobs.core.slices import Slices, read_json, read_ndjson
 from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.errors import InvalidInput
 

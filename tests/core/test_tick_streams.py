@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry, parse_strikes
 from realtime.core.entry_ids import after, format_id, parse_id
 from realtime.core.names import Names
-from realtime.core.progress import Progress
-from realtime.core.sharing import in_shard, share_streams
+from realtime.snapshot.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry, parse_strikes
+from realtime.ticks.core.group_progress import Progress
+from realtime.ticks.core.sharing import in_shard, share_streams
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import Right
 from timeframes.core.tick_stream import tick_stream, underlying_of

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.core.instants import BadInstant, parse_event_time
-from realtime.core.tick_json import decode_entry
-from realtime.core.ticks import (
+from realtime.ticks.core.tick import (
     Reason,
     Refused,
     TickFields,
@@ -20,6 +19,7 @@ from realtime.core.ticks import (
     make_tick,
     read_contract,
 )
+from realtime.ticks.core.tick_json import decode_entry
 from timeframes.core.exchanges import KOLKATA
 
 KEY = "NSE@NIFTY@equity_options@2026-12-29@call@24000"

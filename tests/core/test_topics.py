@@ -2,9 +2,9 @@
 
 import pytest
 
-from realtime import topics
 from realtime.core.topic_grammar import UnknownTopic
-from realtime.topics import UnknownChannel, kind_of, topic_of
+from realtime.sockets import topics
+from realtime.sockets.topics import UnknownChannel, kind_of, topic_of
 
 topics.register_own()
 

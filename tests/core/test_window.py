@@ -5,7 +5,7 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.core.window import FIRST, LIGHTEST, MOST, Window
+from realtime.sockets.core.window import FIRST, LIGHTEST, MOST, Window
 
 MESSAGE = 300  # bytes
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from signals.greeks.core.oracle import py_vollib_greeks
+from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from tests.e2e.conftest import AT, BATCH, read, run, submit, wait
 
 Login = Callable[[str], httpx.Client]

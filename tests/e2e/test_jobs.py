@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from signals.greeks.core.oracle import py_vollib_greeks
+from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from tests.e2e.conftest import AT, BATCH, read, run, submit, wait
 
 NIFTY = {"underlying": "SIM@NIFTY"}

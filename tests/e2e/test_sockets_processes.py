@@ -11,7 +11,7 @@ import httpx
 import pytest
 from redis.exceptions import RedisError
 
-from realtime.control import ENDED, disconnect, notify
+from realtime.sockets.control import ENDED, disconnect, notify
 from signalsite.foundation.errors import RedisConnectionError
 from tests.e2e.conftest import succeed
 from tests.e2e.sockets import Socket, Web, redis_client, running_web, tell, token

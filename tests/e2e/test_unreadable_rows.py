@@ -29,9 +29,9 @@ from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
-from batch.core.items import Items
+from batch.jobs.core.items import Items
 from batch.models import Chunk, Job
-from batch.retention import expire
+from batch.jobs.retention import expire
 from batch.tasks import ring_chunks, ring_job
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import params_serializer

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from batch.core.signing import InvalidSignature, verify
+from batch.webhooks.core.signing import InvalidSignature, verify
 from tests.e2e.conftest import ALLOWED_RECEIVER, BATCH, submit, wait
 from tests.receiver import Received, Reply, receiving
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
-from batch.core.items import Items
+from batch.jobs.core.items import Items
 from batch.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,12 +10,12 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
-from batch import chunks
-from batch.chunks import MAX_ATTEMPTS, compute_chunk
-from batch.core.items import Items
+from batch.jobs import chunks
+from batch.jobs.chunks import MAX_ATTEMPTS, compute_chunk
+from batch.jobs.core.items import Items
+from batch.jobs.preparation import prepare
+from batch.jobs.results import read_layout, read_part
 from batch.models import Chunk, EventCount, Job
-from batch.preparation import prepare
-from batch.results import read_layout, read_part
 from signals.instruments.services import register_instruments
 from signalsite.foundation.computations.registry import find
 from timeframes.core.keys import parse_key

@@ -13,17 +13,17 @@ import pytest
 import redis
 
 from signalsite.embedded import binaries
-from signalsite.embedded import hold as holding
+from signalsite.embedded import keep_running as holding
 from signalsite.embedded import state as places
 from signalsite.embedded.account import make_system_user, system_user
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from signalsite.embedded.servers import SERVERS, check_socket_dir
 from tests.integration.processes import environment, fresh_state, running_on, until
 
 HOLDER = """
 import sys
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 with hold(wait=True) as held:
     print(*[server.server_pid() for server in held], flush=True)
     sys.stdin.read()

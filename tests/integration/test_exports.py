@@ -14,11 +14,11 @@ from django.db import connection, connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from batch.core.answers import pack
-from batch.core.items import Items
 from batch.exports import stream
 from batch.exports.formats import FORMATS
 from batch.exports.stream import ResultsGone, encoded, over_threads, pages
+from batch.jobs.core.answers import pack
+from batch.jobs.core.items import Items
 from batch.models import Chunk, Job
 
 pytestmark = pytest.mark.django_db(transaction=True)

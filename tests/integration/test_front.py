@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from rest_framework_simplejwt.tokens import AccessToken
 
-from realtime.process import newest_states
+from realtime.snapshot.newest import newest_states
 from signalsite.embedded.service import free_port
 from signalsite.front import protocol
 from signalsite.front.bodies import HANDLED_AT_ONCE, LARGE_BYTES, PLACES_PER_CALLER, Bodies, nothing

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-from realtime import listed, selectors
-from realtime.control_listener import ControlListener
-from realtime.core.chain_request import options_by_expiry
-from realtime.hub import Hub
-from realtime.listed import ListedOptions
-from realtime.newest import MOST_FIELDS
+from realtime.snapshot import listed, selectors
+from realtime.snapshot.core.chain_request import options_by_expiry
+from realtime.snapshot.listed import ListedOptions
+from realtime.snapshot.newest import MOST_FIELDS
+from realtime.sockets.control_listener import ControlListener
+from realtime.sockets.hub import Hub
 from signalsite.front.live import MOST_KINDS, LiveReads
 from signalsite.front.pages import Answer
 from signalsite.front.standing import StandingTokens

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 
-from realtime.newest import MOST_FIELDS, NewestStates, TooLarge
-from realtime.selectors import live_values
+from realtime.snapshot.newest import MOST_FIELDS, NewestStates, TooLarge
+from realtime.snapshot.selectors import live_values
 from signalsite.embedded.service import free_port
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client
@@ -115,7 +115,7 @@ def test_redis_away_is_said_once_and_each_reader_is_told(caplog):
                 await states.run(wanting((HASH, ("a",))))
 
     asyncio.run(with_states(asks, f"redis://127.0.0.1:{free_port()}/0"))
-    assert len([each for each in caplog.records if each.name == "realtime.newest"]) == 1
+    assert len([each for each in caplog.records if each.name == "realtime.snapshot.newest"]) == 1
 
 
 @pytest.mark.parametrize(("names", "rounds"), [(15, 5), (1, 1)])  # three names each; those who want the same share it
@@ -149,7 +149,7 @@ def test_at_the_end_all_who_wait_are_told_and_the_log_calls_no_redis_away(kept, 
 
     ends, seconds = asyncio.run(main())
     assert [type(each) for each in ends] == [RedisConnectionError] * 2 and seconds < 0.5
-    assert [each for each in caplog.records if each.name == "realtime.newest"] == []
+    assert [each for each in caplog.records if each.name == "realtime.snapshot.newest"] == []
 
 
 def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 
-from batch.core.answers import whole
+from batch.jobs.core.answers import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 EARLY = Path(__file__).parent / "early_schemas"  # what 0001 of `batch` made before it was edited in place

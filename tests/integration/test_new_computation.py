@@ -66,7 +66,7 @@ class Letters(InstrumentComputation):
 """
 FOLLOWS = """
 import json
-from batch.described import client_types, docs_page
+from batch.jobs.generated_files import client_types, docs_page
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import params_serializer

@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from batch.chunks import compute_chunk
+from batch.jobs.chunks import compute_chunk
+from batch.jobs.preparation import prepare
+from batch.jobs.results import read_layout, read_part
+from batch.jobs.services import Submission, retry, submit
 from batch.models import Job
-from batch.preparation import prepare
-from batch.results import read_layout, read_part
-from batch.services import Submission, retry, submit
 from signals.instruments.services import register_instruments
 from signalsite.foundation.computations.registry import find
 from timeframes.core.keys import parse_key

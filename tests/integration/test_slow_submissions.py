@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from batch.core.items import Given, Items
+from batch.jobs.core.items import Given, Items
+from batch.jobs.services import Submission, SubmissionTooSlow, submit
 from batch.models import Job
-from batch.services import Submission, SubmissionTooSlow, submit
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.problems import problem_of
 

@@ -17,7 +17,7 @@ import pytest
 from signalsite.embedded import account
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from signalsite.embedded.servers import SERVERS
 from tests.integration.processes import ROOT, fresh_state, running_on, until
 from tests.integration.test_embedded import read, write

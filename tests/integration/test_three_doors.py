@@ -14,11 +14,11 @@ from django.core.management import call_command
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from realtime.contracts import prepare_contracts
-from realtime.core.book import Book
-from realtime.core.cycle import Cycle
-from realtime.core.sanity import Sanity
-from realtime.tick_store import store_quotes
+from realtime.ticks.contracts import prepare_contracts
+from realtime.ticks.core.book import Book
+from realtime.ticks.core.cycle import Cycle
+from realtime.ticks.core.sanity import Sanity
+from realtime.ticks.store import store_quotes
 from signals.greeks.core.conventions import (
     DayCount,
     FallbackVolatility,

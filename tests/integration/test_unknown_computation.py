@@ -5,13 +5,13 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from batch.chunks import MAX_ATTEMPTS, compute_chunk
-from batch.core.items import Items
+from batch.jobs.chunks import MAX_ATTEMPTS, compute_chunk
+from batch.jobs.core.items import Items
+from batch.jobs.preparation import MAX_ATTEMPTS as PREPARATIONS
+from batch.jobs.preparation import prepare
+from batch.jobs.selectors import read_receipt, read_results
+from batch.jobs.services import retry
 from batch.models import Chunk, Job
-from batch.preparation import MAX_ATTEMPTS as PREPARATIONS
-from batch.preparation import prepare
-from batch.selectors import read_receipt, read_results
-from batch.services import retry
 from signalsite.foundation.computations.registry import UnknownComputation
 
 pytestmark = pytest.mark.django_db(transaction=True)

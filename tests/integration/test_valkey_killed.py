@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from signalsite.embedded import state as places
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from tests.integration.consume.live import server_pid
 from tests.integration.processes import fresh_state, until
 from tests.integration.slow_disk import slow_sync

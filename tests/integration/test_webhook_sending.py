@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from batch.core.addresses import ForbiddenAddress, Policy
-from batch.sending import MOST_READ_BYTES, Unreachable, post
+from batch.webhooks.core.addresses import ForbiddenAddress, Policy
+from batch.webhooks.sending import MOST_READ_BYTES, Unreachable, post
 from tests.receiver import Receiver, Reply, receiving
 
 LOOPBACK = Policy(allow_http=True, allowed=[ip_network("127.0.0.0/8")])

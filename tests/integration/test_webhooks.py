@@ -13,10 +13,11 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
 
-from batch import outbox, webhooks
-from batch.core.addresses import Policy
-from batch.core.signing import verify
 from batch.models import Job, WebhookDelivery
+from batch.webhooks import delivery as webhooks
+from batch.webhooks import outbox
+from batch.webhooks.core.addresses import Policy
+from batch.webhooks.core.signing import verify
 from tests.receiver import Reply, receiving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

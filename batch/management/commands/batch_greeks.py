@@ -12,10 +12,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from batch import runner
 from batch.client import ApiError, Client, Job, ServiceUnreachable
 from batch.exports.writers import CsvWriter, ParquetWriter, TableWriter
-from batch.local_workers import LocalWorkers, WorkerEnded, local_workers
+from batch.jobs import in_process_client as runner
+from batch.jobs.local_workers import LocalWorkers, WorkerEnded, local_workers
 from signalsite.foundation.blocks import count_words
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations

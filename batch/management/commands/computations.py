@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from batch.described import outdated, texts
+from batch.jobs.generated_files import outdated, texts
 from signalsite.foundation.computations.registry import computations
 
 

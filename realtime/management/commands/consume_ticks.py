@@ -13,18 +13,18 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
-from realtime.computed import joining, live_computations
 from realtime.core.names import Names
-from realtime.core.sanity import Sanity
-from realtime.core.sharing import in_shard
-from realtime.effects import Limits
-from realtime.streams import connect, find_streams
-from realtime.tick_batches import Options
-from realtime.tick_consumer import TickConsumer
+from realtime.ticks.batches import Options
+from realtime.ticks.consumer import TickConsumer
+from realtime.ticks.core.sanity import Sanity
+from realtime.ticks.core.sharing import in_shard
+from realtime.ticks.effects import Limits
+from realtime.ticks.live_computations import joining, live_computations
+from realtime.ticks.streams import connect, find_streams
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.engine import warm
 from timeframes.core.tick_stream import TICK_STREAM
-from timeframes.models import BacktestTick, Tick
+from timeframes.ticks.models import BacktestTick, Tick
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from numba import config
 from numpy.typing import ArrayLike
 
 from signals.greeks.core.columns import GreekColumns, HigherOrderColumns, equal_columns
-from signals.greeks.core.last_resort import solve_with_py_vollib
+from signals.greeks.core.py_vollib_fallback import solve_with_py_vollib
 
 if not config.DISABLE_JIT:  # type: ignore[attr-defined]
     from signals.greeks.core import kernel

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from signals.computations.greeks import Greeks
 from signals.greeks.core.conventions import Model
-from signals.greeks.core.oracle import py_vollib_greeks
 from signals.greeks.core.parity import ParityForward
+from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from signals.greeks.market import load_market
 from signals.greeks.selectors import load_options, newest_quote_time
 from signalsite.foundation.computations.options import add_options, given

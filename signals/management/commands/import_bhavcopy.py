@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from signals.instruments.bhavcopy import import_bhavcopy
-from signals.instruments.commands import ImportCommand
+from signals.importers.bhavcopy import import_bhavcopy
+from signals.importers.commands import ImportCommand
 
 
 class Command(ImportCommand):

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from signals.instruments.commands import ImportCommand
-from signals.instruments.option_chain import import_option_chain
+from signals.importers.commands import ImportCommand
+from signals.importers.option_chain import import_option_chain
 
 
 class Command(ImportCommand):

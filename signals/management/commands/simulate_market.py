@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from signals.instruments.core.simulated_listing import EXCHANGE, symbols_for
-from signals.instruments.core.simulated_market import SimulatedMarket, simulate_market
-from signals.instruments.core.simulated_ticks import TickSource
-from signals.instruments.feed import publish
-from signals.instruments.simulator import store_market
+from signals.simulator.core.simulated_listing import EXCHANGE, symbols_for
+from signals.simulator.core.simulated_market import SimulatedMarket, simulate_market
+from signals.simulator.core.simulated_ticks import TickSource
+from signals.simulator.feed import publish
+from signals.simulator.market import store_market
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.redis import client
 from timeframes.core.keys import parse_key

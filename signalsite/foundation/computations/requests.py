@@ -57,7 +57,7 @@ def _admit(bounds: Bounds, value: float) -> None:
 
 def item_field(computation: Computation) -> serializers.Field:
     """An instrument key, or an object with one and what is known better than the market. For the schema only: items
-    are read by the hundred thousand (batch.core.items), and a bad one is refused alone."""
+    are read by the hundred thousand (batch.jobs.core.items), and a bad one is refused alone."""
     key = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
     custom_id = {
         "type": "string",

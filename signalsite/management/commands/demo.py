@@ -16,7 +16,7 @@ from batch.client import Client, ClientError, Job
 from signals.instruments.models import Instrument, Underlying
 from signalsite.embedded import state as places
 from signalsite.embedded.service import ServiceFailed, running_service
-from timeframes.models import Quote
+from timeframes.quotes.models import Quote
 
 SHOWN = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho")
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError, postgres_bin
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 
 
 class Command(BaseCommand):

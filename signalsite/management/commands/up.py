@@ -23,7 +23,7 @@ from signalsite.celery import app
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
 from signalsite.embedded.heart import Heart, Servers
-from signalsite.embedded.hold import Held, hold
+from signalsite.embedded.keep_running import Held, hold
 from signalsite.embedded.supervisor import Process, Supervisor
 from signalsite.foundation.redis import client
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from tests.integration.consume.live import Live
 from tests.integration.processes import ROOT, fresh_state
 

@@ -11,8 +11,8 @@ KILLED = (
 import os, sys
 import django
 django.setup()
-import realtime.tick_batches as module
-from realtime.effects import Effects
+import realtime.ticks.batches as module
+from realtime.ticks.effects import Effects
 where, at, calls = os.environ["KILL"], int(os.environ.get("KILL_AT", "3")), 0
 store, commit = module.store_ticks, Effects.commit
 def die():
@@ -40,7 +40,7 @@ POISONED = (
 import sys
 import django
 django.setup()
-from realtime.core.book import Book
+from realtime.ticks.core.book import Book
 apply = Book.apply
 def applying(self, ticks, quotes):
     if any(tick.fields.ltp == 10_666 for tick in ticks):
@@ -56,7 +56,7 @@ UNWRITABLE = (
 import sys
 import django
 django.setup()
-import realtime.tick_batches as module
+import realtime.ticks.batches as module
 store = module.store_ticks
 def storing(model, ticks):
     if any(tick.fields.ltp == 10_666 for tick in ticks):
@@ -72,8 +72,8 @@ COUNTED = (
 import gc, sys
 import django
 django.setup()
-from realtime.core.ticks import Contract
-from realtime.tick_consumer import TickConsumer
+from realtime.ticks.core.tick import Contract
+from realtime.ticks.consumer import TickConsumer
 leave = TickConsumer._leave
 def leaving(self):
     leave(self)

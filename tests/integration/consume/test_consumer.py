@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import orjson
 import pytest
 
-from signals.instruments.core.simulated_market import simulate_market
-from signals.instruments.core.simulated_ticks import TickSource
+from signals.simulator.core.simulated_market import simulate_market
+from signals.simulator.core.simulated_ticks import TickSource
 from tests.integration.consume.live import EXPIRY, chain, option, tick
 from tests.integration.processes import until
 

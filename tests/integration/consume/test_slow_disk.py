@@ -8,7 +8,7 @@ import time
 import pytest
 import redis
 
-from signalsite.embedded.hold import hold
+from signalsite.embedded.keep_running import hold
 from tests.integration.consume.live import Live, kill_server, tick
 from tests.integration.processes import ROOT, fresh_state, until
 from tests.integration.slow_disk import slow_sync

@@ -1,0 +1,119 @@
+"""Results of an ended job as one stream (docs/exports.md)."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connections
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from batch.exports.asgi import SLOT
+from batch.exports.formats import FORMATS, Format
+from batch.exports.negotiation import CODINGS, ErrorsAsProblems, NoneAcceptable, choose_coding, choose_format
+from batch.jobs.etags import validators
+from batch.jobs.models import Job
+from batch.jobs.selectors import get_job
+from batch.jobs.serializers import StatusWord
+from signalsite.foundation.computations.registry import find
+from signalsite.foundation.serializers import StrictSerializer
+
+TAGS = ["batch"]
+_VERSION = 2  # counted up when equal rows become other bytes: it is part of the ETag
+_STREAM: dict[Any, Any] = {
+    (200, each.media_type): OpenApiResponse(OpenApiTypes.BINARY, "The rows, in the order of the request.")
+    for each in FORMATS.values()
+}
+_RESPONSES: dict[Any, Any] = {
+    **_STREAM,
+    304: OpenApiResponse(description="Unchanged since the ETag or date that was sent."),
+    409: OpenApiResponse(
+        description="The job has not ended yet (Retry-After says when to ask again), or its computation is gone."
+    ),
+}
+
+
+class NotEnded(APIException):
+    status_code = 409
+    default_detail = "the job has not ended; exports are of ended jobs (results gives what is complete so far)"
+    wait = 1  # Retry-After: 2
+
+
+class FormatQuerySerializer(StrictSerializer):
+    format = serializers.ChoiceField(list(FORMATS), required=False, help_text="Goes before the Accept header.")
+
+
+class ExportQuerySerializer(FormatQuerySerializer):
+    status = StatusWord()
+
+
+class ExportView(APIView):
+    content_negotiation_class = ErrorsAsProblems
+
+    @extend_schema(
+        tags=TAGS, parameters=[ExportQuerySerializer], responses=_RESPONSES, summary="All results of an ended job"
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+        query = ExportQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return _export(request, job_id, **query.validated_data)
+
+
+class ErrorsView(APIView):
+    content_negotiation_class = ErrorsAsProblems
+
+    @extend_schema(
+        tags=TAGS, parameters=[FormatQuerySerializer], responses=_RESPONSES, summary="Every item of it that is not ok"
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+        query = FormatQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return _export(request, job_id, **query.validated_data, status="failed")
+
+
+def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: str = "") -> HttpResponseBase:
+    owner = cast(User, request.user)  # the permission saw to it
+    job = get_job(owner, job_id)
+    chosen = choose_format(request._request, format)
+    coding = choose_coding(request.headers.get("Accept-Encoding"), ("identity",) if chosen.compressed else CODINGS)
+    if coding is None:
+        raise NoneAcceptable(f"content codings offered are {', '.join(CODINGS)}; parquet comes without one")
+    final = validators(job, "export", _VERSION, chosen.name, coding, status)
+    if final is None:
+        raise NotEnded
+    find(job.kind)  # an unknown computation is a 409: once the stream has begun, it would be a broken 200
+    response = final.answer(request._request)
+    if response is None:
+        response = HttpResponse() if request.method == "HEAD" else _stream(request, owner, job, chosen, coding, status)
+        final.mark(response)
+        response["Content-Type"] = chosen.content_type
+        name = "-".join(filter(None, (job.kind, str(job.pk), status)))
+        response["Content-Disposition"] = f'attachment; filename="{name}.{chosen.name}"'
+        response["X-Accel-Buffering"] = "no"  # nginx would hold the first bytes back
+        if coding != "identity":
+            response["Content-Encoding"] = coding
+    if isinstance(request._request, ASGIRequest):
+        # This thread is the request's own, and sending the answer may take long: the pool has its connection back now.
+        connections.close_all()
+    return response
+
+
+def _stream(
+    request: Request, owner: User, job: Job, format_: Format, coding: str, status: str
+) -> StreamingHttpResponse:
+    from batch.exports.stream import encoded, over_threads  # loads pyarrow, which only exports need
+
+    parts: Iterator[bytes] = encoded(job, format_, coding, status)
+    if not isinstance(request._request, ASGIRequest):  # under WSGI a slow reader holds a thread
+        return StreamingHttpResponse(parts)
+    if slot := request._request.scope.get(SLOT):
+        slot.claim(owner.pk)
+    streamed: AsyncIterator[bytes] = over_threads(parts)
+    return StreamingHttpResponse(streamed)

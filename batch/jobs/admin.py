@@ -1,0 +1,121 @@
+"""Jobs as staff see them: computed by the service, so read-only but for cancelling and trying again."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from batch.admin_pages import Operated, ReadOnly
+from batch.jobs import services
+from batch.jobs.models import Chunk, Job
+from batch.tasks import ring_chunks, ring_job
+from batch.webhooks.admin import WebhookDeliveryInline
+from signalsite.foundation.errors import SignalServiceError
+
+
+class ChunkInline(ReadOnly, admin.TabularInline):
+    model = Chunk
+    fields = (
+        "number",
+        "first_position",
+        "size",
+        "status",
+        "attempt",
+        "task",
+        "worker",
+        "finished_at",
+        "completed",
+        "failed",
+    )
+    readonly_fields = ("task",)
+    ordering = ("number",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
+        return super().get_queryset(request).defer("item_block", "answer_block")
+
+    @admin.display(description="task in Flower")
+    def task(self, chunk: Chunk) -> SafeString | str:
+        if not chunk.task_id or not settings.FLOWER_URL:
+            return chunk.task_id
+        return format_html('<a href="{}/task/{}">{}</a>', settings.FLOWER_URL, chunk.task_id, chunk.task_id[:8])
+
+
+@admin.register(Job)
+class JobAdmin(Operated):
+    list_display = ("id", "kind", "status", "owner", "progress", "total", "failed", "created_at", "elapsed")
+    list_filter = ("status", "kind", "created_at", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    search_fields = ("id__exact", "owner__username", "error")
+    search_help_text = "A job's whole id, its owner's name, or words of its error"
+    fields = (
+        ("kind", "status", "owner"),
+        ("progress", "total", "completed", "failed"),
+        "chunk_grid",
+        ("as_of", "created_at", "started_at", "finished_at", "elapsed"),
+        "params",
+        "selector",
+        ("retry_of", "reused_from"),
+        "error",
+    )
+    actions = ("cancel", "retry")
+
+    class Media:
+        css = {"all": ["batch/chunks.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        return super().get_queryset(request).defer("context")
+
+    def get_inlines(self, request: HttpRequest, obj: Job | None) -> list[type[admin.options.InlineModelAdmin]]:
+        delivery = [WebhookDeliveryInline] if obj is not None and hasattr(obj, "webhook_delivery") else []
+        return [*delivery, ChunkInline]
+
+    @admin.display(description="progress")
+    def progress(self, job: Job) -> SafeString:
+        answered = job.completed + job.failed
+        return format_html(
+            '<progress value="{}" max="{}" title="{} of {}"></progress>',
+            answered,
+            max(job.total, 1),
+            answered,
+            job.total,
+        )
+
+    @admin.display(description="chunks")
+    def chunk_grid(self, job: Job) -> SafeString:
+        """A square a chunk, in the order of the request; its title tells the rest."""
+        squares = (
+            (status, f"chunk {number}: {status}, attempt {attempt}, {failed} of {size} failed")
+            for number, status, attempt, size, failed in job.chunks.order_by("number").values_list(
+                "number", "status", "attempt", "size", "failed"
+            )
+        )
+        return format_html_join("", '<span class="chunk {}" title="{}"></span>', squares)
+
+    @admin.display(description="seconds")
+    def elapsed(self, job: Job) -> str:
+        return f"{(job.finished_at - job.created_at).total_seconds():.3f}" if job.finished_at else ""
+
+    @admin.action(description="Cancel the selected jobs", permissions=["operate"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        seconds = services.CLOSE_SECONDS / max(jobs.count(), 1)
+
+        def stop(job: Job) -> None:
+            if job.status in Job.TERMINAL:
+                raise AlreadyEnded(f"job {job.pk} had ended already and stays as it is")
+            ring_chunks(services.cancel(job, seconds=seconds))
+
+        self.act_on_each(request, jobs, stop, "Cancelled.", "job(s) are being cancelled")
+
+    @admin.action(description="Try the failed items of the selected jobs again", permissions=["operate"])
+    def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        def again(job: Job) -> None:
+            ring_job(services.retry(job).pk)
+
+        self.act_on_each(request, jobs, again, "Retried.", "job(s) are tried again as new jobs")
+
+
+class AlreadyEnded(SignalServiceError):
+    """A job that has ended is asked to stop."""

@@ -1,0 +1,127 @@
+"""A chunk's answers as one block of columns, and blocks as rows again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batch.jobs.core.items import Items
+from signalsite.foundation.blocks import UNREADABLE_BLOCK, Values, count_words, decode, encode, to_table
+
+OK = "ok"
+FAILED = "failed"
+"""In the place of a status word: every status but `ok`."""
+_ITEM = "item"  # column of a block whose items may have several rows: the place of each row's item
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`counts`: rows by status word. `completed`: items of which every row has a value."""
+
+    data: bytes
+    rows: int
+    counts: Mapping[str, int]
+    completed: int
+
+
+def pack(items: Items, columns: Mapping[str, Values], item: np.ndarray | None = None) -> Block:
+    """The answers to these items. `item`: the item of each row, ascending; None where each item has one.
+
+    What was wrong with an item at the door stands, whatever the computing made of it.
+    """
+    table = to_table(columns)
+    if items.refused:
+        table = _refuse(table, items.refused, item)
+    counts = count_words(table.column("status"))
+    if item is None:
+        completed = counts.get(OK, 0)
+    else:
+        failed = item[pc.not_equal(table.column("status"), OK).to_numpy()]
+        completed = len(items) - len(np.unique(failed))
+        table = table.add_column(0, _ITEM, pa.array(item, pa.int32()))
+    return Block(encode(table), len(table), counts, completed)
+
+
+def without_value(items: Items, names: Sequence[str], status: str, reason: str) -> Block:
+    """A row for each item that says why it was not computed; trying again can help."""
+    count = len(items)
+    columns: dict[str, list[Any]] = {name: [None] * count for name in names}
+    return pack(items, columns | {"status": [status] * count, "reason": [reason] * count, "retryable": [True] * count})
+
+
+def _refuse(table: pa.Table, refused: Mapping[int, str], item: np.ndarray | None) -> pa.Table:
+    places = np.arange(len(table)) if item is None else item
+    where = pa.array(np.isin(places, list(refused)))
+    verdict = {"status": "bad_input", "retryable": False}
+    columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        columns[name] = pc.if_else(where, pa.scalar(verdict.get(name), column.type), column)
+    reasons = zip(places.tolist(), columns["reason"].to_pylist(), strict=True)
+    columns["reason"] = pa.array([refused.get(place, reason) for place, reason in reasons], pa.string())
+    return pa.table(columns)
+
+
+def whole(answer_block: bytes, item_block: bytes, first_position: int) -> pa.Table:
+    """The rows of a chunk as callers get them: what each answers, then the answer."""
+    answers = decode(answer_block)
+    if _ITEM in answers.column_names:
+        places = answers.column(_ITEM).to_numpy()
+        answers = answers.drop_columns([_ITEM])
+    else:
+        places = np.arange(len(answers))
+    identity: dict[str, Any] = {"position": pa.array(places + first_position, pa.int64())}
+    asked = _asked(item_block)
+    for name in ("custom_id", "instrument_key"):
+        known = name in asked.column_names
+        identity[name] = asked.column(name).take(pa.array(places)) if known else pa.nulls(len(places), pa.string())
+    return pa.table({**identity, **{name: answers.column(name) for name in answers.column_names}})
+
+
+def _asked(item_block: bytes) -> pa.Table:
+    """Answers to items that cannot be read say so; they can be read all the same."""
+    try:
+        return decode(item_block)
+    except UNREADABLE_BLOCK:
+        return pa.table({})
+
+
+def lost(rows: int, first_position: int) -> pa.Table:
+    """In the place of a chunk's rows that cannot be read: as many that say so."""
+    columns: dict[str, Any] = {
+        "position": range(first_position, first_position + rows),
+        "custom_id": [None] * rows,
+        "instrument_key": [None] * rows,
+        "status": ["internal_error"] * rows,
+        "reason": ["the stored answer cannot be read"] * rows,
+        "retryable": [False] * rows,
+    }
+    return pa.table({name: pa.array(list(values)) for name, values in columns.items()})
+
+
+def rows_of_status(table: pa.Table, status: str) -> np.ndarray:
+    """Places of the rows with this status word; all where it is empty, every one but `ok` where it is `failed`."""
+    if not status:
+        return np.arange(len(table))
+    words = table.column("status")
+    found = pc.not_equal(words, OK) if status == FAILED else pc.equal(words, status)
+    return np.flatnonzero(found.to_numpy())
+
+
+def count_of_status(counts: Mapping[str, int], status: str) -> int:
+    """The same, counted."""
+    if not status:
+        return sum(counts.values())
+    return sum(counts.values()) - counts.get(OK, 0) if status == FAILED else counts.get(status, 0)
+
+
+def places_of_status(answer_block: bytes, words: Sequence[str]) -> np.ndarray:
+    """Places of the items of a chunk of which a row has one of these status words."""
+    answers = decode(answer_block)
+    found = np.flatnonzero(pc.is_in(answers.column("status"), pa.array(words)).to_numpy())
+    if _ITEM in answers.column_names:
+        found = np.unique(answers.column(_ITEM).to_numpy()[found])
+    return found.astype(np.int32)

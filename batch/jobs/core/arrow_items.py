@@ -1,0 +1,112 @@
+"""A submission as an Arrow IPC stream: its head in the schema's metadata, its items in the columns.
+
+Whoever sends one may have made every length and offset in it: a batch is used only after Arrow has checked all of it,
+and compressed buffers, which may unpack to any size, are not taken.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from batch.jobs.core.slices import LARGEST_HEAD, Lists, UnreadableBody
+from signalsite.foundation.errors import InvalidInput
+
+HEAD = b"submission"
+ROWS_AT_ONCE = 4096
+MOST_COLUMNS = 100
+_TEXTS = ("instrument_key", "custom_id")
+_BROKEN = (pa.ArrowException, OSError, ValueError, struct.error)
+
+
+@dataclass(frozen=True)
+class ArrowItems(Lists):
+    body: pa.Buffer
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        for batch in _batches(self.body)[1]:
+            for start in range(0, len(batch), ROWS_AT_ONCE):
+                rows = batch.slice(start, ROWS_AT_ONCE).to_pylist()
+                yield [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def read_arrow(body: pa.Buffer) -> Any:
+    schema, batches = _batches(body)
+    head = (schema.metadata or {}).get(HEAD, b"{}")
+    if len(head) > LARGEST_HEAD:
+        raise UnreadableBody(f"the schema's metadata {HEAD.decode()!r} may have {LARGEST_HEAD} bytes")
+    try:
+        data = orjson.loads(head)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableBody(f"the schema's metadata {HEAD.decode()!r} is not JSON: {error}") from error
+    if not isinstance(data, dict) or "items" in data:
+        raise UnreadableBody(f"the schema's metadata {HEAD.decode()!r} is an object: the submission without its items")
+    count = sum(len(batch) for batch in batches)
+    return data | {"items": ArrowItems(body, count)} if count else data
+
+
+def _batches(body: pa.Buffer) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    try:
+        messages = pa.ipc.MessageReader.open_stream(pa.BufferReader(body))
+        message = messages.read_next_message()
+        if message.type != "schema":  # read_schema takes it for one: then it reads memory that is none of the body's
+            raise UnreadableBody(f"an Arrow stream begins with its schema, not with a message of type {message.type}")
+        schema = pa.ipc.read_schema(message)
+        _check_columns(schema)
+    except InvalidInput:
+        raise
+    except (*_BROKEN, StopIteration) as error:
+        raise UnreadableBody(f"not an Arrow stream: {error}") from error
+    return schema, _checked(messages, schema)
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    if len(schema) > MOST_COLUMNS:
+        raise InvalidInput("items", f"an item has at most {MOST_COLUMNS} columns, not {len(schema)}")
+    if len(set(schema.names)) < len(schema) or "instrument_key" not in schema.names:
+        raise InvalidInput("items", "the columns are instrument_key, custom_id and overrides, each once at most")
+    for field in schema:
+        text, kind = field.name in _TEXTS, field.type
+        if text and not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            raise InvalidInput(f"items.{field.name}", f"the column must be string or large_string, not {kind}"[:200])
+        if not text and not (pa.types.is_float32(kind) or pa.types.is_float64(kind) or pa.types.is_integer(kind)):
+            raise InvalidInput(f"items.{field.name[:50]}", f"the column must be of numbers, not {kind}"[:200])
+
+
+def _checked(messages: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    try:
+        for message in messages:
+            if message.type != "record batch" or _is_compressed(memoryview(message.metadata)):
+                raise UnreadableBody("an Arrow stream has record batches, without compressed buffers; gzip all of it")
+            batch = pa.ipc.read_record_batch(message, schema)
+            batch.validate(full=True)
+            yield batch
+    except InvalidInput:
+        raise
+    except _BROKEN as error:
+        raise UnreadableBody(f"not an Arrow stream: {error}") from error
+
+
+def _is_compressed(metadata: memoryview) -> bool:
+    """Whether a record batch's message says so (format/Message.fbs); Arrow has checked it, and does not tell."""
+    message = struct.unpack_from("<I", metadata)[0]
+    header = _field(metadata, message, 2)
+    batch = header + struct.unpack_from("<I", metadata, header)[0]
+    return _field(metadata, batch, 3) != 0
+
+
+def _field(metadata: memoryview, table: int, number: int) -> int:
+    """Where a flatbuffers table has this field; 0 where it has none."""
+    layout = table - struct.unpack_from("<i", metadata, table)[0]
+    at = 4 + 2 * number
+    if at >= struct.unpack_from("<H", metadata, layout)[0]:
+        return 0
+    offset = struct.unpack_from("<H", metadata, layout + at)[0]
+    return table + offset if offset else 0

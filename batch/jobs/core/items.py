@@ -1,0 +1,249 @@
+"""The items of a request as columns; what is wrong with one item is kept beside it and sinks nothing else."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from batch.jobs.core.slices import Lists
+from signalsite.foundation.blocks import decode, encode
+from signalsite.foundation.computations.contract import Bounds
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import MAX_KEY_LENGTH
+
+MAX_CUSTOM_ID_LENGTH = 128
+_OVERRIDE = "override."  # before the name, in a block's columns
+_LARGEST = sys.float_info.max  # NaN, infinity and integers that no float holds are beyond it
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Columns of equal length; `overrides` and `refused` are sparse, by place within this run of items."""
+
+    keys: list[str]
+    custom_ids: list[str | None]
+    overrides: dict[str, dict[int, float]] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def all_refused(cls, count: int, reason: str) -> "Items":
+        """So many items of which nothing is known but why."""
+        return cls([""] * count, [None] * count, refused=dict.fromkeys(range(count), reason))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def part(self, start: int, stop: int) -> "Items":
+        return Items(
+            self.keys[start:stop],
+            self.custom_ids[start:stop],
+            {
+                name: inside
+                for name, values in self.overrides.items()
+                if (inside := {at - start: value for at, value in values.items() if start <= at < stop})
+            },
+            {at - start: reason for at, reason in self.refused.items() if start <= at < stop},
+        )
+
+    def append(self, other: "Items") -> None:
+        """All of another run behind this one."""
+        at = len(self.keys)
+        self.keys.extend(other.keys)
+        self.custom_ids.extend(other.custom_ids)
+        for name, values in other.overrides.items():
+            self.overrides.setdefault(name, {}).update((at + place, value) for place, value in values.items())
+        self.refused.update((at + place, reason) for place, reason in other.refused.items())
+
+    def extend(self, other: "Items", places: Sequence[int]) -> None:
+        """Append the items of another run that stand at these places."""
+        for place in places:
+            at = len(self.keys)
+            self.keys.append(other.keys[place])
+            self.custom_ids.append(other.custom_ids[place])
+            for name, values in other.overrides.items():
+                if place in values:
+                    self.overrides.setdefault(name, {})[at] = values[place]
+            if place in other.refused:
+                self.refused[at] = other.refused[place]
+
+    def to_block(self) -> bytes:
+        """All of it as one block of columns, the same bytes for the same items."""
+        columns: dict[str, pa.Array] = {"instrument_key": pa.array(self.keys, pa.string())}
+        if any(self.custom_ids):
+            columns["custom_id"] = pa.array(self.custom_ids, pa.string())
+        if self.refused:
+            columns["refused"] = pa.array(map(self.refused.get, range(len(self))), pa.string())
+        for name, values in sorted(self.overrides.items()):
+            columns[_OVERRIDE + name] = pa.array(map(values.get, range(len(self))), pa.float64())
+        return encode(pa.table(columns))
+
+    @classmethod
+    def from_block(cls, block: bytes | memoryview) -> "Items":
+        columns = decode(block).to_pydict()
+        return cls(
+            columns["instrument_key"],
+            columns.get("custom_id") or [None] * len(columns["instrument_key"]),
+            {
+                name.removeprefix(_OVERRIDE): _sparse(values)
+                for name, values in columns.items()
+                if name.startswith(_OVERRIDE)
+            },
+            _sparse(columns.get("refused", [])),
+        )
+
+
+def _sparse(values: Sequence[Any]) -> dict[int, Any]:
+    return {place: value for place, value in enumerate(values) if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The items of a submission, however many: `runs` gives some thousand at a time, as often as it is asked."""
+
+    total: int
+    runs: Callable[[], Iterator[Items]]
+
+    def __len__(self) -> int:
+        return self.total
+
+    @classmethod
+    def whole(cls, items: Items) -> "Given":
+        return cls(len(items), lambda: iter((items,)))
+
+    def chunks(self, size: int) -> Iterator[Items]:
+        """The same items, `size` at a time; the last may have fewer."""
+        chunk = Items([], [])
+        for run in self.runs():
+            start = 0
+            while start < len(run):
+                stop = min(start + size - len(chunk), len(run))
+                chunk.append(run.part(start, stop))
+                start = stop
+                if len(chunk) == size:
+                    yield chunk
+                    chunk = Items([], [])
+        if chunk:
+            yield chunk
+
+
+def read_given(raw: Any, overrides: Mapping[str, Bounds], *, most: int) -> Given:
+    """The same of a list, which is read at once, or of Lists, of which each list is read when its turn comes."""
+    if not isinstance(raw, Lists):
+        return Given.whole(read_items(raw, overrides, most=most))
+    check_count(len(raw), most)
+    return Given(len(raw), lambda: map(ItemReader(overrides).read, raw))
+
+
+def check_count(count: int, most: int) -> None:
+    """Raises InvalidInput."""
+    if not 0 < count <= most:
+        raise InvalidInput("items", f"items must hold 1 to {most} items, not {count}")
+
+
+def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int) -> Items:
+    """Read a request's `items`: objects with instrument_key, optional custom_id and overrides, or bare keys.
+
+    Raises InvalidInput for what makes the list itself unreadable: no list, empty, too long, an element that is neither
+    object nor string. Anything wrong inside one item is a reason in `refused`.
+    """
+    if not isinstance(raw, list):
+        raise InvalidInput("items", "items must be a list")
+    check_count(len(raw), most)
+    return ItemReader(overrides).read(raw)
+
+
+class ItemReader:
+    """Reads a request's items, one run after the other."""
+
+    def __init__(self, overrides: Mapping[str, Bounds]):
+        self._overrides = overrides
+        self._seen = SeenIds()
+        self._first = 0  # place of the next run's first item
+
+    def read(self, raw: list[Any]) -> Items:
+        items = Items([], [])
+        for place, item in enumerate(raw):
+            if isinstance(item, str):
+                item = {"instrument_key": item}
+            elif not isinstance(item, dict):
+                raise InvalidInput(
+                    f"items[{self._first + place}]",
+                    "an item is an object with instrument_key, or an instrument key as a string",
+                )
+            key, custom_id = item.get("instrument_key"), item.get("custom_id")
+            usable = isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH and "\x00" not in key
+            items.keys.append(str(key) if usable else "")
+            items.custom_ids.append(str(custom_id) if _is_custom_id(custom_id) else None)
+            if not usable:
+                items.refused[place] = f"instrument_key must be a string of 1 to {MAX_KEY_LENGTH} characters"
+            elif len(item) > 1 and (reason := _read_rest(item, place, self._overrides, self._seen, items)):
+                items.refused[place] = reason
+        self._first += len(raw)
+        for place in self._seen.end_run():
+            items.refused[place] = _repeated(items.custom_ids[place])
+        return items
+
+
+class SeenIds:
+    """Which custom_ids have come before. Of a million, the texts would be 100 MB: what is kept is 64 bits of each, by
+    a hash that nobody outside knows the key of; two of a million are taken for one with a chance of 1 in 37 million."""
+
+    def __init__(self) -> None:
+        self._run: dict[int, int] = {}  # of this run: mark -> place
+        self._sorted: list[np.ndarray] = []  # of the runs before; each at least twice as long as the one after it
+
+    def add(self, custom_id: str, place: int) -> bool:
+        """False where an earlier item of this run has it."""
+        return self._run.setdefault(hash(custom_id), place) == place
+
+    def end_run(self) -> list[int]:
+        """Places of those that an earlier run has."""
+        if not self._run:
+            return []
+        marks = np.fromiter(self._run, np.int64, len(self._run))
+        places = np.fromiter(self._run.values(), np.int64, len(self._run))
+        known = np.zeros(len(marks), bool)
+        for each in self._sorted:
+            at = np.minimum(each.searchsorted(marks), len(each) - 1)
+            known |= each[at] == marks
+        newest = np.sort(marks[~known])
+        while self._sorted and len(self._sorted[-1]) < 2 * len(newest):
+            newest = np.sort(np.concatenate((self._sorted.pop(), newest)))
+        if len(newest):
+            self._sorted.append(newest)
+        self._run = {}
+        return [int(place) for place in places[known]]
+
+
+def _repeated(custom_id: str | None) -> str:
+    return f"custom_id {custom_id!r} is repeated: an earlier item has it"
+
+
+def _is_custom_id(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_CUSTOM_ID_LENGTH and "\x00" not in value
+
+
+def _read_rest(
+    item: Mapping[str, Any], place: int, overrides: Mapping[str, Bounds], seen: SeenIds, items: Items
+) -> str | None:
+    for name, value in item.items():
+        if name == "instrument_key" or value is None:
+            continue
+        if name == "custom_id":
+            if not _is_custom_id(value):
+                return f"custom_id must be a string of 1 to {MAX_CUSTOM_ID_LENGTH} characters"
+            if not seen.add(value, place):
+                return _repeated(value)
+            continue
+        bounds = overrides.get(name)
+        if bounds is None:
+            return f"unknown field {name[:50]!r}: an item takes instrument_key, custom_id, {', '.join(overrides)}"
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
+            return f"{name} must be a number"
+        if not bounds.admits(value):
+            return f"{name} must be {bounds}, not {value:g}"
+        items.overrides.setdefault(name, {})[place] = float(value)
+    return None

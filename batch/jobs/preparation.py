@@ -1,0 +1,160 @@
+"""Between submission and computing: what a job's chunks share is found once, or its answers are found with an earlier
+job."""
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from batch.events import Event, happened
+from batch.jobs import progress
+from batch.jobs.answering import load
+from batch.jobs.core.items import Given, Items
+from batch.jobs.models import Chunk, Job
+from batch.jobs.results import copy_from_job
+from batch.jobs.services import cut, items_a_chunk, too_many_rows
+from batch.jobs.stored import stored_items, unreadable_fields
+from batch.jobs.transactions import worker_transaction
+from batch.webhooks import outbox
+from signalsite.foundation.computations.contract import Computation, Prepared
+from signalsite.foundation.computations.registry import find
+
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The keys of a job's items, a chunk at a time: a million are four megabytes as they are kept."""
+
+    blocks: list[tuple[bytes | memoryview, int]]
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        return (stored_items(block, size).keys for block, size in self.blocks)
+
+
+def prepare(job_id: uuid.UUID) -> list[int]:
+    """Resolve what the job's chunks share and open them for work; their ids. Nothing where that was done before, or
+    where an earlier job has the answers."""
+    job = _begin(job_id)
+    if job is None:
+        return []
+    computation = find(job.kind)
+    if job.selector is None:
+        kept = _Kept(list(job.chunks.order_by("number").values_list("item_block", "size")))
+        blocks = [block for block, _ in kept.blocks]
+        prepared = computation.prepare(kept, job.as_of, job.params)
+    else:
+        prepared = computation.prepare_selector(job.selector, job.as_of, job.params)
+        blocks = [Items(prepared.keys or [], [None] * len(prepared.keys or ())).to_block()]
+    prepared = replace(prepared, as_of=prepared.as_of or job.created_at)
+    digest = _request_digest(job, computation, prepared, blocks)
+    earlier = find_reusable(job, digest, computation, prepared) if job.reuse else None
+    return _open(job, prepared, digest, earlier)
+
+
+def _begin(job_id: uuid.UUID) -> Job | None:
+    """The job, its attempt counted before the work: one that takes its worker along each time must end too."""
+    with worker_transaction():
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.status != Job.Status.VALIDATING:
+            return None
+        job.attempts += 1
+        if job.attempts > MAX_ATTEMPTS:
+            job.status, job.finished_at = Job.Status.FAILED, Now()
+            job.error = f"the job could not be prepared, {MAX_ATTEMPTS} times"
+            happened(Event.JOB_GIVEN_UP, level=logging.ERROR, job=job.pk)
+        elif unreadable := unreadable_fields(job):
+            job.status, job.finished_at = Job.Status.FAILED, Now()
+            job.error = "; ".join(f"the stored {name} cannot be read: {why}" for name, why in unreadable.items())
+        job.save(update_fields=["attempts", "status", "finished_at", "error"])
+        if job.status == Job.Status.FAILED:
+            outbox.enqueue(job.pk)
+            transaction.on_commit(partial(progress.tell, job.pk, at_once=True))
+            return None
+        return job
+
+
+def _request_digest(
+    job: Job, computation: Computation, prepared: Prepared, item_blocks: Iterable[bytes | memoryview]
+) -> str:
+    """Of everything that the answers depend on but the items' own stored data, which the chunks' digests are of."""
+    asked = [computation.name, computation.version, job.params, prepared.as_of, prepared.context]
+    found = hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16)
+    for block in item_blocks:
+        found.update(block)
+    return found.hexdigest()
+
+
+def find_reusable(job: Job, digest: str, computation: Computation, prepared: Prepared) -> Job | None:
+    """An ended job of the same owner that was asked the same and whose stored inputs are still what they were."""
+    size = job.chunk_size if prepared.keys is None else items_a_chunk(computation, job.params, len(prepared.keys))
+    earlier = Job.objects.filter(
+        owner=job.owner_id,
+        status=Job.Status.COMPLETED,
+        request_digest=digest,
+        reused_from=None,
+        chunk_size=size,  # answers are taken over chunk by chunk
+    ).first()
+    if earlier is None or prepared.as_of is None:
+        return None
+    for chunk in earlier.chunks.defer("answer_block").iterator(chunk_size=1):
+        items = stored_items(chunk.item_block, chunk.size)
+        if chunk.digest != load(computation, items, prepared.as_of, job.params, prepared.context).digest():
+            return None
+    return earlier
+
+
+def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> list[int]:
+    error = selection_error(prepared, find(job.kind).rows_per_item(job.params))
+    with worker_transaction():
+        locked = Job.objects.select_for_update().get(pk=job.pk)
+        if locked.status != Job.Status.VALIDATING:
+            return []
+        locked.as_of, locked.request_digest, locked.context = prepared.as_of, digest, prepared.context
+        locked.started_at = Now()
+        if error:
+            locked.status, locked.error, locked.finished_at = Job.Status.FAILED, error, Now()
+        else:
+            if prepared.keys is not None:
+                cut(locked, Given.whole(Items(prepared.keys, [None] * len(prepared.keys))))
+            locked.status = Job.Status.IN_PROGRESS
+            if earlier is not None:
+                _answer_from(locked, earlier)
+        locked.save()
+        outbox.enqueue(locked.pk)
+        transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
+    if earlier is not None or error:
+        return []
+    return list(Chunk.objects.filter(job=job).order_by("number").values_list("id", flat=True))
+
+
+def _answer_from(job: Job, earlier: Job) -> None:
+    copy_from_job(job.pk, earlier.pk)
+    job.reused_from = earlier
+    job.completed, job.failed = earlier.completed, earlier.failed
+    job.status, job.finished_at = Job.Status.COMPLETED, Now()
+    happened(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
+
+
+def selection_error(prepared: Prepared, rows_per_item: int) -> str:
+    """Why what a selector stands for makes no job; empty where it makes one, and where items were given."""
+    keys = prepared.keys
+    if keys is None:
+        return ""
+    if len(keys) > settings.BATCH_MAX_ITEMS:
+        return f"the selector stands for {len(keys)} options; {settings.BATCH_MAX_ITEMS} are allowed"
+    if keys:
+        return too_many_rows(len(keys), rows_per_item)
+    if prepared.newest and prepared.as_of:
+        return (
+            f"the selector stands for no option that was quoted shortly before {prepared.as_of.isoformat()}; "
+            f"the newest quote is of {prepared.newest.isoformat()}"
+        )
+    return "the selector stands for no option with a quote"

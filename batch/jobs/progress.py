@@ -1,0 +1,104 @@
+"""How far a job is, told to whoever watches it on a socket: an entry in a stream, a few a second and always the last.
+
+Best effort: a Redis that is down costs a chunk nothing but a log line.
+"""
+
+import logging
+import time
+import uuid
+
+import orjson
+import redis
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from batch.jobs.models import Job
+from batch.jobs.permissions import may_see
+from realtime.core.topic_grammar import JOB, job_topic, read_job
+from realtime.publisher import publish
+from realtime.sockets.topics import Feed, Forbidden, Kind, Reader, register
+from signalsite.foundation.redis import client
+
+logger = logging.getLogger(__name__)
+
+STREAM = "signal_job_stream"
+MAXLEN = 10_000
+EVERY_MS = 250  # between two states of a job
+SILENT_SECONDS = 5.0  # after Redis did not answer
+_FIELDS = ("id", "owner_id", "status", "total", "completed", "failed", "error", "started_at", "finished_at")
+_silent_until = 0.0
+
+
+def tell(job_id: uuid.UUID, *, at_once: bool = False) -> None:
+    """Publish the job's state as committed: call it after the commit. `at_once`: not to be held back."""
+    global _silent_until
+    if time.monotonic() < _silent_until and not at_once:
+        return
+    try:
+        throttle = client(settings.REDIS_URL).set(f"job_progress:{job_id}", b"", nx=True, px=EVERY_MS)
+        if throttle or at_once:
+            _publish(job_id)
+    except redis.RedisError as error:
+        _silent_until = time.monotonic() + SILENT_SECONDS
+        logger.warning("progress of jobs is not told for %g s: %s", SILENT_SECONDS, error)
+
+
+def _publish(job_id: uuid.UUID) -> None:
+    """Another worker may end the job and tell so between our reading and our telling: then the end is told again."""
+    while (job := _read(job_id)) is not None:
+        publish(STREAM, {job_topic(job_id): _state(job)}, maxlen=MAXLEN)
+        if job.status in Job.TERMINAL or not _has_ended(job_id):
+            return
+
+
+def _read(job_id: uuid.UUID) -> Job | None:
+    return Job.objects.only(*_FIELDS).filter(pk=job_id).first()
+
+
+def _has_ended(job_id: uuid.UUID) -> bool:
+    return Job.objects.filter(pk=job_id, status__in=Job.TERMINAL).exists()
+
+
+def _state(job: Job) -> bytes:
+    done = job.status in Job.TERMINAL
+    answered = job.completed + job.failed
+    return orjson.dumps(
+        {
+            "id": job.pk,
+            "status": job.status,
+            "done": done,
+            "request_counts": {"total": job.total, "completed": job.completed, "failed": job.failed},
+            "progress": 1.0 if done else answered / job.total if job.total else 0.0,
+            "error": job.error,
+            "started_at": job.started_at,
+            "finished_at": job.finished_at,
+        }
+    )
+
+
+# --- the topic job:<id> -----------------------------------------------------------------------------------------------
+
+
+def _locate(topic: str) -> Feed:
+    read_job(topic)
+    return Feed(STREAM)
+
+
+@database_sync_to_async
+def _authorise(reader: Reader, topic: str) -> None:
+    """Its owner and who may see all, as over HTTP: to others the job does not exist."""
+    user = get_user_model().objects.filter(pk=reader.user_id, is_active=True).first()
+    job = Job.objects.only("owner_id").filter(pk=read_job(topic)).first()
+    if user is None or job is None or not may_see(user, job):
+        raise Forbidden("there is no such job")
+
+
+@database_sync_to_async
+def _current(topic: str) -> bytes | None:
+    job = _read(read_job(topic))
+    return None if job is None else _state(job)
+
+
+def register_topic() -> None:
+    register(JOB, Kind(_locate, _authorise, _current))

@@ -1,0 +1,208 @@
+"""What the batch API takes: the shapes of submissions, and what is read out of them."""
+
+from datetime import datetime
+from functools import cache
+from itertools import chain, islice
+from typing import Any, ClassVar
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from batch.jobs.core.items import Given, read_given
+from batch.jobs.services import Submission, too_many_rows
+from batch.webhooks.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
+from batch.webhooks.core.signing import InvalidSecret, read_secret
+from batch.webhooks.sending import site_policy
+from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.requests import item_field, params_serializer, pascal
+from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.fields import Day, Flag, Number, Several, Text
+from signalsite.foundation.serializers import StrictSerializer
+from timeframes.core.keys import MAX_KEY_LENGTH
+from timeframes.core.sessions import parse_instant
+
+LONGEST_SECRET = 100
+LARGEST_PRICE = 1e12  # as a strike's column holds, and an item's prices may be
+MOST_EXPIRIES = 10_000
+KEYS_ASKED_FOR_ZONE = 100_000  # a second's work, where none of them is a key
+
+
+class WindowSerializer(StrictSerializer):
+    """Both ends belong to it; without one, it is open there."""
+
+    min = Number(required=False, min_value=0.0, max_value=LARGEST_PRICE)
+    max = Number(required=False, min_value=0.0, max_value=LARGEST_PRICE)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "min" in attrs and "max" in attrs and attrs["min"] > attrs["max"]:
+            raise serializers.ValidationError({"max": "must not be below min"})
+        return attrs
+
+
+class SelectorSerializer(StrictSerializer):
+    """A rule that stands for items: the options quoted at as_of that fit it."""
+
+    underlying = Text(
+        required=False, max_length=MAX_KEY_LENGTH, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all."
+    )
+    exchange = Text(required=False, max_length=32, help_text="Without an underlying: which exchange's options.")
+    expiries = Several(
+        child=Day(), required=False, max_length=MOST_EXPIRIES, help_text="Absent or empty: all; a repeated one is one."
+    )
+    strike = WindowSerializer(required=False, help_text="Closed window of strikes.")
+    moneyness = WindowSerializer(required=False, help_text="Closed window of strike / forward: 0.95 to 1.05.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "expiries" in attrs:  # as it is kept with the job
+            attrs["expiries"] = [expiry.isoformat() for expiry in attrs["expiries"]]
+        return attrs
+
+
+class WebhookSerializer(StrictSerializer):
+    url = Text(max_length=LONGEST_URL, help_text="https, and http where it is allowed; a public host.")
+    secret = Text(
+        write_only=True, max_length=LONGEST_SECRET, help_text="whsec_ and the base64 of 24 to 64 random bytes."
+    )
+
+    def validate_url(self, url: str) -> str:
+        try:
+            read_url(url, site_policy())
+        except ForbiddenAddress as error:
+            raise serializers.ValidationError(str(error)) from error
+        return url
+
+    def validate_secret(self, secret: str) -> str:
+        try:
+            read_secret(secret)
+        except InvalidSecret as error:
+            raise serializers.ValidationError(str(error)) from error
+        return secret
+
+
+class SubmissionSerializer(StrictSerializer):
+    """What all submissions have in common. After validation: every parameter, as_of, and items or selector.
+
+    `submission_serializer` adds what one computation asks for: its `params`, and the overrides of its `items`.
+    """
+
+    computation: ClassVar[Computation]
+
+    selector = SelectorSerializer(required=False)
+    as_of = Text(
+        required=False,
+        allow_null=True,
+        max_length=40,
+        help_text="ISO instant; without an offset in the zone of the first readable key's exchange; a date alone means "
+        "that session's close. "
+        "Default: the newest quote of the selection.",
+    )
+    reuse = Flag(default=True, help_text="false: compute anew, even where an earlier job of yours had the same inputs.")
+    webhook = WebhookSerializer(required=False, help_text="Told when the job has ended; makes it a job, however small.")
+    dry_run = Flag(default=False, help_text="true: validate and estimate; nothing is kept.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """A hundred thousand items don't go through a field each, and `params` have their own errors.
+
+        The items are taken out of the request's data: a request is in a reference cycle (DRF's request, parser and
+        view know each other), and what it holds would stay until the garbage collector comes by.
+        """
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({"body": "must be a JSON object"})
+        self.raw_items, self.raw_params = data.pop("items", None), data.get("params")
+        rest = {name: value for name, value in data.items() if name != "params"}
+        attrs: dict[str, Any] = super().to_internal_value(rest)
+        return attrs
+
+    def take(self) -> Submission:
+        """What was submitted, once: the serializer is in a cycle too."""
+        submission: Submission = self.submission
+        del self.submission
+        return submission
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        computation = self.computation
+        selector = attrs.get("selector")
+        if (self.raw_items is None) == (selector is None):
+            raise serializers.ValidationError({"items": "give either items or selector"})
+        params = params_serializer(computation)(data={} if self.raw_params is None else self.raw_params)
+        if not params.is_valid():
+            raise serializers.ValidationError({"params": params.errors})
+        if (rows := computation.rows_per_item(params.validated_data)) > computation.most_rows:
+            raise InvalidInput("params", f"they ask for {rows} rows an item; {computation.most_rows} are allowed")
+        items: Given | None = None
+        if selector is not None:
+            computation.check_selector(selector)
+            if "expiries" in selector:
+                selector["expiries"] = list(dict.fromkeys(selector["expiries"]))
+        else:
+            items = read_given(self.raw_items, computation.bounds, most=settings.BATCH_MAX_ITEMS)
+            if too_many := too_many_rows(items.total, rows):
+                raise InvalidInput("items", too_many)
+        self.raw_items = None
+        as_of: datetime | None = None
+        if attrs.get("as_of"):
+            keys = chain.from_iterable(run.keys for run in items.runs()) if items else ()
+            exchange = computation.exchange(islice(keys, KEYS_ASKED_FOR_ZONE), selector)
+            as_of = parse_instant(attrs["as_of"], exchange)
+        self.submission = Submission(
+            computation=computation,
+            params=params.validated_data,
+            as_of=as_of,
+            items=items,
+            selector=selector,
+            reuse=attrs["reuse"],
+            webhook=attrs.get("webhook"),
+        )
+        return attrs
+
+
+@cache
+def submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
+    """What the computation's own address takes."""
+    items = Several(
+        child=item_field(computation),
+        required=False,
+        min_length=1,
+        max_length=settings.BATCH_MAX_ITEMS,
+        help_text="Objects, or bare instrument keys. What is wrong with one is said in its own answer (`bad_input`).",
+    )
+    fields = {
+        "computation": computation,
+        "items": items,
+        "params": params_serializer(computation)(required=False),
+        "async": Flag(default=False, help_text="true: always a job, however few the items."),
+        "__doc__": f"{computation.summary}: of what, how, and as of when.",
+    }
+    return type(f"{pascal(computation.name)}SubmissionSerializer", (SubmissionSerializer,), fields)
+
+
+@cache
+def job_submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
+    """The same as the address of jobs takes it, by `kind`."""
+    name, base = f"{pascal(computation.name)}JobSubmissionSerializer", submission_serializer(computation)
+    return type(name, (base,), {"kind": KindField([computation.name]), "__doc__": base.__doc__})
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class KindField(serializers.ChoiceField):
+    """What is to be computed."""
+
+
+class UnknownKindSerializer(SubmissionSerializer):
+    """In the place of the serializer of a kind that there is not: it says so, beside whatever else is wrong."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "kind": KindField(list(computations()))}
+
+
+def read_job(data: Any) -> SubmissionSerializer:
+    """The serializer, already valid, of a body that names its kind. Raises ValidationError or InvalidInput."""
+    kind = data.get("kind") if isinstance(data, dict) else None
+    computation = computations().get(kind) if isinstance(kind, str) else None
+    chosen = UnknownKindSerializer if computation is None else job_submission_serializer(computation)
+    serializer = chosen(data=data)
+    serializer.is_valid(raise_exception=True)
+    return serializer

@@ -1,0 +1,181 @@
+"""Newest states for many readers at once, on the event loop.
+
+One read of Redis is under way at a time. Whoever comes meanwhile waits for the next, which asks for all of them in one
+transaction, and for what several want once. So an answer is never older than its question, as it would be from the
+hub's memory, and a hundred readers cost Redis and us little more than one.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+from django.conf import settings
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, RedisError
+
+from realtime.snapshot.selectors import Reading, T, Wanted
+from signalsite.foundation.errors import LimitExceeded, RedisConnectionError
+
+logger = logging.getLogger(__name__)
+
+MOST_FIELDS = 128  # of one read: making an answer of more would keep the loop from its sockets for a millisecond
+ROUND_FIELDS = 1_000  # further readers wait for the round after
+NAMES_FIELDS = 500  # what the names of a hash's fields count as: of a chain there are up to some thousand
+ANSWER_SECONDS = 4.0  # for all reads of an answer: each may wait for the round before it
+
+
+class TooLarge(LimitExceeded):
+    """It is too much for the event loop, and for a thread to answer."""
+
+
+class _Round:
+    """What is asked for in one transaction. `values`: of each hash those of the fields that it has, or an error."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, dict[str, None]] = {}
+        self.names: dict[str, None] = {}
+        self.size = 0
+        self.waiting: list[asyncio.Future[None]] = []
+        self.error: Exception | None = RedisError("it was not asked")
+        self.values: dict[str, dict[str, Any] | Exception] = {}
+        self.names_of: dict[str, Any] = {}
+
+    def add(self, wanted: Sequence[Wanted]) -> None:
+        for name, fields in wanted:
+            if fields is None:
+                if name not in self.names:  # those who want the same get the same
+                    self.names[name] = None
+                    self.size += NAMES_FIELDS
+            else:
+                self.fields.setdefault(name, {}).update(dict.fromkeys(fields))
+                self.size += len(fields)
+
+    def is_wanted(self) -> bool:
+        return any(not each.done() for each in self.waiting)
+
+    def end(self) -> None:
+        for each in self.waiting:
+            if not each.done():  # it has given up
+                each.set_result(None)
+
+    def replies(self, wanted: Sequence[Wanted]) -> list[Any]:
+        """Raises RedisConnectionError."""
+        if isinstance(self.error, RedisError | OSError):
+            raise RedisConnectionError("Redis did not answer") from self.error
+        if self.error is not None:
+            raise self.error
+        found: list[Any] = []
+        for name, fields in wanted:
+            values = self.names_of[name] if fields is None else self.values[name]
+            if isinstance(values, Exception):
+                raise RedisConnectionError("Redis did not answer") from values
+            found.append(values if fields is None else [values[field] for field in fields])
+        return found
+
+
+class NewestStates:
+    """One for each event loop."""
+
+    def __init__(self, url: str) -> None:
+        options: dict[str, Any] = settings.REDIS_OPTIONS
+        # One more attempt where the connection turns out to be closed, none where Redis hangs: others wait behind it.
+        retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+        self._redis = redis.asyncio.Redis.from_url(url, **options, retry=retry)
+        self._loop = asyncio.get_running_loop()  # looking it up again costs a system call
+        self._rounds: deque[_Round] = deque()
+        self._working: asyncio.Task[None] | None = None
+        self._failing = False
+
+    async def close(self) -> None:
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.wait([self._working])
+        await self._redis.aclose()
+
+    async def run(self, reading: Reading[T], seconds: float = ANSWER_SECONDS) -> T:
+        """Drive a reading. Raises what it raises, RedisConnectionError, and TooLarge."""
+        try:
+            async with asyncio.timeout(seconds):
+                wanted = next(reading)
+                while True:
+                    wanted = reading.send(await self._read(wanted))
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        except TimeoutError as error:
+            raise RedisConnectionError("Redis did not answer in time") from error
+
+    async def _read(self, wanted: Sequence[Wanted]) -> list[Any]:
+        if sum(len(fields) for _, fields in wanted if fields) > 2 * MOST_FIELDS:  # a state and its entry's ID
+            raise TooLarge(f"more than {MOST_FIELDS} states at once")
+        if not self._rounds or self._rounds[-1].size > ROUND_FIELDS:
+            self._rounds.append(_Round())
+        mine = self._rounds[-1]
+        mine.add(wanted)
+        if self._working is None:
+            self._working = self._loop.create_task(self._work())
+        waiting = self._loop.create_future()
+        mine.waiting.append(waiting)
+        await waiting
+        return mine.replies(wanted)
+
+    async def _work(self) -> None:
+        """Round after round, until nobody waits."""
+        turn: _Round | None = None
+        try:
+            while self._rounds:
+                turn = self._rounds.popleft()
+                if not turn.is_wanted():
+                    continue
+                try:
+                    await self._ask(turn)
+                    turn.error = None
+                except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                    turn.error = error
+                self._say(turn.error)
+                turn.end()
+        finally:
+            self._working = None
+            for each in (turn, *self._rounds):  # some are left where we are cancelled: the process ends
+                if each is not None:
+                    each.end()
+            self._rounds.clear()
+
+    async def _ask(self, turn: _Round) -> None:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for name, fields in turn.fields.items():
+                pipeline.hmget(name, list(fields))
+            for name in turn.names:
+                pipeline.hkeys(name)
+            replies = iter(await pipeline.execute(raise_on_error=False))
+        for (name, fields), values in zip(turn.fields.items(), replies, strict=False):
+            turn.values[name] = values if isinstance(values, Exception) else dict(zip(fields, values, strict=True))
+        turn.names_of = dict(zip(turn.names, replies, strict=True))
+
+    def _say(self, error: Exception | None) -> None:
+        """That Redis is away, and that it is back: one line each."""
+        if error is not None and not self._failing:
+            logger.error("live reads find no Redis: %s", error)
+        elif error is None and self._failing:
+            logger.warning("live reads find Redis again")
+        self._failing = error is not None
+
+
+_newest: NewestStates | None = None
+
+
+def newest_states() -> NewestStates:
+    """Return this process' reader; the first call makes it, and it belongs to the running event loop."""
+    global _newest
+    if _newest is None:
+        _newest = NewestStates(settings.REDIS_URL)
+    return _newest
+
+
+async def close() -> None:
+    if _newest is not None:
+        await _newest.close()

@@ -1,0 +1,88 @@
+"""The live reads: each checks what a caller asks for and builds the answer's body.
+
+They are generators (`realtime.snapshot.selectors`), so that views on threads and the event loop (`signalsite.front`)
+run the same code.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+import orjson
+from django.conf import settings
+from rest_framework.exceptions import NotFound
+
+from realtime.snapshot.core.chain_request import parse_strikes
+from realtime.snapshot.selectors import Reading, live_chain, live_values
+from realtime.snapshot.serializers import MAX_KEYS, ChainQuerySerializer, GreeksQuerySerializer
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.exchanges import exchange_named
+from timeframes.core.keys import InstrumentKey, Product, parse_key
+
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+# Each raises InvalidInput, ValidationError or NotFound. `parameters`: those of the address, each with its last value.
+
+
+def one(instrument_key: str, parameters: Mapping[str, str]) -> Reading[bytes]:
+    _checked(instrument_key, "instrument_key")
+    (value,) = yield from live_values([instrument_key], datetime.now(UTC))
+    if value is None:
+        raise NotFound(f"no live value of {instrument_key}")
+    return value.body
+
+
+def listed(nothing: str, parameters: Mapping[str, str]) -> Reading[bytes]:
+    query = GreeksQuerySerializer(data=parameters)
+    query.is_valid(raise_exception=True)
+    return (yield from many([key for key in query.validated_data["keys"].split(",") if key], "keys"))
+
+
+def many(keys: list[str], field: str) -> Reading[bytes]:
+    """One object for each key, in their order: its state, or {"instrument_key", "status"}, the status being `not_found`
+    or `unreadable`."""
+    if not 1 <= len(keys) <= MAX_KEYS:
+        raise InvalidInput(field, f"1 to {MAX_KEYS} keys at once, not {len(keys)}")
+    for place, key in enumerate(keys):
+        _checked(key, f"{field}[{place}]")
+    values = yield from live_values(keys, datetime.now(UTC))
+    bodies = [
+        orjson.dumps({"instrument_key": key, "status": "not_found"}) if value is None else value.body
+        for key, value in zip(keys, values, strict=True)
+    ]
+    return b'{"data":[' + b",".join(bodies) + b"]}"
+
+
+def chain(underlying: str, parameters: Mapping[str, str]) -> Reading[bytes]:
+    expiry, strikes = _chain_query(tuple(parameters.items()))
+    if "@" not in underlying and "/" not in underlying:
+        underlying = f"{settings.DEFAULT_EXCHANGE}@{underlying}"
+    if _checked(underlying, "underlying").product not in (Product.UNDERLYING, Product.CRYPTO_SPOT):
+        raise InvalidInput("underlying", f"{underlying} is no underlying, such as NSE@NIFTY")
+    body = yield from live_chain(underlying, expiry, parse_strikes(strikes), datetime.now(UTC))
+    if body is None:
+        raise NotFound(f"no live options of {underlying}{f' that expire on {expiry}' if expiry else ''}")
+    return body
+
+
+@lru_cache(maxsize=256)
+def _chain_query(parameters: tuple[tuple[str, str], ...]) -> tuple[date | None, str]:
+    """A serializer takes as long as the rest of the answer, and most ask for the same."""
+    query = ChainQuerySerializer(data=dict(parameters))
+    query.is_valid(raise_exception=True)
+    return query.validated_data.get("expiry"), query.validated_data["strikes"]
+
+
+def _checked(text: str, field: str) -> InstrumentKey:
+    """Raises InvalidInput under the name that the caller knows the key by."""
+    try:
+        return _known(text)
+    except InvalidInput as error:
+        raise InvalidInput(field, str(error)) from error
+
+
+@lru_cache(maxsize=8192)
+def _known(text: str) -> InstrumentKey:
+    key = parse_key(text)
+    exchange_named(key.exchange)
+    return key

@@ -1,0 +1,60 @@
+"""The live snapshot over HTTP: what the tick consumer last told of an instrument or a chain, with its age.
+
+`signalsite.front` answers most reads before Django sees them (`realtime.urls`), with the same `reads`.
+"""
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from realtime.snapshot import reads
+from realtime.snapshot.selectors import Reading, run
+from realtime.snapshot.serializers import ChainQuerySerializer, GreeksBodySerializer, GreeksQuerySerializer
+
+TAGS = ["realtime"]
+
+
+def _json(reading: Reading[bytes]) -> HttpResponse:
+    return HttpResponse(run(reading), headers=reads.HEADERS)
+
+
+class LiveGreeksView(APIView):
+    @extend_schema(tags=TAGS, responses={200: OpenApiTypes.OBJECT}, summary="Live Greeks of one instrument")
+    def get(self, request: Request, instrument_key: str) -> HttpResponse:
+        return _json(reads.one(instrument_key, {}))
+
+
+class ManyLiveGreeksView(APIView):
+    @extend_schema(
+        operation_id="v2_signals_realtime_greeks_list",
+        tags=TAGS,
+        parameters=[GreeksQuerySerializer],
+        responses={200: OpenApiTypes.OBJECT},
+        summary="Live Greeks of up to 500 instruments",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _json(reads.listed("", request.query_params.dict()))
+
+    @extend_schema(
+        tags=TAGS,
+        request=GreeksBodySerializer,
+        responses={200: OpenApiTypes.OBJECT},
+        summary="Live Greeks of up to 500 instruments, named in the body",
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = GreeksBodySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return _json(reads.many(body.validated_data["instrument_keys"], "instrument_keys"))
+
+
+class LiveChainView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        parameters=[ChainQuerySerializer],
+        responses={200: OpenApiTypes.OBJECT},
+        summary="Live option chain of one expiry",
+    )
+    def get(self, request: Request, underlying: str) -> HttpResponse:
+        return _json(reads.chain(underlying, request.query_params.dict()))

@@ -1,0 +1,27 @@
+"""The AsyncAPI document of the sockets, for whoever generates a client."""
+
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+from realtime.sockets import topics
+from realtime.sockets.core.asyncapi import Document, describe
+
+
+@cache
+def _document() -> Document:
+    """Made when it is first asked for: all apps have registered their topics by then."""
+    return describe(
+        address="/api/v2/signals/subscriptions/websocket",
+        version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
+        states={pattern: kind.state for pattern, kind in topics.kinds().items()},
+        channels=topics.channels(),
+    )
+
+
+@require_safe
+def asyncapi(request: HttpRequest) -> JsonResponse:
+    server = {"host": request.get_host(), "protocol": "wss" if request.is_secure() else "ws"}
+    return JsonResponse({**_document(), "servers": {"this": server}})

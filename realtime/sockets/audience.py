@@ -1,0 +1,107 @@
+"""Who reads a topic, and the topics and wildcards of one stream."""
+
+from collections.abc import Iterator
+
+from realtime.core.entry_ids import parse_id
+from realtime.sockets.core.frames import BEGINNING, Frame
+from realtime.sockets.session import Session
+from realtime.sockets.topics import Feed
+
+
+class Audience:
+    """The sockets that want one topic or one wildcard, by cadence."""
+
+    __slots__ = ("paced", "raw")
+
+    def __init__(self) -> None:
+        self.raw: set[Session] = set()
+        self.paced: dict[str, set[Session]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.raw or self.paced)
+
+    def add(self, session: Session, cadence: str) -> None:
+        (self.raw if cadence == "raw" else self.paced.setdefault(cadence, set())).add(session)
+
+    def remove(self, session: Session, cadence: str) -> None:
+        if cadence == "raw":
+            self.raw.discard(session)
+        elif cadence in self.paced:
+            self.paced[cadence].discard(session)
+            if not self.paced[cadence]:
+                del self.paced[cadence]
+
+    def sessions(self) -> Iterator[Session]:
+        yield from self.raw
+        for paced in self.paced.values():
+            yield from paced
+
+
+class Topic:
+    """Its newest state, and all who are told of a new one."""
+
+    __slots__ = ("audiences", "frame", "name", "own")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.frame: Frame | None = None
+        self.own = Audience()
+        self.audiences: list[Audience] = [self.own]  # and those of the wildcards that take it in
+
+
+class Stream:
+    """One stream that the hub reads: where it is, what it knows and for whom."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.name = feed.stream
+        self.hashes = feed.hashes
+        self.position = BEGINNING  # read up to here
+        self.anchor = BEGINNING  # read up to there when it was last known to be the stream that it was
+        self.added = 0  # entries that had ever come by then
+        self.pins = 0  # whoever is about to subscribe
+        self.idle_since: float | None = None
+        self.topics: dict[bytes, Topic] = {}
+        self.wildcards: dict[str, Audience] = {}  # by prefix
+
+    def topic(self, name: bytes) -> Topic:
+        """The topic, made known with the wildcards that it belongs to if it is new."""
+        found = self.topics.get(name)
+        if found is None:
+            found = self.topics[name] = Topic(name.decode(errors="replace"))
+            found.audiences += [each for prefix, each in self.wildcards.items() if found.name.startswith(prefix)]
+        return found
+
+    def audience(self, topic: str, feed: Feed) -> Audience:
+        if not feed.wildcard:
+            return self.topic(topic.encode()).own
+        if feed.prefix not in self.wildcards:
+            audience = self.wildcards[feed.prefix] = Audience()
+            for each in self.matching(feed.prefix):
+                each.audiences.append(audience)
+        return self.wildcards[feed.prefix]
+
+    def matching(self, prefix: str) -> list[Topic]:
+        return [topic for topic in self.topics.values() if topic.name.startswith(prefix)]
+
+    def release(self, topic: str, feed: Feed) -> None:
+        """Forget what nobody wants: a wildcard, or a topic without a state."""
+        if feed.wildcard:
+            audience = self.wildcards[feed.prefix]
+            if not audience:
+                del self.wildcards[feed.prefix]
+                for each in self.matching(feed.prefix):
+                    each.audiences.remove(audience)
+        elif (found := self.topics.get(topic.encode())) and found.frame is None and not any(found.audiences):
+            del self.topics[topic.encode()]
+
+    def forget_before(self, first: str) -> None:
+        """Where no hash keeps newest states: forget topics that nobody wants and whose entry is trimmed by now."""
+        if self.hashes is None:
+            oldest = parse_id(first)
+            for name, topic in list(self.topics.items()):
+                if not any(topic.audiences) and (topic.frame is None or parse_id(topic.frame.seq or "0") < oldest):
+                    del self.topics[name]
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.pins or self.wildcards) or any(topic.own for topic in self.topics.values())

@@ -1,0 +1,192 @@
+"""The sockets' shell: let in, authenticate, read requests. Sending is the session's, what is sent the hub's.
+
+A plain ASGI application within Channels' routing: Channels' own consumer class would cost two more tasks and a thread
+hop for each socket and message, and its groups are not used (docs/websocket.md).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from realtime.sockets import subscriptions
+from realtime.sockets.admission import Places, origin_is_ours
+from realtime.sockets.asgi_send import Send
+from realtime.sockets.core import messages
+from realtime.sockets.core.messages import Auth, ClientAck, InvalidMessage, Ping, Subscribe, Unsubscribe
+from realtime.sockets.core.protocol import Ack, Close, Code, Error, Pong, Welcome
+from realtime.sockets.core.token_bucket import TokenBucket
+from realtime.sockets.credentials import SUBPROTOCOL, Credential, NotAuthenticated, identify, offered
+from realtime.sockets.hub import Hub
+from realtime.sockets.metrics import TOTALS
+from realtime.sockets.session import Identity, Session
+from realtime.sockets.shared_hub import the_hub
+from realtime.sockets.topics import Reader
+
+logger = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+CREDENTIALS = "realtime.sockets.credentials"  # where `without_secrets` leaves them in the scope
+_places = Places()
+
+
+class Refused(Exception):
+    """The socket is to be closed with this code."""
+
+    def __init__(self, code: Close, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class Gone(Exception):
+    """The client has closed the socket."""
+
+
+class SocketConsumer:
+    """`token_in_address`: whether `?token=` is taken, as the first version of the API promises."""
+
+    def __init__(self, *, token_in_address: bool = False) -> None:
+        self._token_in_address = token_in_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
+        await send({"type": "websocket.accept", "subprotocol": chosen})  # or no client would hear why it is refused
+        if not _places.take():
+            TOTALS.refused += 1
+            reason = "this process has as many sockets as it may"
+            await send({"type": "websocket.close", "code": int(Close.TOO_MANY), "reason": reason})
+            return
+        try:
+            await self._serve(scope, receive, send)
+        except Gone:
+            pass
+        finally:
+            _places.give_back()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hub, user_id = the_hub(), None
+        session = Session(send, mailbox_limit=settings.WEBSOCKET_MAX_PENDING)
+        hub.join(session)
+        try:
+            if not origin_is_ours(scope["headers"]):
+                raise Refused(Close.FOREIGN_ORIGIN, "the origin is not allowed")
+            inbox = _Inbox(receive)
+            session.identity = await self._authenticate(scope, inbox, hub)
+            if not _places.take_for(session.identity.user_id):
+                raise Refused(Close.TOO_MANY, "the user has as many sockets as one may")
+            user_id = session.identity.user_id
+            session.reply(_welcome(scope))
+            await _converse(hub, session, session.identity, inbox)
+        except Refused as refusal:
+            TOTALS.refused += 1
+            logger.info("socket refused: %s", refusal.reason)
+            hub.leave(session)
+            await session.close(refusal.code, refusal.reason)
+        finally:
+            hub.leave(session)
+            session.end()
+            if user_id is not None:
+                _places.give_back_for(user_id)
+
+    async def _authenticate(self, scope: Scope, inbox: "_Inbox", hub: Hub) -> Identity:
+        """By subprotocol, by the address, or by the first message. Raises Refused."""
+        credential: Credential = offered(scope["subprotocols"])
+        in_address: Credential = scope.get(CREDENTIALS, Credential())
+        credential = credential or Credential(ticket=in_address.ticket)
+        if not credential and self._token_in_address:
+            credential = in_address
+        try:
+            if not credential:
+                async with asyncio.timeout(settings.WEBSOCKET_AUTH_SECONDS):
+                    message = messages.read(await inbox.next())
+                if not isinstance(message, Auth):
+                    raise NotAuthenticated("the first message must be auth")
+                credential = Credential(message.token, message.ticket)
+            return await identify(credential, hub.reader, hub.ended)
+        except TimeoutError as error:
+            raise Refused(Close.NOT_AUTHENTICATED, "no credential came in time") from error
+        except (NotAuthenticated, InvalidMessage) as error:
+            raise Refused(Close.NOT_AUTHENTICATED, _short(str(error))) from error
+        except (RedisError, OSError) as error:
+            logger.error("a ticket could not be read: %s", error)
+            raise Refused(Close.INTERNAL_ERROR, "storage does not answer, try again") from error
+
+
+class _Inbox:
+    """Messages as they come, within the limits on their size and rate."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        rate = settings.WEBSOCKET_MESSAGE_RATE
+        self._bucket = TokenBucket(rate=rate, burst=rate * 5, now=time.monotonic())
+
+    async def next(self) -> str:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            raise Gone
+        if not self._bucket.take(time.monotonic()):
+            raise Refused(Close.TOO_FAST, f"more than {settings.WEBSOCKET_MESSAGE_RATE:g} messages a second")
+        text: str | None = message.get("text")
+        if text is None:
+            text = message["bytes"].decode(errors="replace")
+        if len(text) > settings.WEBSOCKET_MAX_FRAME_BYTES:
+            raise Refused(Close.TOO_LARGE, f"a frame has at most {settings.WEBSOCKET_MAX_FRAME_BYTES} bytes")
+        return text
+
+
+async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbox) -> None:
+    while True:
+        text = await inbox.next()
+        try:
+            message = messages.read(text)
+        except InvalidMessage as error:
+            session.reply(Error(error.request_id, Code.INVALID_MESSAGE, str(error)))
+        else:
+            match message:
+                case Subscribe():
+                    await subscriptions.subscribe(hub, session, Reader(identity.user_id), message)
+                case Unsubscribe():
+                    subscriptions.unsubscribe(hub, session, message)
+                case Ping():
+                    session.reply(Pong(message.id, int(time.time() * 1000)))
+                case ClientAck():
+                    if not session.acknowledge(message.n):
+                        session.reply(Error(message.id, Code.INVALID_MESSAGE, "n: not so many messages were sent"))
+                case Auth():
+                    await _renew(hub, session, identity, message)
+        await session.settled()
+
+
+async def _renew(hub: Hub, session: Session, identity: Identity, message: Auth) -> None:
+    """A fresh token keeps the socket open for longer; it must be the same user's."""
+    try:
+        fresh = await identify(Credential(message.token, message.ticket), hub.reader, hub.ended)
+        if fresh.user_id != identity.user_id:
+            raise NotAuthenticated("the token is another user's")
+    except NotAuthenticated as error:
+        session.reply(Error(message.id, Code.NOT_AUTHENTICATED, str(error)))
+    except (RedisError, OSError):
+        session.reply(Error(message.id, Code.UNAVAILABLE, "storage does not answer, try again"))
+    else:
+        session.identity = fresh
+        session.reply(Ack(message.id, "auth"))
+
+
+def _welcome(scope: Scope) -> Welcome:
+    label = parse_qs(scope["query_string"].decode("latin-1")).get("client_id", [""])[0]
+    return Welcome(
+        client_id=_short(label),
+        heartbeat_seconds=settings.WEBSOCKET_HEARTBEAT_INTERVAL,
+        max_subscriptions=settings.WEBSOCKET_MAX_SUBSCRIPTIONS,
+    )
+
+
+def _short(text: str) -> str:
+    return text[:100]  # a close frame's reason has at most 123 bytes

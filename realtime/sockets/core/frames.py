@@ -1,0 +1,51 @@
+"""The newest state of a topic as it goes over the sockets: encoded once, however many read it."""
+
+from functools import lru_cache
+
+import msgspec
+
+from realtime.core.entry_ids import parse_id
+from realtime.sockets.core.websocket_frames import framed
+
+BEGINNING = "0-0"  # before every entry
+_encode = msgspec.json.Encoder().encode
+
+
+@lru_cache(maxsize=4096)
+def _json(text: str) -> bytes:
+    return _encode(text)
+
+
+class Frame:
+    """One state of a topic. `seq` is the ID of its entry, `prev` that of the topic's entry before; None: not known.
+
+    `data` is the payload's JSON, passed on as it is; None where the topic has no value yet. `told_at`: when it was read
+    (monotonic).
+    """
+
+    __slots__ = ("_snapshot", "_update", "data", "milliseconds", "prev", "seq", "told_at", "topic")
+
+    def __init__(
+        self, topic: str, seq: str | None, prev: str | None, data: bytes | None, *, told_at: float = 0.0
+    ) -> None:
+        self.topic, self.seq, self.prev, self.data, self.told_at = topic, seq, prev, data, told_at
+        self.milliseconds = parse_id(seq)[0] if seq else 0  # since the epoch, of its entry
+        self._update: bytes | None = None
+        self._snapshot: bytes | None = None
+
+    @property
+    def update(self) -> bytes:
+        if self._update is None:
+            self._update = self._message(b"update", b',"prev":' + _encode(self.prev))
+        return self._update
+
+    @property
+    def snapshot(self) -> bytes:
+        if self._snapshot is None:
+            self._snapshot = self._message(b"snapshot", b"")
+        return self._snapshot
+
+    def _message(self, kind: bytes, more: bytes) -> bytes:
+        body = b"null" if self.data is None else self.data
+        head = (kind, _json(self.topic), _encode(self.seq), more)
+        return framed(b'{"type":"%b","topic":%b,"seq":%b%b,"data":%b}' % (*head, body))

@@ -1,0 +1,254 @@
+"""The hub: one in each web process, in its event loop. It reads the streams that its sockets want and tells them.
+
+Each state is encoded once and put into the mailbox of every socket that wants it; each socket's own task sends from
+there. The hub itself never waits for a socket.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from realtime.core.entry_ids import parse_id
+from realtime.publisher import Entry, StreamReader
+from realtime.sockets import continuity
+from realtime.sockets.audience import Stream, Topic
+from realtime.sockets.core.frames import BEGINNING, Frame
+from realtime.sockets.core.protocol import Close, Outgoing
+from realtime.sockets.heartbeats import Heartbeats
+from realtime.sockets.metrics import STAGES, TOTALS
+from realtime.sockets.pacing import Pacer
+from realtime.sockets.session import Session
+from realtime.sockets.topics import Feed
+from realtime.sockets.writing import write, write_soon
+from signalsite.foundation.errors import LimitExceeded
+
+logger = logging.getLogger(__name__)
+
+BLOCK_MS = 100  # the longest that a stream asked for meanwhile waits to be read
+READ_COUNT = 500  # entries of a stream at once
+LET_SEND_SECONDS = 0.025  # of each reading: entries that come after it are told at once, and so conflate
+STALL_SECONDS = 1.0  # without a read: much may have been trimmed meanwhile
+LOOK_SECONDS = 2.0  # between looks at whether the streams are still what they were
+MAX_STREAMS = 2_000
+LINGER_SECONDS = 10.0  # that a stream is read on for nobody
+RETRY_SECONDS = (0.1, 2.0)
+STOP_SECONDS = 1.0
+
+
+class TooManyStreams(LimitExceeded):
+    """Sockets ask for more underlyings than one process reads."""
+
+
+class Hub:
+    def __init__(self, url: str) -> None:
+        self.reader = StreamReader(url)
+        self.sessions: set[Session] = set()
+        self.streams: dict[str, Stream] = {}
+        self.ended: dict[str, float] = {}  # user or sign-in -> when the control plane ended its sockets last
+        self._opening: dict[str, asyncio.Task[Stream]] = {}
+        self._some_stream = asyncio.Event()
+        self._pacer = Pacer(write_soon)
+        self._heartbeats = Heartbeats(self.sessions, self.end)
+        self._looked = 0.0
+        self._stopping = False
+        self._reading = asyncio.create_task(self._read())
+        self._upkeep = asyncio.create_task(self._keep_up())
+
+    # --- sockets ----------------------------------------------------------------------------------------------------
+
+    def join(self, session: Session) -> None:
+        self.sessions.add(session)
+        self._heartbeats.join(session)
+
+    def leave(self, session: Session) -> None:
+        for topic in list(session.subscriptions):
+            self.detach(session, topic)
+        self.sessions.discard(session)
+
+    def end(self, session: Session, code: Close, reason: str) -> None:
+        self.leave(session)
+        session.close_soon(code, reason)
+
+    def sessions_of(self, user_id: int) -> list[Session]:
+        return [each for each in self.sessions if each.identity is not None and each.identity.user_id == user_id]
+
+    @contextlib.asynccontextmanager
+    async def reading(self, feed: Feed) -> AsyncIterator[Stream]:
+        """The feed's stream, read and known from before the body until after it. Raises RedisError, OSError or
+        TooManyStreams."""
+        stream = self.streams.get(feed.stream)
+        if stream is None:
+            opening = self._opening.get(feed.stream)
+            if opening is None:
+                if len(self.streams) + len(self._opening) >= MAX_STREAMS:
+                    raise TooManyStreams(f"this process reads {MAX_STREAMS} underlyings already")
+                opening = self._opening[feed.stream] = asyncio.create_task(self._open(feed))
+                opening.add_done_callback(lambda _: self._opening.pop(feed.stream, None))
+            stream = await asyncio.shield(opening)
+        stream.pins += 1
+        try:
+            yield stream
+        finally:
+            stream.pins -= 1
+
+    def attach(self, session: Session, topic: str, feed: Feed, cadence: str, *, snapshot: bool = True) -> None:
+        """Subscribe, in the body of `reading`. The newest states go first, as snapshots."""
+        self.detach(session, topic)
+        stream = self.streams[feed.stream]
+        audience = stream.audience(topic, feed)
+        topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(topic.encode())]
+        if cadence != "raw":
+            self._pacer.tell_now(cadence, topics, audience)
+        audience.add(session, cadence)
+        session.subscriptions[topic] = (feed, cadence)
+        if snapshot:
+            for each in topics:
+                if each.frame is not None:
+                    session.put_snapshot(each.frame)
+
+    def detach(self, session: Session, topic: str) -> bool:
+        """Unsubscribe; False where there was no such subscription."""
+        feed, cadence = session.subscriptions.pop(topic, (None, ""))
+        if feed is None:
+            return False
+        stream = self.streams[feed.stream]
+        stream.audience(topic, feed).remove(session, cadence)
+        stream.release(topic, feed)
+        return True
+
+    def detach_all(self, session: Session, topics: Iterable[str]) -> None:
+        for topic in topics:
+            self.detach(session, topic)
+
+    async def close_all(self, code: Close, reason: str, last_words: Sequence[Outgoing]) -> None:
+        """Tell every socket its last words (in turn one of them) and close it."""
+        sessions = list(self.sessions)
+        for session in sessions:
+            self.leave(session)
+        await asyncio.gather(
+            *(session.close(code, reason, last_words[i % len(last_words)]) for i, session in enumerate(sessions))
+        )
+
+    async def stop(self) -> None:
+        """The reader is asked first, and ends after a read: redis.asyncio sometimes swallows a cancellation."""
+        self._stopping = True
+        self._some_stream.set()
+        self._upkeep.cancel()
+        _, running = await asyncio.wait([self._reading, self._upkeep], timeout=STOP_SECONDS)
+        if running:  # Redis does not answer
+            self._reading.cancel()
+            await asyncio.wait(running, timeout=STOP_SECONDS)
+        await self.reader.close()
+
+    # --- streams ----------------------------------------------------------------------------------------------------
+
+    async def _open(self, feed: Feed) -> Stream:
+        stream = Stream(feed)
+        await continuity.load(self.reader, stream)
+        self.streams[feed.stream] = stream
+        TOTALS.streams = len(self.streams)
+        self._some_stream.set()
+        return stream
+
+    async def _read(self) -> None:
+        """Read until `stop`. What fails is said once, tried again, and followed by a look at what was missed."""
+        delay, failing, read_at = RETRY_SECONDS[0], False, time.monotonic()
+        while not self._stopping:
+            try:
+                if not self._some_stream.is_set():
+                    await self._some_stream.wait()
+                    read_at = time.monotonic()
+                behind = failing or time.monotonic() - read_at > STALL_SECONDS
+                if behind or time.monotonic() - self._looked > LOOK_SECONDS:
+                    self._looked = time.monotonic()
+                    await continuity.check(self.reader, self.streams.values())
+                if failing:
+                    logger.warning("the hub reads its streams again")
+                    delay, failing = RETRY_SECONDS[0], False
+                positions = {name: stream.position for name, stream in self.streams.items()}
+                read_at = time.monotonic()
+                if positions:
+                    found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
+                    await self._tell_all(found, positions)
+            except (RedisError, OSError) as error:
+                if not failing:
+                    logger.error("the hub cannot read its streams, and tries again: %s", error)
+                failing = True
+            except Exception:  # a fault of ours in one entry: ten thousand sockets are not to fall silent for it
+                logger.exception("the hub failed, and goes on")
+                failing = True
+            if failing:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_SECONDS[1])
+
+    async def _tell_all(self, found: list[tuple[str, list[Entry]]], read_after: dict[str, str]) -> None:
+        """Every state of the first entries is sent; when that takes too long the rest conflates in the mailboxes."""
+        begun = time.monotonic()
+        waiting: set[Session] = set()
+        for name, entries in found:
+            stream = self.streams.get(name)
+            if stream is None or stream.position != read_after[name]:
+                continue  # let go meanwhile, and perhaps taken up again
+            if len(entries) == READ_COUNT and not await continuity.check(self.reader, [stream]):
+                continue  # far behind, and trimmed past us
+            for entry_id, fields in entries:
+                stream.position = entry_id
+                if stream.anchor == BEGINNING:
+                    stream.anchor = entry_id
+                told = 0
+                try:
+                    for topic, data in fields.items():
+                        told += self._tell(stream.topic(topic), entry_id, data, waiting)
+                except Exception:  # passed over, or it would be read again for ever, with all other streams waiting
+                    logger.exception("entry %s of %s cannot be told", entry_id, name)
+                STAGES.observe(max(time.time() - parse_id(entry_id)[0] / 1000, 0.0), told, "hearing")
+                if time.monotonic() - begun < LET_SEND_SECONDS:
+                    await self._send_to(waiting, begun)
+        await self._send_to(waiting, begun)
+
+    async def _send_to(self, waiting: set[Session], read_at: float) -> None:
+        await write(waiting)
+        STAGES.observe(time.monotonic() - read_at, len(waiting), "sending")
+        waiting.clear()
+
+    def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> int:
+        """Returns how many sockets get it at once; the others are paced."""
+        before = topic.frame
+        seq = before.seq if before else None
+        frame = topic.frame = Frame(topic.name, entry_id, seq, data, told_at=time.monotonic())
+        for audience in topic.audiences:
+            for session in audience.raw:
+                session.mailbox.put(frame)
+            waiting |= audience.raw
+            if audience.paced:
+                self._pacer.note(topic, audience)
+        return sum(len(audience.raw) for audience in topic.audiences)
+
+    # --- upkeep -----------------------------------------------------------------------------------------------------
+
+    async def _keep_up(self) -> None:
+        """Heartbeats, and streams that nobody wants."""
+        while True:
+            await asyncio.sleep(min(1.0, settings.WEBSOCKET_HEARTBEAT_INTERVAL / 2))
+            try:
+                self._heartbeats.beat(time.monotonic())
+                self._let_go(time.monotonic())
+            except Exception:  # a fault of ours with one socket: the others still need their heartbeats
+                logger.exception("the hub's upkeep failed, and goes on")
+
+    def _let_go(self, now: float) -> None:
+        for name, stream in list(self.streams.items()):
+            if stream.wanted:
+                stream.idle_since = None
+            elif stream.idle_since is None:
+                stream.idle_since = now
+            elif now - stream.idle_since > LINGER_SECONDS:
+                del self.streams[name]
+        TOTALS.streams = len(self.streams)
+        if not self.streams:
+            self._some_stream.clear()

@@ -1,0 +1,46 @@
+"""Subscriptions that want the newest state at most every so often."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from realtime.sockets.audience import Audience, Topic
+from realtime.sockets.core.messages import CADENCE_SECONDS
+from realtime.sockets.session import Session
+
+
+class Pacer:
+    """Notes what is new for whom, and tells it when the cadence's time has come; idle as long as nothing is new."""
+
+    def __init__(self, write: Callable[[Iterable[Session]], None]) -> None:
+        self._write = write
+        self._new: dict[str, dict[tuple[Topic, Audience], int]] = {cadence: {} for cadence in CADENCE_SECONDS}
+
+    def note(self, topic: Topic, audience: Audience) -> None:
+        """The topic has a new state that the audience's paced subscriptions want."""
+        for cadence in audience.paced:
+            new = self._new[cadence]
+            if not new:
+                asyncio.get_running_loop().call_later(CADENCE_SECONDS[cadence], self._tell_all, cadence)
+            new[topic, audience] = new.get((topic, audience), 0) + 1
+
+    def tell_now(self, cadence: str, topics: Iterable[Topic], audience: Audience) -> None:
+        """Before somebody joins the audience: what the others wait for must not reach the newcomer after its
+        snapshot."""
+        for topic in topics:
+            self._write(self._tell(cadence, topic, audience, self._new[cadence].pop((topic, audience), 0)))
+
+    def _tell_all(self, cadence: str) -> None:
+        new, self._new[cadence] = self._new[cadence], {}
+        sessions: set[Session] = set()
+        for (topic, audience), states in new.items():
+            sessions |= self._tell(cadence, topic, audience, states)
+        self._write(sessions)
+
+    def _tell(self, cadence: str, topic: Topic, audience: Audience, states: int) -> set[Session]:
+        if not states or topic.frame is None:
+            return set()
+        sessions = audience.paced.get(cadence, set())
+        for session in sessions:
+            session.mailbox.conflated += states - 1
+            session.mailbox.put(topic.frame)
+        return sessions

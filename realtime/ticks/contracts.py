@@ -1,0 +1,60 @@
+"""What the tables know of the contracts that ticks speak of; new ones are made known."""
+
+from collections.abc import Iterable
+
+from realtime.ticks.core.book import Book, Terms
+from realtime.ticks.core.listing import Listings
+from realtime.ticks.core.tick import Reason, Refused, Tick
+from signals.instruments.core.underlyings import volatility_index_key
+from signals.instruments.models import Instrument, Underlying
+from signals.instruments.services import register_instruments
+from timeframes.core.keys import InstrumentKey
+
+
+def load_terms(underlyings: Iterable[str]) -> dict[str, Terms]:
+    """How the options of each underlying are priced, of those that the tables know."""
+    found = Underlying.objects.filter(key__in=list(underlyings))
+    return {
+        each.key: Terms(each.spot_key, each.volatility_index_key, each.pricing_model == "black76", each.dividend_yield)
+        for each in found
+    }
+
+
+def default_terms(key: InstrumentKey) -> Terms:
+    return Terms(key.spot, volatility_index_key(key.exchange, key.symbol), False, 0.0)
+
+
+def prepare_contracts(
+    book: Book, ticks: Iterable[Tick], *, register: bool, listings: Listings | None = None, now: float | None = None
+) -> dict[str, Refused]:
+    """Make the book ready for contracts that it has not met; returns the keys that are refused, and why.
+
+    With `register` a contract that the tables do not know is entered, since a key says all about it and new strikes are
+    listed during the day: as far as `listings` lets it at `now` (None: at the time of its tick).
+    """
+    new: dict[str, Tick] = {}
+    for tick in ticks:
+        if tick.contract.text not in book.rows:
+            new.setdefault(tick.contract.text, tick)
+    if not new:
+        return {}
+    known = set(Instrument.objects.filter(key__in=list(new)).values_list("key", flat=True))
+    unknown = {key: tick for key, tick in new.items() if key not in known}
+    if not register:
+        refused = {key: Refused(Reason.UNKNOWN_INSTRUMENT, f"no instrument {key} is known") for key in unknown}
+    else:
+        refused = listings.refuse(unknown, now) if listings else {}
+        listed = {key: tick for key, tick in unknown.items() if key not in refused}
+        if listed:
+            register_instruments({key: tick.contract.key for key, tick in listed.items()})
+        if listings:
+            listings.note(listed, now)
+    missing = {
+        tick.contract.underlying: tick.contract.key
+        for key, tick in new.items()
+        if key not in refused and tick.contract.underlying not in book.chains
+    }
+    terms = load_terms(missing)
+    for underlying, key in missing.items():
+        book.add_underlying(underlying, terms.get(underlying) or default_terms(key))
+    return refused

@@ -1,0 +1,79 @@
+"""Entries of tick streams into ticks, accepted or refused. Pure: no clock, no I/O."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from realtime.ticks.core.sanity import Sanity
+from realtime.ticks.core.tick import (
+    PROCESSED,
+    Contract,
+    Reason,
+    Refused,
+    Tick,
+    check_fields,
+    event_time,
+    make_tick,
+    read_contract,
+)
+from realtime.ticks.core.tick_json import decode_entry
+from timeframes.core.tick_stream import underlying_of
+
+Entry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A tick for the dead letters."""
+
+    stream: str
+    entry_id: str
+    entry: Sequence[str]
+    reason: Reason
+    detail: str
+
+
+@dataclass(slots=True)
+class Decoded:
+    ticks: list[Tick] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    skipped: int = 0  # copies that bear the state P
+
+
+class Decoder:
+    """Keeps each stream's contracts parsed: a feed names the same ones again and again."""
+
+    def __init__(self, sanity: Sanity, max_bytes: int) -> None:
+        self.sanity = sanity
+        self.max_bytes = max_bytes
+        self._contracts: dict[str, dict[str, Contract]] = {}  # by stream, by key
+
+    def decode(self, entries: Sequence[Entry], latest: float) -> Decoded:
+        """Accepted and refused ticks; `latest`: the event time, in seconds since 1970, after which lies the future."""
+        found = Decoded()
+        accept = found.ticks.append
+        for stream, entry_id, entry in entries:
+            if entry[-1] == PROCESSED and entry[-2] == "state":  # our own copies: known without being decoded
+                found.skipped += 1
+                continue
+            try:
+                fields, raw = decode_entry(entry, self.max_bytes)
+                if fields.state == PROCESSED:
+                    found.skipped += 1
+                    continue
+                check_fields(fields, refuse_zero=self.sanity.refuse_zero)
+                key = fields.instrument_key or ""
+                contracts = self._contracts.get(stream)
+                if contracts is None:
+                    contracts = self._contracts[stream] = {}
+                contract = contracts.get(key) or read_contract(key, underlying_of(stream))
+                time, seconds = event_time(fields, contract.zone, latest)
+            except Refused as refused:
+                found.rejected.append(Rejected(stream, entry_id, entry, refused.reason, str(refused)))
+            else:
+                contracts[key] = contract  # only now: a refused tick costs no memory
+                accept(make_tick(stream, entry_id, contract, time, seconds, fields, raw))
+        return found
+
+    def forget(self, stream: str, key: str) -> None:
+        """A contract that was refused after all: a feed may name any number of them."""
+        self._contracts.get(stream, {}).pop(key, None)

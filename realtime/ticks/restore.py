@@ -1,0 +1,125 @@
+"""The last known state of a chain: as the consumer before us left it in Redis, else from PostgreSQL's quotes."""
+
+import logging
+import math
+from collections.abc import Container
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from realtime.core.entry_ids import format_id
+from realtime.core.names import Names
+from realtime.core.states import BadState, decode_instrument
+from realtime.core.topic_grammar import is_instrument
+from realtime.ticks import metrics
+from realtime.ticks.contracts import prepare_contracts
+from realtime.ticks.core.book import Book
+from realtime.ticks.core.cycle import tick_quotes
+from realtime.ticks.core.tick import (
+    Refused,
+    Tick,
+    TickFields,
+    check_fields,
+    make_tick,
+    read_contract,
+)
+from realtime.ticks.core.tick_json import decode_entry
+from realtime.ticks.streams import Redis
+from signals.instruments.selectors import live_futures
+from timeframes.core.keys import parse_key
+from timeframes.core.tick_stream import tick_stream
+from timeframes.quotes.selectors import newest_quotes
+
+logger = logging.getLogger(__name__)
+
+# KEYS: the hashes of newest states and of their entries' IDs. ARGV: a topic, and the state that cannot be read. Another
+# state, written meanwhile, stays.
+_DROP = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('HDEL', KEYS[2], ARGV[1])
+end
+"""
+
+
+def restore_underlying(
+    client: Redis, book: Book, names: Names, underlying: str, *, register: bool, as_of: datetime | None
+) -> int:
+    """Fill the book with the newest ticks known of an underlying; returns how many there were.
+
+    Of its spot and futures, those that Redis does not know come from their newest quotes up to `as_of`; None: they do
+    not, since a back-test's now is in its ticks. What the book knows already stays unless it is older. The underlyings'
+    and indices' prices among them are marked as restored, until a tick replaces them. A state that cannot be read is
+    dropped from Redis, with a line in the log and in the metrics; the others are restored.
+    """
+    kept: dict[str, Tick] = {}
+    for topic, state in client.hgetall(names.latest(underlying)).items():
+        if not is_instrument(topic):
+            continue
+        try:
+            kept[topic] = _kept_tick(underlying, topic, state)
+        except BadState as error:
+            metrics.bad_states.inc()
+            logger.error("dropped the newest state of %r on %r: %s", topic, underlying, error)
+            client.eval(_DROP, 2, names.latest(underlying), names.latest_seq(underlying), topic, state)
+    quoted = _quoted(book, underlying, kept, as_of) if as_of is not None else {}
+    ticks = [*kept.values(), *quoted.values()]
+    refused = prepare_contracts(book, ticks, register=register)
+    ticks = [tick for tick in ticks if tick.contract.text not in refused]
+    if ticks:
+        pending = set(book.unrecorded)
+        book.apply(ticks, tick_quotes(ticks))
+        for tick in ticks:
+            if (recent := book.recent.get(tick.contract.text)) is not None and math.isnan(recent.restored):
+                recent.restored = tick.seconds
+            row = book.rows[tick.contract.text]
+            if tick.contract.text in quoted and row not in pending:
+                book.unrecorded.discard(row)  # it is there already, perhaps with a settlement that no tick has
+    return len(ticks)
+
+
+def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime) -> dict[str, Tick]:
+    """The spot and the futures that are not known, from their newest quotes: the last price, else the settlement, else
+    the close; what has none of these is left out."""
+    chain = book.chains.get(underlying)
+    spot = chain.terms.spot_key if chain else parse_key(underlying).spot
+    keys = [key for key in (spot, *live_futures(underlying, as_of)) if key not in known]
+    found = {}
+    for quote in newest_quotes(keys, as_of):
+        price = next((each for each in (quote.last, quote.settle, quote.close) if each is not None), None)
+        told = {
+            "instrument_key": quote.instrument_key,
+            "ltt": quote.time.isoformat(),
+            "ltp": price,
+            "bid": quote.bid,
+            "ask": quote.ask,
+            "volume": quote.volume,
+            "oi": quote.open_interest,
+        }
+        if price is None:
+            continue
+        try:
+            found[quote.instrument_key] = _tick(underlying, quote.instrument_key, "0-0", quote.time, told)
+        except Refused as error:
+            logger.error("the newest quote of %s is no tick: %s", quote.instrument_key, error)
+    return found
+
+
+def _kept_tick(underlying: str, topic: str, state: str) -> Tick:
+    """A newest state as the tick that it was made of. Raises BadState."""
+    kept = decode_instrument(state)
+    if kept.entry_id is None:
+        raise BadState("it has no entry_id")
+    try:
+        return _tick(underlying, topic, format_id(kept.entry_id), kept.time, kept.tick)
+    except (Refused, ValueError, TypeError, OverflowError) as error:
+        raise BadState(str(error)) from None
+
+
+def _tick(underlying: str, key: str, entry_id: str, time: datetime, told: dict[str, Any]) -> Tick:
+    fields: TickFields
+    fields, raw = decode_entry(["data", orjson.dumps(told).decode()], 1 << 20)
+    check_fields(fields)
+    contract = read_contract(key, underlying)
+    return make_tick(tick_stream(underlying), entry_id, contract, time, time.timestamp(), fields, raw)

@@ -1,0 +1,246 @@
+"""A market of our own: seeded, priced through py_vollib plus noise, with the flaws that real quotes have.
+
+Every number is drawn from one generator in a fixed order, so that a seed, a moment and a list of symbols always give
+the same market. Nothing here uses our own pricing: the market is what that pricing is tested against.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.simulator.core.simulated_listing import EXCHANGE, INDICES, Listing, list_underlyings, strikes_around
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import InstrumentKey, Product, Right
+from timeframes.core.quotes import QuoteColumns
+from timeframes.core.sessions import expiry_moment, local_date
+
+SOURCE = "simulation"
+VOLATILITY_INDEX = "INDIAVIX"
+RATE = 0.065
+TICK = 0.05
+YEAR_SECONDS = 365 * 86_400
+MAX_MINUTES = 100_000
+COLUMNS = ("bid", "ask", "last", "volume", "open_interest")
+# Share of the option contracts with each flaw.
+ODDITIES = {"below intrinsic": 0.005, "crossed": 0.005, "no price": 0.005, "one-sided": 0.01}
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedMarket:
+    """`instruments` and `lot_sizes` (0: none) run side by side; `quotes` are at the moment itself, `path` before it.
+
+    `counts`: option contracts per (symbol, expiry as text); `oddities`: contracts made odd on purpose.
+    """
+
+    instruments: list[InstrumentKey]
+    lot_sizes: list[int]
+    quotes: QuoteColumns
+    path: QuoteColumns
+    counts: dict[tuple[str, str], int]
+    oddities: dict[str, int]
+
+
+def simulate_market(
+    *, seed: int, at: datetime, symbols: Sequence[str], contracts: int, minutes: int
+) -> SimulatedMarket:
+    """A market as of `at` (aware) with exactly `contracts` options, and `minutes` of spot and VIX before it.
+
+    Raises InvalidInput, for example when the underlyings have too few strikes for that many contracts.
+    """
+    if len(set(symbols)) != len(symbols) or VOLATILITY_INDEX in symbols:
+        raise InvalidInput("symbols", f"symbols must be given once each, and not {VOLATILITY_INDEX}")
+    rng = np.random.default_rng(seed)
+    listings = list_underlyings(symbols, local_date(EXCHANGE, at), rng)
+    capacity = sum(listing.capacity for listing in listings)
+    if not 0 < contracts <= capacity:
+        raise InvalidInput("contracts", f"contracts must be 1 to {capacity:,} for {len(listings):,} underlyings")
+    if not 0 <= minutes <= MAX_MINUTES:
+        raise InvalidInput("minutes", f"minutes must be 0 to {MAX_MINUTES:,}, not {minutes:,}")
+    book = _Book()
+    counts: Counter[tuple[str, str]] = Counter()
+    dealt = 0
+    for listing in listings:
+        book.add_spot(listing.symbol, listing.spot)
+        for expiry in listing.expiries:
+            # Rounding the running total deals out exactly as many contracts as were asked for.
+            before, dealt = dealt, dealt + 2 * listing.strikes_per_expiry
+            wanted = dealt * contracts // capacity - before * contracts // capacity
+            future = InstrumentKey(EXCHANGE, listing.symbol, Product.EQUITY_FUTURES, expiry)
+            years = (expiry_moment(future) - at).total_seconds() / YEAR_SECONDS
+            forward = listing.spot * math.exp((RATE - listing.dividend_yield) * years)
+            if expiry in listing.futures:
+                _quote_future(book, future, listing, forward, rng)
+            _quote_options(book, future, listing, forward, years, wanted, rng)
+            counts[listing.symbol, expiry.isoformat()] += wanted
+    level = round(100 * next((x.volatility for x in listings if x.symbol in INDICES), listings[0].volatility), 2)
+    book.add_spot(VOLATILITY_INDEX, level)
+    numbers = np.concatenate(book.blocks)
+    oddities = _make_odd(book, numbers, rng)
+    quotes = QuoteColumns(
+        instrument_key=list(map(str, book.keys)), time=at, source=SOURCE, **dict(zip(COLUMNS, numbers.T, strict=True))
+    )
+    ends = {f"{EXCHANGE}@{VOLATILITY_INDEX}@equity_spot": (level, 0.9)} | {
+        f"{EXCHANGE}@{x.symbol}@equity_spot": (x.spot, x.volatility) for x in listings if x.symbol in INDICES
+    }
+    return SimulatedMarket(book.keys, book.lots, quotes, _paths(ends, at, minutes, rng), dict(counts), oddities)
+
+
+class _Book:
+    """Quotes as they are made: blocks of columns, one row per instrument. NaN is a price that is not known."""
+
+    def __init__(self) -> None:
+        self.keys: list[InstrumentKey] = []
+        self.lots: list[int] = []
+        self.blocks: list[NDArray[np.float64]] = []
+        self.intrinsic: list[NDArray[np.float64]] = []
+
+    def add(
+        self,
+        keys: list[InstrumentKey],
+        lot: int,
+        block: NDArray[np.float64],
+        intrinsic: NDArray[np.float64] | None = None,
+    ) -> None:
+        """`block`: shape (len(keys), 5), as COLUMNS has them."""
+        self.keys += keys
+        self.lots += [lot] * len(keys)
+        self.blocks.append(block)
+        self.intrinsic.append(np.zeros(len(keys)) if intrinsic is None else intrinsic)
+
+    def add_spot(self, symbol: str, price: float) -> None:
+        key = InstrumentKey(EXCHANGE, symbol, Product.EQUITY_SPOT)
+        self.add([key], 0, np.array([[np.nan, np.nan, price, np.nan, np.nan]]))
+
+
+def _quote_future(book: _Book, key: InstrumentKey, listing: Listing, forward: float, rng: np.random.Generator) -> None:
+    noise = rng.standard_normal(2)
+    price = np.array([forward + TICK * noise[0]])
+    lots = 20_000 * np.exp(0.5 * noise[1:])
+    bid, ask = _floor(price * (1 - 2e-5)), _ceil(price * (1 + 2e-5))
+    book.add(
+        [key], listing.lot_size, np.column_stack([bid, ask, bid, _units(lots, listing), _units(3 * lots, listing)])
+    )
+
+
+def _quote_options(
+    book: _Book,
+    future: InstrumentKey,
+    listing: Listing,
+    forward: float,
+    years: float,
+    wanted: int,
+    rng: np.random.Generator,
+) -> None:
+    from py_vollib.black import black  # seconds to import
+
+    strikes = np.repeat(strikes_around(listing, forward), 2)[:wanted]
+    sign = np.resize([1.0, -1.0], len(strikes))
+    noise = rng.standard_normal((4, len(strikes)))
+    volatility, distance = _smile(listing.volatility, np.log(strikes / forward), years, rng.uniform(-0.06, -0.02))
+    fair = np.array(
+        [
+            black("c" if side > 0 else "p", forward, strike, years, RATE, sigma)
+            for side, strike, sigma in zip(sign.tolist(), strikes.tolist(), volatility.tolist(), strict=True)
+        ]
+    )
+    half = TICK / 2 + 0.003 * fair * (1 + np.abs(distance)) * np.exp(0.2 * noise[0])
+    bid, ask = _floor(fair - half), np.maximum(_ceil(fair + half), TICK)
+    last = np.maximum(_nearest(fair + half * np.clip(0.5 * noise[1], -1, 1)), TICK)
+    lots = 3_000 * np.exp(-0.7 * distance**2 + 0.6 * noise[2])
+    columns = [
+        np.where(bid > 0, bid, np.nan),
+        ask,
+        np.where(lots >= 1, last, np.nan),
+        _units(lots, listing),
+        _units(2 * lots * np.exp(0.4 * noise[3]), listing),
+    ]
+    rights = (Right.CALL, Right.PUT)
+    keys = [
+        InstrumentKey(
+            EXCHANGE, listing.symbol, Product.EQUITY_OPTIONS, future.expiry, rights[i % 2], Decimal(str(strike))
+        )
+        for i, strike in enumerate(strikes.tolist())
+    ]
+    intrinsic = np.exp(-RATE * years) * np.maximum(sign * (forward - strikes), 0)
+    book.add(keys, listing.lot_size, np.column_stack(columns), intrinsic)
+
+
+def _smile(
+    at_the_money: float, log_moneyness: NDArray[np.float64], years: float, tilt: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(volatility, distance): a parabola in the distance from the forward, in standard deviations up to 3.
+
+    Volatility at the money reverts from its level now to 1.1 times that within about half a year.
+    """
+    level = at_the_money * (1.1 - 0.1 * math.exp(-2 * years))
+    distance = log_moneyness / (level * math.sqrt(years))
+    x = np.clip(distance, -3, 3)
+    return level * (1 + tilt * x + 0.025 * x * x), distance
+
+
+def _make_odd(book: _Book, quotes: NDArray[np.float64], rng: np.random.Generator) -> dict[str, int]:
+    """Spoil some options of `quotes`; each kind where it can be told, and no contract twice.
+
+    Fewer than 100 options are left as they are; above, each kind has at least one.
+    """
+    option = np.array([key.product.is_option for key in book.keys])
+    intrinsic = np.concatenate(book.intrinsic)
+    free = rng.permutation(np.flatnonzero(option))
+    made = dict.fromkeys(ODDITIES, 0)
+    if (options := len(free)) < 100:
+        return made
+    for kind, share in ODDITIES.items():
+        bid, ask = quotes[free, 0], quotes[free, 1]
+        fits = {"below intrinsic": intrinsic[free] > 40 * TICK, "crossed": bid > 10 * TICK, "one-sided": bid > 0}
+        rows = free[fits.get(kind, np.isfinite(ask))][: max(1, round(share * options))]
+        match kind:
+            case "below intrinsic":
+                low = _floor(0.99 * intrinsic[rows] - TICK)
+                quotes[rows, :3] = np.column_stack([low - TICK, low, low - TICK])
+            case "crossed":
+                quotes[rows, :2] = quotes[rows, 1::-1]
+            case "one-sided":
+                quotes[rows, 1] = np.nan
+            case _:
+                quotes[rows, :4] = [np.nan, np.nan, np.nan, 0.0]
+        made[kind] = len(rows)
+        free = free[~np.isin(free, rows)]
+    return made
+
+
+def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng: np.random.Generator) -> QuoteColumns:
+    """A geometric random walk by the minute for each key: (value at `at`, annual volatility)."""
+    times = [at.astimezone(UTC) - timedelta(minutes=back) for back in range(minutes, 0, -1)]
+    step = math.sqrt(1 / (252 * 375))
+    walks: list[NDArray[np.float64]] = []
+    for value, volatility in ends.values():
+        back = np.cumsum(rng.standard_normal(minutes))[::-1]
+        walks.append(np.round(value * np.exp(volatility * step * back), 2))
+    return QuoteColumns(
+        instrument_key=[key for key in ends for _ in times],
+        time=times * len(ends),
+        source=SOURCE,
+        last=np.concatenate(walks),
+    )
+
+
+def _units(lots: NDArray[np.float64], listing: Listing) -> NDArray[np.float64]:
+    return np.floor(lots) * listing.lot_size
+
+
+def _floor(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(np.floor(price / TICK + 1e-9) * TICK, 2)
+
+
+def _ceil(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(np.ceil(price / TICK - 1e-9) * TICK, 2)
+
+
+def _nearest(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(np.round(price / TICK) * TICK, 2)

@@ -1,0 +1,65 @@
+"""A simulated feed: ticks into the streams at a chosen rate, as the Ticker Service would."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Event
+from typing import Any
+
+import orjson
+import redis
+
+from signals.simulator.core.simulated_ticks import Fields, TickSource
+from timeframes.core.tick_stream import tick_stream
+
+STEP = 0.05  # seconds between publications
+LONGEST_STREAM = 1_000_000
+"""Entries that nobody reads must not fill the memory: the feed is a simulation, and stops there."""
+
+
+def publish(
+    client: "redis.Redis",
+    source: TickSource,
+    *,
+    rate: float,
+    one_field: bool,
+    stop: Event,
+    seconds: float | None = None,
+    report: Callable[[str], None],
+) -> int:
+    """`rate` ticks a second until told to stop, or for so many seconds; returns how many. Survives a lost Redis."""
+    begun = reported = time.monotonic()
+    owed, sent = 0.0, 0
+    last = begun
+    while not stop.is_set():
+        now = time.monotonic()
+        if seconds is not None and now - begun >= seconds:
+            break
+        owed = min(owed + (now - last) * rate, rate)  # what could not be sent for a second is not made up for
+        last = now
+        if count := int(owed):
+            owed -= count
+            try:
+                sent += _send(client, source, count, one_field)
+            except redis.RedisError as error:
+                report(f"Redis: {error}")
+                stop.wait(1.0)
+        if now - reported >= 60:
+            reported = now
+            report(f"{sent:,} ticks so far")
+        stop.wait(STEP)
+    return sent
+
+
+def _send(client: "redis.Redis", source: TickSource, count: int, one_field: bool) -> int:
+    made = list(source.ticks(count, datetime.now(UTC)))
+    with client.pipeline(transaction=False) as pipeline:
+        for underlying, fields in made:
+            # An unread stream is cut at a length that no consumer that lives falls behind.
+            pipeline.xadd(tick_stream(underlying), _entry(fields, one_field), maxlen=LONGEST_STREAM, approximate=True)
+        pipeline.execute()
+    return len(made)
+
+
+def _entry(fields: Fields, one_field: bool) -> Any:
+    return {"data": orjson.dumps(fields)} if one_field else fields

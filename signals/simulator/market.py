@@ -1,0 +1,21 @@
+"""A simulated market into the tables."""
+
+from decimal import Decimal
+
+from django.db import transaction
+
+from signals.instruments.services import register_instruments
+from signals.simulator.core.simulated_market import TICK, SimulatedMarket
+from timeframes.quotes.services import record_quotes
+
+
+def store_market(market: SimulatedMarket) -> int:
+    """Register the instruments and record their quotes in one transaction; returns how many quotes were written."""
+    lots = [lot or None for lot in market.lot_sizes]
+    with transaction.atomic():
+        register_instruments(
+            dict(zip(market.quotes.instrument_key, market.instruments, strict=True)),
+            lot_sizes=lots,
+            tick_size=Decimal(str(TICK)),
+        )
+        return record_quotes(market.quotes) + record_quotes(market.path)
