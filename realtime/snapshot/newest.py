@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 MOST_FIELDS = 128  # of one read: making an answer of more would keep the loop from its sockets for a millisecond
 ROUND_FIELDS = 1_000  # further readers wait for the round after
 NAMES_FIELDS = 500  # what the names of a hash's fields count as: of a chain there are up to some thousand
+EXPIRE_SECONDS = 0.1  # between two looks at the deadlines
 ANSWER_SECONDS = 4.0  # for all reads of an answer: each may wait for the round before it
 
 
@@ -39,7 +40,7 @@ class _Round:
         self.fields: dict[str, dict[str, None]] = {}
         self.names: dict[str, None] = {}
         self.size = 0
-        self.waiting: list[asyncio.Future[None]] = []
+        self.waiting: list[tuple[asyncio.Future[None], float]] = []  # each with its deadline
         self.error: Exception | None = RedisError("it was not asked")
         self.values: dict[str, dict[str, Any] | Exception] = {}
         self.names_of: dict[str, Any] = {}
@@ -55,10 +56,15 @@ class _Round:
                 self.size += len(fields)
 
     def is_wanted(self) -> bool:
-        return any(not each.done() for each in self.waiting)
+        return any(not each.done() for each, _ in self.waiting)
+
+    def expire(self, now: float) -> None:
+        for each, deadline in self.waiting:
+            if deadline <= now and not each.done():
+                each.set_exception(RedisConnectionError("Redis did not answer in time"))
 
     def end(self) -> None:
-        for each in self.waiting:
+        for each, _ in self.waiting:
             if not each.done():  # it has given up
                 each.set_result(None)
 
@@ -86,11 +92,15 @@ class NewestStates:
         retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
         self._redis = redis.asyncio.Redis.from_url(url, **options, retry=retry)
         self._loop = asyncio.get_running_loop()  # looking it up again costs a system call
+        self._turn: _Round | None = None  # the round that Redis is answering
         self._rounds: deque[_Round] = deque()
         self._working: asyncio.Task[None] | None = None
+        self._expiring: asyncio.TimerHandle | None = None
         self._failing = False
 
     async def close(self) -> None:
+        if self._expiring is not None:
+            self._expiring.cancel()
         if self._working is not None:
             self._working.cancel()
             await asyncio.wait([self._working])
@@ -99,17 +109,15 @@ class NewestStates:
     async def run(self, reading: Reading[T], seconds: float = ANSWER_SECONDS) -> T:
         """Drive a reading. Raises what it raises, RedisConnectionError, and TooLarge."""
         try:
-            async with asyncio.timeout(seconds):
-                wanted = next(reading)
-                while True:
-                    wanted = reading.send(await self._read(wanted))
+            deadline = self._loop.time() + seconds
+            wanted = next(reading)
+            while True:
+                wanted = reading.send(await self._read(wanted, deadline))
         except StopIteration as end:
             found: T = end.value
             return found
-        except TimeoutError as error:
-            raise RedisConnectionError("Redis did not answer in time") from error
 
-    async def _read(self, wanted: Sequence[Wanted]) -> list[Any]:
+    async def _read(self, wanted: Sequence[Wanted], deadline: float) -> list[Any]:
         if sum(len(fields) for _, fields in wanted if fields) > 2 * MOST_FIELDS:  # a state and its entry's ID
             raise TooLarge(f"more than {MOST_FIELDS} states at once")
         if not self._rounds or self._rounds[-1].size > ROUND_FIELDS:
@@ -118,17 +126,28 @@ class NewestStates:
         mine.add(wanted)
         if self._working is None:
             self._working = self._loop.create_task(self._work())
+        if self._expiring is None:
+            self._expiring = self._loop.call_later(EXPIRE_SECONDS, self._expire)
         waiting = self._loop.create_future()
-        mine.waiting.append(waiting)
+        mine.waiting.append((waiting, deadline))
         await waiting
         return mine.replies(wanted)
 
+    def _expire(self) -> None:
+        """Fail the readers whose deadline has passed. One timer for all: one for each costs a tenth of an answer."""
+        if self._working is None:
+            self._expiring = None
+            return
+        for each in (self._turn, *self._rounds):
+            if each is not None:
+                each.expire(self._loop.time())
+        self._expiring = self._loop.call_later(EXPIRE_SECONDS, self._expire)
+
     async def _work(self) -> None:
         """Round after round, until nobody waits."""
-        turn: _Round | None = None
         try:
             while self._rounds:
-                turn = self._rounds.popleft()
+                self._turn = turn = self._rounds.popleft()
                 if not turn.is_wanted():
                     continue
                 try:
@@ -140,9 +159,10 @@ class NewestStates:
                 turn.end()
         finally:
             self._working = None
-            for each in (turn, *self._rounds):  # some are left where we are cancelled: the process ends
+            for each in (self._turn, *self._rounds):  # some are left where we are cancelled: the process ends
                 if each is not None:
                     each.end()
+            self._turn = None
             self._rounds.clear()
 
     async def _ask(self, turn: _Round) -> None:
