@@ -19,15 +19,15 @@ from django.db import connection
 from realtime.core.entry_ids import parse_id
 from realtime.ticks import metrics
 from realtime.ticks.contracts import prepare_contracts
-from realtime.ticks.core.asides import Asides
 from realtime.ticks.core.backlog import Backlog, Portion
-from realtime.ticks.core.cycle import Cycle, Frame
-from realtime.ticks.core.decoding import Rejected
-from realtime.ticks.core.failures import streams_writing
-from realtime.ticks.core.group_progress import Progress
-from realtime.ticks.core.listing import Listings
+from realtime.ticks.core.cycle import Cycle, CycleResult
+from realtime.ticks.core.decoding import DeadLetter
+from realtime.ticks.core.failed_commands import streams_writing
+from realtime.ticks.core.group_progress import GroupProgress
+from realtime.ticks.core.new_contracts import NewContractLimits
+from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.core.sanity import Sanity
-from realtime.ticks.core.tick import Reason, Refused, Tick
+from realtime.ticks.core.tick import Reason, RejectedTick, Tick
 from realtime.ticks.effects import Effects, Limits
 from realtime.ticks.ownership import LeaseLost, Ownership
 from realtime.ticks.store import UNAVAILABLE, store_ticks
@@ -50,9 +50,9 @@ class Batch:
     """What was read, what came of it, and when it was read and computed (monotonic). `portion`: of the backlog."""
 
     entries: Sequence[StreamEntry]
-    frame: Frame
+    result: CycleResult
     portion: Portion
-    rejected: Sequence[Rejected]
+    rejected: Sequence[DeadLetter]
     begun: float
     computed: float
 
@@ -65,7 +65,7 @@ class Options:
     max_bytes: int
     max_ahead: float
     max_deliveries: int
-    beat: float
+    reprice_interval: float
     window: int  # strikes on each side of the money, of what is told of a chain
     lease: float
     maintenance: float
@@ -79,7 +79,7 @@ class Options:
 
 
 class Batches:
-    """`owned`: the streams that are ours, kept up by whoever owns them. `asides`: told of streams that succeed.
+    """`owned`: the streams that are ours, kept up by whoever owns them. `paused`: told of streams that succeed.
     `stop`: give up waiting for PostgreSQL."""
 
     def __init__(
@@ -90,8 +90,8 @@ class Batches:
         *,
         model: type[AbstractTick],
         options: Options,
-        owned: dict[str, Progress],
-        asides: Asides,
+        owned: dict[str, GroupProgress],
+        paused: PausedStreams,
         stop: Event,
         clock: Callable[[], float],
     ) -> None:
@@ -101,10 +101,10 @@ class Batches:
         self.model = model
         self.options = options
         self.owned = owned
-        self.asides = asides
+        self.paused = paused
         self.stop = stop
         self.clock = clock
-        self.listings = Listings(options.sanity)
+        self.new_contracts = NewContractLimits(options.sanity)
         self.backlog = Backlog()
         self.failed: set[str] = set()  # streams with entries that our handling raised on
         self.at_fault: set[str] = set()  # streams that write to a key of another type: to be put aside
@@ -133,13 +133,13 @@ class Batches:
         if self.options.own_time or self.cycle.due_in(now):
             return
         try:
-            frame = self.cycle.handle((), now)
+            result = self.cycle.handle((), now)
         except Exception:  # no tick is at fault: the batch that is being written goes on, and the next beat tries again
             metrics.errors.labels("handler").inc()
             logger.exception("repricing what was due failed")
             return
-        self._report(frame)
-        self.backlog.add(frame.topics)
+        self._report(result)
+        self.backlog.add(result.topics)
 
     def begin(self, batch: Batch | None) -> None:
         """Begin to write, the batch before having been finished."""
@@ -223,26 +223,26 @@ class Batches:
             for tick in ticks:
                 if why := refused.get(tick.contract.text):
                     where = (tick.stream, tick.entry_id)
-                    decoded.rejected.append(Rejected(*where, read[where], why.reason, str(why)))
+                    decoded.rejected.append(DeadLetter(*where, read[where], why.reason, str(why)))
             ticks = [tick for tick in ticks if tick.contract.text not in refused]
-        frame = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
-        self._report(frame)
+        result = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
+        self._report(result)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
         portion: Portion = {}
         if apart:
-            self.backlog.supersede(frame.topics)
+            self.backlog.supersede(result.topics)
         else:
-            portion = self.backlog.move_into(frame.topics, len(entries))
+            portion = self.backlog.move_into(result.topics, len(entries))
         computed = time.monotonic()
         metrics.stages.observe(decoded_at - begun, len(entries), "decoding")
         metrics.stages.observe(prepared_at - decoded_at, len(entries), "preparing")
         metrics.stages.observe(computed - prepared_at, len(entries), "pricing")
-        return Batch(entries, frame, portion, decoded.rejected, begun, computed)
+        return Batch(entries, result, portion, decoded.rejected, begun, computed)
 
-    def _report(self, frame: Frame) -> None:
+    def _report(self, result: CycleResult) -> None:
         """Each failure is counted; what fails with every batch is a line a minute in the log."""
-        metrics.repriced.inc(frame.priced)
-        for name, error in frame.failures:
+        metrics.repriced.inc(result.priced)
+        for name, error in result.failures:
             metrics.errors.labels(name).inc()
             now = time.monotonic()
             if now - self._reported.get(name, -math.inf) >= REPORT_SECONDS:
@@ -251,13 +251,13 @@ class Batches:
 
     def _write(self, batch: Batch) -> None:
         """First to PostgreSQL, then the effects and the acknowledgement."""
-        frame, count, taken = batch.frame, len(batch.entries), time.monotonic()
-        self.patiently(lambda: store_ticks(self.model, frame.ticks))
+        result, count, taken = batch.result, len(batch.entries), time.monotonic()
+        self.patiently(lambda: store_ticks(self.model, result.ticks))
         stored = time.monotonic()
-        self._commit(batch.entries, frame, batch.rejected)
+        self._commit(batch.entries, result, batch.rejected)
         done = time.monotonic()
-        metrics.ticks.labels("accepted").inc(len(frame.ticks))
-        for tick in frame.ticks:
+        metrics.ticks.labels("accepted").inc(len(result.ticks))
+        for tick in result.ticks:
             if tick.suspect:
                 metrics.suspect.labels(tick.suspect).inc()
         metrics.ticks.labels("rejected").inc(len(batch.rejected))
@@ -266,12 +266,12 @@ class Batches:
         metrics.stages.observe(stored - taken, count, "storing")
         metrics.stages.observe(done - stored, count, "publishing")
 
-    def prepare(self, ticks: Sequence[Tick], now: float) -> dict[str, Refused]:
+    def prepare(self, ticks: Sequence[Tick], now: float) -> dict[str, RejectedTick]:
         """Make the book ready for these ticks; returns the keys that are refused, and why."""
         at = None if self.options.own_time else now
         book, register = self.cycle.book, self.options.register
         refused = self.patiently(
-            lambda: prepare_contracts(book, ticks, register=register, listings=self.listings, now=at)
+            lambda: prepare_contracts(book, ticks, register=register, new_contracts=self.new_contracts, now=at)
         )
         if refused:
             for tick in ticks:
@@ -296,12 +296,12 @@ class Batches:
                 self.stop.wait(delay)
                 delay = min(delay * 2, BACKOFF[1])
 
-    def _commit(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> None:
-        told = {tick_stream(underlying) for underlying in frame.topics} & self.owned.keys()
-        left = self.effects.commit(entries, frame, rejected, told)
-        at_fault = self._blame(left.failed, frame, rejected)
+    def _commit(self, entries: Sequence[StreamEntry], result: CycleResult, rejected: Sequence[DeadLetter]) -> None:
+        told = {tick_stream(underlying) for underlying in result.topics} & self.owned.keys()
+        left = self.effects.commit(entries, result, rejected, told)
+        at_fault = self._blame(left.failed, result, rejected)
         for stream in {stream for stream, _, _ in entries} - at_fault:
-            self.asides.succeeded(stream)
+            self.paused.succeeded(stream)
         for stream, (first, gone) in left.removed.items():
             if progress := self.owned.get(stream):
                 # Entries taken over are older than what was read last: they were accounted for when they were.
@@ -309,12 +309,12 @@ class Batches:
                 if fresh and parse_id(fresh[0]) > progress.delivered:
                     self.report_lost(stream, progress.account(fresh, first, gone))
 
-    def _blame(self, failed: Mapping[str, str], frame: Frame, rejected: Sequence[Rejected]) -> set[str]:
+    def _blame(self, failed: Mapping[str, str], result: CycleResult, rejected: Sequence[DeadLetter]) -> set[str]:
         """The streams that write to keys at which a transaction failed; they are to be put aside."""
         names = self.effects.names
         at_fault: set[str] = set()
         for key, why in failed.items():
-            writing = streams_writing(key, names, frame, rejected)
+            writing = streams_writing(key, names, result, rejected)
             metrics.errors.labels("key").inc()
             logger.error("%s cannot be written, for %s: %s", key, ", ".join(sorted(writing)), why)
             at_fault |= writing
@@ -332,7 +332,7 @@ class Batches:
     def give_up(self, entries: Sequence[StreamEntry], deliveries: int) -> None:
         detail = f"handling it failed {deliveries} times"
         rejected = [
-            Rejected(stream, entry_id, entry, Reason.HANDLER_ERROR, detail) for stream, entry_id, entry in entries
+            DeadLetter(stream, entry_id, entry, Reason.HANDLER_ERROR, detail) for stream, entry_id, entry in entries
         ]
-        self._commit(entries, Frame(), rejected)
+        self._commit(entries, CycleResult(), rejected)
         metrics.ticks.labels("rejected").inc(len(rejected))

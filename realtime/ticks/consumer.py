@@ -22,16 +22,16 @@ from realtime.core.names import Names
 from realtime.ticks import metrics
 from realtime.ticks.batches import BACKOFF, HANDLED_ELSEWHERE, Batches, Options
 from realtime.ticks.contracts import load_terms
-from realtime.ticks.core.asides import Asides
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.cycle import Computation, Cycle
-from realtime.ticks.core.group_progress import Progress
+from realtime.ticks.core.group_progress import GroupProgress
+from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.effects import Effects
 from realtime.ticks.ownership import LeaseLost, Ownership
 from realtime.ticks.restore import restore_underlying
 from realtime.ticks.store import UNAVAILABLE, store_quotes
-from realtime.ticks.streams import Group, Redis, StreamEntry, runs, trim
-from realtime.ticks.volatility_indices import Hearing
+from realtime.ticks.streams import ConsumerGroup, Redis, StreamEntry, runs, trim
+from realtime.ticks.volatility_indices import VolatilityIndices
 from signals.greeks.core.conventions import GreeksParams
 from signalsite.foundation import heartbeat
 from timeframes.core.tick_stream import underlying_of
@@ -69,18 +69,18 @@ class TickConsumer:
         self.options = options
         self.clock = clock
         self.stop = Event()
-        self.owned: dict[str, Progress] = {}
+        self.owned: dict[str, GroupProgress] = {}
         self.book = Book()
         self.cycle = Cycle(
             self.book,
             params,
-            beat=options.beat,
+            reprice_interval=options.reprice_interval,
             window=options.window,
             max_bytes=options.max_bytes,
             sanity=options.sanity,
             computations=computations,
         )
-        self.group = Group(client, group, name)
+        self.group = ConsumerGroup(client, group, name)
         self.ownership = Ownership(client, group=group, name=name, choice=choice, seconds=options.lease)
         effects = Effects(
             client,
@@ -91,7 +91,7 @@ class TickConsumer:
             write_back=write_back,
             clock=time.time,
         )
-        self.asides = Asides()
+        self.paused = PausedStreams()
         self.batches = Batches(
             self.cycle,
             effects,
@@ -99,11 +99,11 @@ class TickConsumer:
             model=model,
             options=options,
             owned=self.owned,
-            asides=self.asides,
+            paused=self.paused,
             stop=self.stop,
             clock=clock,
         )
-        self.hearing = Hearing(client, self.book, self._restore, self._guard)
+        self.indices = VolatilityIndices(client, self.book, self._restore, self._guard)
         self._to_give_back: list[str] = []
         self._to_take: list[str] = []
         self._due = dict.fromkeys(("settle", "maintain", "quotes", "redeliver"), 0.0)
@@ -147,7 +147,7 @@ class TickConsumer:
             self._redeliver()
         if self.options.quotes and self._is_due("quotes", self.options.quotes):
             self.batches.patiently(lambda: store_quotes(self.book))
-        self._guard("hearing the volatility indices", self._hear)
+        self._guard("hearing the volatility indices", self._read_indices)
         batch = self.batches.compute(self._read()) if self.owned else None
         self.batches.finish()
         if self._is_due("settle", self.options.lease / 3):
@@ -168,19 +168,19 @@ class TickConsumer:
 
         What was computed is still to be written, so streams change hands only after that, with the next step.
         """
-        found = self.find() - self.asides.away(time.monotonic())
+        found = self.find() - self.paused.at(time.monotonic())
         owned, self._to_give_back = self.ownership.settle(found, self.owned)
         self._to_take = sorted(owned - self.owned.keys() - set(self._to_give_back))
         for stream in sorted(self.ownership.barred):
             metrics.errors.labels("key").inc()
-            seconds = self.asides.put(stream, time.monotonic())
+            seconds = self.paused.pause(stream, time.monotonic())
             key = self.ownership.lease(stream)
             logger.error("%s holds no lease: delete it; %s is left alone for %.0f s", key, stream, seconds)
 
     def _exchange(self) -> None:
         """Streams change hands. Whatever was read of those that are given back has been acknowledged."""
         for stream in sorted(self.batches.at_fault & self.owned.keys()):
-            self._put_aside(stream)
+            self._pause(stream)
         self.batches.at_fault.clear()
         self.ownership.release(self._to_give_back)
         for stream in self._to_give_back:
@@ -190,7 +190,7 @@ class TickConsumer:
             self.batches.effects.forget()  # their new owners write where we did
         for stream in self._to_take:
             if not self._guard(f"taking {stream}", partial(self._take, stream)):
-                self._put_aside(stream)
+                self._pause(stream)
         self._to_give_back, self._to_take = [], []
         metrics.owned.set(len(self.owned))
 
@@ -207,8 +207,8 @@ class TickConsumer:
             return False
         return True
 
-    def _put_aside(self, stream: str) -> None:
-        seconds = self.asides.put(stream, time.monotonic())
+    def _pause(self, stream: str) -> None:
+        seconds = self.paused.pause(stream, time.monotonic())
         logger.error("%s is put aside for %.0f s; its entries wait", stream, seconds)
         self.ownership.release([stream])
         self.batches.effects.forget()  # another may write meanwhile where we did
@@ -219,7 +219,7 @@ class TickConsumer:
         self.batches.failed.discard(stream)
         self.batches.at_fault.discard(stream)
         self.batches.backlog.forget(underlying_of(stream))
-        if chain := self.book.chains.get(underlying_of(stream)):
+        if chain := self.book.underlyings.get(underlying_of(stream)):
             chain.moved = False  # its new owner tells of it
 
     def _take(self, stream: str) -> None:
@@ -230,7 +230,7 @@ class TickConsumer:
             self.book.add_underlying(known, terms)
         restored = self._restore(underlying)
         at = self.group.position(stream)
-        self.owned[stream] = Progress(at.delivered, at.position)
+        self.owned[stream] = GroupProgress(at.delivered, at.position)
         claimed = self._claim(stream, 0)
         logger.info("took %s: %d instruments restored, %d entries taken over", stream, restored, claimed)
 
@@ -265,24 +265,24 @@ class TickConsumer:
         for stream in sorted(self.batches.failed & self.owned.keys()):
             self.batches.failed.discard(stream)
             if not self._guard(f"delivering again on {stream}", partial(self._claim, stream, REDELIVER_SECONDS)):
-                self._put_aside(stream)
+                self._pause(stream)
             elif self.group.pending(stream, 0, 1):
                 self.batches.failed.add(stream)
 
-    def _hear(self) -> None:
-        heard = self.hearing.read(self.owned)
+    def _read_indices(self) -> None:
+        heard = self.indices.read(self.owned)
         if heard:
             now = self.clock()
             decoded = self.cycle.decode(heard, now + self.options.max_ahead)
             refused = self.batches.prepare(decoded.ticks, now)
             ticks = [tick for tick in decoded.ticks if tick.contract.text not in refused]
-            self.cycle.hear(ticks, None if self.options.own_time else now)
+            self.cycle.observe(ticks, None if self.options.own_time else now)
 
     def _maintain(self) -> None:
         for stream, progress in self.owned.items():
             self._guard(f"maintaining {stream}", partial(self._maintain_stream, stream, progress))
 
-    def _maintain_stream(self, stream: str, progress: Progress) -> None:
+    def _maintain_stream(self, stream: str, progress: GroupProgress) -> None:
         at = self.group.position(stream)
         metrics.queue_length.labels(stream).set(at.waiting)
         self.batches.report_lost(stream, progress.account((), at.first, at.removed))
@@ -295,7 +295,7 @@ class TickConsumer:
         """Milliseconds to wait for an entry: until the next chain is due, the leases are, or others may have spoken."""
         if self.batches.backlog:
             return 1
-        seconds = min(0.05 if self.hearing.positions else 1.0, self.options.lease / 3, self.cycle.due_in(self.clock()))
+        seconds = min(0.05 if self.indices.positions else 1.0, self.options.lease / 3, self.cycle.due_in(self.clock()))
         return max(int(seconds * 1000), 1)
 
     def _is_due(self, what: str, every: float) -> bool:

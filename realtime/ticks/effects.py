@@ -14,9 +14,9 @@ import redis
 
 from realtime.core.entry_ids import EntryId, format_id, parse_id
 from realtime.core.names import Names
-from realtime.ticks.core.cycle import Frame
-from realtime.ticks.core.decoding import Rejected
-from realtime.ticks.core.failures import failed_keys
+from realtime.ticks.core.cycle import CycleResult
+from realtime.ticks.core.decoding import DeadLetter
+from realtime.ticks.core.failed_commands import failed_keys
 from realtime.ticks.core.tick import PROCESSED
 from realtime.ticks.ownership import Ownership
 from realtime.ticks.streams import Redis, StreamEntry, removed
@@ -102,9 +102,9 @@ class Effects:
         self._sizes: dict[str, int] = {}  # by list, as its last push left it: not known, it is cut
 
     def commit(
-        self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected], owned: Iterable[str]
+        self, entries: Sequence[StreamEntry], result: CycleResult, rejected: Sequence[DeadLetter], owned: Iterable[str]
     ) -> Left:
-        """Leave the frame's effects and acknowledge `entries`, all or nothing, if the streams of both are ours.
+        """Leave the result's effects and acknowledge `entries`, all or nothing, if the streams of both are ours.
 
         Raises LeaseLost, and redis.RedisError; after either nothing is certain but that it is all or nothing. A key
         that holds something else than we write is the exception: the server then does all but the commands at that key.
@@ -114,8 +114,8 @@ class Effects:
             by_stream.setdefault(entry[0], []).append(entry)
         ours = {*by_stream, *owned}
         # A pair on no exchange can be told of from the streams of several, by several consumers.
-        shared = {underlying for underlying in frame.topics if tick_stream(underlying) not in ours}
-        for underlying in frame.topics.keys() - self._last_ids.keys() - shared:
+        shared = {underlying for underlying in result.topics if tick_stream(underlying) not in ours}
+        for underlying in result.topics.keys() - self._last_ids.keys() - shared:
             self._last_ids[underlying] = self._newest_id(underlying)
         with self.client.pipeline(transaction=True) as pipeline:
             while True:
@@ -125,12 +125,12 @@ class Effects:
                         pipeline.watch(self.names.output_stream(underlying))
                         self._last_ids[underlying] = self._newest_id(underlying)
                     pipeline.multi()
-                    pushed = self._leave_lists(pipeline, frame)
-                    for underlying, topics in frame.topics.items():
+                    pushed = self._leave_lists(pipeline, result)
+                    for underlying, topics in result.topics.items():
                         self._publish(pipeline, underlying, topics)
                     self._leave_dead_letters(pipeline, rejected)
                     if self.write_back:
-                        self._write_back(pipeline, frame, by_stream)
+                        self._write_back(pipeline, result, by_stream)
                     for stream, read in by_stream.items():
                         pipeline.execute_command("XACK", stream, self.group, *(entry_id for _, entry_id, _ in read))
                     for stream in by_stream:
@@ -152,7 +152,7 @@ class Effects:
         infos = zip(by_stream, answers[-len(by_stream) :], strict=True) if by_stream else ()
         return Left({stream: removed(info) for stream, info in infos if stream not in failed}, failed)
 
-    def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
+    def _leave_lists(self, pipeline: Any, result: CycleResult) -> list[Push]:
         """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push.
 
         A list of unknown size is cut: whoever wrote it before us may have died before it could.
@@ -160,8 +160,8 @@ class Effects:
         limits, now = self.limits, self.clock()
         pushed = []
         for lists, name, length, lifetime in (
-            (frame.raw, self.names.raw_ticks, limits.raw_ticks, limits.raw_ticks_expiry),
-            (frame.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry),
+            (result.raw, self.names.raw_ticks, limits.raw_ticks, limits.raw_ticks_expiry),
+            (result.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry),
         ):
             for what, each in lists.items():
                 key = name(what)
@@ -218,7 +218,7 @@ class Effects:
         self._last_ids[underlying] = (now, 0) if now > milliseconds else (milliseconds, number + 1)
         return format_id(self._last_ids[underlying])
 
-    def _leave_dead_letters(self, pipeline: Any, rejected: Sequence[Rejected]) -> None:
+    def _leave_dead_letters(self, pipeline: Any, rejected: Sequence[DeadLetter]) -> None:
         for each in rejected:
             entry = dict(zip(each.entry[::2], each.entry[1::2], strict=False))
             readable = orjson.dumps({_printable(name): _printable(value) for name, value in entry.items()})
@@ -231,9 +231,9 @@ class Effects:
             }
             pipeline.xadd(self.names.dead_letters, fields, maxlen=self.limits.dead_letters, approximate=True)
 
-    def _write_back(self, pipeline: Any, frame: Frame, by_stream: Mapping[str, Sequence[StreamEntry]]) -> None:
+    def _write_back(self, pipeline: Any, result: CycleResult, by_stream: Mapping[str, Sequence[StreamEntry]]) -> None:
         """A copy of each accepted tick, in the form it came in, with the state P: our own group skips those."""
-        accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
+        accepted = {(tick.stream, tick.entry_id) for tick in result.ticks}
         for stream, read in by_stream.items():
             copies = [processed(entry) for _, entry_id, entry in read if (stream, entry_id) in accepted]
             many = [copy for copy in copies if len(copy) <= SCRIPT_VALUES]

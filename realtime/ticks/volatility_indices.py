@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from realtime.ticks import metrics
-from realtime.ticks.core.asides import Asides
 from realtime.ticks.core.book import Book
+from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.streams import Redis, StreamEntry, tail
 from timeframes.core.tick_stream import tick_stream, underlying_of
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 AGAIN_SECONDS = 10.0  # before the moment at which we begin to listen
 
 
-class Hearing:
+class VolatilityIndices:
     """`restore`: fills the book with what was last known of an underlying, and says how many instruments that were.
     `guard`: whether the call that it is given succeeded; it logs what is one stream's own fault, and raises the rest.
 
@@ -34,28 +34,28 @@ class Hearing:
         self.book = book
         self.restore = restore
         self.guard = guard
-        self.asides = Asides()
+        self.paused = PausedStreams()
         self.positions: dict[str, str] = {}  # by stream: the newest entry heard
 
     def read(self, owned: Iterable[str]) -> list[StreamEntry]:
         """New entries of the indices' streams that the chains of the `owned` ones need."""
         owned = set(owned)
-        chains = (self.book.chains.get(underlying_of(stream)) for stream in owned)
+        chains = (self.book.underlyings.get(underlying_of(stream)) for stream in owned)
         indices = {chain.terms.volatility_index_key for chain in chains if chain}
         wanted = {tick_stream(key.rpartition("@")[0]) for key in indices if key} - owned
-        for stream in sorted(wanted - self.positions.keys() - self.asides.away(time.monotonic())):
+        for stream in sorted(wanted - self.positions.keys() - self.paused.at(time.monotonic())):
             if not self.guard(f"restoring what {stream} told last", partial(self._begin, stream)):
-                self._put_aside(stream)
+                self._pause(stream)
         for stream in self.positions.keys() - wanted:
             del self.positions[stream]
         heard, failed = tail(self.client, self.positions)
         for stream in self.positions.keys() - failed.keys():
-            self.asides.succeeded(stream)
+            self.paused.succeeded(stream)
         for stream, error in failed.items():
             metrics.errors.labels("stream").inc()
             logger.error("%s cannot be heard: %s", stream, error)
             del self.positions[stream]
-            self._put_aside(stream)
+            self._pause(stream)
         return heard
 
     def _begin(self, stream: str) -> None:
@@ -64,6 +64,6 @@ class Hearing:
         self.positions[stream] = f"{int(begun * 1000)}-0"
         logger.info("hearing %s: %d instruments restored", stream, restored)
 
-    def _put_aside(self, stream: str) -> None:
-        seconds = self.asides.put(stream, time.monotonic())
+    def _pause(self, stream: str) -> None:
+        seconds = self.paused.pause(stream, time.monotonic())
         logger.error("%s is put aside for %.0f s, and not heard meanwhile", stream, seconds)

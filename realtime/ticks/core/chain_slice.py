@@ -37,12 +37,12 @@ def tell_chain(
     `places`: where each of `rows` is found in the columns `answers` (realtime.ticks.core.pricing). `forwards`: of each
     group. `window`: strikes on each side of the money. Levels are told of the nearest expiry without its date too.
     """
-    group, strike = book.group[rows], book.strike[rows]
+    group, strike = book.expiry_number[rows], book.strike[rows]
     order = np.lexsort((strike, group))
     group, strike, rows, places = group[order], strike[order], rows[order], places[order]
     begins = np.flatnonzero(np.diff(group, prepend=-1)).tolist()
     numbers = group[begins].tolist()
-    expiries = [book.groups[number].expiry for number in numbers]
+    expiries = [book.expiries[number].expiry for number in numbers]
     nearest = min(expiries)
     for number, expiry, begin, end in zip(numbers, expiries, begins, [*begins[1:], len(rows)], strict=True):
         own = slice(begin, end)

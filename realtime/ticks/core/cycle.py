@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from realtime.core.states import encode_answers, encode_member, end_instrument, priced_at
-from realtime.ticks.core.book import Book, Chain, Rows
+from realtime.ticks.core.book import Book, Rows, UnderlyingBook
 from realtime.ticks.core.chain_slice import tell_chain
 from realtime.ticks.core.decoding import Decoded, Decoder, Entry
 from realtime.ticks.core.pricing import price_options
@@ -72,7 +72,7 @@ Computation = Callable[[Due], Sequence[bytes | None]]
 
 
 @dataclass(slots=True)
-class Frame:
+class CycleResult:
     """What came of a micro-batch."""
 
     ticks: list[Tick] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Cycle:
         book: Book,
         params: GreeksParams,
         *,
-        beat: float,
+        reprice_interval: float,
         window: int,
         max_bytes: int,
         sanity: Sanity,
@@ -100,7 +100,7 @@ class Cycle:
     ) -> None:
         self.book = book
         self.params = params
-        self.beat = beat
+        self.reprice_interval = reprice_interval
         self.window = window
         self.sanity = sanity
         self.computations = computations
@@ -110,54 +110,56 @@ class Cycle:
     def decode(self, entries: Sequence[Entry], latest: float) -> Decoded:
         return self.decoder.decode(entries, latest)
 
-    def handle(self, ticks: Sequence[Tick], now: float | None, *, chains: bool = True) -> Frame:
+    def handle(self, ticks: Sequence[Tick], now: float | None, *, chains: bool = True) -> CycleResult:
         """Take the ticks into the book and price what is due. `now`: seconds since 1970; None: the ticks' own times.
         `chains`: those that are due too; else they stay due. With the ticks' own times they always are.
 
         With the ticks' own times as now they are taken one instant after the other, so that none sees a later one.
         Suspect ticks are kept, but neither change the book nor are told of. Raises what a tick raises; a chain that
-        cannot be repriced is among the frame's failures.
+        cannot be repriced is among the result's failures.
         """
-        frame = Frame()
+        result = CycleResult()
         if now is not None:
-            self._keep(ticks, self.sanity.sift(ticks, self.book, now), now, frame, chains=chains)
-            return frame
+            self._keep(ticks, self.sanity.sift(ticks, self.book, now), now, result, chains=chains)
+            return result
         begin = 0
         for end in range(1, len(ticks) + 1):
             if end == len(ticks) or ticks[end].seconds != ticks[begin].seconds:
                 some = ticks[begin:end]
-                self._keep(some, self.sanity.sift(some, self.book, None), some[0].seconds, frame)
+                self._keep(some, self.sanity.sift(some, self.book, None), some[0].seconds, result)
                 begin = end
-        return frame
+        return result
 
-    def hear(self, ticks: Sequence[Tick], now: float | None) -> None:
+    def observe(self, ticks: Sequence[Tick], now: float | None) -> None:
         """Take into the book what others store and tell of: a volatility index of which they own the stream. Its own
         chain, where it has one, is theirs to reprice."""
         if believed := self.sanity.sift(ticks, self.book, now):
             self.book.apply(believed, tick_quotes(believed))
             for underlying in {tick.contract.underlying for tick in believed}:
-                self.book.chains[underlying].moved = False
+                self.book.underlyings[underlying].moved = False
 
     def due_in(self, now: float) -> float:
         """Seconds until the next chain is due: 0 when one is, infinity when none has moved."""
-        return min((self._wait(chain, now) for chain in self.book.chains.values() if chain.moved), default=math.inf)
+        return min(
+            (self._wait(chain, now) for chain in self.book.underlyings.values() if chain.moved), default=math.inf
+        )
 
-    def _wait(self, chain: Chain, now: float) -> float:
+    def _wait(self, chain: UnderlyingBook, now: float) -> float:
         """A chain that was repriced at a moment still to come is due: the clock has been set back."""
         passed = now - self._repriced.get(chain.underlying, -math.inf)
-        return self.beat - passed if 0 <= passed < self.beat else 0.0
+        return self.reprice_interval - passed if 0 <= passed < self.reprice_interval else 0.0
 
-    def _due(self, now: float) -> list[Chain]:
-        due = [chain for chain in self.book.chains.values() if chain.moved and not self._wait(chain, now)]
+    def _due(self, now: float) -> list[UnderlyingBook]:
+        due = [chain for chain in self.book.underlyings.values() if chain.moved and not self._wait(chain, now)]
         for chain in due:
             self._repriced[chain.underlying] = now
             chain.moved = False
         return due
 
     def _keep(
-        self, ticks: Sequence[Tick], believed: Sequence[Tick], now: float, frame: Frame, *, chains: bool = True
+        self, ticks: Sequence[Tick], believed: Sequence[Tick], now: float, result: CycleResult, *, chains: bool = True
     ) -> None:
-        """All ticks into the frame; those that are believed into the book, with what follows from them.
+        """All ticks into the result; those that are believed into the book, with what follows from them.
 
         When that fails, the ticks are handled alone, and then each chain that is due: one that cannot be repriced takes
         no other along.
@@ -166,47 +168,47 @@ class Cycle:
         taken = _Taken(believed, quotes, *self.book.apply(believed, quotes))
         due = self._due(now) if chains else []
         try:
-            self._tell(taken, due, now, frame)
+            self._tell(taken, due, now, result)
         except Exception:  # whatever it is: found out apart, or raised
             if not due:
                 raise
-            self._tell_apart(taken, due, now, frame)
-        frame.ticks += ticks
-        raw = frame.raw
+            self._tell_apart(taken, due, now, result)
+        result.ticks += ticks
+        raw = result.raw
         for tick in ticks:
             raw[tick.contract.text].append(marked(tick.raw, tick.suspect) if tick.suspect else tick.raw)
 
-    def _tell_apart(self, taken: _Taken, due: Sequence[Chain], now: float, frame: Frame) -> None:
+    def _tell_apart(self, taken: _Taken, due: Sequence[UnderlyingBook], now: float, result: CycleResult) -> None:
         try:
-            self._tell(taken, (), now, frame)
+            self._tell(taken, (), now, result)
         except Exception:  # raised again, when the chains have been put back
             for chain in due:
                 chain.moved = True  # due again with the next beat: this was a tick's doing
             raise
         for chain in due:
             try:
-                self._tell(taken.none(), (chain,), now, frame)
+                self._tell(taken.none(), (chain,), now, result)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this chain's
-                frame.failures.append((f"repricing of {chain.underlying}", error))
+                result.failures.append((f"repricing of {chain.underlying}", error))
 
-    def _tell(self, taken: _Taken, due: Sequence[Chain], now: float, frame: Frame) -> None:
-        """Price the ticks and the chains that are due; where that raises, the frame is as it was."""
+    def _tell(self, taken: _Taken, due: Sequence[UnderlyingBook], now: float, result: CycleResult) -> None:
+        """Price the ticks and the chains that are due; where that raises, the result is as it was."""
         moment = datetime.fromtimestamp(now, UTC).isoformat()
         priced = self._price(taken, due, now)
         chains = self._chains(priced, moment)
-        more = self._compute(taken, priced.other, now, frame)
+        more = self._compute(taken, priced.other, now, result)
         # Nothing raises from here on.
-        frame.priced += len(priced.answers)
+        result.priced += len(priced.answers)
         priced_here = priced_at(moment)
-        self._tell_ticks(taken, priced, priced_here, more, frame)
-        self._tell_repriced(priced, priced_here, more[len(taken.ticks) :], frame)
+        self._tell_ticks(taken, priced, priced_here, more, result)
+        self._tell_repriced(priced, priced_here, more[len(taken.ticks) :], result)
         for underlying, topics in chains:
-            frame.topics[underlying].update(topics)
+            result.topics[underlying].update(topics)
 
-    def _price(self, taken: _Taken, due: Sequence[Chain], now: float) -> _Priced:
+    def _price(self, taken: _Taken, due: Sequence[UnderlyingBook], now: float) -> _Priced:
         """One call for the options among the ticks and, of the chains that are due, those without a new tick."""
         book, rows = self.book, taken.rows
-        options = np.flatnonzero(book.group[rows] >= 0)
+        options = np.flatnonzero(book.expiry_number[rows] >= 0)
         newest = taken.newest[options]
         live = [book.live_options(chain, now) for chain in due]
         other = np.setdiff1d(np.concatenate(live), rows[options[newest]]) if live else np.empty(0, np.intp)
@@ -234,7 +236,7 @@ class Cycle:
         return told
 
     def _tell_ticks(
-        self, taken: _Taken, priced: _Priced, priced_here: bytes, more: Sequence[bytes], frame: Frame
+        self, taken: _Taken, priced: _Priced, priced_here: bytes, more: Sequence[bytes], result: CycleResult
     ) -> None:
         greeks: list[bytes | None] = [None] * len(taken.ticks)
         for place, answer in zip(priced.options.tolist(), priced.answers, strict=False):
@@ -242,19 +244,19 @@ class Cycle:
         for place, (tick, is_newest) in enumerate(zip(taken.ticks, taken.newest.tolist(), strict=True)):
             contract = tick.contract
             text = end_instrument(tick.statement, priced_here, greeks[place], more[place])
-            frame.computed[contract.key.symbol].append(text)
+            result.computed[contract.key.symbol].append(text)
             if is_newest:
-                frame.topics[contract.underlying][contract.text] = text
+                result.topics[contract.underlying][contract.text] = text
 
-    def _tell_repriced(self, priced: _Priced, priced_here: bytes, more: Sequence[bytes], frame: Frame) -> None:
+    def _tell_repriced(self, priced: _Priced, priced_here: bytes, more: Sequence[bytes], result: CycleResult) -> None:
         """Options that were priced without a tick of their own."""
         answers = priced.answers[len(priced.options) :]
         for row, answer, members in zip(priced.other.tolist(), answers, more, strict=True):
             contract = self.book.contracts[row]
             state = end_instrument(self.book.statements[row], priced_here, answer, members)
-            frame.topics[contract.underlying][contract.text] = state
+            result.topics[contract.underlying][contract.text] = state
 
-    def _compute(self, taken: _Taken, other: Rows, now: float, frame: Frame) -> list[bytes]:
+    def _compute(self, taken: _Taken, other: Rows, now: float, result: CycleResult) -> list[bytes]:
         """Where computations join the cycle: their results as JSON members, beginning with a comma, for each tick and
         then for each of the other rows."""
         members = [b""] * (len(taken.ticks) + len(other))
@@ -269,11 +271,11 @@ class Cycle:
                 if len(results) != len(members):
                     raise ValueError(f"{len(results)} results for {len(members)} rows")
             except Exception as error:  # noqa: BLE001 - whatever it raises is its own affair
-                frame.failures.append((name, error))
+                result.failures.append((name, error))
                 results = [None] * len(members)
             label = encode_member(name)
-            for place, result in enumerate(results):
-                members[place] += label + (result or b"null")
+            for place, value in enumerate(results):
+                members[place] += label + (value or b"null")
         return members
 
 

@@ -8,7 +8,7 @@ from realtime.ticks.core.tick import (
     PROCESSED,
     Contract,
     Reason,
-    Refused,
+    RejectedTick,
     Tick,
     check_fields,
     event_time,
@@ -22,7 +22,7 @@ Entry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in 
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class DeadLetter:
     """A tick for the dead letters."""
 
     stream: str
@@ -35,7 +35,7 @@ class Rejected:
 @dataclass(slots=True)
 class Decoded:
     ticks: list[Tick] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: list[DeadLetter] = field(default_factory=list)
     skipped: int = 0  # copies that bear the state P
 
 
@@ -67,8 +67,8 @@ class Decoder:
                     contracts = self._contracts[stream] = {}
                 contract = contracts.get(key) or read_contract(key, underlying_of(stream))
                 time, seconds = event_time(fields, contract.zone, latest)
-            except Refused as refused:
-                found.rejected.append(Rejected(stream, entry_id, entry, refused.reason, str(refused)))
+            except RejectedTick as refused:
+                found.rejected.append(DeadLetter(stream, entry_id, entry, refused.reason, str(refused)))
             else:
                 contracts[key] = contract  # only now: a refused tick costs no memory
                 accept(make_tick(stream, entry_id, contract, time, seconds, fields, raw))

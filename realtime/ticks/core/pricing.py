@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime.ticks.core.book import Book, Group, Rows
+from realtime.ticks.core.book import Book, ExpiryBook, Rows
 from signals.greeks.core.answers import AskedOptions, answer_options
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.forward import Forward
@@ -30,9 +30,9 @@ def price_options(
     `rows`: options of the book; `quotes`: their prices, one each, which need not be the newest. `now`: seconds since
     1970, the moment they are priced at.
     """
-    numbers, place = np.unique(book.group[rows], return_inverse=True)
-    groups = [book.groups[number] for number in numbers.tolist()]
-    terms = [book.chains[group.underlying].terms for group in groups]
+    numbers, place = np.unique(book.expiry_number[rows], return_inverse=True)
+    groups = [book.expiries[number] for number in numbers.tolist()]
+    terms = [book.underlyings[group.underlying].terms for group in groups]
     snapshot = take_snapshot(book, groups, now)
     markets = find_markets(snapshot, params)
     asked = AskedOptions(
@@ -60,10 +60,10 @@ def price_options(
     return answers, {number: market.forward for number, market in zip(numbers.tolist(), markets, strict=True)}
 
 
-def take_snapshot(book: Book, groups: Sequence[Group], now: float) -> ChainSnapshot:
+def take_snapshot(book: Book, groups: Sequence[ExpiryBook], now: float) -> ChainSnapshot:
     """The chains of these groups, one at least, by their newest ticks; of underlyings and volatility indices the newest
     that is not after `now`."""
-    chains = list({group.underlying: book.chains[group.underlying] for group in groups}.values())
+    chains = list({group.underlying: book.underlyings[group.underlying] for group in groups}.values())
     number = {chain.underlying: at for at, chain in enumerate(chains)}
     exchanges = {group.underlying: group.exchange for group in groups}
     instant = datetime.fromtimestamp(now, UTC)

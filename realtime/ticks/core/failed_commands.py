@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from realtime.core.names import Names
-from realtime.ticks.core.cycle import Frame
-from realtime.ticks.core.decoding import Rejected
+from realtime.ticks.core.cycle import CycleResult
+from realtime.ticks.core.decoding import DeadLetter
 from timeframes.core.tick_stream import TICK_STREAM, tick_stream
 
 
@@ -19,17 +19,17 @@ def failed_keys(commands: Iterable[Sequence[Any]], answers: Iterable[Any]) -> di
     return failed
 
 
-def streams_writing(key: str, names: Names, frame: Frame, rejected: Iterable[Rejected]) -> set[str]:
+def streams_writing(key: str, names: Names, result: CycleResult, rejected: Iterable[DeadLetter]) -> set[str]:
     """The tick streams whose part of the batch writes to `key`, which may be one of them."""
     if key == names.dead_letters:
         return {each.stream for each in rejected}
     streams = {key} if key.startswith(TICK_STREAM) else set()
-    for tick in frame.ticks:
+    for tick in result.ticks:
         contract = tick.contract
         lists = names.raw_ticks(contract.text), names.computed_data(contract.key.symbol)
         if key in lists or key in _of_underlying(names, contract.underlying):
             streams.add(tick.stream)
-    streams |= {tick_stream(each) for each in frame.topics if key in _of_underlying(names, each)}
+    streams |= {tick_stream(each) for each in result.topics if key in _of_underlying(names, each)}
     return streams
 
 
