@@ -6,9 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
+from moneyness.core.chain_slice import ChainSlice, MoneynessLevel
 from realtime.core import topic_grammar as grammar
 from realtime.core.names import Names
-from realtime.core.states import ChainSlice, InstrumentState, MoneynessLevel
+from realtime.core.states import InstrumentState
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 
 

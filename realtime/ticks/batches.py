@@ -20,7 +20,8 @@ from realtime.core.entry_ids import parse_id
 from realtime.ticks import metrics
 from realtime.ticks.contracts import prepare_contracts
 from realtime.ticks.core.backlog import Backlog, Portion
-from realtime.ticks.core.cycle import Cycle, CycleResult
+from realtime.ticks.core.cycle import Cycle
+from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.decoding import DeadLetter
 from realtime.ticks.core.failed_commands import streams_writing
 from realtime.ticks.core.group_progress import GroupProgress

@@ -23,7 +23,8 @@ from realtime.ticks import metrics
 from realtime.ticks.batches import BACKOFF, HANDLED_ELSEWHERE, Batches, Options
 from realtime.ticks.contracts import load_terms
 from realtime.ticks.core.book import Book
-from realtime.ticks.core.cycle import Computation, Cycle
+from realtime.ticks.core.computations import Computation
+from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.group_progress import GroupProgress
 from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.effects import Effects

@@ -14,7 +14,7 @@ import redis
 
 from realtime.core.entry_ids import EntryId, format_id, parse_id
 from realtime.core.names import Names
-from realtime.ticks.core.cycle import CycleResult
+from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.decoding import DeadLetter
 from realtime.ticks.core.failed_commands import failed_keys
 from realtime.ticks.core.tick import PROCESSED

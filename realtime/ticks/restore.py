@@ -14,8 +14,8 @@ from realtime.core.states import BadState, decode_instrument
 from realtime.core.topic_grammar import is_instrument
 from realtime.ticks import metrics
 from realtime.ticks.contracts import prepare_contracts
+from realtime.ticks.core.applied_ticks import apply_ticks
 from realtime.ticks.core.book import Book
-from realtime.ticks.core.cycle import tick_quotes
 from realtime.ticks.core.tick import (
     RejectedTick,
     Tick,
@@ -69,7 +69,7 @@ def restore_underlying(
     ticks = [tick for tick in ticks if tick.contract.text not in refused]
     if ticks:
         pending = set(book.unrecorded)
-        book.apply(ticks, tick_quotes(ticks))
+        apply_ticks(book, ticks)
         for tick in ticks:
             if (recent := book.recent.get(tick.contract.text)) is not None and math.isnan(recent.restored):
                 recent.restored = tick.seconds

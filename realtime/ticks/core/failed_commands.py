@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from realtime.core.names import Names
-from realtime.ticks.core.cycle import CycleResult
+from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.decoding import DeadLetter
 from timeframes.core.tick_stream import TICK_STREAM, tick_stream
 
