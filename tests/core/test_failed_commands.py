@@ -3,7 +3,7 @@
 import redis
 
 from realtime.core.names import Names
-from realtime.ticks.core.decoding import DeadLetter
+from realtime.ticks.core.dead_letters import DeadLetter
 from realtime.ticks.core.failed_commands import failed_keys, streams_writing
 from realtime.ticks.core.tick import Reason
 from tests.core.test_book import SPOT, VIX, Market, call

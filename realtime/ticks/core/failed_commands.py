@@ -1,16 +1,16 @@
-"""Commands that fail inside a transaction whose other commands are done: at which keys, and whose ticks write there."""
+"""Commands that fail inside a transaction while the others succeed: at which keys, and which streams write there."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from realtime.core.names import Names
 from realtime.ticks.core.cycle_result import CycleResult
-from realtime.ticks.core.decoding import DeadLetter
+from realtime.ticks.core.dead_letters import DeadLetter
 from timeframes.core.tick_stream import TICK_STREAM, tick_stream
 
 
 def failed_keys(commands: Iterable[Sequence[Any]], answers: Iterable[Any]) -> dict[str, str]:
-    """The server's first complaint about each key. `commands`: names and arguments, each with one key."""
+    """Return the first error at each key. `commands`: names and arguments, each with one key."""
     failed: dict[str, str] = {}
     for command, answer in zip(commands, answers, strict=True):
         if isinstance(answer, Exception):
@@ -19,10 +19,10 @@ def failed_keys(commands: Iterable[Sequence[Any]], answers: Iterable[Any]) -> di
     return failed
 
 
-def streams_writing(key: str, names: Names, result: CycleResult, rejected: Iterable[DeadLetter]) -> set[str]:
-    """The tick streams whose part of the batch writes to `key`, which may be one of them."""
+def streams_writing(key: str, names: Names, result: CycleResult, dead_letters: Iterable[DeadLetter]) -> set[str]:
+    """Return the tick streams whose part of the batch writes to `key`, which may itself be one of them."""
     if key == names.dead_letters:
-        return {each.stream for each in rejected}
+        return {each.stream for each in dead_letters}
     streams = {key} if key.startswith(TICK_STREAM) else set()
     for tick in result.ticks:
         contract = tick.contract
