@@ -150,7 +150,7 @@ def _body(to: str) -> bytes:
 
 
 def _publish_topics() -> None:
-    from realtime.publisher import publish
+    from realtime.topic_streams import publish
 
     begun = time.monotonic()
     for number in range(RATE * SECONDS):
@@ -160,7 +160,7 @@ def _publish_topics() -> None:
 
 
 def _publish_broadcasts() -> None:
-    from realtime.publisher import publish
+    from realtime.topic_streams import publish
 
     for _ in range(BROADCASTS):
         publish("signal_output_stream:SIM@ALL", {ALL: _body("all")}, maxlen=10_000)

@@ -16,8 +16,8 @@ from django.contrib.auth import get_user_model
 from batch.jobs.models import Job
 from batch.jobs.permissions import may_see
 from realtime.core.topic_grammar import JOB, job_topic, read_job
-from realtime.publisher import publish
-from realtime.sockets.topics import Feed, Forbidden, Kind, Reader, register
+from realtime.sockets.topics import Feed, Forbidden, Reader, TopicType, register
+from realtime.topic_streams import publish
 from signalsite.foundation.redis import client
 
 logger = logging.getLogger(__name__)
@@ -101,4 +101,4 @@ def _current(topic: str) -> bytes | None:
 
 
 def register_topic() -> None:
-    register(JOB, Kind(_locate, _authorise, _current))
+    register(JOB, TopicType(_locate, _authorise, _current))

@@ -1,7 +1,7 @@
-"""How far a strike stands from the money, as a level counted in strikes.
+"""Moneyness levels: how far a strike is from the money, counted in strikes.
 
-A level is a depth: strikes from the one at the money (ATM, 0), into the money where positive (ITM1, ITM2, ...), out of
-it where negative (OTM1, ...). Calls are in the money below it and puts above, so that each level names two strikes.
+The depth of a level is 0 at the money (ATM), positive in the money (ITM1, ITM2, ...) and negative out of it (OTM1,
+...). Calls are in the money below the money and puts above it, so each level names two strikes.
 """
 
 import re
@@ -14,21 +14,24 @@ _LEVEL = re.compile(r"(ITM|OTM)([1-9][0-9]{0,3})")
 
 
 class UnknownLevel(InvalidInput):
-    """The text names no level; the message says what would."""
+    """The text is not a level; the message lists what is."""
 
     def __init__(self, message: str) -> None:
         super().__init__("moneyness_level", message)
 
 
 def at_the_money(strikes: Sequence[float], price: float) -> int:
-    """The place of the nearest of ascending strikes, of which there is one at least; of two as near the lower's."""
+    """Return the place of the strike nearest to `price`, or the lower of two as near.
+
+    `strikes` are ascending and hold one at least.
+    """
     place = bisect_left(strikes, price)
     near = range(max(place - 1, 0), min(place + 1, len(strikes)))
     return min(near, key=lambda each: abs(strikes[each] - price))
 
 
 def parse_level(text: str, deepest: int) -> int:
-    """The depth of ATM, ITMn or OTMn with n up to `deepest`. Raises UnknownLevel.
+    """Return the depth of ATM, ITMn or OTMn with n up to `deepest`. Raises UnknownLevel.
 
     >>> parse_level("ATM", 10), parse_level("ITM2", 10), parse_level("OTM10", 10)
     (0, 2, -10)
@@ -44,14 +47,14 @@ def parse_level(text: str, deepest: int) -> int:
 
 
 def level_name(depth: int) -> str:
-    """Inverse to parse_level."""
+    """Return the level's name: the inverse of `parse_level`."""
     return f"{'ITM' if depth > 0 else 'OTM'}{abs(depth)}" if depth else "ATM"
 
 
 def level_places(money: int, depth: int, count: int) -> tuple[int | None, int | None]:
-    """Places of the level's call and put among `count` ascending strikes, None beyond their ends.
+    """Return the places of the level's call and put among `count` ascending strikes, None beyond their ends.
 
-    `money`: the place at the money.
+    `money` is the place of the at-the-money strike.
     """
     call, put = money - depth, money + depth
     return (call if 0 <= call < count else None), (put if 0 <= put < count else None)

@@ -1,7 +1,9 @@
-"""The states of topics: what they hold, and how they are written and read.
+"""The states of topics: their members, and how to write and read them.
 
-Units as in docs/engine.md; null for what is not known. What is read back may be of another version, or of anybody's
-making: it is one state that raises BadState, and its reader goes on with the next.
+Units are those of docs/engine.md; null stands for what is not known. A stored state may come from another version or
+from a stranger: reading it raises BadState, and the reader goes on with the next state.
+
+The states of chains and levels are in `moneyness.core.chain_slice`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,23 +15,23 @@ from typing import Any
 import msgspec
 import orjson
 
+from moneyness.core.chain_slice import ChainSlice
 from realtime.core.entry_ids import EntryId, parse_id
 from realtime.core.instants import parse_event_time
 
-Number = float | None
 encode = msgspec.json.Encoder().encode
-"""Of a slice or a level."""
+"""Encode the state of a chain or a level."""
 
 
 class BadState(ValueError):
-    """A state is not what a consumer writes."""
+    """The state is not one that a consumer writes."""
 
 
 class InstrumentState(msgspec.Struct):
-    """The newest tick of an instrument with what was computed of it, as `realtime.ticks.core.cycle` composes it.
+    """The newest tick of an instrument and what was computed from it.
 
-    `time`: the tick's own. `as_of`: when it was priced. `greeks` is null for what is no option, else the answer and its
-    receipts. Results of further computations stand beside, each under its name.
+    `time` is the tick's; `as_of` is the moment of pricing. `greeks` holds an option's answer and its receipts, and is
+    null for other instruments. Results of further computations follow, each under its name.
     """
 
     instrument_key: str
@@ -40,82 +42,15 @@ class InstrumentState(msgspec.Struct):
     greeks: dict[str, Any] | None
 
 
-class OptionColumns(msgspec.Struct, gc=False):
-    """One right's options, an element a strike."""
-
-    ltp: list[Number]
-    bid: list[Number]
-    ask: list[Number]
-    oi: list[Number]
-    implied_volatility: list[Number]
-    delta: list[Number]
-    gamma: list[Number]
-    theta: list[Number]
-    vega: list[Number]
-
-
-class ChainSlice(msgspec.Struct, gc=False):
-    """The state of topic chain:EXCHANGE@SYMBOL:EXPIRY.
-
-    Of a forward by parity: its own bid and ask (from quotes) or residual (from trades), how many strikes took part, and
-    which had their prices and did not. `atm_strike` is the live strike nearest to the forward (to the spot where there
-    is no forward), and `atm_implied_volatility` the mean of its call's and put's, or the one that is known.
-    """
-
-    underlying: str
-    expiry: str
-    as_of: str
-    spot: Number
-    forward: Number
-    forward_source: str | None
-    forward_bid: Number
-    forward_ask: Number
-    forward_residual: Number
-    forward_strikes: int | None
-    forward_excluded: tuple[float, ...]
-    atm_strike: Number
-    atm_implied_volatility: Number
-    strikes: list[float]
-    call: OptionColumns
-    put: OptionColumns
-
-
 FORWARD = tuple(name for name in ChainSlice.__struct_fields__ if name.startswith("forward"))
-"""What a slice says of its forward."""
+"""The members of a slice about its forward."""
 
 
-class LevelOption(msgspec.Struct, gc=False):
-    """An option that a level names."""
-
-    strike: float
-    ltp: Number
-    oi: Number
-    implied_volatility: Number
-    delta: Number
-    gamma: Number
-    theta: Number
-    vega: Number
-
-
-class MoneynessLevel(msgspec.Struct, gc=False):
-    """The state of topic moneyness:EXCHANGE@SYMBOL:EXPIRY:LEVEL; an option is null where no such strike is live."""
-
-    underlying: str
-    expiry: str
-    as_of: str
-    level: str
-    spot: Number
-    forward: Number
-    atm_strike: Number
-    call: LevelOption | None
-    put: LevelOption | None
-
-
-# --- an instrument's, written in pieces: the beginning is kept, and told again when the chain is repriced ------------
+# --- an instrument's state in pieces: the beginning is kept, and published again when the chain is repriced ----------
 
 
 class _Statement(msgspec.Struct, gc=False):
-    """How an InstrumentState begins."""
+    """The beginning of an InstrumentState."""
 
     instrument_key: str
     entry_id: str
@@ -124,34 +59,34 @@ class _Statement(msgspec.Struct, gc=False):
 
 
 def begin_instrument(instrument_key: str, entry_id: str, time: datetime, tick: bytes) -> bytes:
-    """`tick` is JSON that was checked; all else is written by the encoder."""
+    """Write the beginning of a state. `tick` is checked JSON; the encoder writes everything else."""
     return encode(_Statement(instrument_key, entry_id, time, msgspec.Raw(tick)))[:-1]
 
 
 def priced_at(moment: str) -> bytes:
-    """What stands between the beginning and the answer: shared by all that was priced at an ISO `moment`."""
+    """Write the part between beginning and answer, shared by everything priced at `moment` (ISO 8601)."""
     return b',"as_of":"%b","greeks":' % moment.encode()
 
 
 def end_instrument(beginning: bytes, priced: bytes, answer: bytes | None, more: bytes = b"") -> bytes:
-    """`answer`: of `encode_answers`; None for what is no option. `more`: of `encode_member`."""
+    """Join the pieces. `answer`: from `encode_answers`, None for other instruments. `more`: begins with a comma."""
     return b"".join((beginning, priced, answer or b"null", more, b"}"))
 
 
 def encode_member(name: str) -> bytes:
-    """A further member's name; its value, as JSON, is to follow."""
+    """Write the name of a further member. The caller appends its value as JSON."""
     return b"," + orjson.dumps(name) + b":"
 
 
 def encode_answers(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
-    """Each option's answers as a JSON object; NaN becomes null."""
+    """Return each option's answers as a JSON object. NaN becomes null."""
     row = _row_type(tuple(columns))
     return [encode(row(*values)) for values in zip(*columns.values(), strict=True)]
 
 
 @cache
 def _row_type(names: tuple[str, ...]) -> Any:
-    """A struct takes half the time of a dictionary with the same names."""
+    """Build a struct type: encoding one takes half the time of encoding a dictionary."""
     return msgspec.defstruct("Answer", [(name, Any) for name in names], gc=False)
 
 
@@ -159,7 +94,7 @@ def _row_type(names: tuple[str, ...]) -> Any:
 
 
 def decode(state: bytes | str) -> Any:
-    """Any state, whole: nothing in it is left that others could not read. Raises BadState."""
+    """Parse any state completely, so that every reader can read what passes. Raises BadState."""
     try:
         return orjson.loads(state)
     except ValueError as error:
@@ -175,15 +110,15 @@ def decode_object(state: bytes | str) -> dict[str, Any]:
 
 
 def with_members(state: bytes, members: Mapping[str, Any]) -> bytes:
-    """The state, which `decode_object` reads, with some more members. Raises BadState."""
-    if state[-1:] != b"}":  # what stands behind it would follow on nothing
+    """Append members to a state that `decode_object` has read. Raises BadState."""
+    if state[-1:] != b"}":  # trailing whitespace: there is no brace to replace
         raise BadState("something follows the JSON object")
     return state[:-1] + b"," + orjson.dumps(members)[1:]
 
 
 @dataclass(frozen=True, slots=True)
 class KeptInstrument:
-    """What an instrument's state says of its tick and of its pricing; None for what it does not say."""
+    """A stored instrument state: its tick and its pricing. None stands for a missing member."""
 
     entry_id: EntryId | None
     time: datetime
@@ -214,7 +149,7 @@ def decode_instrument(state: bytes | str) -> KeptInstrument:
 
 
 def decode_forward(state: bytes | str) -> dict[str, Any]:
-    """What a slice says of its forward: the members FORWARD, null where it does not say. Raises BadState."""
+    """Return the members FORWARD of a slice, None for a missing one. Raises BadState."""
     read = decode_object(state)
     forward = read.get("forward")
     if isinstance(forward, bool) or not isinstance(forward, int | float | None):

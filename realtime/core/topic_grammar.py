@@ -43,7 +43,7 @@ class MarketTopic(NamedTuple):
     prefix: str = ""
 
 
-def kind_of(topic: str) -> str:
+def type_of(topic: str) -> str:
     """The word before the first colon; INSTRUMENT where there is none."""
     kind, colon, _ = topic.partition(":")
     return kind if colon else INSTRUMENT

@@ -21,7 +21,7 @@ from realtime.core.names import Names
 from realtime.core.states import FORWARD, BadState, decode_forward, decode_instrument, with_members
 from realtime.core.topic_grammar import chain_topic
 from realtime.snapshot.core.chain_request import StrikeWindow, choose_expiry
-from realtime.snapshot.listed import ListedOptions
+from realtime.snapshot.listed_options import ListedOptions
 from signals.greeks.core.forward import money
 from signalsite.foundation.errors import RedisConnectionError
 from signalsite.foundation.redis import client

@@ -22,31 +22,31 @@ def origin_is_ours(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return urlsplit(origin).netloc == host and validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
 
 
-class Places:
+class ConnectionLimits:
     """How many sockets this process has open, and each user of them."""
 
     def __init__(self) -> None:
         self._taken = 0
         self._of_user: Counter[int] = Counter()
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         if self._taken >= settings.WEBSOCKET_MAX_CONNECTIONS:
             return False
         self._taken += 1
         TOTALS.connections = self._taken
         return True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._taken -= 1
         TOTALS.connections = self._taken
 
-    def take_for(self, user_id: int) -> bool:
+    def acquire_for(self, user_id: int) -> bool:
         if self._of_user[user_id] >= settings.WEBSOCKET_MAX_CONNECTIONS_PER_USER:
             return False
         self._of_user[user_id] += 1
         return True
 
-    def give_back_for(self, user_id: int) -> None:
+    def release_for(self, user_id: int) -> None:
         self._of_user[user_id] -= 1
         if not self._of_user[user_id]:
             del self._of_user[user_id]

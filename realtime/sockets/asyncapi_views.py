@@ -16,7 +16,7 @@ def _document() -> Document:
     return describe(
         address="/api/v2/signals/subscriptions/websocket",
         version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
-        states={pattern: kind.state for pattern, kind in topics.kinds().items()},
+        states={pattern: kind.state for pattern, kind in topics.topic_types().items()},
         channels=topics.channels(),
     )
 

@@ -15,8 +15,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from realtime.sockets import subscriptions
-from realtime.sockets.admission import Places, origin_is_ours
-from realtime.sockets.asgi_send import Send
+from realtime.sockets.admission import ConnectionLimits, origin_is_ours
 from realtime.sockets.core import messages
 from realtime.sockets.core.messages import Auth, ClientAck, InvalidMessage, Ping, Subscribe, Unsubscribe
 from realtime.sockets.core.protocol import Ack, Close, Code, Error, Pong, Welcome
@@ -27,16 +26,17 @@ from realtime.sockets.metrics import TOTALS
 from realtime.sockets.session import Identity, Session
 from realtime.sockets.shared_hub import the_hub
 from realtime.sockets.topics import Reader
+from realtime.sockets.uvicorn_socket import Send
 
 logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 CREDENTIALS = "realtime.sockets.credentials"  # where `without_secrets` leaves them in the scope
-_places = Places()
+_limits = ConnectionLimits()
 
 
-class Refused(Exception):
+class SocketRefused(Exception):
     """The socket is to be closed with this code."""
 
     def __init__(self, code: Close, reason: str) -> None:
@@ -58,7 +58,7 @@ class SocketConsumer:
         await receive()  # websocket.connect
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen})  # or no client would hear why it is refused
-        if not _places.take():
+        if not _limits.acquire():
             TOTALS.refused += 1
             reason = "this process has as many sockets as it may"
             await send({"type": "websocket.close", "code": int(Close.TOO_MANY), "reason": reason})
@@ -68,7 +68,7 @@ class SocketConsumer:
         except Gone:
             pass
         finally:
-            _places.give_back()
+            _limits.release()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         hub, user_id = the_hub(), None
@@ -76,15 +76,15 @@ class SocketConsumer:
         hub.join(session)
         try:
             if not origin_is_ours(scope["headers"]):
-                raise Refused(Close.FOREIGN_ORIGIN, "the origin is not allowed")
+                raise SocketRefused(Close.FOREIGN_ORIGIN, "the origin is not allowed")
             inbox = _Inbox(receive)
             session.identity = await self._authenticate(scope, inbox, hub)
-            if not _places.take_for(session.identity.user_id):
-                raise Refused(Close.TOO_MANY, "the user has as many sockets as one may")
+            if not _limits.acquire_for(session.identity.user_id):
+                raise SocketRefused(Close.TOO_MANY, "the user has as many sockets as one may")
             user_id = session.identity.user_id
             session.reply(_welcome(scope))
             await _converse(hub, session, session.identity, inbox)
-        except Refused as refusal:
+        except SocketRefused as refusal:
             TOTALS.refused += 1
             logger.info("socket refused: %s", refusal.reason)
             hub.leave(session)
@@ -93,10 +93,10 @@ class SocketConsumer:
             hub.leave(session)
             session.end()
             if user_id is not None:
-                _places.give_back_for(user_id)
+                _limits.release_for(user_id)
 
     async def _authenticate(self, scope: Scope, inbox: "_Inbox", hub: Hub) -> Identity:
-        """By subprotocol, by the address, or by the first message. Raises Refused."""
+        """By subprotocol, by the address, or by the first message. Raises SocketRefused."""
         credential: Credential = offered(scope["subprotocols"])
         in_address: Credential = scope.get(CREDENTIALS, Credential())
         credential = credential or Credential(ticket=in_address.ticket)
@@ -111,12 +111,12 @@ class SocketConsumer:
                 credential = Credential(message.token, message.ticket)
             return await identify(credential, hub.reader, hub.ended)
         except TimeoutError as error:
-            raise Refused(Close.NOT_AUTHENTICATED, "no credential came in time") from error
+            raise SocketRefused(Close.NOT_AUTHENTICATED, "no credential came in time") from error
         except (NotAuthenticated, InvalidMessage) as error:
-            raise Refused(Close.NOT_AUTHENTICATED, _short(str(error))) from error
+            raise SocketRefused(Close.NOT_AUTHENTICATED, _short(str(error))) from error
         except (RedisError, OSError) as error:
             logger.error("a ticket could not be read: %s", error)
-            raise Refused(Close.INTERNAL_ERROR, "storage does not answer, try again") from error
+            raise SocketRefused(Close.INTERNAL_ERROR, "storage does not answer, try again") from error
 
 
 class _Inbox:
@@ -132,12 +132,12 @@ class _Inbox:
         if message["type"] == "websocket.disconnect":
             raise Gone
         if not self._bucket.take(time.monotonic()):
-            raise Refused(Close.TOO_FAST, f"more than {settings.WEBSOCKET_MESSAGE_RATE:g} messages a second")
+            raise SocketRefused(Close.TOO_FAST, f"more than {settings.WEBSOCKET_MESSAGE_RATE:g} messages a second")
         text: str | None = message.get("text")
         if text is None:
             text = message["bytes"].decode(errors="replace")
         if len(text) > settings.WEBSOCKET_MAX_FRAME_BYTES:
-            raise Refused(Close.TOO_LARGE, f"a frame has at most {settings.WEBSOCKET_MAX_FRAME_BYTES} bytes")
+            raise SocketRefused(Close.TOO_LARGE, f"a frame has at most {settings.WEBSOCKET_MAX_FRAME_BYTES} bytes")
         return text
 
 

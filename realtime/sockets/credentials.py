@@ -14,9 +14,9 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
-from realtime.publisher import StreamReader
 from realtime.sockets.control import subject_of
 from realtime.sockets.session import Identity
+from realtime.topic_streams import StreamReader
 from signalsite.foundation.errors import SignalServiceError
 from signalsite.foundation.redis import client
 

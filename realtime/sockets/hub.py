@@ -14,17 +14,17 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from realtime.core.entry_ids import parse_id
-from realtime.publisher import Entry, StreamReader
-from realtime.sockets import continuity
-from realtime.sockets.audience import Stream, Topic
+from realtime.sockets import gaps
 from realtime.sockets.core.frames import BEGINNING, Frame
 from realtime.sockets.core.protocol import Close, Outgoing
 from realtime.sockets.heartbeats import Heartbeats
+from realtime.sockets.hub_streams import Stream, Topic
 from realtime.sockets.metrics import STAGES, TOTALS
 from realtime.sockets.pacing import Pacer
 from realtime.sockets.session import Session
 from realtime.sockets.topics import Feed
 from realtime.sockets.writing import write, write_soon
+from realtime.topic_streams import Entry, StreamReader
 from signalsite.foundation.errors import LimitExceeded
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Hub:
         audience = stream.audience(topic, feed)
         topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(topic.encode())]
         if cadence != "raw":
-            self._pacer.tell_now(cadence, topics, audience)
+            self._pacer.publish_now(cadence, topics, audience)
         audience.add(session, cadence)
         session.subscriptions[topic] = (feed, cadence)
         if snapshot:
@@ -149,7 +149,7 @@ class Hub:
 
     async def _open(self, feed: Feed) -> Stream:
         stream = Stream(feed)
-        await continuity.load(self.reader, stream)
+        await gaps.load(self.reader, stream)
         self.streams[feed.stream] = stream
         TOTALS.streams = len(self.streams)
         self._some_stream.set()
@@ -166,7 +166,7 @@ class Hub:
                 behind = failing or time.monotonic() - read_at > STALL_SECONDS
                 if behind or time.monotonic() - self._looked > LOOK_SECONDS:
                     self._looked = time.monotonic()
-                    await continuity.check(self.reader, self.streams.values())
+                    await gaps.check(self.reader, self.streams.values())
                 if failing:
                     logger.warning("the hub reads its streams again")
                     delay, failing = RETRY_SECONDS[0], False
@@ -174,7 +174,7 @@ class Hub:
                 read_at = time.monotonic()
                 if positions:
                     found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
-                    await self._tell_all(found, positions)
+                    await self._publish_all(found, positions)
             except (RedisError, OSError) as error:
                 if not failing:
                     logger.error("the hub cannot read its streams, and tries again: %s", error)
@@ -186,7 +186,7 @@ class Hub:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_SECONDS[1])
 
-    async def _tell_all(self, found: list[tuple[str, list[Entry]]], read_after: dict[str, str]) -> None:
+    async def _publish_all(self, found: list[tuple[str, list[Entry]]], read_after: dict[str, str]) -> None:
         """Every state of the first entries is sent; when that takes too long the rest conflates in the mailboxes."""
         begun = time.monotonic()
         waiting: set[Session] = set()
@@ -194,7 +194,7 @@ class Hub:
             stream = self.streams.get(name)
             if stream is None or stream.position != read_after[name]:
                 continue  # let go meanwhile, and perhaps taken up again
-            if len(entries) == READ_COUNT and not await continuity.check(self.reader, [stream]):
+            if len(entries) == READ_COUNT and not await gaps.check(self.reader, [stream]):
                 continue  # far behind, and trimmed past us
             for entry_id, fields in entries:
                 stream.position = entry_id
@@ -203,7 +203,7 @@ class Hub:
                 told = 0
                 try:
                     for topic, data in fields.items():
-                        told += self._tell(stream.topic(topic), entry_id, data, waiting)
+                        told += self._publish(stream.topic(topic), entry_id, data, waiting)
                 except Exception:  # passed over, or it would be read again for ever, with all other streams waiting
                     logger.exception("entry %s of %s cannot be told", entry_id, name)
                 STAGES.observe(max(time.time() - parse_id(entry_id)[0] / 1000, 0.0), told, "hearing")
@@ -216,11 +216,11 @@ class Hub:
         STAGES.observe(time.monotonic() - read_at, len(waiting), "sending")
         waiting.clear()
 
-    def _tell(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> int:
+    def _publish(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> int:
         """Returns how many sockets get it at once; the others are paced."""
         before = topic.frame
         seq = before.seq if before else None
-        frame = topic.frame = Frame(topic.name, entry_id, seq, data, told_at=time.monotonic())
+        frame = topic.frame = Frame(topic.name, entry_id, seq, data, read_at=time.monotonic())
         for audience in topic.audiences:
             for session in audience.raw:
                 session.mailbox.put(frame)

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from realtime.sockets.audience import Audience, Topic
 from realtime.sockets.core.messages import CADENCE_SECONDS
+from realtime.sockets.hub_streams import Audience, Topic
 from realtime.sockets.session import Session
 
 
@@ -20,23 +20,23 @@ class Pacer:
         for cadence in audience.paced:
             new = self._new[cadence]
             if not new:
-                asyncio.get_running_loop().call_later(CADENCE_SECONDS[cadence], self._tell_all, cadence)
+                asyncio.get_running_loop().call_later(CADENCE_SECONDS[cadence], self._publish_all, cadence)
             new[topic, audience] = new.get((topic, audience), 0) + 1
 
-    def tell_now(self, cadence: str, topics: Iterable[Topic], audience: Audience) -> None:
+    def publish_now(self, cadence: str, topics: Iterable[Topic], audience: Audience) -> None:
         """Before somebody joins the audience: what the others wait for must not reach the newcomer after its
         snapshot."""
         for topic in topics:
-            self._write(self._tell(cadence, topic, audience, self._new[cadence].pop((topic, audience), 0)))
+            self._write(self._publish(cadence, topic, audience, self._new[cadence].pop((topic, audience), 0)))
 
-    def _tell_all(self, cadence: str) -> None:
+    def _publish_all(self, cadence: str) -> None:
         new, self._new[cadence] = self._new[cadence], {}
         sessions: set[Session] = set()
         for (topic, audience), states in new.items():
-            sessions |= self._tell(cadence, topic, audience, states)
+            sessions |= self._publish(cadence, topic, audience, states)
         self._write(sessions)
 
-    def _tell(self, cadence: str, topic: Topic, audience: Audience, states: int) -> set[Session]:
+    def _publish(self, cadence: str, topic: Topic, audience: Audience, states: int) -> set[Session]:
         if not states or topic.frame is None:
             return set()
         sessions = audience.paced.get(cadence, set())

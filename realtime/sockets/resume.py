@@ -8,10 +8,10 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from realtime.core.entry_ids import parse_id
-from realtime.sockets.audience import Stream
 from realtime.sockets.core.frames import Frame
 from realtime.sockets.core.protocol import GapReason
 from realtime.sockets.hub import Hub
+from realtime.sockets.hub_streams import Stream
 from realtime.sockets.session import Session
 from realtime.sockets.topics import Feed
 

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, urlencode
 from channels.routing import URLRouter
 from django.urls import path
 
-from realtime.sockets.asgi_send import Send
 from realtime.sockets.consumers import CREDENTIALS, Receive, Scope, SocketConsumer
 from realtime.sockets.core.protocol import Close
 from realtime.sockets.credentials import Credential
+from realtime.sockets.uvicorn_socket import Send
 
 V2: Any = SocketConsumer()
 V1: Any = SocketConsumer(token_in_address=True)

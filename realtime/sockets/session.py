@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from realtime.sockets.asgi_send import Send, wire_of
 from realtime.sockets.core.frames import Frame
 from realtime.sockets.core.mailbox import Mailbox
 from realtime.sockets.core.protocol import Close, Heartbeat, Outgoing
+from realtime.sockets.core.send_window import FIRST, SendWindow
 from realtime.sockets.core.websocket_frames import unframed
-from realtime.sockets.core.window import FIRST, Window
 from realtime.sockets.metrics import TOTALS
+from realtime.sockets.uvicorn_socket import Send, uvicorn_socket
 
 MOST_REPLIES = 64  # that may wait before the next request is read
 KEEP_SECONDS = 0.5  # that states wait unconflated for a reader that was never slow
@@ -38,10 +38,10 @@ class Session:
         "_acknowledges",
         "_closer",
         "_counted",
+        "_direct",
         "_lag_ms",
         "_send",
         "_window",
-        "_wire",
         "_writer",
         "closed",
         "identity",
@@ -56,8 +56,8 @@ class Session:
         self.subscriptions: dict[str, Any] = {}  # the hub's
         self.sent = 0
         self.closed = False
-        self._send, self._wire = send, wire_of(send, self._pong)
-        self._window = Window(time.monotonic(), phase=random.randrange(FIRST))
+        self._send, self._direct = send, uvicorn_socket(send, self._pong)
+        self._window = SendWindow(time.monotonic(), phase=random.randrange(FIRST))
         self._acknowledges = False  # the page itself says what it has handled
         self._writer: asyncio.Task[None] | None = None
         self._lag_ms: int | None = None
@@ -156,16 +156,16 @@ class Session:
         self.count()
         if self._writer is not None:
             self._writer.cancel()
-        if self._wire is not None:
-            self._wire.let_go()
-            self._wire = None
+        if self._direct is not None:
+            self._direct.let_go()
+            self._direct = None
 
     def write(self) -> None:
         """Send what waits, as far as the socket takes it; a task does the rest when it takes more again."""
         if self._writer is not None or self.closed:
             return
         while (message := self._next()) is not None:
-            if self._wire is None or not self._wire.write(message):
+            if self._direct is None or not self._direct.write(message):
                 self._writer = asyncio.create_task(self._write_on(message))
                 return
             self._wrote(message)
@@ -187,10 +187,10 @@ class Session:
 
     def _mark_if_due(self) -> None:
         """Ask how far the client has read, where anybody would tell us."""
-        if (self._acknowledges or self._wire is not None) and self._window.mark_is_due(now := time.monotonic()):
+        if (self._acknowledges or self._direct is not None) and self._window.mark_is_due(now := time.monotonic()):
             self._window.mark(now)
-            if not self._acknowledges and self._wire is not None:
-                self._wire.ping()
+            if not self._acknowledges and self._direct is not None:
+                self._direct.ping()
 
     def _pong(self) -> None:
         if not self._acknowledges:
@@ -207,7 +207,7 @@ class Session:
     def _next(self) -> bytes | None:
         """The next message, counted as sent: the newest state of its topic at this moment."""
         now = time.monotonic()
-        open_now = self._window.is_open(now) or not (self._acknowledges or self._wire is not None)
+        open_now = self._window.is_open(now) or not (self._acknowledges or self._direct is not None)
         taken = self.mailbox.take(states=open_now, since=now - KEEP_SECONDS)
         if taken is None:
             if self.mailbox.has_states:

@@ -18,7 +18,7 @@ from realtime.sockets.core.protocol import Ack, Code, Error, Gap, Item, refused
 from realtime.sockets.hub import Hub, TooManyStreams
 from realtime.sockets.resume import Wanted, catch_up
 from realtime.sockets.session import Session
-from realtime.sockets.topics import Feed, Forbidden, Kind, Reader, UnknownChannel
+from realtime.sockets.topics import Feed, Forbidden, Reader, TopicType, UnknownChannel
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Accepted:
     topic: str
-    kind: Kind
+    kind: TopicType
     feed: Feed
     current: bytes | None
 
@@ -85,7 +85,7 @@ def _topics(message: Subscribe | Unsubscribe) -> Sequence[str]:
 
 
 async def _accept(hub: Hub, reader: Reader, name: str, streams: AsyncExitStack) -> Accepted | Item:
-    kind = topics.kind_of(name)
+    kind = topics.type_of(name)
     try:
         feed = kind.locate(name)
         await kind.authorise(reader, name)

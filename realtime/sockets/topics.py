@@ -6,9 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
+from moneyness.core.chain_slice import ChainSlice, MoneynessLevel
 from realtime.core import topic_grammar as grammar
 from realtime.core.names import Names
-from realtime.core.states import ChainSlice, InstrumentState, MoneynessLevel
+from realtime.core.states import InstrumentState
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 
 
@@ -55,7 +56,7 @@ async def no_value(topic: str) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TopicType:
     """A kind of topics.
 
     `locate` reads a topic's text, or raises UnknownTopic. `authorise` raises Forbidden. `current` gives a state for a
@@ -68,13 +69,13 @@ class Kind:
     state: type | None = None
 
 
-_kinds: dict[str, Kind] = {}
+_types: dict[str, TopicType] = {}
 _channels: dict[str, Callable[[str, Mapping[str, Any]], str]] = {}
 
 
-def register(name: str, kind: Kind) -> None:
+def register(name: str, kind: TopicType) -> None:
     """Whose topics of the grammar's kind `name` are."""
-    _kinds[name] = kind
+    _types[name] = kind
 
 
 def register_channel(name: str, topic_of: Callable[[str, Mapping[str, Any]], str]) -> None:
@@ -82,18 +83,18 @@ def register_channel(name: str, topic_of: Callable[[str, Mapping[str, Any]], str
     _channels[name] = topic_of
 
 
-def kinds() -> dict[str, Kind]:
+def topic_types() -> dict[str, TopicType]:
     """All kinds by their patterns."""
-    return {grammar.PATTERNS[name]: kind for name, kind in _kinds.items()}
+    return {grammar.PATTERNS[name]: kind for name, kind in _types.items()}
 
 
 def channels() -> list[str]:
     return sorted(_channels)
 
 
-def kind_of(topic: str) -> Kind:
+def type_of(topic: str) -> TopicType:
     """An unknown kind is taken for an instrument's, which says what would be right."""
-    return _kinds.get(grammar.kind_of(topic), _kinds[grammar.INSTRUMENT])
+    return _types.get(grammar.type_of(topic), _types[grammar.INSTRUMENT])
 
 
 def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> str:
@@ -142,9 +143,9 @@ def _named(underlying: Any) -> str:
 
 
 def register_own() -> None:
-    register(grammar.INSTRUMENT, Kind(locate_instrument, state=InstrumentState))
-    register(grammar.CHAIN, Kind(locate_chain, state=ChainSlice))
-    register(grammar.MONEYNESS, Kind(locate_moneyness, state=MoneynessLevel))
+    register(grammar.INSTRUMENT, TopicType(locate_instrument, state=InstrumentState))
+    register(grammar.CHAIN, TopicType(locate_chain, state=ChainSlice))
+    register(grammar.MONEYNESS, TopicType(locate_moneyness, state=MoneynessLevel))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)

@@ -1,174 +1,102 @@
-"""Micro-batches on their way: computed, kept, told of, acknowledged.
+"""Micro-batches: computed on one thread while the previous one is written on another.
 
-While one is written, in a thread of its own, the next is read and computed. Ticks are in PostgreSQL before one
-transaction in Redis leaves their effects and acknowledges them.
+Ticks are in PostgreSQL before a transaction in Redis leaves their effects and acknowledges them (`batch_writer`).
 """
 
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from threading import Event
-from typing import TypeVar
 
 import redis
 from django.db import connection
 
-from realtime.core.entry_ids import parse_id
 from realtime.ticks import metrics
+from realtime.ticks.batch_writer import Batch, BatchWriter
 from realtime.ticks.contracts import prepare_contracts
-from realtime.ticks.core.asides import Asides
 from realtime.ticks.core.backlog import Backlog, Portion
-from realtime.ticks.core.cycle import Cycle, Frame
-from realtime.ticks.core.decoding import Rejected
-from realtime.ticks.core.failures import streams_writing
-from realtime.ticks.core.group_progress import Progress
-from realtime.ticks.core.listing import Listings
-from realtime.ticks.core.sanity import Sanity
-from realtime.ticks.core.tick import Reason, Refused, Tick
-from realtime.ticks.effects import Effects, Limits
+from realtime.ticks.core.cycle import Cycle
+from realtime.ticks.core.cycle_result import CycleResult
+from realtime.ticks.core.dead_letters import DeadLetter
+from realtime.ticks.core.group_progress import GroupProgress
+from realtime.ticks.core.new_contracts import NewContractLimits
+from realtime.ticks.core.tick import RejectedTick, Tick
+from realtime.ticks.options import Options
 from realtime.ticks.ownership import LeaseLost, Ownership
-from realtime.ticks.store import UNAVAILABLE, store_ticks
+from realtime.ticks.store import UNAVAILABLE
 from realtime.ticks.streams import StreamEntry
-from signalsite.foundation import heartbeat
-from timeframes.core.tick_stream import tick_stream
-from timeframes.ticks.models import AbstractTick
 
 logger = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
-BACKOFF = (0.1, 2.0)  # seconds, first and longest
 REPORT_SECONDS = 60.0
 HANDLED_ELSEWHERE = (LeaseLost, redis.RedisError, *UNAVAILABLE)
-"""Not the fault of any tick: what was read is read again when things are better."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What was read, what came of it, and when it was read and computed (monotonic). `portion`: of the backlog."""
-
-    entries: Sequence[StreamEntry]
-    frame: Frame
-    portion: Portion
-    rejected: Sequence[Rejected]
-    begun: float
-    computed: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a consumer works. Times in seconds."""
-
-    batch: int
-    max_bytes: int
-    max_ahead: float
-    max_deliveries: int
-    beat: float
-    window: int  # strikes on each side of the money, of what is told of a chain
-    lease: float
-    maintenance: float
-    quotes: float  # between writes of the newest quotes; 0: none are written
-    keep: float  # how long acknowledged entries stay in a stream
-    keep_entries: int
-    own_time: bool  # the ticks' times are now
-    register: bool  # unknown contracts are made known; else their ticks are refused
-    sanity: Sanity
-    limits: Limits
+"""Not the fault of any tick: the consumer reads the same entries again later."""
 
 
 class Batches:
-    """`owned`: the streams that are ours, kept up by whoever owns them. `asides`: told of streams that succeed.
-    `stop`: give up waiting for PostgreSQL."""
+    """`owned`: the streams that this consumer owns; their owner keeps it up to date."""
 
     def __init__(
         self,
         cycle: Cycle,
-        effects: Effects,
+        writer: BatchWriter,
         ownership: Ownership,
         *,
-        model: type[AbstractTick],
         options: Options,
-        owned: dict[str, Progress],
-        asides: Asides,
-        stop: Event,
+        owned: dict[str, GroupProgress],
         clock: Callable[[], float],
     ) -> None:
         self.cycle = cycle
-        self.effects = effects
+        self.writer = writer
         self.ownership = ownership
-        self.model = model
         self.options = options
         self.owned = owned
-        self.asides = asides
-        self.stop = stop
         self.clock = clock
-        self.listings = Listings(options.sanity)
+        self.new_contracts = NewContractLimits(options.sanity)
         self.backlog = Backlog()
-        self.failed: set[str] = set()  # streams with entries that our handling raised on
-        self.at_fault: set[str] = set()  # streams that write to a key of another type: to be put aside
-        self._reported: dict[str, float] = {}  # names of what failed: chains and computations
-        self._writer = ThreadPoolExecutor(1, "writer")
+        self.failed: set[str] = set()  # streams with entries whose handling raised
+        self._reported: dict[str, float] = {}  # by name of a chain or a computation: when its failure was last logged
+        self._thread = ThreadPoolExecutor(1, "writer")
         self._writing: tuple[Batch, Future[None]] | None = None
 
     def compute(self, entries: Sequence[StreamEntry]) -> Batch | None:
-        """What comes of entries just read, and of the chains that are due; None when there is nothing to write.
+        """Compute a batch from entries just read, or None if there is nothing to write.
 
-        Meanwhile the batch before is being written. When an entry raises, all are handled at once.
+        The previous batch is being written meanwhile. If an entry raises, the entries are handled apart before this
+        returns.
         """
         try:
             return self._compute(entries, time.monotonic())
         except HANDLED_ELSEWHERE:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is some tick's doing: `handle` finds out whose
+        except Exception as error:  # noqa: BLE001 - a tick's fault, whatever it is: `handle` finds the tick
             logger.warning("%d entries are handled apart, since together they raise %r", len(entries), error)
             self.finish()
             self.handle(entries)
             return None
 
     def reprice(self) -> None:
-        """Price the chains that are due, while a batch is being written. What they tell goes with the next batches."""
+        """Price the chains that are due, while a batch is being written. The next batches publish the states."""
         now = self.clock()
         if self.options.own_time or self.cycle.due_in(now):
             return
         try:
-            frame = self.cycle.handle((), now)
-        except Exception:  # no tick is at fault: the batch that is being written goes on, and the next beat tries again
+            result = self.cycle.handle((), now)
+        except Exception:  # no tick is at fault: the batch being written goes on, and the next interval tries again
             metrics.errors.labels("handler").inc()
             logger.exception("repricing what was due failed")
             return
-        self._report(frame)
-        self.backlog.add(frame.topics)
+        self._report(result)
+        self.backlog.add(result.topics)
 
     def begin(self, batch: Batch | None) -> None:
-        """Begin to write, the batch before having been finished."""
+        """Start writing a batch. The previous one must be finished."""
         if batch is not None:
-            self._writing = (batch, self._writer.submit(self._write, batch))
-
-    def forget(self) -> None:
-        """Let go of what is in hand, when what is being written has come to its end, whichever."""
-        if self._writing is not None:
-            wait([self._writing[1]])
-            self._writing = None
-        self.failed.clear()
-        self.at_fault.clear()
-        self.backlog.clear()
-        self.effects.forget()
-
-    def empty(self) -> None:
-        """Write all that waits, chains that are due included."""
-        self.finish()
-        self.reprice()
-        while self.backlog:
-            self.handle(())
-
-    def close(self) -> None:
-        self._writer.submit(lambda: connection.close()).result()  # each thread has a connection of its own
-        self._writer.shutdown()
+            self._writing = (batch, self._thread.submit(self.writer.write, batch))
 
     def finish(self) -> None:
-        """Wait for the batch that is being written, if there is one; raises what its writing raised."""
+        """Wait for the batch that is being written, if any. Raises what its writing raised."""
         if self._writing is None:
             return
         batch, writing = self._writing
@@ -182,23 +110,23 @@ class Batches:
         except Exception:  # noqa: BLE001 - as in `compute`
             self.backlog.put_back(batch.portion)
             self.handle(batch.entries)
-            self.handle(())  # a portion that cannot be told goes alone, and is dropped
+            self.handle(())  # the portion alone: if it cannot be published it is dropped
 
     def handle(self, entries: Sequence[StreamEntry]) -> None:
-        """Take entries all the way to their acknowledgement. What raises is halved until the one at fault is alone.
+        """Take entries all the way to their acknowledgement. If they raise, halve them until the one at fault is alone.
 
-        Without entries: tell a portion of what waits.
+        Without entries, publish a portion of the backlog.
         """
         try:
             batch = self._compute(entries, time.monotonic(), apart=bool(entries))
             if batch is not None:
-                self._write(batch)
+                self.writer.write(batch)
         except HANDLED_ELSEWHERE:
             raise
-        except Exception:  # some tick's doing, whatever it is: its neighbours are not to suffer
+        except Exception:  # a tick's fault, whatever it is: the other ticks go on
             metrics.errors.labels("handler").inc()
             if not entries:
-                logger.exception("what was told without any entry failed")
+                logger.exception("publishing a part of the backlog failed")
                 return
             if len(entries) == 1:
                 logger.exception("tick %s of %s cannot be handled", entries[0][1], entries[0][0])
@@ -208,131 +136,77 @@ class Batches:
             self.handle(entries[:half])
             self.handle(entries[half:])
 
+    def empty(self) -> None:
+        """Write everything that waits, including the chains that are due."""
+        self.finish()
+        self.reprice()
+        while self.backlog:
+            self.handle(())
+
+    def forget(self) -> None:
+        """Drop everything in hand, after the batch that is being written has ended in whichever way."""
+        if self._writing is not None:
+            wait([self._writing[1]])
+            self._writing = None
+        self.failed.clear()
+        self.writer.at_fault.clear()
+        self.backlog.clear()
+        self.writer.effects.forget()
+
+    def close(self) -> None:
+        self._thread.submit(lambda: connection.close()).result()  # Django's connections are per thread
+        self._thread.shutdown()
+
+    def prepare(self, ticks: Sequence[Tick], now: float) -> dict[str, RejectedTick]:
+        """Add the contracts of these ticks to the book. Return the keys that are rejected, and why."""
+        at = None if self.options.own_time else now
+        book, register = self.cycle.book, self.options.register
+        rejected = self.writer.retry.run(
+            lambda: prepare_contracts(book, ticks, register=register, new_contracts=self.new_contracts, now=at)
+        )
+        if rejected:
+            for tick in ticks:
+                if tick.contract.text in rejected:
+                    self.cycle.decoder.forget(tick.stream, tick.contract.text)
+        return rejected
+
     def _compute(self, entries: Sequence[StreamEntry], begun: float, *, apart: bool = False) -> Batch | None:
-        """What is to be written: of these entries, and of what waits unless they are handled `apart`. None: nothing."""
+        """Compute what is to be written: these entries and, unless `apart`, a portion of the backlog. None: nothing."""
         if not entries and not self.backlog:
             return None
         now = self.clock()
         decoded = self.cycle.decode(entries, now + self.options.max_ahead)
         ticks = decoded.ticks
         decoded_at = time.monotonic()
-        refused = self.prepare(ticks, now)
+        rejected = self.prepare(ticks, now)
         prepared_at = time.monotonic()
-        if refused:
+        if rejected:
             read = {(stream, entry_id): entry for stream, entry_id, entry in entries}
             for tick in ticks:
-                if why := refused.get(tick.contract.text):
+                if why := rejected.get(tick.contract.text):
                     where = (tick.stream, tick.entry_id)
-                    decoded.rejected.append(Rejected(*where, read[where], why.reason, str(why)))
-            ticks = [tick for tick in ticks if tick.contract.text not in refused]
-        frame = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
-        self._report(frame)
+                    decoded.rejected.append(DeadLetter(*where, read[where], why.reason, str(why)))
+            ticks = [tick for tick in ticks if tick.contract.text not in rejected]
+        result = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
+        self._report(result)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
         portion: Portion = {}
         if apart:
-            self.backlog.supersede(frame.topics)
+            self.backlog.supersede(result.topics)
         else:
-            portion = self.backlog.move_into(frame.topics, len(entries))
+            portion = self.backlog.move_into(result.topics, len(entries))
         computed = time.monotonic()
         metrics.stages.observe(decoded_at - begun, len(entries), "decoding")
         metrics.stages.observe(prepared_at - decoded_at, len(entries), "preparing")
         metrics.stages.observe(computed - prepared_at, len(entries), "pricing")
-        return Batch(entries, frame, portion, decoded.rejected, begun, computed)
+        return Batch(entries, result, portion, decoded.rejected, begun, computed)
 
-    def _report(self, frame: Frame) -> None:
-        """Each failure is counted; what fails with every batch is a line a minute in the log."""
-        metrics.repriced.inc(frame.priced)
-        for name, error in frame.failures:
+    def _report(self, result: CycleResult) -> None:
+        """Count each failure. Log a repeated one once a minute."""
+        metrics.repriced.inc(result.priced)
+        for name, error in result.failures:
             metrics.errors.labels(name).inc()
             now = time.monotonic()
             if now - self._reported.get(name, -math.inf) >= REPORT_SECONDS:
                 self._reported[name] = now
                 logger.error("%s failed: %s", name, error, exc_info=error)
-
-    def _write(self, batch: Batch) -> None:
-        """First to PostgreSQL, then the effects and the acknowledgement."""
-        frame, count, taken = batch.frame, len(batch.entries), time.monotonic()
-        self.patiently(lambda: store_ticks(self.model, frame.ticks))
-        stored = time.monotonic()
-        self._commit(batch.entries, frame, batch.rejected)
-        done = time.monotonic()
-        metrics.ticks.labels("accepted").inc(len(frame.ticks))
-        for tick in frame.ticks:
-            if tick.suspect:
-                metrics.suspect.labels(tick.suspect).inc()
-        metrics.ticks.labels("rejected").inc(len(batch.rejected))
-        metrics.processing_time.observe(done - batch.begun, count)
-        metrics.stages.observe(taken - batch.computed, count, "queueing")
-        metrics.stages.observe(stored - taken, count, "storing")
-        metrics.stages.observe(done - stored, count, "publishing")
-
-    def prepare(self, ticks: Sequence[Tick], now: float) -> dict[str, Refused]:
-        """Make the book ready for these ticks; returns the keys that are refused, and why."""
-        at = None if self.options.own_time else now
-        book, register = self.cycle.book, self.options.register
-        refused = self.patiently(
-            lambda: prepare_contracts(book, ticks, register=register, listings=self.listings, now=at)
-        )
-        if refused:
-            for tick in ticks:
-                if tick.contract.text in refused:
-                    self.cycle.decoder.forget(tick.stream, tick.contract.text)
-        return refused
-
-    def patiently(self, call: Callable[[], Answer]) -> Answer:
-        """Until PostgreSQL answers: what is in hand stays there, the streams stay ours. Raises when told to stop."""
-        delay = BACKOFF[0]
-        while True:
-            heartbeat.beat()  # to try again is to work, whatever PostgreSQL refuses
-            try:
-                return call()
-            except UNAVAILABLE as error:
-                metrics.errors.labels(type(error).__name__).inc()
-                connection.close()
-                if self.stop.is_set():
-                    raise
-                logger.error("PostgreSQL: %s; trying again in %.1f s", str(error).strip(), delay)
-                self.ownership.renew(self.owned)
-                self.stop.wait(delay)
-                delay = min(delay * 2, BACKOFF[1])
-
-    def _commit(self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected]) -> None:
-        told = {tick_stream(underlying) for underlying in frame.topics} & self.owned.keys()
-        left = self.effects.commit(entries, frame, rejected, told)
-        at_fault = self._blame(left.failed, frame, rejected)
-        for stream in {stream for stream, _, _ in entries} - at_fault:
-            self.asides.succeeded(stream)
-        for stream, (first, gone) in left.removed.items():
-            if progress := self.owned.get(stream):
-                # Entries taken over are older than what was read last: they were accounted for when they were.
-                fresh = [entry_id for each, entry_id, _ in entries if each == stream]
-                if fresh and parse_id(fresh[0]) > progress.delivered:
-                    self.report_lost(stream, progress.account(fresh, first, gone))
-
-    def _blame(self, failed: Mapping[str, str], frame: Frame, rejected: Sequence[Rejected]) -> set[str]:
-        """The streams that write to keys at which a transaction failed; they are to be put aside."""
-        names = self.effects.names
-        at_fault: set[str] = set()
-        for key, why in failed.items():
-            writing = streams_writing(key, names, frame, rejected)
-            metrics.errors.labels("key").inc()
-            logger.error("%s cannot be written, for %s: %s", key, ", ".join(sorted(writing)), why)
-            at_fault |= writing
-        if names.dead_letters in failed:
-            for each in rejected:
-                logger.error("entry %s of %s has no dead letter: %s", each.entry_id, each.stream, each.reason)
-        self.at_fault |= at_fault
-        return at_fault
-
-    def report_lost(self, stream: str, lost: int) -> None:
-        if lost:
-            metrics.trimmed.labels(stream).inc(lost)
-            logger.error("%d entries of %s were removed before they were read", lost, stream)
-
-    def give_up(self, entries: Sequence[StreamEntry], deliveries: int) -> None:
-        detail = f"handling it failed {deliveries} times"
-        rejected = [
-            Rejected(stream, entry_id, entry, Reason.HANDLER_ERROR, detail) for stream, entry_id, entry in entries
-        ]
-        self._commit(entries, Frame(), rejected)
-        metrics.ticks.labels("rejected").inc(len(rejected))

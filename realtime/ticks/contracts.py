@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from realtime.ticks.core.book import Book, Terms
-from realtime.ticks.core.listing import Listings
-from realtime.ticks.core.tick import Reason, Refused, Tick
+from realtime.ticks.core.new_contracts import NewContractLimits
+from realtime.ticks.core.tick import Reason, RejectedTick, Tick
 from signals.instruments.core.underlyings import volatility_index_key
 from signals.instruments.models import Instrument, Underlying
 from signals.instruments.services import register_instruments
@@ -25,12 +25,17 @@ def default_terms(key: InstrumentKey) -> Terms:
 
 
 def prepare_contracts(
-    book: Book, ticks: Iterable[Tick], *, register: bool, listings: Listings | None = None, now: float | None = None
-) -> dict[str, Refused]:
+    book: Book,
+    ticks: Iterable[Tick],
+    *,
+    register: bool,
+    new_contracts: NewContractLimits | None = None,
+    now: float | None = None,
+) -> dict[str, RejectedTick]:
     """Make the book ready for contracts that it has not met; returns the keys that are refused, and why.
 
     With `register` a contract that the tables do not know is entered, since a key says all about it and new strikes are
-    listed during the day: as far as `listings` lets it at `now` (None: at the time of its tick).
+    listed during the day: as far as `new_contracts` lets it at `now` (None: at the time of its tick).
     """
     new: dict[str, Tick] = {}
     for tick in ticks:
@@ -41,18 +46,18 @@ def prepare_contracts(
     known = set(Instrument.objects.filter(key__in=list(new)).values_list("key", flat=True))
     unknown = {key: tick for key, tick in new.items() if key not in known}
     if not register:
-        refused = {key: Refused(Reason.UNKNOWN_INSTRUMENT, f"no instrument {key} is known") for key in unknown}
+        refused = {key: RejectedTick(Reason.UNKNOWN_INSTRUMENT, f"no instrument {key} is known") for key in unknown}
     else:
-        refused = listings.refuse(unknown, now) if listings else {}
+        refused = new_contracts.reject(unknown, now) if new_contracts else {}
         listed = {key: tick for key, tick in unknown.items() if key not in refused}
         if listed:
             register_instruments({key: tick.contract.key for key, tick in listed.items()})
-        if listings:
-            listings.note(listed, now)
+        if new_contracts:
+            new_contracts.count(listed, now)
     missing = {
         tick.contract.underlying: tick.contract.key
         for key, tick in new.items()
-        if key not in refused and tick.contract.underlying not in book.chains
+        if key not in refused and tick.contract.underlying not in book.underlyings
     }
     terms = load_terms(missing)
     for underlying, key in missing.items():

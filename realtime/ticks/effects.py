@@ -1,7 +1,7 @@
-"""What a micro-batch leaves in Redis, and its acknowledgement, in one transaction.
+"""The effects of a micro-batch in Redis and its acknowledgement, in one transaction.
 
-Plain commands, as few and large as can be: a script has every value copied and hashed by Lua, which for large values
-takes more of the server's time than all the writing. Many small commands are another matter: see _APPEND.
+The transaction uses plain commands, few and large. A script copies and hashes every value in Lua, which costs more of
+the server's time than the writing itself. Only for many small commands a script is faster: see _APPEND.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,68 +9,51 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import orjson
 import redis
 
 from realtime.core.entry_ids import EntryId, format_id, parse_id
 from realtime.core.names import Names
-from realtime.ticks.core.cycle import Frame
-from realtime.ticks.core.decoding import Rejected
-from realtime.ticks.core.failures import failed_keys
-from realtime.ticks.core.tick import PROCESSED
+from realtime.ticks.core.cycle_result import CycleResult
+from realtime.ticks.core.dead_letters import DeadLetter
+from realtime.ticks.core.failed_commands import failed_keys
+from realtime.ticks.core.processed_copies import processed
+from realtime.ticks.options import Limits
 from realtime.ticks.ownership import Ownership
 from realtime.ticks.streams import Redis, StreamEntry, removed
 from timeframes.core.tick_stream import tick_stream
 
 TRIM_SLACK = 1.25
-"""A list may grow to so many times its length before it is cut, so that most pushes are one command."""
-# KEYS: a stream. ARGV: a list of entries, each a list of names and values, as MessagePack: an argument for each name
-# and value would take ten times as long to send. The script goes as text, not by digest: a digest that a restarted
-# server does not know would fail inside the transaction, and the acknowledgement beside it would hold.
+"""A list may grow to this multiple of its length before it is cut, so that most pushes are one command."""
+# KEYS: a stream. ARGV: a list of entries, each a list of names and values, as MessagePack: sending an argument for each
+# name and value takes ten times as long. The script is sent as text: after a restart the server does not know a digest,
+# so the command would fail inside the transaction while the acknowledgement succeeds.
 _APPEND = """
 for _, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
   redis.call('XADD', KEYS[1], '*', unpack(entry))
 end
 """
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])  # values as they stand: no double can hold some
-SCRIPT_VALUES = 4_000  # names and values of an entry that fit on a script's stack, with room to spare
+SCRIPT_VALUES = 4_000  # names and values of an entry that fit on a script's stack
 ENTRY_BYTES = 48 << 10
-"""A larger entry is split: the server grows an entry field by field, which costs five times as much beyond 100 kB."""
-DEAD_LETTER_CHARACTERS = 4_096  # of an entry; an oversized one is not kept whole
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Lengths and lifetimes (s) of what is left in Redis."""
-
-    raw_ticks: int
-    raw_ticks_expiry: int
-    computed_data: int
-    cache_expiry: int
-    output_entries: int
-    output_bytes: int  # of one output stream, about
-    latest_expiry: int
-    dead_letters: int
+"""Larger entries are split: the server grows an entry field by field, at five times the cost beyond 100 kB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Values at the end of a list: the length it is allowed, its lifetime (s), whether that begins anew, and whether
-    the list is cut."""
+    """A push to the end of a list."""
 
     key: str
-    length: int
-    lifetime: int
-    renewed: bool
+    length: int  # allowed
+    lifetime: int  # seconds
+    renewed: bool  # the lifetime starts again
     cut: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What the server says after a transaction."""
+class Committed:
+    """The server's answers to a transaction."""
 
-    removed: dict[str, tuple[EntryId, int]]  # by stream: the oldest entry left, and how many ever were removed
-    failed: dict[str, str]  # by key: why its commands failed, such as for the key's type; all the others are done
+    removed: dict[str, tuple[EntryId, int]]  # by stream: the oldest entry left, and how many were ever removed
+    failed: dict[str, str]  # by key: why its commands failed, such as a wrong type; all others are done
 
 
 class Effects:
@@ -95,27 +78,31 @@ class Effects:
         self.forget()
 
     def forget(self) -> None:
-        """Whatever we believed about what is in Redis may be wrong."""
+        """Drop everything remembered about the keys in Redis: it may be wrong."""
         self._entry_bytes: dict[str, float] = {}  # by underlying: a moving average
-        self._last_ids: dict[str, EntryId] = {}  # by underlying: of the output stream
-        self._renewals: dict[str, float] = {}  # by list: when it is to be given its lifetime again
-        self._sizes: dict[str, int] = {}  # by list, as its last push left it: not known, it is cut
+        self._last_ids: dict[str, EntryId] = {}  # by underlying: the newest entry of its output stream
+        self._renewals: dict[str, float] = {}  # by list: when to renew its lifetime
+        self._sizes: dict[str, int] = {}  # by list, after its last push; a list of unknown size is cut
 
     def commit(
-        self, entries: Sequence[StreamEntry], frame: Frame, rejected: Sequence[Rejected], owned: Iterable[str]
-    ) -> Left:
-        """Leave the frame's effects and acknowledge `entries`, all or nothing, if the streams of both are ours.
+        self,
+        entries: Sequence[StreamEntry],
+        result: CycleResult,
+        dead_letters: Sequence[DeadLetter],
+        owned: Iterable[str],
+    ) -> Committed:
+        """Write the result's effects and acknowledge `entries`, all or nothing, if we own the streams of both.
 
-        Raises LeaseLost, and redis.RedisError; after either nothing is certain but that it is all or nothing. A key
-        that holds something else than we write is the exception: the server then does all but the commands at that key.
+        Raises LeaseLost or redis.RedisError. After a RedisError the transaction may have been done or not. A key of
+        the wrong type is the exception to all or nothing: the server skips the commands at that key.
         """
         by_stream: dict[str, list[StreamEntry]] = {}
         for entry in entries:
             by_stream.setdefault(entry[0], []).append(entry)
         ours = {*by_stream, *owned}
-        # A pair on no exchange can be told of from the streams of several, by several consumers.
-        shared = {underlying for underlying in frame.topics if tick_stream(underlying) not in ours}
-        for underlying in frame.topics.keys() - self._last_ids.keys() - shared:
+        # A pair without an exchange has ticks in several streams, and so perhaps several consumers.
+        shared = {underlying for underlying in result.topics if tick_stream(underlying) not in ours}
+        for underlying in result.topics.keys() - self._last_ids.keys() - shared:
             self._last_ids[underlying] = self._newest_id(underlying)
         with self.client.pipeline(transaction=True) as pipeline:
             while True:
@@ -125,22 +112,22 @@ class Effects:
                         pipeline.watch(self.names.output_stream(underlying))
                         self._last_ids[underlying] = self._newest_id(underlying)
                     pipeline.multi()
-                    pushed = self._leave_lists(pipeline, frame)
-                    for underlying, topics in frame.topics.items():
+                    pushed = self._push_lists(pipeline, result)
+                    for underlying, topics in result.topics.items():
                         self._publish(pipeline, underlying, topics)
-                    self._leave_dead_letters(pipeline, rejected)
+                    self._write_dead_letters(pipeline, dead_letters)
                     if self.write_back:
-                        self._write_back(pipeline, frame, by_stream)
+                        self._write_back(pipeline, result, by_stream)
                     for stream, read in by_stream.items():
                         pipeline.execute_command("XACK", stream, self.group, *(entry_id for _, entry_id, _ in read))
                     for stream in by_stream:
                         pipeline.xinfo_stream(stream)
                     commands = [command for command, _ in pipeline.command_stack]
-                    # Raises for what the server refuses before it does anything, such as for want of memory.
+                    # Raises only if the server refuses the whole transaction, such as for lack of memory.
                     answers = pipeline.execute(raise_on_error=False)
                     break
                 except redis.WatchError as error:
-                    # The library says so of a lost answer too; but then the transaction may have been done.
+                    # The library raises this for a lost answer too, but then the transaction may have been done.
                     if isinstance(error.__context__, redis.ConnectionError | redis.TimeoutError):
                         raise error.__context__ from None
                     continue  # our own heartbeat renewed the lease meanwhile, or another took it
@@ -150,18 +137,18 @@ class Effects:
         else:
             self._remember(pushed, answers)
         infos = zip(by_stream, answers[-len(by_stream) :], strict=True) if by_stream else ()
-        return Left({stream: removed(info) for stream, info in infos if stream not in failed}, failed)
+        return Committed({stream: removed(info) for stream, info in infos if stream not in failed}, failed)
 
-    def _leave_lists(self, pipeline: Any, frame: Frame) -> list[Push]:
-        """Newest last. Lists are cut, and their lives renewed, when it is time, not with each push.
+    def _push_lists(self, pipeline: Any, result: CycleResult) -> list[Push]:
+        """Append to the lists, newest last. Cut them and renew their lifetimes only when it is time.
 
-        A list of unknown size is cut: whoever wrote it before us may have died before it could.
+        A list of unknown size is cut: the consumer before us may have died before cutting it.
         """
         limits, now = self.limits, self.clock()
         pushed = []
         for lists, name, length, lifetime in (
-            (frame.raw, self.names.raw_ticks, limits.raw_ticks, limits.raw_ticks_expiry),
-            (frame.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry),
+            (result.raw, self.names.raw_ticks, limits.raw_ticks, limits.raw_ticks_expiry),
+            (result.computed, self.names.computed_data, limits.computed_data, limits.cache_expiry),
         ):
             for what, each in lists.items():
                 key = name(what)
@@ -187,12 +174,12 @@ class Effects:
     def _newest_id(self, underlying: str) -> EntryId:
         try:
             newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)
-        except redis.ResponseError:  # it is no stream: to write to it fails too, which `commit` tells of
+        except redis.ResponseError:  # not a stream: writing to it fails too, and `commit` reports that
             return 0, 0
         return parse_id(newest[0][0]) if newest else (0, 0)
 
     def _publish(self, pipeline: Any, underlying: str, topics: Mapping[str, bytes]) -> None:
-        """We alone write to the stream, so that we can give its entries their IDs, which also go into a hash."""
+        """Append to the output stream and update the newest states. Only we write to the stream and choose its IDs."""
         names, lifetime = self.names, self.limits.latest_expiry
         stream, latest, latest_seq = (
             name(underlying) for name in (names.output_stream, names.latest, names.latest_seq)
@@ -218,22 +205,13 @@ class Effects:
         self._last_ids[underlying] = (now, 0) if now > milliseconds else (milliseconds, number + 1)
         return format_id(self._last_ids[underlying])
 
-    def _leave_dead_letters(self, pipeline: Any, rejected: Sequence[Rejected]) -> None:
-        for each in rejected:
-            entry = dict(zip(each.entry[::2], each.entry[1::2], strict=False))
-            readable = orjson.dumps({_printable(name): _printable(value) for name, value in entry.items()})
-            fields = {
-                "stream": each.stream,
-                "entry_id": each.entry_id,
-                "reason": str(each.reason),
-                "detail": _printable(each.detail),
-                "entry": readable[:DEAD_LETTER_CHARACTERS],
-            }
-            pipeline.xadd(self.names.dead_letters, fields, maxlen=self.limits.dead_letters, approximate=True)
+    def _write_dead_letters(self, pipeline: Any, dead_letters: Sequence[DeadLetter]) -> None:
+        for each in dead_letters:
+            pipeline.xadd(self.names.dead_letters, each.fields(), maxlen=self.limits.dead_letters, approximate=True)
 
-    def _write_back(self, pipeline: Any, frame: Frame, by_stream: Mapping[str, Sequence[StreamEntry]]) -> None:
-        """A copy of each accepted tick, in the form it came in, with the state P: our own group skips those."""
-        accepted = {(tick.stream, tick.entry_id) for tick in frame.ticks}
+    def _write_back(self, pipeline: Any, result: CycleResult, by_stream: Mapping[str, Sequence[StreamEntry]]) -> None:
+        """Append a copy of each accepted tick, in its own form, with the state P. Our consumer group skips copies."""
+        accepted = {(tick.stream, tick.entry_id) for tick in result.ticks}
         for stream, read in by_stream.items():
             copies = [processed(entry) for _, entry_id, entry in read if (stream, entry_id) in accepted]
             many = [copy for copy in copies if len(copy) <= SCRIPT_VALUES]
@@ -245,7 +223,7 @@ class Effects:
 
 
 def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:
-    """Topics and states in turn, in lists of about ENTRY_BYTES."""
+    """Yield topics and states in turn, in lists of about ENTRY_BYTES."""
     portion: list[Any] = []
     size = 0
     for pair in topics.items():
@@ -256,21 +234,3 @@ def _portions(topics: Mapping[str, bytes]) -> Iterator[list[Any]]:
             portion, size = [], 0
     if portion:
         yield portion
-
-
-def processed(entry: Sequence[str]) -> list[str]:
-    """The entry's names and values with the state P, which comes last: so that copies are known at a glance."""
-    if entry[-2] == "state":
-        return [*entry[:-1], PROCESSED]
-    if "data" in entry[::2] and "instrument_key" not in entry[::2] and "state" not in entry[::2]:
-        place = 2 * entry[::2].index("data") + 1
-        data = msgspec.json.encode({**_MEMBERS.decode(entry[place]), "state": PROCESSED}).decode()
-        return [*entry[:place], data, *entry[place + 1 :]]
-    named = dict(zip(entry[::2], entry[1::2], strict=True))
-    named.pop("state", None)
-    return [*(part for pair in named.items() for part in pair), "state", PROCESSED]
-
-
-def _printable(text: str) -> str:
-    """What was not UTF-8 is shown as escapes."""
-    return text[:DEAD_LETTER_CHARACTERS].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Declared computations in the live cycle: evaluated for each tick and each repricing, from what the ticks say."""
+"""Declared computations in the live cycle: evaluated for each tick and each repricing, from the ticks."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from realtime.ticks.core import cycle
+from realtime.ticks.core.computations import Computation, ComputationInput
 from signalsite.foundation.computations.answers import declared
 from signalsite.foundation.computations.contract import LiveComputation, Params, TickColumns
 from signalsite.foundation.computations.registry import computations
@@ -17,20 +17,20 @@ def live_computations() -> dict[str, LiveComputation]:
     return {name: each for name, each in computations().items() if isinstance(each, LiveComputation)}
 
 
-def joining(names: Sequence[str]) -> Mapping[str, cycle.Computation]:
-    """What the cycle is given for live computations of these names, with their default parameters."""
+def joining(names: Sequence[str]) -> Mapping[str, Computation]:
+    """Return the live computations of these names for the cycle, with their default parameters."""
     known = live_computations()
     return {name: partial(answer_ticks, known[name], known[name].defaults) for name in names}
 
 
-def answer_ticks(computation: LiveComputation, params: Params, due: cycle.Due) -> list[bytes]:
-    """The answer to each row as a JSON object, null for NaN."""
-    own, repriced = np.array([tick.fields.oi for tick in due.ticks], np.float64), due.rows[len(due.ticks) :]
+def answer_ticks(computation: LiveComputation, params: Params, given: ComputationInput) -> list[bytes]:
+    """Return the answer to each row as a JSON object, null for NaN."""
+    own, repriced = np.array([tick.fields.oi for tick in given.ticks], np.float64), given.rows[len(given.ticks) :]
     columns = TickColumns(
-        keys=[due.book.contracts[row].text for row in due.rows.tolist()],
-        **{name: getattr(due.quotes, name) for name in ("bid", "ask", "last", "volume", "time")},
-        open_interest=np.concatenate([own, due.book.oi[repriced]]),
-        now=due.now,
+        keys=[given.book.contracts[row].text for row in given.rows.tolist()],
+        **{name: getattr(given.quotes, name) for name in ("bid", "ask", "last", "volume", "time")},
+        open_interest=np.concatenate([own, given.book.oi[repriced]]),
+        now=given.now,
     )
     answers = declared(computation, computation.evaluate(computation.from_ticks(columns, params)))
     rows = zip(*map(_values, answers.values()), strict=True)

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from realtime.ticks.core.sharing import share_streams
+from realtime.ticks.core.stream_assignment import share_streams
 from realtime.ticks.streams import Redis
 
 logger = logging.getLogger(__name__)

@@ -14,10 +14,10 @@ from realtime.core.states import BadState, decode_instrument
 from realtime.core.topic_grammar import is_instrument
 from realtime.ticks import metrics
 from realtime.ticks.contracts import prepare_contracts
+from realtime.ticks.core.applied_ticks import apply_ticks
 from realtime.ticks.core.book import Book
-from realtime.ticks.core.cycle import tick_quotes
 from realtime.ticks.core.tick import (
-    Refused,
+    RejectedTick,
     Tick,
     TickFields,
     check_fields,
@@ -69,7 +69,7 @@ def restore_underlying(
     ticks = [tick for tick in ticks if tick.contract.text not in refused]
     if ticks:
         pending = set(book.unrecorded)
-        book.apply(ticks, tick_quotes(ticks))
+        apply_ticks(book, ticks)
         for tick in ticks:
             if (recent := book.recent.get(tick.contract.text)) is not None and math.isnan(recent.restored):
                 recent.restored = tick.seconds
@@ -82,7 +82,7 @@ def restore_underlying(
 def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime) -> dict[str, Tick]:
     """The spot and the futures that are not known, from their newest quotes: the last price, else the settlement, else
     the close; what has none of these is left out."""
-    chain = book.chains.get(underlying)
+    chain = book.underlyings.get(underlying)
     spot = chain.terms.spot_key if chain else parse_key(underlying).spot
     keys = [key for key in (spot, *live_futures(underlying, as_of)) if key not in known]
     found = {}
@@ -101,7 +101,7 @@ def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime)
             continue
         try:
             found[quote.instrument_key] = _tick(underlying, quote.instrument_key, "0-0", quote.time, told)
-        except Refused as error:
+        except RejectedTick as error:
             logger.error("the newest quote of %s is no tick: %s", quote.instrument_key, error)
     return found
 
@@ -113,7 +113,7 @@ def _kept_tick(underlying: str, topic: str, state: str) -> Tick:
         raise BadState("it has no entry_id")
     try:
         return _tick(underlying, topic, format_id(kept.entry_id), kept.time, kept.tick)
-    except (Refused, ValueError, TypeError, OverflowError) as error:
+    except (RejectedTick, ValueError, TypeError, OverflowError) as error:
         raise BadState(str(error)) from None
 
 

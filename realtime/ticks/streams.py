@@ -72,7 +72,7 @@ def removed(info: Mapping[str, Any]) -> tuple[EntryId, int]:
     return first, info["entries-added"] - info["length"]
 
 
-class Group:
+class ConsumerGroup:
     """One consumer group over tick streams, seen by one of its consumers."""
 
     def __init__(self, client: Redis, name: str, consumer: str) -> None:

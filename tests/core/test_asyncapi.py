@@ -8,7 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from realtime.core.states import ChainSlice, InstrumentState
+from moneyness.core.chain_slice import ChainSlice
+from realtime.core.states import InstrumentState
 from realtime.sockets.core.asyncapi import RECEIVED, REPLIES, describe
 from realtime.sockets.core.frames import Frame
 from realtime.sockets.core.messages import InvalidMessage, read

@@ -39,7 +39,13 @@ class Market:
         self.book.add_underlying("NSE@NIFTY", Terms(SPOT, VIX, black76, 0.0))
         self.book.add_underlying("NSE@INDIAVIX", Terms(VIX, "", False, 0.0))
         self.cycle = Cycle(
-            self.book, params, beat=0.25, window=2, max_bytes=1000, sanity=sanity, computations=computations or {}
+            self.book,
+            params,
+            reprice_interval=0.25,
+            window=2,
+            max_bytes=1000,
+            sanity=sanity,
+            computations=computations or {},
         )
         self.number = 0
 
@@ -217,7 +223,7 @@ def test_the_chain_of_what_is_only_heard_is_not_repriced():
     market = Market()
     market.take(market.entry(SPOT, 24_000.0), market.entry(call(24_000), 400.0))
     heard = market.cycle.decode([market.entry(SPOT, 24_050.0, at=NOW + 1)], NOW + 60)
-    market.cycle.hear(heard.ticks, NOW + 1)
+    market.cycle.observe(heard.ticks, NOW + 1)
     assert market.cycle.due_in(NOW + 1) == math.inf and not market.take(now=NOW + 2).topics
     assert market.book.recent[SPOT].at(NOW + 1) == (NOW + 1, 24_050.0)
 
@@ -259,8 +265,8 @@ def test_a_restored_underlying_is_said_to_be_one():
 
 def test_what_others_tell_is_heard():
     market = Market()
-    market.cycle.hear([], NOW)
-    market.cycle.hear(market.cycle.decode([market.entry(VIX, 15.0)], NOW).ticks, NOW)
+    market.cycle.observe([], NOW)
+    market.cycle.observe(market.cycle.decode([market.entry(VIX, 15.0)], NOW).ticks, NOW)
     greeks = published(market.take(market.entry(call(24_000), 400.0)), call(24_000))["greeks"]
     assert greeks["volatility_index"] == 0.15
 
@@ -277,7 +283,7 @@ def test_the_book_grows():
     market = Market()
     frame = market.take(*(market.entry(call(10_000 + number), 1.0) for number in range(600)))
     assert len(frame.ticks) == 600
-    assert len(market.book.live_options(market.book.chains["NSE@NIFTY"], NOW)) == 600
+    assert len(market.book.live_options(market.book.underlyings["NSE@NIFTY"], NOW)) == 600
 
 
 def test_copies_and_bad_ticks_are_told_apart():

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from realtime.core.states import ChainSlice, InstrumentState, MoneynessLevel
+from moneyness.core.chain_slice import ChainSlice, MoneynessLevel
+from realtime.core.states import InstrumentState
 from tests.core.test_book import EXPIRY, NOW, SPOT, Market, call, fair, published, put
 
 LATER = "2027-01-26"

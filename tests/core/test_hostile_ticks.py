@@ -31,7 +31,7 @@ def test_what_is_accepted_is_handled_and_can_be_read(own_time, entries, sanity):
     assert len(decoded.ticks) + len(decoded.rejected) + decoded.skipped == len(entries)
     assert all(each.reason in Reason and each.reason != Reason.HANDLER_ERROR for each in decoded.rejected)
     for tick in decoded.ticks:
-        if tick.contract.underlying not in market.book.chains:
+        if tick.contract.underlying not in market.book.underlyings:
             market.book.add_underlying(tick.contract.underlying, default_terms(tick.contract.key))
     frame = market.cycle.handle(decoded.ticks, None if own_time else NOW)
     assert len(frame.ticks) == len(decoded.ticks)
@@ -60,23 +60,23 @@ def test_what_is_refused_is_not_remembered():
 
 
 def test_a_chain_that_cannot_be_repriced_takes_no_other_along(monkeypatch):
-    import realtime.ticks.core.cycle as module
+    import realtime.ticks.core.built_states as module
 
     market = Market()
     other = "NSE@BANKNIFTY"
     bank = f"{other}@equity_spot"
     market.take(market.entry("NSE@INDIAVIX@equity_spot", 14.0))
-    market.book.add_underlying(other, dataclasses.replace(market.book.chains["NSE@NIFTY"].terms, spot_key=bank))
+    market.book.add_underlying(other, dataclasses.replace(market.book.underlyings["NSE@NIFTY"].terms, spot_key=bank))
     options = [f"{name}@equity_options@2026-12-29@call@24000" for name in ("NSE@NIFTY", other)]
     market.take(*(market.entry(key, 400.0) for key in options))
-    told = module.tell_chain
+    build = module.chain_states
 
-    def failing(book, rows, *rest, **more):
-        if any(book.contracts[row].underlying == "NSE@NIFTY" for row in rows.tolist()):
+    def failing(chain, *rest, **more):
+        if chain.underlying == "NSE@NIFTY":
             raise ArithmeticError("of NIFTY")
-        return told(book, rows, *rest, **more)
+        return build(chain, *rest, **more)
 
-    monkeypatch.setattr(module, "tell_chain", failing)
+    monkeypatch.setattr(module, "chain_states", failing)
     spots = [market.entry("NSE@NIFTY@equity_spot", 24_000.0), market.entry(bank, 24_000.0)]
     frame = market.take(*spots)
     assert [name for name, _ in frame.failures] == ["repricing of NSE@NIFTY"]

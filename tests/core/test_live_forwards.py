@@ -30,7 +30,9 @@ def test_the_truth_lies_within_the_live_forwards_bid_and_ask() -> None:
         for symbol in SYMBOLS:
             book.add_underlying(f"SIM@{symbol}", Terms(f"SIM@{symbol}@equity_spot", VIX, False, 0.0))
         book.add_underlying("SIM@INDIAVIX", Terms(VIX, "", False, 0.0))
-        cycle = Cycle(book, params, beat=0.25, window=10, max_bytes=4_000, sanity=CREDULOUS, computations={})
+        cycle = Cycle(
+            book, params, reprice_interval=0.25, window=10, max_bytes=4_000, sanity=CREDULOUS, computations={}
+        )
         number = 0
         for second in range(40):
             at = AT + timedelta(seconds=second)
@@ -43,7 +45,7 @@ def test_the_truth_lies_within_the_live_forwards_bid_and_ask() -> None:
             if second < 15 or second % 5:  # the first quotes are still coming in
                 continue
             for group, found in zip(
-                book.groups, find_markets(take_snapshot(book, book.groups, now), params), strict=True
+                book.expiries, find_markets(take_snapshot(book, book.expiries, now), params), strict=True
             ):
                 walk = source.walks[group.underlying]
                 truth = walk.forwards[group.expiry] * walk.price

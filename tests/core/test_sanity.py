@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from realtime.ticks.core.asides import FIRST_SECONDS, LONGEST_SECONDS, Asides
-from realtime.ticks.core.listing import Listings
+from realtime.ticks.core.new_contracts import NewContractLimits
+from realtime.ticks.core.paused_streams import FIRST_SECONDS, LONGEST_SECONDS, PausedStreams
 from realtime.ticks.core.tick import Reason
 from tests.core.test_book import NOW, SPOT, VIX, Market, call, published
 from tests.core.test_hostile_ticks import STRICT
@@ -86,8 +86,8 @@ def test_with_its_own_time_nothing_is_late_and_jumps_are_jumps():
 
 def test_what_others_tell_is_doubted_too():
     m = market()
-    m.cycle.hear(m.cycle.decode([m.entry(VIX, 14.0)], NOW).ticks, NOW)
-    m.cycle.hear(m.cycle.decode([m.entry(VIX, 1_400.0)], NOW).ticks, NOW)
+    m.cycle.observe(m.cycle.decode([m.entry(VIX, 14.0)], NOW).ticks, NOW)
+    m.cycle.observe(m.cycle.decode([m.entry(VIX, 1_400.0)], NOW).ticks, NOW)
     assert m.book.recent[VIX].at(NOW)[1] == 14.0
 
 
@@ -97,31 +97,31 @@ def new(m, *keys, at=NOW):
 
 
 def test_a_feed_lists_nothing_beyond_ten_years_of_its_tick():
-    m, listings = market(), Listings(STRICT)
+    m, new_contracts = market(), NewContractLimits(STRICT)
     near, far, past = (call(1, expiry) for expiry in ("2036-11-29", "2036-12-03", "2016-11-27"))
-    assert {key: why.reason for key, why in listings.refuse(new(m, near, far, past), NOW).items()} == {
+    assert {key: why.reason for key, why in new_contracts.reject(new(m, near, far, past), NOW).items()} == {
         far: Reason.FAR_EXPIRY,
         past: Reason.FAR_EXPIRY,
     }
-    assert not listings.refuse(new(m, past, at=NOW - 5 * 365 * DAY), None)
+    assert not new_contracts.reject(new(m, past, at=NOW - 5 * 365 * DAY), None)
 
 
 def test_a_feed_lists_so_many_a_minute_and_underlying():
-    m, listings = market(), Listings(STRICT)
+    m, new_contracts = market(), NewContractLimits(STRICT)
     first = new(m, *(call(strike) for strike in range(1, 1_003)))
-    refused = listings.refuse(first, NOW)
+    refused = new_contracts.reject(first, NOW)
     assert list(refused) == [call(1_001), call(1_002)]
     assert {why.reason for why in refused.values()} == {Reason.TOO_MANY_NEW}
-    assert listings.refuse(first, NOW).keys() == refused.keys()  # asking counts for nothing
-    listings.note({key: tick for key, tick in first.items() if key not in refused}, NOW)
-    assert list(listings.refuse(new(m, call(5_000), VIX), NOW + 1)) == [call(5_000)]
-    assert not listings.refuse(new(m, call(5_000)), NOW + 60)
+    assert new_contracts.reject(first, NOW).keys() == refused.keys()  # asking counts for nothing
+    new_contracts.count({key: tick for key, tick in first.items() if key not in refused}, NOW)
+    assert list(new_contracts.reject(new(m, call(5_000), VIX), NOW + 1)) == [call(5_000)]
+    assert not new_contracts.reject(new(m, call(5_000)), NOW + 60)
 
 
 def test_a_stream_at_fault_waits_longer_each_time():
-    asides = Asides()
-    waits = [asides.put("s", 0.0) for _ in range(9)]
+    paused = PausedStreams()
+    waits = [paused.pause("s", 0.0) for _ in range(9)]
     assert waits[:3] == [FIRST_SECONDS, 2 * FIRST_SECONDS, 4 * FIRST_SECONDS] and waits[-1] == LONGEST_SECONDS
-    assert asides.away(LONGEST_SECONDS - 1) == {"s"} and not asides.away(LONGEST_SECONDS)
-    asides.succeeded("s")
-    assert asides.put("s", 0.0) == FIRST_SECONDS
+    assert paused.at(LONGEST_SECONDS - 1) == {"s"} and not paused.at(LONGEST_SECONDS)
+    paused.succeeded("s")
+    assert paused.pause("s", 0.0) == FIRST_SECONDS

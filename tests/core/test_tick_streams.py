@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from realtime.core.entry_ids import after, format_id, parse_id
 from realtime.core.names import Names
 from realtime.snapshot.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry, parse_strikes
-from realtime.ticks.core.group_progress import Progress
-from realtime.ticks.core.sharing import in_shard, share_streams
+from realtime.ticks.core.group_progress import GroupProgress
+from realtime.ticks.core.stream_assignment import in_shard, share_streams
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import Right
 from timeframes.core.tick_stream import tick_stream, underlying_of
@@ -60,14 +60,14 @@ def test_every_stream_is_in_one_shard():
 
 
 def test_nothing_is_lost_while_trimming_stays_behind():
-    progress = Progress((0, 0), 0)
+    progress = GroupProgress((0, 0), 0)
     assert progress.account(["1-0", "2-0"], (1, 0), 0) == 0
     assert progress.account(["3-0"], (3, 0), 2) == 0
     assert (progress.delivered, progress.position) == ((3, 0), 3)
 
 
 def test_what_is_trimmed_unread_is_counted_once():
-    progress = Progress((3, 0), 3)
+    progress = GroupProgress((3, 0), 3)
     assert progress.account(["9-0"], (9, 0), 8) == 5  # 4 to 8 are gone
     assert progress.account(["10-0"], (10, 0), 9) == 0
     assert progress.account((), (15, 0), 14) == 4  # seen while nothing was read
@@ -75,12 +75,12 @@ def test_what_is_trimmed_unread_is_counted_once():
 
 
 def test_what_was_trimmed_after_it_was_read_is_not_lost():
-    progress = Progress((3, 0), 3)
+    progress = GroupProgress((3, 0), 3)
     assert progress.account(["4-0", "5-0", "6-0"], (6, 0), 5) == 0
 
 
 def test_an_unknown_position_raises_no_alarm():
-    progress = Progress((3, 0), None)
+    progress = GroupProgress((3, 0), None)
     assert progress.account(["9-0"], (9, 0), 8) == 0
     assert progress.delivered == (9, 0)
 

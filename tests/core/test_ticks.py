@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from realtime.core.instants import BadInstant, parse_event_time
 from realtime.ticks.core.tick import (
     Reason,
-    Refused,
+    RejectedTick,
     TickFields,
     check_fields,
     event_time,
@@ -42,7 +42,7 @@ def flat(tick):
 
 
 def refusal(entry, max_bytes=1000):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedTick) as caught:
         check_fields(decode_entry(entry, max_bytes)[0])
     return caught.value.reason
 
@@ -157,7 +157,7 @@ def test_as_deep_as_is_allowed_and_wide():
 def test_a_price_of_zero_is_refused_where_it_is_to_be():
     fields, _ = decode_entry(one_field({**TICK, "ltp": 0}), 1000)
     check_fields(fields)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedTick) as caught:
         check_fields(fields, refuse_zero=True)
     assert caught.value.reason == Reason.NOT_POSITIVE
 
@@ -173,7 +173,7 @@ def test_nothing_raises_but_refused(form, value):
         try:
             fields, raw = decode_entry(form({**TICK, name: value}), 10_000)
             check_fields(fields)
-        except Refused:
+        except RejectedTick:
             continue
         orjson.loads(raw)
 
@@ -197,7 +197,7 @@ def test_an_instrument_belongs_to_its_stream(key, underlying, known):
     if known:
         assert str(read_contract(key, underlying).key) == key
         return
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedTick) as caught:
         read_contract(key, underlying)
     assert caught.value.reason == Reason.UNKNOWN_INSTRUMENT
 
@@ -252,13 +252,13 @@ def test_no_time_is_made_up(ltt):
     if ltt in ("20", "20261201"):  # seconds after 1970: absurd, but what it says
         assert event_time(TickFields(ltt=ltt), UTC, math.inf)[0].year == 1970
         return
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedTick) as caught:
         event_time(TickFields(ltt=ltt), UTC, math.inf)
     assert caught.value.reason == Reason.BAD_LTT
 
 
 def test_what_lies_in_the_future_is_refused():
-    with pytest.raises(Refused, match="later than is allowed") as caught:
+    with pytest.raises(RejectedTick, match="later than is allowed") as caught:
         event_time(TickFields(ltt=MOMENT.timestamp()), UTC, MOMENT.timestamp() - 1)
     assert caught.value.reason == Reason.FUTURE_LTT
 
@@ -266,7 +266,7 @@ def test_what_lies_in_the_future_is_refused():
 def test_before_the_epoch_is_bad():
     with pytest.raises(BadInstant):
         parse_event_time(-1.0, UTC)
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedTick):
         event_time(TickFields(ltt="0001-01-01T00:00:00"), timezone(timedelta(hours=14)), math.inf)
 
 

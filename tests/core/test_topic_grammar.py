@@ -15,12 +15,12 @@ from realtime.core.topic_grammar import (
     chain_topic,
     is_instrument,
     job_topic,
-    kind_of,
     level_topic,
     read_chain,
     read_instrument,
     read_job,
     read_level,
+    type_of,
 )
 
 DOCS = Path(__file__).parents[2] / "docs" / "websocket.md"
@@ -39,7 +39,7 @@ def test_what_is_built_is_read(underlying, expiry, level, of_text):
     )
     assert read_chain(chain) == (underlying, "")
     assert read_level(dated, 10) == read_level(nearest, 10) == (underlying, "")
-    assert (kind_of(chain), kind_of(dated), kind_of(nearest)) == ("chain", "moneyness", "moneyness")
+    assert (type_of(chain), type_of(dated), type_of(nearest)) == ("chain", "moneyness", "moneyness")
     assert not any(map(is_instrument, (chain, dated, nearest)))
 
 
@@ -50,7 +50,7 @@ def test_a_wildcard_stands_for_the_options_of_its_expiry_alone(underlying, expir
     for day, taken in ((expiry, True), (expiry - timedelta(1), False)):
         key = f"{underlying}@equity_options@{day}@put@7.5"
         assert key.startswith(prefix) == taken
-        assert is_instrument(key) and kind_of(key) == ""
+        assert is_instrument(key) and type_of(key) == ""
 
 
 @given(st.uuids())

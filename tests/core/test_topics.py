@@ -4,7 +4,7 @@ import pytest
 
 from realtime.core.topic_grammar import UnknownTopic
 from realtime.sockets import topics
-from realtime.sockets.topics import UnknownChannel, kind_of, topic_of
+from realtime.sockets.topics import UnknownChannel, topic_of, type_of
 
 topics.register_own()
 
@@ -21,7 +21,7 @@ topics.register_own()
     ],
 )
 def test_a_topic_is_found_in_its_underlyings_stream(topic):
-    feed = kind_of(topic).locate(topic)
+    feed = type_of(topic).locate(topic)
     assert feed.stream == "signal_output_stream:NSE@NIFTY"
     assert feed.hashes == ("latest:NSE@NIFTY", "latest_seq:NSE@NIFTY")
     assert not feed.wildcard
@@ -46,7 +46,7 @@ def test_a_topic_is_found_in_its_underlyings_stream(topic):
 )
 def test_what_is_no_topic_is_told_what_would_be_one(topic, part):
     with pytest.raises(UnknownTopic) as caught:
-        kind_of(topic).locate(topic)
+        type_of(topic).locate(topic)
     assert part in str(caught.value)
 
 

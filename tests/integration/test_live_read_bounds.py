@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-from realtime.snapshot import listed, selectors
+from realtime.snapshot import listed_options, selectors
 from realtime.snapshot.core.chain_request import options_by_expiry
-from realtime.snapshot.listed import ListedOptions
+from realtime.snapshot.listed_options import ListedOptions
 from realtime.snapshot.newest import MOST_FIELDS
 from realtime.sockets.control_listener import ControlListener
 from realtime.sockets.hub import Hub
@@ -27,7 +27,9 @@ def chain_of(underlying, strikes):
 
 def test_readers_of_many_chains_parse_each_once(monkeypatch):
     parsed = []
-    monkeypatch.setattr(listed, "options_by_expiry", lambda topics: parsed.append(1) or options_by_expiry(topics))
+    monkeypatch.setattr(
+        listed_options, "options_by_expiry", lambda topics: parsed.append(1) or options_by_expiry(topics)
+    )
     options = ListedOptions()
     chains = {f"NSE@U{number}": chain_of(f"NSE@U{number}", 5) for number in range(100)}
     for _ in range(3):

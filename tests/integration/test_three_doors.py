@@ -102,7 +102,7 @@ def entry(place: int, key: str, at: float, told: dict[str, float]) -> tuple[str,
 def published(entries: list, as_of: datetime, chosen: GreeksParams) -> tuple[Book, dict[str, dict[str, Any]]]:
     """The book, and what is published of each option that has a tick, once every tick has been taken."""
     book, now = Book(), as_of.timestamp()
-    cycle = Cycle(book, chosen, beat=0.25, window=2, max_bytes=1_000, sanity=CREDULOUS, computations={})
+    cycle = Cycle(book, chosen, reprice_interval=0.25, window=2, max_bytes=1_000, sanity=CREDULOUS, computations={})
     decoded = cycle.decode(entries, now + 1.0)
     assert not decoded.rejected
     assert not prepare_contracts(book, decoded.ticks, register=True)

@@ -14,12 +14,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
 from realtime.core.names import Names
-from realtime.ticks.batches import Options
 from realtime.ticks.consumer import TickConsumer
 from realtime.ticks.core.sanity import Sanity
-from realtime.ticks.core.sharing import in_shard
-from realtime.ticks.effects import Limits
+from realtime.ticks.core.stream_assignment import in_shard
 from realtime.ticks.live_computations import joining, live_computations
+from realtime.ticks.options import Limits, Options
 from realtime.ticks.streams import connect, find_streams
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.engine import warm
@@ -108,7 +107,7 @@ def live_options(*, own_time: bool) -> Options:
         max_bytes=settings.TICK_MAX_BYTES,
         max_ahead=settings.TICK_MAX_AHEAD_SECONDS,
         max_deliveries=settings.TICK_MAX_DELIVERIES,
-        beat=settings.CHAIN_BEAT_SECONDS,
+        reprice_interval=settings.CHAIN_BEAT_SECONDS,
         window=settings.CHAIN_STRIKES,
         lease=settings.TICK_LEASE_SECONDS,
         maintenance=2.0,

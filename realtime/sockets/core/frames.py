@@ -19,16 +19,16 @@ def _json(text: str) -> bytes:
 class Frame:
     """One state of a topic. `seq` is the ID of its entry, `prev` that of the topic's entry before; None: not known.
 
-    `data` is the payload's JSON, passed on as it is; None where the topic has no value yet. `told_at`: when it was read
+    `data` is the payload's JSON, passed on as it is; None where the topic has no value yet. `read_at`: when it was read
     (monotonic).
     """
 
-    __slots__ = ("_snapshot", "_update", "data", "milliseconds", "prev", "seq", "told_at", "topic")
+    __slots__ = ("_snapshot", "_update", "data", "milliseconds", "prev", "read_at", "seq", "topic")
 
     def __init__(
-        self, topic: str, seq: str | None, prev: str | None, data: bytes | None, *, told_at: float = 0.0
+        self, topic: str, seq: str | None, prev: str | None, data: bytes | None, *, read_at: float = 0.0
     ) -> None:
-        self.topic, self.seq, self.prev, self.data, self.told_at = topic, seq, prev, data, told_at
+        self.topic, self.seq, self.prev, self.data, self.read_at = topic, seq, prev, data, read_at
         self.milliseconds = parse_id(seq)[0] if seq else 0  # since the epoch, of its entry
         self._update: bytes | None = None
         self._snapshot: bytes | None = None

@@ -109,7 +109,7 @@ class Mailbox:
             return None
         while self._kept:
             kept = self._kept.popleft()
-            if kept.told_at >= since:
+            if kept.read_at >= since:
                 return kept.update, kept
             self.conflated += 1
         if not self._states:

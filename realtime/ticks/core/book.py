@@ -1,7 +1,7 @@
-"""The newest tick of every instrument, in columns, and who belongs together: chains, their underlyings, their futures.
+"""The newest tick of every instrument, in columns, and which instruments belong together.
 
-Rows are given out once and never move. Everything about one underlying arrives at one consumer (a stream has one
-owner), so a chain here is whole.
+A row is assigned once and never moves. One consumer owns all ticks of an underlying (a stream has one owner), so the
+book of an underlying is complete.
 """
 
 import math
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 RECENT = 512
-"""Ticks remembered of each underlying and volatility index, so that one that comes late finds its place."""
+"""Ticks kept of each underlying and volatility index, so that a late tick finds its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Terms:
 
 @dataclass(slots=True)
 class Recent:
-    """The last prices of one instrument in order of their event times, whatever order they came in."""
+    """The last prices of one instrument, ordered by event time whatever order they arrived in."""
 
-    samples: list[tuple[float, float]] = field(default_factory=list)
-    restored: float = math.nan  # time of the one that an earlier consumer left, as last known
+    samples: list[tuple[float, float]] = field(default_factory=list)  # (time, price)
+    restored: float = math.nan  # time of the sample that an earlier consumer left
 
     def add(self, seconds: float, price: float) -> None:
         insort(self.samples, (seconds, price))
@@ -48,13 +48,13 @@ class Recent:
             del self.samples[0]
 
     def at(self, seconds: float) -> tuple[float, float]:
-        """(time, price) of the newest one not after `seconds`; NaNs where there is none."""
+        """Return (time, price) of the newest sample not after `seconds`, or NaNs if there is none."""
         place = bisect_right(self.samples, (seconds, math.inf))
         return self.samples[place - 1] if place else (math.nan, math.nan)
 
 
 def price_of(fields: TickFields) -> float:
-    """As signals.greeks.core.prices chooses automatically: the middle of a two-sided market, else the last trade."""
+    """Return the price that `signals.greeks.core.prices` chooses: mid of a two-sided market, else the last trade."""
     bid, ask = fields.bid, fields.ask
     if bid and ask and ask >= bid:
         return 0.5 * (bid + ask)
@@ -62,7 +62,7 @@ def price_of(fields: TickFields) -> float:
 
 
 @dataclass(slots=True)
-class Group:
+class ExpiryBook:
     """The options of one underlying and expiry."""
 
     underlying: str
@@ -70,10 +70,10 @@ class Group:
     expiry: date
     expires_at: float
     by_strike: dict[float, list[int]] = field(default_factory=dict)  # strike -> [call row, put row], -1 for none
-    ordered: tuple[Rows, Floats, Floats] | None = None  # made when asked for
+    ordered: tuple[Rows, Floats, Floats] | None = None  # built on first use
 
     def ladder(self) -> tuple[Rows, Floats, Floats]:
-        """Rows, signs and strikes: by strike, a call before its put. Kept, since to look them up costs more."""
+        """Return rows, signs and strikes, ordered by strike with each call before its put. The result is cached."""
         if self.ordered is None:
             sides = [
                 (row, sign, strike)
@@ -87,48 +87,48 @@ class Group:
 
 
 @dataclass(slots=True)
-class Chain:
-    """All that is known of one underlying: its options by expiry, and its futures' rows by expiry."""
+class UnderlyingBook:
+    """One underlying: its options and its futures by expiry."""
 
     underlying: str
     terms: Terms
-    groups: dict[date, int] = field(default_factory=dict)  # expiry -> number of the group
+    expiries: dict[date, int] = field(default_factory=dict)  # expiry -> its number in Book.expiries
     futures: dict[date, int] = field(default_factory=dict)  # expiry -> row
     option_rows: list[int] = field(default_factory=list)
-    moved: bool = False  # its underlying's price changed since the chain was last repriced
+    moved: bool = False  # the underlying's price has changed since its chain was last repriced
 
 
 class Book:
     def __init__(self) -> None:
         self.rows: dict[str, int] = {}
         self.contracts: list[Contract] = []
-        self.statements: list[bytes] = []  # the newest tick as the beginning of what is published of it
-        self.groups: list[Group] = []
-        self.chains: dict[str, Chain] = {}
+        self.statements: list[bytes] = []  # the newest tick, as the beginning of the state that is published
+        self.expiries: list[ExpiryBook] = []
+        self.underlyings: dict[str, UnderlyingBook] = {}
         self.recent: dict[str, Recent] = {}
-        self.unrecorded: set[int] = set()  # rows that changed since whoever records quotes emptied it
+        self.unrecorded: set[int] = set()  # rows changed since quotes were last recorded; the recorder empties it
         self._columns = np.empty((9, 0))
-        self.group = np.empty(0, np.intp)  # -1 for what is no option
+        self.expiry_number = np.empty(0, np.intp)  # place in `expiries`, -1 for what is not an option
         self._name_columns()
 
     def _name_columns(self) -> None:
-        """Views on the block: names for its rows."""
+        """Name the rows of the block: each name is a view."""
         (self.bid, self.ask, self.last, self.volume, self.oi, self.time, self.sign, self.strike, self.expires_at) = (
             self._columns
         )
 
-    def add_underlying(self, underlying: str, terms: Terms) -> Chain:
-        """Make an underlying known, or take over new terms for one that is."""
-        chain = self.chains.get(underlying)
-        if chain is None:
-            chain = self.chains[underlying] = Chain(underlying, terms)
-        chain.terms = terms
+    def add_underlying(self, underlying: str, terms: Terms) -> UnderlyingBook:
+        """Add an underlying, or update the terms of a known one."""
+        found = self.underlyings.get(underlying)
+        if found is None:
+            found = self.underlyings[underlying] = UnderlyingBook(underlying, terms)
+        found.terms = terms
         for key in filter(None, (terms.spot_key, terms.volatility_index_key)):
             self.recent.setdefault(key, Recent())
-        return chain
+        return found
 
     def row(self, contract: Contract) -> int:
-        """The instrument's row, a new one the first time. Its underlying must be known."""
+        """Return the instrument's row; the first call assigns it. The underlying must have been added."""
         row = self.rows.get(contract.text)
         return self._add(contract) if row is None else row
 
@@ -136,48 +136,49 @@ class Book:
         row = len(self.contracts)
         if row == self._columns.shape[1]:
             self._grow()
-        key, chain = contract.key, self.chains[contract.underlying]
+        key, owner = contract.key, self.underlyings[contract.underlying]
         self._columns[:, row] = np.nan
         self.time[row] = -np.inf
         self.sign[row] = {Right.CALL: 1.0, Right.PUT: -1.0}.get(key.right, np.nan)
-        self.group[row] = -1
+        self.expiry_number[row] = -1
         if key.expiry is not None:
             self.expires_at[row] = expires_at = expiry_moment(key).timestamp()
             if key.product.is_future:
-                chain.futures[key.expiry] = row
+                owner.futures[key.expiry] = row
             elif key.strike is not None:
                 self.strike[row] = strike = float(key.strike)
-                self.group[row] = self._group(chain, contract, expires_at)
-                group = self.groups[self.group[row]]
-                group.by_strike.setdefault(strike, [-1, -1])[key.right is Right.PUT] = row
-                group.ordered = None
-                chain.option_rows.append(row)
+                self.expiry_number[row] = number = self._expiry(owner, contract, expires_at)
+                expiry = self.expiries[number]
+                expiry.by_strike.setdefault(strike, [-1, -1])[key.right is Right.PUT] = row
+                expiry.ordered = None
+                owner.option_rows.append(row)
         self.rows[contract.text] = row
         self.contracts.append(contract)
         self.statements.append(b"")
         return row
 
-    def _group(self, chain: Chain, contract: Contract, expires_at: float) -> int:
+    def _expiry(self, owner: UnderlyingBook, contract: Contract, expires_at: float) -> int:
+        """Return the number of the contract's expiry, added if it is new."""
         expiry = contract.key.expiry
         assert expiry is not None
-        if expiry not in chain.groups:
-            chain.groups[expiry] = len(self.groups)
-            self.groups.append(Group(chain.underlying, contract.key.exchange, expiry, expires_at))
-        return chain.groups[expiry]
+        if expiry not in owner.expiries:
+            owner.expiries[expiry] = len(self.expiries)
+            self.expiries.append(ExpiryBook(owner.underlying, contract.key.exchange, expiry, expires_at))
+        return owner.expiries[expiry]
 
     def _grow(self) -> None:
         size = max(256, 2 * self._columns.shape[1])
-        columns, group = np.full((9, size), np.nan), np.full(size, -1, np.intp)
+        columns, expiry_number = np.full((9, size), np.nan), np.full(size, -1, np.intp)
         columns[:, : self._columns.shape[1]] = self._columns
-        group[: len(self.group)] = self.group
-        self._columns, self.group = columns, group
+        expiry_number[: len(self.expiry_number)] = self.expiry_number
+        self._columns, self.expiry_number = columns, expiry_number
         self._name_columns()
 
     def apply(self, ticks: Sequence[Tick], quotes: QuoteColumns) -> tuple[Rows, NDArray[np.bool_]]:
-        """Take over ticks, given as such and as columns. Returns each one's row, and whether it is the newest there.
+        """Apply ticks, given as objects and as columns. Return each tick's row, and whether it is the newest there.
 
-        A tick older than what is known of its instrument changes nothing but the recent prices of an underlying. Of
-        equally old ones the later in the stream wins.
+        A tick older than the newest of its instrument changes only the recent prices of an underlying. Of two ticks
+        with the same time the later in the stream wins.
         """
         rows = np.fromiter((self.row(tick.contract) for tick in ticks), np.intp, len(ticks))
         order = np.argsort(quotes.time, kind="stable")
@@ -195,15 +196,15 @@ class Book:
         for tick in ticks:
             if (recent := self.recent.get(tick.contract.text)) is not None:
                 recent.add(tick.seconds, price_of(tick.fields))
-        for row in changed[self.group[changed] < 0].tolist():  # an option moves no chain
+        for row in changed[self.expiry_number[changed] < 0].tolist():  # an option's tick moves no chain
             contract = self.contracts[row]
-            chain = self.chains[contract.underlying]
-            if contract.text == chain.terms.spot_key or contract.key.product.is_future:
-                chain.moved = True
+            owner = self.underlyings[contract.underlying]
+            if contract.text == owner.terms.spot_key or contract.key.product.is_future:
+                owner.moved = True
         return rows, newest
 
     def quotes(self, rows: Rows) -> QuoteColumns:
-        """The newest ticks of these rows, as quotes. A tick's close may be yesterday's: it is no price of today."""
+        """Return the newest ticks of these rows as quotes, without `close`, which may be yesterday's price."""
         nothing = np.full(len(rows), np.nan)
         return QuoteColumns(
             bid=self.bid[rows],
@@ -215,7 +216,7 @@ class Book:
             time=self.time[rows],
         )
 
-    def live_options(self, chain: Chain, now: float) -> Rows:
-        """Rows of the chain's options that have a tick and have not expired."""
-        rows = np.array(chain.option_rows, np.intp)
+    def live_options(self, owner: UnderlyingBook, now: float) -> Rows:
+        """Return the rows of the underlying's options that have a tick and have not expired."""
+        rows = np.array(owner.option_rows, np.intp)
         return rows[np.isfinite(self.time[rows]) & (self.expires_at[rows] > now)]

@@ -1,14 +1,14 @@
-"""Entries of tick streams into ticks, accepted or refused. Pure: no clock, no I/O."""
+"""Decode entries of tick streams into ticks and dead letters. Pure: no clock, no I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from realtime.ticks.core.dead_letters import DeadLetter
 from realtime.ticks.core.sanity import Sanity
 from realtime.ticks.core.tick import (
     PROCESSED,
     Contract,
-    Reason,
-    Refused,
+    RejectedTick,
     Tick,
     check_fields,
     event_time,
@@ -21,26 +21,15 @@ from timeframes.core.tick_stream import underlying_of
 Entry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A tick for the dead letters."""
-
-    stream: str
-    entry_id: str
-    entry: Sequence[str]
-    reason: Reason
-    detail: str
-
-
 @dataclass(slots=True)
 class Decoded:
     ticks: list[Tick] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    skipped: int = 0  # copies that bear the state P
+    rejected: list[DeadLetter] = field(default_factory=list)
+    skipped: int = 0  # copies with the state P
 
 
 class Decoder:
-    """Keeps each stream's contracts parsed: a feed names the same ones again and again."""
+    """Caches each stream's parsed contracts: a feed repeats the same keys."""
 
     def __init__(self, sanity: Sanity, max_bytes: int) -> None:
         self.sanity = sanity
@@ -48,11 +37,11 @@ class Decoder:
         self._contracts: dict[str, dict[str, Contract]] = {}  # by stream, by key
 
     def decode(self, entries: Sequence[Entry], latest: float) -> Decoded:
-        """Accepted and refused ticks; `latest`: the event time, in seconds since 1970, after which lies the future."""
+        """Decode entries. `latest`: the highest event time accepted, in seconds since 1970."""
         found = Decoded()
         accept = found.ticks.append
         for stream, entry_id, entry in entries:
-            if entry[-1] == PROCESSED and entry[-2] == "state":  # our own copies: known without being decoded
+            if entry[-1] == PROCESSED and entry[-2] == "state":  # our own copy, recognized without decoding
                 found.skipped += 1
                 continue
             try:
@@ -67,13 +56,13 @@ class Decoder:
                     contracts = self._contracts[stream] = {}
                 contract = contracts.get(key) or read_contract(key, underlying_of(stream))
                 time, seconds = event_time(fields, contract.zone, latest)
-            except Refused as refused:
-                found.rejected.append(Rejected(stream, entry_id, entry, refused.reason, str(refused)))
+            except RejectedTick as error:
+                found.rejected.append(DeadLetter(stream, entry_id, entry, error.reason, str(error)))
             else:
-                contracts[key] = contract  # only now: a refused tick costs no memory
+                contracts[key] = contract  # only now: a rejected tick must not fill the cache
                 accept(make_tick(stream, entry_id, contract, time, seconds, fields, raw))
         return found
 
     def forget(self, stream: str, key: str) -> None:
-        """A contract that was refused after all: a feed may name any number of them."""
+        """Drop a contract that was rejected after decoding: a feed may send any number of them."""
         self._contracts.get(stream, {}).pop(key, None)

@@ -8,7 +8,7 @@ from realtime.core.entry_ids import EntryId, parse_id
 
 
 @dataclass(slots=True)
-class Progress:
+class GroupProgress:
     """`delivered`: newest entry given out. `position`: how many entries ever came up to it; None while unknown."""
 
     delivered: EntryId

@@ -1,12 +1,15 @@
-"""Greeks from the book: a snapshot of the live chains, and the answers of everything that is due in one call."""
+"""Greeks from the book: everything that is due is priced in one call, against a snapshot of the live chains."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from realtime.ticks.core.book import Book, Group, Rows
+from realtime.core.states import encode_answers
+from realtime.ticks.core.applied_ticks import AppliedTicks, join_quotes
+from realtime.ticks.core.book import Book, ExpiryBook, Rows, UnderlyingBook
 from signals.greeks.core.answers import AskedOptions, answer_options
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.forward import Forward
@@ -21,18 +24,64 @@ from signals.greeks.core.snapshot import (
 from timeframes.core.sessions import local_date
 
 
+@dataclass(frozen=True, slots=True)
+class PricedOptions:
+    """What one call has priced: the options among the ticks, then those that are repriced without a tick of their own.
+
+    `options`: places of the former among the ticks. `repriced`: rows of the latter. `rows`: both. `current`: places in
+    `rows` of prices that no newer tick replaces. `live`: all live option rows of each chain that is due.
+    `columns`: the answers as columns; `answers`: as JSON objects. `forwards`: by number of the expiry.
+    """
+
+    options: Rows
+    repriced: Rows
+    rows: Rows
+    current: Rows
+    live: Sequence[Rows]
+    columns: Mapping[str, Sequence[Any]]
+    answers: Sequence[bytes]
+    forwards: Mapping[int, Forward]
+
+
+def price_due(
+    book: Book, applied: AppliedTicks, due: Sequence[UnderlyingBook], now: float, params: GreeksParams
+) -> PricedOptions:
+    """Price the options among the ticks and, of the chains that are due, the live options without a new tick."""
+    options = np.flatnonzero(book.expiry_number[applied.rows] >= 0)
+    newest = applied.newest[options]
+    live = [book.live_options(chain, now) for chain in due]
+    ticked = applied.rows[options]
+    repriced = np.setdiff1d(np.concatenate(live), ticked[newest]) if live else np.empty(0, np.intp)
+    rows = np.concatenate([ticked, repriced])
+    columns, forwards = (
+        price_options(book, rows, join_quotes(applied.quotes, options, book.quotes(repriced)), now, params)
+        if len(rows)
+        else ({}, {})
+    )
+    current = np.concatenate([np.flatnonzero(newest), np.arange(len(options), len(rows))])
+    return PricedOptions(
+        options=options,
+        repriced=repriced,
+        rows=rows,
+        current=current,
+        live=live,
+        columns=columns,
+        answers=encode_answers(columns),
+        forwards=forwards,
+    )
+
+
 def price_options(
     book: Book, rows: Rows, quotes: QuoteColumns, now: float, params: GreeksParams
 ) -> tuple[dict[str, list[Any]], dict[int, Forward]]:
-    """Answers by column name (signals.greeks.core.answers) and the ages of what they stand on, NaN for null; and the
-    forward of each group.
+    """Return the answers by column name, NaN for null, and the forward of each expiry by its number.
 
-    `rows`: options of the book; `quotes`: their prices, one each, which need not be the newest. `now`: seconds since
-    1970, the moment they are priced at.
+    The columns are those of `signals.greeks.core.answers`, and the age of each input. `rows`: options of the book;
+    `quotes`: one for each, not necessarily the newest. `now`: the moment of pricing, in seconds since 1970.
     """
-    numbers, place = np.unique(book.group[rows], return_inverse=True)
-    groups = [book.groups[number] for number in numbers.tolist()]
-    terms = [book.chains[group.underlying].terms for group in groups]
+    numbers, place = np.unique(book.expiry_number[rows], return_inverse=True)
+    groups = [book.expiries[number] for number in numbers.tolist()]
+    terms = [book.underlyings[group.underlying].terms for group in groups]
     snapshot = take_snapshot(book, groups, now)
     markets = find_markets(snapshot, params)
     asked = AskedOptions(
@@ -47,8 +96,8 @@ def price_options(
     answers = answer_options(asked, markets, {}, {}, now, params)
     spot = np.array([market.spot for market in markets])
     spots = (book.recent.get(each.spot_key) for each in terms)
-    left = np.array([np.nan if recent is None else recent.restored for recent in spots])  # by an earlier consumer
-    restored = (snapshot.underlyings.spot_time[snapshot.groups.underlying] == left) & (spot > 0)
+    kept = np.array([np.nan if recent is None else recent.restored for recent in spots])  # by an earlier consumer
+    restored = (snapshot.underlyings.spot_time[snapshot.groups.underlying] == kept) & (spot > 0)
     for name, column in (
         ("underlying_price", spot),
         ("underlying_age_seconds", [market.spot_age for market in markets]),
@@ -60,10 +109,12 @@ def price_options(
     return answers, {number: market.forward for number, market in zip(numbers.tolist(), markets, strict=True)}
 
 
-def take_snapshot(book: Book, groups: Sequence[Group], now: float) -> ChainSnapshot:
-    """The chains of these groups, one at least, by their newest ticks; of underlyings and volatility indices the newest
-    that is not after `now`."""
-    chains = list({group.underlying: book.chains[group.underlying] for group in groups}.values())
+def take_snapshot(book: Book, groups: Sequence[ExpiryBook], now: float) -> ChainSnapshot:
+    """Return the newest ticks of these expiries, one at least, of their futures, and of spots and volatility indices.
+
+    Prices of spots and volatility indices after `now` are left out.
+    """
+    chains = list({group.underlying: book.underlyings[group.underlying] for group in groups}.values())
     number = {chain.underlying: at for at, chain in enumerate(chains)}
     exchanges = {group.underlying: group.exchange for group in groups}
     instant = datetime.fromtimestamp(now, UTC)
@@ -102,6 +153,6 @@ def take_snapshot(book: Book, groups: Sequence[Group], now: float) -> ChainSnaps
 
 
 def _newest(book: Book, key: str, now: float) -> tuple[float, float]:
-    """Time and price of an underlying or an index."""
+    """Return the time and price of a spot or an index."""
     recent = book.recent.get(key)
     return recent.at(now) if recent else (np.nan, np.nan)

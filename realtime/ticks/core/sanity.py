@@ -22,7 +22,8 @@ class Sanity:
     `max_jump`: the price of a spot or a volatility index that is further than this share from the last one believed,
     within `jump_seconds` of it, is suspect. A suspect price does not count as the last one believed, which grows older
     until a true change of level passes. `max_late`: a tick older than that is suspect. `max_expiry_years` and
-    `max_new_contracts` (a minute and underlying) bound what only the feed speaks of (realtime.ticks.core.listing).
+    `max_new_contracts` (a minute and underlying) bound the contracts that a feed may add
+    (`realtime.ticks.core.new_contracts`).
     """
 
     refuse_zero: bool

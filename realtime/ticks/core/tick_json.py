@@ -1,6 +1,6 @@
-"""An entry of a tick stream as known fields and as JSON, or why it is neither.
+"""Decode one entry of a tick stream into known fields and JSON, or reject it.
 
-An entry is flat fields, all texts, or one field `data` with the same as a JSON object (docs/live.md).
+An entry holds either flat text fields or one field `data` with the same fields as a JSON object (docs/live.md).
 """
 
 import math
@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import orjson
 
-from realtime.ticks.core.tick import MARK, MAX_NUMBER, Reason, Refused, TickFields
+from realtime.ticks.core.tick import MARK, MAX_NUMBER, Reason, RejectedTick, TickFields
 
 MAX_DEPTH = 32
-"""Objects and lists within each other: what is published of a tick holds it a few levels deeper."""
+"""Levels of nested objects and lists. A published state holds the tick a few levels deeper."""
 
 
 class _KnownFields(TickFields, forbid_unknown_fields=True, gc=False):
-    """Nothing but what is known."""
+    """The same fields, strictly: the fast path for a tick without other members."""
 
 
 _JSON = msgspec.json.Decoder(TickFields, strict=False)
@@ -29,29 +29,29 @@ _PATH = re.compile(r"at `\$\.(\w+)")
 
 
 def decode_entry(entry: Sequence[str], max_bytes: int) -> tuple[TickFields, bytes]:
-    """The known fields, and the whole tick as JSON, of an entry's names and values in turn. Raises Refused."""
+    """Return the known fields and the whole tick as JSON. `entry` alternates names and values. Raises RejectedTick."""
     if len(entry) == 2 and entry[0] == "data":
         data = entry[1]
         if len(data) > max_bytes:
-            raise Refused(Reason.OVERSIZED, f"{len(data)} characters, more than {max_bytes}")
+            raise RejectedTick(Reason.OVERSIZED, f"{len(data)} characters, more than {max_bytes}")
         return _decode_json(data)
     size = sum(map(len, entry))
     if size > max_bytes:
-        raise Refused(Reason.OVERSIZED, f"{size} characters, more than {max_bytes}")
+        raise RejectedTick(Reason.OVERSIZED, f"{size} characters, more than {max_bytes}")
     named = dict(zip(entry[::2], entry[1::2], strict=True))
     _check_mark(named)
     try:
         if "data" in named and "instrument_key" not in named:
-            "".join(entry).encode()  # all of it, or it could not be written back
+            "".join(entry).encode()  # the whole entry must be UTF-8, or it could not be written back
             fields, raw = _decode_json(named["data"])
             fields.state = named.get("state", fields.state)
             return fields, raw
         fields = msgspec.convert(named, TickFields, strict=False)
         return fields, _flat_as_json(named, fields)
     except msgspec.ValidationError as error:
-        raise _refusal(error, named) from None
+        raise _rejection(error, named) from None
     except UnicodeEncodeError:
-        raise Refused(Reason.MALFORMED, "not UTF-8") from None
+        raise RejectedTick(Reason.MALFORMED, "not UTF-8") from None
 
 
 def _flat_as_json(named: Mapping[str, str], fields: TickFields) -> bytes:
@@ -63,39 +63,30 @@ def _flat_as_json(named: Mapping[str, str], fields: TickFields) -> bytes:
 
 
 def _decode_json(data: str) -> tuple[TickFields, bytes]:
+    fields: TickFields
     try:
-        return _KNOWN_JSON.decode(data), data.strip().encode()
-    except msgspec.ValidationError:  # something else rides along, or something is wrong
-        return _decode_more(data)
-    except msgspec.DecodeError as error:
-        raise Refused(Reason.MALFORMED, str(error)) from None
-    except UnicodeEncodeError:
-        raise Refused(Reason.MALFORMED, "not UTF-8") from None
-    except RecursionError:
-        raise Refused(Reason.MALFORMED, "nested too deeply") from None
-
-
-def _decode_more(data: str) -> tuple[TickFields, bytes]:
-    try:
-        fields = _JSON.decode(data)
-        _check_whole(data)
+        try:
+            fields = _KNOWN_JSON.decode(data)
+        except msgspec.ValidationError:  # another member, or a wrong value
+            fields = _JSON.decode(data)
+            _check_whole(data)
         return fields, data.strip().encode()
     except msgspec.ValidationError as error:
-        raise _refusal_of_json(error, data) from None
+        raise _rejection_of_json(error, data) from None
     except msgspec.DecodeError as error:
-        raise Refused(Reason.MALFORMED, str(error)) from None
+        raise RejectedTick(Reason.MALFORMED, str(error)) from None
     except UnicodeEncodeError:
-        raise Refused(Reason.MALFORMED, "not UTF-8") from None
+        raise RejectedTick(Reason.MALFORMED, "not UTF-8") from None
     except RecursionError:
-        raise Refused(Reason.MALFORMED, "nested too deeply") from None
+        raise RejectedTick(Reason.MALFORMED, "nested too deeply") from None
 
 
 def _check_whole(data: str) -> None:
-    """What the decoder skips is published too: whoever reads it must be able to. Raises Refused, RecursionError."""
+    """Check the members that the decoder skips: they are published too. Raises RejectedTick or RecursionError."""
     try:
         whole = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Refused(Reason.TOO_LARGE, str(error)) from None  # all else the decoder has refused already
+        raise RejectedTick(Reason.TOO_LARGE, str(error)) from None  # the decoder has rejected every other fault
     _check_mark(whole)
     if data.count("{") + data.count("[") > MAX_DEPTH:
         level = [whole]
@@ -112,37 +103,39 @@ def _check_whole(data: str) -> None:
 
 def _check_mark(tick: Mapping[str, Any]) -> None:
     if MARK in tick:
-        raise Refused(Reason.RESERVED, f"{MARK} is the consumer's own mark: rename the field or leave it out")
+        raise RejectedTick(Reason.RESERVED, f"{MARK} is reserved for the consumer: rename the field or leave it out")
 
 
-def _refusal_of_json(error: msgspec.ValidationError, data: str) -> Refused:
+def _rejection_of_json(error: msgspec.ValidationError, data: str) -> RejectedTick:
     try:
-        return _refusal(error, msgspec.json.decode(data))
+        return _rejection(error, msgspec.json.decode(data))
     except msgspec.ValidationError as beyond:  # a number that no double can hold
-        return Refused(Reason.TOO_LARGE, str(beyond))
-    except (msgspec.DecodeError, RecursionError) as broken:  # further on than the first fault
-        return Refused(Reason.MALFORMED, str(broken))
+        return RejectedTick(Reason.TOO_LARGE, str(beyond))
+    except (msgspec.DecodeError, RecursionError) as broken:  # a fault after the first one
+        return RejectedTick(Reason.MALFORMED, str(broken))
 
 
-def _refusal(error: msgspec.ValidationError, document: Any) -> Refused:
-    """The library says which field, not in what way: that is found by looking again."""
+def _rejection(error: msgspec.ValidationError, document: Any) -> RejectedTick:
+    """Find out how the field is wrong: the library only says which field it is."""
     found = _PATH.search(str(error))
     if not found or not isinstance(document, dict):
-        return Refused(Reason.WRONG_TYPE, str(error))
+        return RejectedTick(Reason.WRONG_TYPE, str(error))
     name = found[1]
     value: Any = document.get(name)
-    if isinstance(value, int) and abs(value) > MAX_NUMBER:  # perhaps more than a double can hold
-        return Refused(Reason.TOO_LARGE if value > 0 else Reason.NEGATIVE, f"{name} is beyond {MAX_NUMBER:g}")
+    if isinstance(value, int) and abs(value) > MAX_NUMBER:  # float() may overflow
+        return RejectedTick(Reason.TOO_LARGE if value > 0 else Reason.NEGATIVE, f"{name} is beyond {MAX_NUMBER:g}")
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        return Refused(Reason.WRONG_TYPE, str(error))
+        return RejectedTick(Reason.WRONG_TYPE, str(error))
     if math.isinf(number) and "inf" not in str(value).lower():
-        return Refused(Reason.TOO_LARGE if number > 0 else Reason.NEGATIVE, f"{name} is more than a double can hold")
+        return RejectedTick(
+            Reason.TOO_LARGE if number > 0 else Reason.NEGATIVE, f"{name} is more than a double can hold"
+        )
     if not math.isfinite(number):
-        return Refused(Reason.WRONG_TYPE if isinstance(value, bool) else Reason.NOT_FINITE, f"{name} is {value}")
+        return RejectedTick(Reason.WRONG_TYPE if isinstance(value, bool) else Reason.NOT_FINITE, f"{name} is {value}")
     if number < 0:
-        return Refused(Reason.NEGATIVE, f"{name} is {number:g}")
+        return RejectedTick(Reason.NEGATIVE, f"{name} is {number:g}")
     if number > MAX_NUMBER:
-        return Refused(Reason.TOO_LARGE, f"{name} is {number:g}")
-    return Refused(Reason.WRONG_TYPE, str(error))
+        return RejectedTick(Reason.TOO_LARGE, f"{name} is {number:g}")
+    return RejectedTick(Reason.WRONG_TYPE, str(error))

@@ -20,7 +20,7 @@ MARK_SECONDS = 0.5  # between marks of a busy socket with a wide window
 LOOK_SECONDS = 1.0  # between looks at whether so wide a window is used
 
 
-class Window:
+class SendWindow:
     """`written`: messages so far. `phase` lets the first mark come earlier, so that many sockets are not in step."""
 
     __slots__ = (

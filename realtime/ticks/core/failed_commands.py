@@ -1,16 +1,16 @@
-"""Commands that fail inside a transaction whose other commands are done: at which keys, and whose ticks write there."""
+"""Commands that fail inside a transaction while the others succeed: at which keys, and which streams write there."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from realtime.core.names import Names
-from realtime.ticks.core.cycle import Frame
-from realtime.ticks.core.decoding import Rejected
+from realtime.ticks.core.cycle_result import CycleResult
+from realtime.ticks.core.dead_letters import DeadLetter
 from timeframes.core.tick_stream import TICK_STREAM, tick_stream
 
 
 def failed_keys(commands: Iterable[Sequence[Any]], answers: Iterable[Any]) -> dict[str, str]:
-    """The server's first complaint about each key. `commands`: names and arguments, each with one key."""
+    """Return the first error at each key. `commands`: names and arguments, each with one key."""
     failed: dict[str, str] = {}
     for command, answer in zip(commands, answers, strict=True):
         if isinstance(answer, Exception):
@@ -19,17 +19,17 @@ def failed_keys(commands: Iterable[Sequence[Any]], answers: Iterable[Any]) -> di
     return failed
 
 
-def streams_writing(key: str, names: Names, frame: Frame, rejected: Iterable[Rejected]) -> set[str]:
-    """The tick streams whose part of the batch writes to `key`, which may be one of them."""
+def streams_writing(key: str, names: Names, result: CycleResult, dead_letters: Iterable[DeadLetter]) -> set[str]:
+    """Return the tick streams whose part of the batch writes to `key`, which may itself be one of them."""
     if key == names.dead_letters:
-        return {each.stream for each in rejected}
+        return {each.stream for each in dead_letters}
     streams = {key} if key.startswith(TICK_STREAM) else set()
-    for tick in frame.ticks:
+    for tick in result.ticks:
         contract = tick.contract
         lists = names.raw_ticks(contract.text), names.computed_data(contract.key.symbol)
         if key in lists or key in _of_underlying(names, contract.underlying):
             streams.add(tick.stream)
-    streams |= {tick_stream(each) for each in frame.topics if key in _of_underlying(names, each)}
+    streams |= {tick_stream(each) for each in result.topics if key in _of_underlying(names, each)}
     return streams
 
 

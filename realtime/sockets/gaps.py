@@ -11,12 +11,12 @@ from collections.abc import Iterable
 
 from realtime.core.entry_ids import parse_id
 from realtime.core.states import decode
-from realtime.publisher import Bounds, StreamReader
-from realtime.sockets.audience import Stream
 from realtime.sockets.core.frames import BEGINNING, Frame
 from realtime.sockets.core.protocol import Gap, GapReason
+from realtime.sockets.hub_streams import Stream
 from realtime.sockets.metrics import TOTALS
 from realtime.sockets.session import Session
+from realtime.topic_streams import Bounds, StreamReader
 
 logger = logging.getLogger(__name__)
 
@@ -94,10 +94,10 @@ async def _begin_anew(reader: StreamReader, stream: Stream, reason: GapReason) -
     await load(reader, stream)
     audiences = [*stream.wildcards.values(), *(topic.own for topic in stream.topics.values())]
     for session in {session for audience in audiences for session in audience.sessions()}:
-        _tell_gap(session, stream, reason, since)
+        _publish_gap(session, stream, reason, since)
 
 
-def _tell_gap(session: Session, stream: Stream, reason: GapReason, since: str) -> None:
+def _publish_gap(session: Session, stream: Stream, reason: GapReason, since: str) -> None:
     for name, (feed, _) in session.subscriptions.items():
         if feed.stream == stream.name:
             topics = stream.matching(feed.prefix) if feed.wildcard else [stream.topic(name.encode())]

@@ -5,7 +5,7 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.sockets.core.window import FIRST, LIGHTEST, MOST, Window
+from realtime.sockets.core.send_window import FIRST, LIGHTEST, MOST, SendWindow
 
 MESSAGE = 300  # bytes
 
@@ -17,13 +17,13 @@ def read(
     line: float = 0.0005,
     own_queue: int = 0,
     told: float = 1000.0,
-    window: Window | None = None,
+    window: SendWindow | None = None,
     begin: float = 0.0,
-) -> tuple[Window, int, float, int]:
+) -> tuple[SendWindow, int, float, int]:
     """A client reads a message in `each` seconds, over a line of `line` there and back, and takes `own_queue` messages
     before it stops reading from its socket, down to a quarter of them. States are told without an end, `told` a second;
     what is sent is the newest. Gives the window, the messages read, the greatest age from 1 s on, and the pings."""
-    window = window or Window(begin)
+    window = window or SendWindow(begin)
     window.answered(begin)
     kernel: deque[float | None] = deque()  # when it was sent; None: a ping
     mine: deque[float] = deque()
@@ -91,11 +91,11 @@ def test_a_reader_that_turns_slow_has_its_window_narrowed_and_one_that_turns_qui
 def test_pings_are_few_and_an_idle_socket_has_none() -> None:
     _, count, _, pings = read(seconds=10, each=0.0001, told=100)
     assert count > 900 and pings <= count / 8 + 1
-    assert not Window(0.0).mark_is_due(1000.0)
+    assert not SendWindow(0.0).mark_is_due(1000.0)
 
 
 def test_a_phase_brings_the_first_mark_forward() -> None:
-    first = Window(0.0, phase=FIRST - LIGHTEST)
+    first = SendWindow(0.0, phase=FIRST - LIGHTEST)
     first.wrote(10)
     assert first.mark_is_due(0.0)
     first.mark(0.0)
@@ -105,7 +105,7 @@ def test_a_phase_brings_the_first_mark_forward() -> None:
 
 
 def test_a_mark_without_an_answer_closes_the_window_and_acknowledging_opens_it() -> None:
-    window = Window(0.0)
+    window = SendWindow(0.0)
     for _ in range(8):
         window.wrote(10)
     assert not window.is_open(0.0) and window.mark_is_due(0.0)
@@ -122,7 +122,7 @@ def test_a_mark_without_an_answer_closes_the_window_and_acknowledging_opens_it()
 @given(st.lists(st.tuples(st.sampled_from(["write", "answer", "wait"]), st.integers(1, 40_000)), max_size=200))
 def test_a_closed_window_has_a_mark_under_way(steps: list[tuple[str, int]]) -> None:
     """Or it would never open again."""
-    window, now, asked = Window(0.0), 0.0, False
+    window, now, asked = SendWindow(0.0), 0.0, False
     for what, number in steps:
         if what == "write" and window.is_open(now):
             window.wrote(number)

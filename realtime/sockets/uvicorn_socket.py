@@ -16,7 +16,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 UNSENT_BYTES = 32 << 10  # that the kernel takes for a client whose own buffers are full
 
 
-class Wire:
+class UvicornSocket:
     """`answered` is called when the client has read as far as the last ping."""
 
     __slots__ = ("_answered", "_asked", "_before", "_number", "_server", "_transport", "_writable")
@@ -67,7 +67,7 @@ class Wire:
         WebSocketsSansIOProtocol.handle_pong(self._server, event)
 
 
-def wire_of(send: Send, answered: Callable[[], None]) -> Wire | None:
+def uvicorn_socket(send: Send, answered: Callable[[], None]) -> UvicornSocket | None:
     """None where the server is another than uvicorn's `websockets-sansio`, or compresses.
 
     Then each message goes through ASGI's `send`, which costs half as much again, and no client can be asked.
@@ -75,7 +75,7 @@ def wire_of(send: Send, answered: Callable[[], None]) -> Wire | None:
     server = getattr(send, "__self__", None)
     if not isinstance(server, WebSocketsSansIOProtocol) or server.conn.extensions:
         return None
-    return Wire(server, answered)
+    return UvicornSocket(server, answered)
 
 
 def _limit_unsent(transport: Any) -> None:

@@ -3,8 +3,8 @@
 import redis
 
 from realtime.core.names import Names
-from realtime.ticks.core.decoding import Rejected
-from realtime.ticks.core.failures import failed_keys, streams_writing
+from realtime.ticks.core.dead_letters import DeadLetter
+from realtime.ticks.core.failed_commands import failed_keys, streams_writing
 from realtime.ticks.core.tick import Reason
 from tests.core.test_book import SPOT, VIX, Market, call
 
@@ -20,7 +20,7 @@ def test_a_key_is_named_once_with_the_first_complaint():
 def test_only_streams_that_write_to_a_key_are_at_fault():
     market, names = Market(), Names()
     frame = market.take(market.entry(VIX, 14.0), market.entry(SPOT, 24_000.0), market.entry(call(24_000), 400.0))
-    refused = [Rejected(INDIAVIX, "1-0", ["x", "y"], Reason.BAD_LTT, "")]
+    refused = [DeadLetter(INDIAVIX, "1-0", ["x", "y"], Reason.BAD_LTT, "")]
 
     def at_fault(key):
         return streams_writing(key, names, frame, refused)

@@ -1,0 +1,16 @@
+"""What one micro-batch produces: ticks to store and states to publish."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from realtime.ticks.core.tick import Tick
+
+
+@dataclass(slots=True)
+class CycleResult:
+    ticks: list[Tick] = field(default_factory=list)
+    raw: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))  # by instrument key
+    computed: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))  # by symbol
+    topics: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  # by underlying, by topic
+    failures: list[tuple[str, Exception]] = field(default_factory=list)  # of computations and chains, by name
+    priced: int = 0
