@@ -1,6 +1,6 @@
 """Django finds the admin pages of the rooms here."""
 
 from batch.jobs.admin import JobAdmin
-from batch.webhooks.admin import WebhookDeliveryInline
+from batch.webhooks.admin import WebhookDeliveryAdmin
 
-__all__ = ["JobAdmin", "WebhookDeliveryInline"]
+__all__ = ["JobAdmin", "WebhookDeliveryAdmin"]

@@ -25,7 +25,7 @@ class ReadOnly:
         return False
 
 
-class Operated(ReadOnly, admin.ModelAdmin):
+class ActionAdmin(ReadOnly, admin.ModelAdmin):
     """Its actions with permissions=["operate"] are for those who have the permission to change the rows."""
 
     def has_operate_permission(self, request: HttpRequest) -> bool:

@@ -25,7 +25,7 @@ class Event(StrEnum):
     WEBHOOK_GIVEN_UP = "webhook_given_up"
 
 
-def happened(event: Event, by: int = 1, *, level: int = logging.WARNING, **context: object) -> None:
+def log_event(event: Event, by: int = 1, *, level: int = logging.WARNING, **context: object) -> None:
     """Count it in the caller's transaction, if there is one, and log it with its context."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -3,9 +3,9 @@
 from django.db import models
 
 from batch.jobs.models import Chunk, IdempotencyKey, Job
-from batch.webhooks.models import WebhookDelivery
+from batch.webhooks.models import WebhookDelivery, WebhookEvent
 
-__all__ = ["Chunk", "EventCount", "IdempotencyKey", "Job", "WebhookDelivery"]
+__all__ = ["Chunk", "EventCount", "IdempotencyKey", "Job", "WebhookDelivery", "WebhookEvent"]
 
 
 class EventCount(models.Model):

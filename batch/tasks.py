@@ -11,7 +11,7 @@ from celery import Task, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from batch.events import Event, happened
+from batch.events import Event, log_event
 from batch.jobs import chunks, preparation, retention, sweep
 from batch.webhooks import delivery as webhooks
 from batch.webhooks import outbox
@@ -20,7 +20,7 @@ from signalsite.foundation.redis import client
 
 @shared_task(name="batch.prepare_job", autoretry_for=(Exception,), retry_backoff=1, max_retries=3)
 def prepare_job(job_id: str) -> None:
-    ring_chunks(preparation.prepare(uuid.UUID(job_id)))
+    enqueue_chunks(preparation.prepare(uuid.UUID(job_id)))
 
 
 @shared_task(
@@ -40,22 +40,22 @@ def compute_chunk(self: Task, chunk_id: int) -> None:
 
 @shared_task(name="batch.requeue_stalled", ignore_result=True)
 def requeue_stalled() -> None:
-    outbox.ring(outbox.find_due(ahead=outbox.AHEAD_SECONDS), queue=settings.CELERY_URGENT_QUEUE)
+    outbox.enqueue(outbox.find_due(ahead=outbox.AHEAD_SECONDS), queue=settings.CELERY_URGENT_QUEUE)
     queued = cast(int, client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE))
     stalled_jobs, stalled_chunks = sweep.find_stalled(queued=queued)
     for job_id in stalled_jobs:
-        ring_job(job_id, queue=settings.CELERY_URGENT_QUEUE)
-    ring_chunks(stalled_chunks, queue=settings.CELERY_URGENT_QUEUE)
+        enqueue_job(job_id, queue=settings.CELERY_URGENT_QUEUE)
+    enqueue_chunks(stalled_chunks, queue=settings.CELERY_URGENT_QUEUE)
     for event, found in ((Event.JOB_REQUEUED, stalled_jobs), (Event.CHUNK_REQUEUED, stalled_chunks)):
         if found:
-            happened(event, len(found))
-    happened(Event.SWEPT, level=logging.DEBUG)
+            log_event(event, len(found))
+    log_event(Event.SWEPT, level=logging.DEBUG)
 
 
 @shared_task(name=outbox.DELIVER_TASK, ignore_result=True)
 def deliver_webhook(delivery_id: str) -> None:
     if webhooks.deliver(uuid.UUID(delivery_id)):
-        outbox.ring(outbox.find_due(1))  # one that found too many on their way
+        outbox.enqueue(outbox.find_due(1))  # one that found too many on their way
 
 
 @shared_task(name="batch.expire", ignore_result=True)
@@ -63,18 +63,18 @@ def expire() -> None:
     retention.expire()
 
 
-def ring_job(job_id: uuid.UUID, *, queue: str | None = None) -> None:
+def enqueue_job(job_id: uuid.UUID, *, queue: str | None = None) -> None:
     """Enqueue a job that is kept already. A broker that is down only delays it: beat finds it again."""
     try:
         prepare_job.apply_async((str(job_id),), queue=queue)
     except OperationalError as error:
-        happened(Event.BROKER_UNAVAILABLE, level=logging.ERROR, job=job_id, error=error)
+        log_event(Event.BROKER_UNAVAILABLE, level=logging.ERROR, job=job_id, error=error)
 
 
-def ring_chunks(chunk_ids: Iterable[int], *, queue: str | None = None) -> None:
+def enqueue_chunks(chunk_ids: Iterable[int], *, queue: str | None = None) -> None:
     try:
         with compute_chunk.app.producer_or_acquire() as producer:  # one connection for all
             for chunk_id in chunk_ids:
                 compute_chunk.apply_async((chunk_id,), producer=producer, queue=queue)
     except OperationalError as error:  # the sweep will find them
-        happened(Event.BROKER_UNAVAILABLE, level=logging.ERROR, error=error)
+        log_event(Event.BROKER_UNAVAILABLE, level=logging.ERROR, error=error)

@@ -1,5 +1,7 @@
 """Jobs as staff see them: computed by the service, so read-only but for cancelling and trying again."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -7,11 +9,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from batch.admin_pages import Operated, ReadOnly
+from batch.admin_pages import ActionAdmin, ReadOnly
 from batch.jobs import services
 from batch.jobs.models import Chunk, Job
-from batch.tasks import ring_chunks, ring_job
-from batch.webhooks.admin import WebhookDeliveryInline
+from batch.tasks import enqueue_chunks, enqueue_job
+from batch.webhooks.admin import deliveries_about, may_see_deliveries
 from signalsite.foundation.errors import SignalServiceError
 
 
@@ -43,7 +45,7 @@ class ChunkInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Job)
-class JobAdmin(Operated):
+class JobAdmin(ActionAdmin):
     list_display = ("id", "kind", "status", "owner", "progress", "total", "failed", "created_at", "elapsed")
     list_filter = ("status", "kind", "created_at", ("owner", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("owner",)
@@ -60,6 +62,7 @@ class JobAdmin(Operated):
         ("retry_of", "reused_from"),
         "error",
     )
+    inlines = (ChunkInline,)
     actions = ("cancel", "retry")
 
     class Media:
@@ -68,9 +71,13 @@ class JobAdmin(Operated):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return super().get_queryset(request).defer("context")
 
-    def get_inlines(self, request: HttpRequest, obj: Job | None) -> list[type[admin.options.InlineModelAdmin]]:
-        delivery = [WebhookDeliveryInline] if obj is not None and hasattr(obj, "webhook_delivery") else []
-        return [*delivery, ChunkInline]
+    def get_fields(self, request: HttpRequest, obj: Job | None = None) -> Any:
+        shows_webhooks = obj is not None and obj.webhook_url and may_see_deliveries(request)
+        return (*self.fields, "webhooks") if shows_webhooks else self.fields
+
+    @admin.display(description="webhooks")
+    def webhooks(self, job: Job) -> SafeString:
+        return deliveries_about(job)
 
     @admin.display(description="progress")
     def progress(self, job: Job) -> SafeString:
@@ -105,14 +112,14 @@ class JobAdmin(Operated):
         def stop(job: Job) -> None:
             if job.status in Job.TERMINAL:
                 raise AlreadyEnded(f"job {job.pk} had ended already and stays as it is")
-            ring_chunks(services.cancel(job, seconds=seconds))
+            enqueue_chunks(services.cancel(job, seconds=seconds))
 
         self.act_on_each(request, jobs, stop, "Cancelled.", "job(s) are being cancelled")
 
     @admin.action(description="Try the failed items of the selected jobs again", permissions=["operate"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         def again(job: Job) -> None:
-            ring_job(services.retry(job).pk)
+            enqueue_job(services.retry(job).pk)
 
         self.act_on_each(request, jobs, again, "Retried.", "job(s) are tried again as new jobs")
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from batch.events import Event, happened
+from batch.events import Event, log_event
 from batch.jobs import progress
 from batch.jobs.answering import answer
 from batch.jobs.core.answers import Block, without_value
@@ -22,7 +22,7 @@ from batch.jobs.core.items import Items
 from batch.jobs.models import Chunk, Job
 from batch.jobs.stored import stored_items
 from batch.jobs.transactions import worker_transaction
-from batch.webhooks import outbox
+from batch.jobs.webhook_events import publish_end
 from signalsite.foundation.computations.contract import CANCELLED, INTERNAL_ERROR, VERDICT
 from signalsite.foundation.computations.registry import computations, find
 from signalsite.foundation.stored_json import read_json
@@ -115,11 +115,11 @@ def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool 
     if claimed is None:
         return False
     if claimed.attempt > 1:
-        happened(Event.CHUNK_TAKEN_OVER, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, worker=worker)
+        log_event(Event.CHUNK_TAKEN_OVER, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, worker=worker)
     try:
         return _keep(claimed, *_answer(claimed))
     except Exception as error:
-        happened(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
+        log_event(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
         raise
 
 
@@ -131,7 +131,7 @@ def _answer(claimed: Claim) -> tuple[Block, str]:
         reason = "the job was cancelled before this item was computed"
         return without_value(items, names, CANCELLED.word, reason), ""
     if claimed.attempt > MAX_ATTEMPTS:
-        happened(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
+        log_event(Event.CHUNK_GIVEN_UP, level=logging.ERROR, job=claimed.job_id, chunk=claimed.chunk_id)
         return without_value(items, names, INTERNAL_ERROR.word, f"computing failed {MAX_ATTEMPTS} times"), ""
     with _heartbeat(claimed):
         return answer(find(claimed.kind), items, claimed.as_of, claimed.params, _context(claimed.job_id))
@@ -186,15 +186,15 @@ def _keep(claimed: Claim, block: Block, digest: str) -> bool:
             answer_block=block.data,
         )
         if not ours:
-            happened(Event.LATE_ATTEMPT_REFUSED, job=claimed.job_id, chunk=claimed.chunk_id, attempt=claimed.attempt)
+            log_event(Event.LATE_ATTEMPT_REFUSED, job=claimed.job_id, chunk=claimed.chunk_id, attempt=claimed.attempt)
             return False
         with connection.cursor() as cursor:
             counts = {"completed": block.completed, "failed": size - block.completed, "size": size}
             cursor.execute(_FINISH_JOB, {**counts, "job": claimed.job_id})
             status = cursor.fetchone()[0]
         if status in Job.TERMINAL:
-            outbox.enqueue(claimed.job_id)
-    progress.tell(claimed.job_id, at_once=status in Job.TERMINAL)
+            publish_end(claimed.job_id)
+    progress.publish_state(claimed.job_id, at_once=status in Job.TERMINAL)
     if status in Job.TERMINAL:
         logger.info("job ended", extra={"job": str(claimed.job_id), "status": status})
     return True

@@ -1,4 +1,4 @@
-"""Jobs and their chunks, with the answers. The truth of a job is here, not in Celery."""
+"""Jobs, their chunks, and the answers. The state of a job is kept here, not in Celery."""
 
 import uuid
 
@@ -13,10 +13,10 @@ class Job(models.Model):
     """One computation over many items, as its caller asked for it."""
 
     class Status(models.TextChoices):
-        VALIDATING = "validating", "Validating"  # accepted; its inputs are being resolved
+        VALIDATING = "validating", "Validating"  # accepted; preparation resolves its inputs
         IN_PROGRESS = "in_progress", "In progress"
-        COMPLETED = "completed", "Completed"  # every item has its row, be it a value or a reason
-        FAILED = "failed", "Failed"  # the job as a whole could not be carried out; `error` says why
+        COMPLETED = "completed", "Completed"  # every item has a row: a value or a reason
+        FAILED = "failed", "Failed"  # the job as a whole failed; `error` says why
         CANCELLING = "cancelling", "Cancelling"
         CANCELLED = "cancelled", "Cancelled"
 
@@ -26,14 +26,14 @@ class Job(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
     kind = models.TextField()
     status = models.TextField(choices=Status.choices, default=Status.VALIDATING)
-    params = StoredJSONField(default=dict, help_text="Every parameter with its default filled in.")
-    selector = StoredJSONField(null=True, blank=True, help_text="What was asked for, when it was not a list of items.")
-    as_of = models.DateTimeField(
-        null=True, blank=True, help_text="The instant computed for; null until it is resolved."
+    params = StoredJSONField(default=dict, help_text="Every parameter, with defaults filled in.")
+    selector = StoredJSONField(
+        null=True, blank=True, help_text="The rule that selects the items, if the caller gave no list."
     )
-    context = StoredJSONField(default=dict, help_text="What the job's chunks share: for Greeks, the forwards.")
+    as_of = models.DateTimeField(null=True, blank=True, help_text="The instant computed for; null until resolved.")
+    context = StoredJSONField(default=dict, help_text="What all chunks share: for Greeks, the forwards.")
     error = models.TextField(blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="How often its preparation has begun.")
+    attempts = models.PositiveIntegerField(default=0, help_text="How often preparation has started.")
     chunk_size = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     completed = models.PositiveIntegerField(default=0, help_text="Items with a value.")
@@ -44,14 +44,21 @@ class Job(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="retries",
-        help_text="Whose failed items.",
+        help_text="The job whose failed items this one retries.",
     )
     reused_from = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reuses", help_text="Whose answers."
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="reuses",
+        help_text="The earlier job whose answers this one has.",
     )
-    reuse = models.BooleanField(default=True, help_text="May be answered from an earlier job with the same inputs.")
-    request_digest = models.TextField(blank=True, help_text="Of kind, items, parameters, instant and engine version.")
-    webhook_url = models.TextField(blank=True, help_text="Told when the job has ended.")
+    reuse = models.BooleanField(default=True, help_text="Whether an earlier job with the same inputs may answer.")
+    request_digest = models.TextField(
+        blank=True, help_text="Digest of kind, items, parameters, instant and engine version."
+    )
+    webhook_url = models.TextField(blank=True, help_text="Receives a webhook when the job ends.")
     webhook_secret = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
@@ -73,8 +80,8 @@ class Job(models.Model):
 class Chunk(models.Model):
     """A run of a job's items that one task computes.
 
-    A worker claims it under an attempt number; only the writer that still holds the number may store results, so a
-    task that is delivered twice, or comes back from the dead, changes nothing.
+    A worker claims it under an attempt number, and stores results only while that number is current. So a task that
+    is delivered twice, or that resumes late, changes nothing.
     """
 
     class Status(models.TextChoices):
@@ -89,17 +96,17 @@ class Chunk(models.Model):
     item_block = models.BinaryField(help_text="The items as a block of columns.")
     status = models.TextField(choices=Status.choices, default=Status.PENDING)
     attempt = models.PositiveIntegerField(default=0)
-    task_id = models.TextField(blank=True, help_text="Celery's id of the task that works on it, or did last.")
+    task_id = models.TextField(blank=True, help_text="Celery's id of the last task that claimed it.")
     worker = models.TextField(blank=True)
-    digest = models.TextField(blank=True, help_text="Of all that its answers were computed from.")
-    rung_at = models.DateTimeField(null=True, blank=True, help_text="When the sweeper last enqueued it.")
+    digest = models.TextField(blank=True, help_text="Digest of the inputs of its answers.")
+    requeued_at = models.DateTimeField(null=True, blank=True, help_text="When the sweep last enqueued it.")
     lease_until = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     completed = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
-    rows = models.PositiveIntegerField(default=0, help_text="Of answers.")
-    status_counts = models.JSONField(default=dict, help_text="Rows of answers by status word.")
+    rows = models.PositiveIntegerField(default=0, help_text="Number of answer rows.")
+    status_counts = models.JSONField(default=dict, help_text="Number of answer rows by status word.")
     answer_block = models.BinaryField(
         null=True, help_text="The answers as a block of columns (batch.jobs.core.answers)."
     )
@@ -116,11 +123,11 @@ class Chunk(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """The first answer to a submission under a caller's key: whoever repeats the submission gets it again."""
+    """The response to the first submission under a caller's key. A repeated submission gets it again."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     key = models.TextField()
-    request_digest = models.TextField(help_text="Of method, path and body: the key belongs to one request.")
+    request_digest = models.TextField(help_text="Digest of method, path and body: a key belongs to one request.")
     status_code = models.PositiveSmallIntegerField(default=0)
     body = models.TextField(blank=True)
     location = models.TextField(blank=True)

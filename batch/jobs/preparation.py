@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from batch.events import Event, happened
+from batch.events import Event, log_event
 from batch.jobs import progress
 from batch.jobs.answering import load
 from batch.jobs.core.items import Given, Items
@@ -22,7 +22,7 @@ from batch.jobs.results import copy_from_job
 from batch.jobs.services import cut, items_a_chunk, too_many_rows
 from batch.jobs.stored import stored_items, unreadable_fields
 from batch.jobs.transactions import worker_transaction
-from batch.webhooks import outbox
+from batch.jobs.webhook_events import publish_end
 from signalsite.foundation.computations.contract import Computation, Prepared
 from signalsite.foundation.computations.registry import find
 
@@ -69,14 +69,14 @@ def _begin(job_id: uuid.UUID) -> Job | None:
         if job.attempts > MAX_ATTEMPTS:
             job.status, job.finished_at = Job.Status.FAILED, Now()
             job.error = f"the job could not be prepared, {MAX_ATTEMPTS} times"
-            happened(Event.JOB_GIVEN_UP, level=logging.ERROR, job=job.pk)
+            log_event(Event.JOB_GIVEN_UP, level=logging.ERROR, job=job.pk)
         elif unreadable := unreadable_fields(job):
             job.status, job.finished_at = Job.Status.FAILED, Now()
             job.error = "; ".join(f"the stored {name} cannot be read: {why}" for name, why in unreadable.items())
         job.save(update_fields=["attempts", "status", "finished_at", "error"])
         if job.status == Job.Status.FAILED:
-            outbox.enqueue(job.pk)
-            transaction.on_commit(partial(progress.tell, job.pk, at_once=True))
+            publish_end(job.pk)
+            transaction.on_commit(partial(progress.publish_state, job.pk, at_once=True))
             return None
         return job
 
@@ -128,8 +128,8 @@ def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> lis
             if earlier is not None:
                 _answer_from(locked, earlier)
         locked.save()
-        outbox.enqueue(locked.pk)
-        transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
+        publish_end(locked.pk)
+        transaction.on_commit(partial(progress.publish_state, locked.pk, at_once=True))
     if earlier is not None or error:
         return []
     return list(Chunk.objects.filter(job=job).order_by("number").values_list("id", flat=True))
@@ -140,7 +140,7 @@ def _answer_from(job: Job, earlier: Job) -> None:
     job.reused_from = earlier
     job.completed, job.failed = earlier.completed, earlier.failed
     job.status, job.finished_at = Job.Status.COMPLETED, Now()
-    happened(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
+    log_event(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
 
 
 def selection_error(prepared: Prepared, rows_per_item: int) -> str:

@@ -30,7 +30,7 @@ _FIELDS = ("id", "owner_id", "status", "total", "completed", "failed", "error", 
 _silent_until = 0.0
 
 
-def tell(job_id: uuid.UUID, *, at_once: bool = False) -> None:
+def publish_state(job_id: uuid.UUID, *, at_once: bool = False) -> None:
     """Publish the job's state as committed: call it after the commit. `at_once`: not to be held back."""
     global _silent_until
     if time.monotonic() < _silent_until and not at_once:

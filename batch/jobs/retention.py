@@ -5,8 +5,10 @@ import logging
 from django.conf import settings
 from django.db import connection, transaction
 
-from batch.events import Event, happened
+from batch.events import Event, log_event
 from batch.jobs.idempotency import HOURS
+from batch.jobs.models import Job
+from batch.webhooks import outbox
 
 CHUNKS = 50  # with their answers, some hundred kilobytes each
 
@@ -20,7 +22,6 @@ DELETE FROM batch_chunk WHERE id IN (SELECT id FROM batch_chunk WHERE job_id = %
 _REFERENCES = (
     "UPDATE batch_job SET retry_of_id = NULL WHERE retry_of_id = %s",
     "UPDATE batch_job SET reused_from_id = NULL WHERE reused_from_id = %s",
-    "DELETE FROM batch_webhookdelivery WHERE job_id = %s",
     "DELETE FROM batch_job WHERE id = %s",
 )
 
@@ -47,9 +48,10 @@ def expire(*, most_chunks: int = 5_000) -> int:
                 deleted = cursor.rowcount
                 chunks += deleted + 1
                 if deleted < CHUNKS:
+                    outbox.delete_about(Job, due[0])
                     for statement in _REFERENCES:
                         cursor.execute(statement, [due[0]])
                     removed += 1
     if removed:
-        happened(Event.JOB_EXPIRED, removed, level=logging.INFO)
+        log_event(Event.JOB_EXPIRED, removed, level=logging.INFO)
     return removed

@@ -106,3 +106,10 @@ class JobSerializer(serializers.ModelSerializer):
     def get_links(self, job: Job) -> dict[str, str]:
         own = reverse("job", args=[job.pk])
         return {"self": own, **{name: f"{own}/{name}" for name in ("results", "export", "errors", "cancel", "retry")}}
+
+
+class JobEventSerializer(JobSerializer):
+    """What a webhook says about a job."""
+
+    class Meta(JobSerializer.Meta):
+        fields = ("id", "kind", "status", "request_counts", "error", "created_at", "finished_at", "links")  # type: ignore[assignment]

@@ -25,7 +25,7 @@ from batch.jobs.core.items import Given, Items
 from batch.jobs.models import Chunk, Job
 from batch.jobs.results import retryable_places
 from batch.jobs.stored import stored_items, unreadable_fields
-from batch.webhooks import outbox
+from batch.jobs.webhook_events import publish_end
 from signalsite.foundation.blocks import json_list
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import find
@@ -165,8 +165,8 @@ def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
         else:
             return []
         locked.save(update_fields=["status", "finished_at", "as_of"])
-        outbox.enqueue(locked.pk)
-        transaction.on_commit(partial(progress.tell, locked.pk, at_once=True))
+        publish_end(locked.pk)
+        transaction.on_commit(partial(progress.publish_state, locked.pk, at_once=True))
     return close_cancelled(job.pk, seconds=seconds)
 
 

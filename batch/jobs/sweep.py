@@ -19,15 +19,16 @@ WITH stalled AS (
     WHERE j.status IN ('in_progress', 'cancelling')
       AND CASE c.status
           WHEN 'pending'
-              THEN coalesce(c.rung_at, j.started_at, j.created_at) < now() - make_interval(secs => %(patience)s)
-                   OR c.rung_at IS NULL AND EXISTS (
+              THEN coalesce(c.requeued_at, j.started_at, j.created_at) < now() - make_interval(secs => %(patience)s)
+                   OR c.requeued_at IS NULL AND EXISTS (
                        SELECT FROM batch_chunk later WHERE later.job_id = c.job_id AND later.number > c.number
-                       AND later.rung_at IS NULL AND later.started_at < now() - make_interval(secs => %(overtaken)s))
-          WHEN 'running' THEN c.lease_until < now() AND coalesce(c.rung_at < now() - interval '10 seconds', true)
+                       AND later.requeued_at IS NULL
+                       AND later.started_at < now() - make_interval(secs => %(overtaken)s))
+          WHEN 'running' THEN c.lease_until < now() AND coalesce(c.requeued_at < now() - interval '10 seconds', true)
           ELSE false END
     ORDER BY j.created_at, c.number LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
 )
-UPDATE batch_chunk SET rung_at = now() FROM stalled WHERE batch_chunk.id = stalled.id RETURNING batch_chunk.id
+UPDATE batch_chunk SET requeued_at = now() FROM stalled WHERE batch_chunk.id = stalled.id RETURNING batch_chunk.id
 """
 
 

@@ -40,7 +40,7 @@ from batch.jobs.parsers import SubmissionView, in_each_form
 from batch.jobs.serializers import JobSerializer, StatusWord
 from batch.jobs.services import Submission
 from batch.jobs.submissions import job_submission_serializer, read_job, submission_serializer
-from batch.tasks import ring_chunks, ring_job
+from batch.tasks import enqueue_chunks, enqueue_job
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import pascal
@@ -65,7 +65,7 @@ def _submit(request: Request, submission: Submission, *, dry_run: bool) -> HttpR
 
 
 def _accepted(job: Job) -> HttpResponse:
-    transaction.on_commit(lambda: ring_job(job.pk))
+    transaction.on_commit(lambda: enqueue_job(job.pk))
     response = json_response(ORJSONRenderer().render(JobSerializer(job).data), status=202)
     response["Location"] = reverse("job", args=[job.pk])
     return response
@@ -207,7 +207,7 @@ class CancelView(APIView):
     @extend_schema(tags=TAGS, request=None, responses={202: JobSerializer}, summary="Stop computing")
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         job = selectors.get_job_to_act_on(_owner(request), job_id)
-        ring_chunks(services.cancel(job))
+        enqueue_chunks(services.cancel(job))
         return Response(JobSerializer(selectors.get_job(_owner(request), job_id)).data, status=202)
 
 

@@ -1,13 +1,15 @@
-"""The rows of webhook deliveries: written with the end of their job, claimed for an attempt, marked with its outcome.
+"""The outbox of webhooks: publish events, claim attempts, record outcomes.
 
-A delivery is written in the transaction that ends its job, so none is lost. An attempt is claimed in a short
-transaction under its number, with the next one due only after a lease; nothing is locked while it is sent.
+An event is written in the transaction that makes it true, so it is sent if and only if that transaction commits. A
+worker claims an attempt in a short transaction, under the attempt's number and with a lease. It holds no lock while it
+sends.
 """
 
 import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,60 +17,116 @@ import orjson
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Model
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
-from batch.events import Event, happened
-from batch.jobs.models import Job
-from batch.webhooks.models import WebhookDelivery
+from batch.events import Event, log_event
+from batch.webhooks.models import WebhookDelivery, WebhookEvent
 from batch.webhooks.sending import TOTAL_SECONDS
 
 logger = logging.getLogger(__name__)
 
 DELIVER_TASK = "batch.deliver_webhook"
 LEASE_SECONDS = TOTAL_SECONDS * 3
-AHEAD_SECONDS = 6.0  # a little longer than the sweep's period: what falls due before the next one is rung for, too
+AHEAD_SECONDS = 6.0  # a little longer than the sweep's period, so that a retry starts on time
 
 
-def enqueue(job_id: uuid.UUID) -> None:
-    """Call in the transaction that ends a job: writes its delivery, and rings once that has been committed.
+def publish(
+    *,
+    key: str,
+    type: str,
+    subject: Model,
+    owner_id: int,
+    url: str,
+    secret: str,
+    timestamp: datetime,
+    data: Mapping[str, Any],
+) -> None:
+    """Write an event and its delivery in the caller's transaction; enqueue the delivery after the commit.
 
-    Nothing where the job asked for no webhook or has not ended.
+    `key`: makes the event unique. Publishing a second time under the same key does nothing.
+    `subject`: the object that the event is about. `timestamp`: when it happened. `data`: the message's `data`.
     """
-    ended = Job.objects.filter(pk=job_id, status__in=Job.TERMINAL).exclude(webhook_url="")
-    if ended.exists():
-        delivery, _ = WebhookDelivery.objects.get_or_create(job_id=job_id)
-        transaction.on_commit(partial(ring, {delivery.pk: 0.0}))
+    with transaction.atomic():
+        event, created = WebhookEvent.objects.get_or_create(
+            key=key,
+            defaults={
+                "type": type,
+                **_about(subject),
+                "owner_id": owner_id,
+                "url": url,
+                "secret": secret,
+                "payload": _payload(type, timestamp, data),
+            },
+        )
+        if created:
+            WebhookDelivery.objects.create(event=event)
+            transaction.on_commit(partial(enqueue, {event.pk: 0.0}))
 
 
-def send_again(delivery_id: uuid.UUID) -> bool:
-    """Begin anew with a delivery that was given up, under the same id; False where it was not. It is to be rung for."""
-    given_up = WebhookDelivery.objects.filter(pk=delivery_id, status=WebhookDelivery.Status.FAILED)
+def _about(subject: Model) -> dict[str, str]:
+    return {"subject_model": subject._meta.label_lower, "subject_id": str(subject.pk)}
+
+
+def _payload(type: str, timestamp: datetime, data: Mapping[str, Any]) -> str:
+    """Return the body in the form of Standard Webhooks."""
+    return orjson.dumps({"type": type, "timestamp": timestamp, "data": data}, option=orjson.OPT_UTC_Z).decode()
+
+
+def deliveries_about(subject: Model) -> list[WebhookDelivery]:
+    """Return the deliveries of all events about this object, oldest first, each with its event."""
+    about = {f"event__{name}": value for name, value in _about(subject).items()}
+    return list(WebhookDelivery.objects.filter(**about).select_related("event").order_by("created_at"))
+
+
+def delete_about(model: type[Model], subject_id: object) -> None:
+    """Delete the events about an object, and their deliveries."""
+    values = {"model": model._meta.label_lower, "id": str(subject_id)}
+    with connection.cursor() as cursor:
+        for statement in _DELETE:
+            cursor.execute(statement, values)
+
+
+_DELETE = (
+    """DELETE FROM batch_webhookdelivery d USING batch_webhookevent e
+       WHERE e.id = d.event_id AND e.subject_model = %(model)s AND e.subject_id = %(id)s""",
+    "DELETE FROM batch_webhookevent WHERE subject_model = %(model)s AND subject_id = %(id)s",
+)
+
+
+def send_again(event_id: uuid.UUID) -> bool:
+    """Restart a delivery that was given up, under the same id. Return False if it was not given up.
+
+    The caller must enqueue it.
+    """
+    given_up = WebhookDelivery.objects.filter(pk=event_id, status=WebhookDelivery.Status.FAILED)
     again = WebhookDelivery.Status.PENDING
     return bool(given_up.update(status=again, attempts_before=F("attempts"), next_attempt_at=Now()))
 
 
-def ring(deliveries: Mapping[uuid.UUID, float], *, queue: str | None = None) -> None:
-    """Enqueue deliveries that are kept already, each to be begun in so many seconds. A broker that is down only delays
-    them: beat finds them again.
+def enqueue(deliveries: Mapping[uuid.UUID, float], *, queue: str | None = None) -> None:
+    """Enqueue stored deliveries, each to start after its number of seconds.
+
+    A broker that is down only delays them: the next sweep finds them.
     """
     try:
-        for delivery_id, seconds in deliveries.items():
-            current_app.send_task(DELIVER_TASK, (str(delivery_id),), countdown=seconds or None, queue=queue)
+        for event_id, seconds in deliveries.items():
+            current_app.send_task(DELIVER_TASK, (str(event_id),), countdown=seconds or None, queue=queue)
     except OperationalError as error:
         logger.error("broker unavailable, webhooks wait for the next sweep: %s", error)
 
 
 _DUE = """
-SELECT id, greatest(extract(epoch FROM next_attempt_at - now()), 0)::float FROM batch_webhookdelivery
+SELECT event_id, greatest(extract(epoch FROM next_attempt_at - now()), 0)::float FROM batch_webhookdelivery
 WHERE status = 'pending' AND next_attempt_at <= now() + make_interval(secs => %s) ORDER BY next_attempt_at LIMIT %s
 """
 
 
 def find_due(most: int = 100, *, ahead: float = 0.0) -> dict[uuid.UUID, float]:
-    """Deliveries whose time has come or comes in `ahead` seconds, each with the seconds until then: retries, and those
-    whose task or worker was lost.
+    """Return the deliveries due within `ahead` seconds, each with the seconds until then.
+
+    These are retries, and deliveries whose task or worker was lost.
     """
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [ahead, most])
@@ -76,32 +134,39 @@ def find_due(most: int = 100, *, ahead: float = 0.0) -> dict[uuid.UUID, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    delivery_id: uuid.UUID
+class DeliveryClaim:
+    """One attempt, and all that it sends."""
+
+    event_id: uuid.UUID
     attempt: int  # from 1
-    tried: int  # attempts since it was first sent, or sent again, with this one
-    job_id: uuid.UUID
+    tried: int  # attempts since it was first sent, or sent again; this one included
+    subject_id: str
+    url: str
+    secret: str
+    payload: str
 
 
-# An attempt without an entry in the log is on its way, or its worker died: that is said when the next one begins.
+# An attempt without a log entry is either running or was lost with its worker. The next claim logs the loss.
 _CLAIM = """
 UPDATE batch_webhookdelivery d SET attempts = attempts + 1,
     next_attempt_at = now() + make_interval(secs => %(lease)s),
     log = CASE WHEN jsonb_array_length(log) < attempts THEN log || %(lost)s::jsonb ELSE log END
-WHERE id = %(id)s AND status = 'pending' AND next_attempt_at <= now()
+FROM batch_webhookevent e
+WHERE d.event_id = %(id)s AND e.id = d.event_id AND status = 'pending' AND next_attempt_at <= now()
   AND (SELECT count(*) FROM batch_webhookdelivery o WHERE o.status = 'pending' AND o.next_attempt_at > now()
        AND jsonb_array_length(o.log) < o.attempts) < %(concurrency)s
-RETURNING attempts, attempts - attempts_before, job_id
+RETURNING attempts, attempts - attempts_before, e.subject_id, e.url, e.secret, e.payload
 """
 _LOST = orjson.dumps([{"error": "the worker ended before it heard an answer"}]).decode()
 
 
-def claim(delivery_id: uuid.UUID) -> Claim | None:
-    """Take the next attempt; None where it is not due, is held or is done, or where as many are on their way as may be:
-    slow receivers must not keep every worker from computing.
+def claim(event_id: uuid.UUID) -> DeliveryClaim | None:
+    """Claim the next attempt. Return None if it is not due, is claimed or done, or if too many are being sent.
+
+    The limit WEBHOOK_CONCURRENCY keeps slow receivers from occupying every worker.
     """
     values: dict[str, Any] = {
-        "id": delivery_id,
+        "id": event_id,
         "lease": LEASE_SECONDS,
         "lost": _LOST,
         "concurrency": settings.WEBHOOK_CONCURRENCY,
@@ -109,28 +174,28 @@ def claim(delivery_id: uuid.UUID) -> Claim | None:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
-    return None if row is None else Claim(delivery_id, *row)
+    return None if row is None else DeliveryClaim(event_id, *row)
 
 
 _RECORD = """
 UPDATE batch_webhookdelivery SET status = %(status)s, log = log || %(entry)s::jsonb,
     next_attempt_at = now() + make_interval(secs => %(wait)s)
-WHERE id = %(id)s AND status = 'pending' AND attempts = %(attempt)s
+WHERE event_id = %(id)s AND status = 'pending' AND attempts = %(attempt)s
 """
 
 
-def record(claimed: Claim, status: WebhookDelivery.Status, entry: Mapping[str, Any], wait: float = 0.0) -> None:
-    """Keep an attempt's outcome, if the attempt is still ours. `wait`: seconds until the next one, of a pending one."""
-    values: dict[str, Any] = {"id": claimed.delivery_id, "attempt": claimed.attempt, "status": status, "wait": wait}
+def record(claimed: DeliveryClaim, status: WebhookDelivery.Status, entry: Mapping[str, Any], wait: float = 0.0) -> None:
+    """Record an attempt's outcome, if the claim still holds. `wait`: seconds until the next attempt, if pending."""
+    values: dict[str, Any] = {"id": claimed.event_id, "attempt": claimed.attempt, "status": status, "wait": wait}
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, {**values, "entry": orjson.dumps([entry]).decode()})
         kept = cursor.rowcount
-    context = {"job": claimed.job_id, "webhook": claimed.delivery_id, "attempt": claimed.attempt, **entry}
+    context = {"subject": claimed.subject_id, "webhook": claimed.event_id, "attempt": claimed.attempt, **entry}
     if not kept:
-        happened(Event.LATE_ATTEMPT_REFUSED, **context)
+        log_event(Event.LATE_ATTEMPT_REFUSED, **context)
     elif status == WebhookDelivery.Status.DELIVERED:
-        happened(Event.WEBHOOK_DELIVERED, level=logging.INFO, **context)
+        log_event(Event.WEBHOOK_DELIVERED, level=logging.INFO, **context)
     elif status == WebhookDelivery.Status.PENDING:
-        happened(Event.WEBHOOK_FAILED, next_in_seconds=round(wait), **context)
+        log_event(Event.WEBHOOK_FAILED, next_in_seconds=round(wait), **context)
     else:
-        happened(Event.WEBHOOK_GIVEN_UP, level=logging.ERROR, **context)
+        log_event(Event.WEBHOOK_GIVEN_UP, level=logging.ERROR, **context)

@@ -31,7 +31,7 @@ class Unreachable(ExternalServiceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     status_code: int
     headers: Mapping[str, str]  # names in lower case
     body: bytes  # its first MOST_READ_BYTES, or what came of them in time
@@ -57,7 +57,7 @@ def post(
     resolver: Resolver = resolve,
     tls: ssl.SSLContext | None = None,
     total_seconds: float = TOTAL_SECONDS,
-) -> Answer:
+) -> WebhookResponse:
     """Raises ForbiddenAddress where the URL, or any address that its name has now, is not to be sent to; Unreachable
     where no answer's head came within `total_seconds`. `tls`: default trusts certifi's authorities, or SSL_CERT_FILE's.
     """
@@ -80,7 +80,7 @@ def post(
             response = pool.handle_request(request)
             try:
                 answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return Answer(response.status, answered, _beginning(response.iter_stream()))
+                return WebhookResponse(response.status, answered, _beginning(response.iter_stream()))
             finally:
                 response.close()
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:

@@ -32,7 +32,7 @@ from django.utils import timezone
 from batch.jobs.core.items import Items
 from batch.models import Chunk, Job
 from batch.jobs.retention import expire
-from batch.tasks import ring_chunks, ring_job
+from batch.tasks import enqueue_chunks, enqueue_job
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import params_serializer
 params = params_serializer(computations()["greeks"])(data={})
@@ -58,9 +58,9 @@ with transaction.atomic(), connection.cursor() as cursor:
             Chunk.objects.create(job=job, number=0, first_position=0, size=2, item_block=block, **more)
 for job in Job.objects.filter(pk__in=made["worked"].values()):
     if job.status == "validating":
-        ring_job(job.pk)
+        enqueue_job(job.pk)
     elif job.status == "in_progress":
-        ring_chunks(job.chunks.values_list("pk", flat=True))
+        enqueue_chunks(job.chunks.values_list("pk", flat=True))
 expire()
 print(json.dumps(made))
 """

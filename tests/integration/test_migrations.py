@@ -24,7 +24,7 @@ CATALOGUE = {
     "constraints": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND contype <> 'n'""",
 }
-JOB = str(uuid.uuid4())
+JOB, DELIVERY = str(uuid.uuid4()), str(uuid.uuid4())
 ROWS = [
     """INSERT INTO auth_user (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active,
         date_joined) VALUES (1, '', false, 'early', '', '', '', false, true, now())""",
@@ -34,6 +34,8 @@ ROWS = [
         {{chunk_more}}) VALUES ('{JOB}', 0, 0, 1, '{{{{"keys": ["NSE@X"]}}}}', 'done', 1, '', 1, 0 {{chunk_values}})""",
     f"""INSERT INTO batch_result (job_id, position, status, body) VALUES ('{JOB}', 0, 'ok', '{{{{"n": 1}}}}')""",
 ]
+DELIVERIES = f"""INSERT INTO batch_webhookdelivery (id, job_id, status, attempts, log {{more}})
+    VALUES ('{DELIVERY}', '{JOB}', 'pending', 1, '[{{{{"status_code": 500}}}}]' {{values}})"""
 SINCE_FFED852 = {
     "reuse": "true", "request_digest": "'kept'", "webhook_url": "''", "webhook_secret": "''"
 }  # fmt: skip
@@ -126,6 +128,9 @@ def test_from_each_early_schema_the_tables_end_the_same_and_rows_stay(
         with connections[alias].cursor() as cursor:
             for statement in ROWS:
                 cursor.execute(statement.format(**parts))
+            if columns:  # since there are webhooks
+                before = (", attempts_before", ", 1") if early == "0002_webhooks_sent_again" else ("", "")
+                cursor.execute(DELIVERIES.format(more=before[0], values=before[1]))
         migrate(alias)
         for name, found in catalogue(alias).items():
             assert found == new[name], name
@@ -137,6 +142,12 @@ def test_from_each_early_schema_the_tables_end_the_same_and_rows_stay(
             ((*blocks, counts),) = cursor.fetchall()
             row = {"position": 0, "custom_id": None, "instrument_key": "NSE@X", "n": 1}
             assert (whole(*blocks).to_pylist(), counts) == ([row], '{"ok": 1}')
+            cursor.execute(
+                "SELECT e.id::text, e.subject_id, e.type, d.status, d.attempts, d.log::text"
+                " FROM batch_webhookevent e JOIN batch_webhookdelivery d ON d.event_id = e.id"
+            )
+            delivery = (DELIVERY, JOB, "batch.completed", "pending", 1, '[{"status_code": 500}]')
+            assert cursor.fetchall() == ([delivery] if columns else [])
         migrate(alias)  # again: nothing is left to do
 
 

@@ -13,7 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
 
-from batch.models import Job, WebhookDelivery
+from batch.jobs.webhook_events import publish_end
+from batch.models import Job, WebhookDelivery, WebhookEvent
 from batch.webhooks import delivery as webhooks
 from batch.webhooks import outbox
 from batch.webhooks.core.addresses import Policy
@@ -47,9 +48,9 @@ class TestDelivery:
             finished_at=timezone.now(),
         )
         with transaction.atomic():
-            outbox.enqueue(job.pk)
-            outbox.enqueue(job.pk)  # twice is once
-        return WebhookDelivery.objects.get(job=job)
+            publish_end(job.pk)
+            publish_end(job.pk)  # twice is once
+        return WebhookDelivery.objects.select_related("event").get(event__subject_id=job.pk)
 
     def due_now(self, delivery: WebhookDelivery) -> None:
         WebhookDelivery.objects.filter(pk=delivery.pk).update(next_attempt_at=timezone.now())
@@ -65,9 +66,9 @@ class TestDelivery:
         message = json.loads(received.body)
         assert (message["type"], message["data"]["status"]) == ("batch.completed", "completed")
         assert message["timestamp"] == message["data"]["finished_at"]
-        assert message["data"]["id"] == str(delivery.job_id)
+        assert message["data"]["id"] == delivery.event.subject_id
         assert message["data"]["request_counts"] == {"total": 3, "completed": 2, "failed": 1}
-        assert str(delivery.job_id) in message["data"]["links"]["results"]
+        assert delivery.event.subject_id in message["data"]["links"]["results"]
         delivery.refresh_from_db()
         assert (delivery.status, delivery.attempts) == ("delivered", 1)
         (entry,) = delivery.log
@@ -82,12 +83,13 @@ class TestDelivery:
 
     def test_a_delivery_lives_and_dies_with_the_transaction_that_ends_the_job(self) -> None:
         delivery = self.ended("http://127.0.0.1:9999/")
-        delivery.delete()
+        delivery.event.delete()
         with pytest.raises(RuntimeError), transaction.atomic():
-            outbox.enqueue(delivery.job_id)
+            publish_end(uuid.UUID(delivery.event.subject_id))
             assert WebhookDelivery.objects.exists()
             raise RuntimeError
         assert not WebhookDelivery.objects.exists()
+        assert not WebhookEvent.objects.exists()
 
     def test_a_failure_is_tried_again_under_the_same_id_later_and_later(self) -> None:
         with receiving(Reply(500, body=b"broken \0"), Reply(302, {"Location": "/"}), Reply(200)) as receiver:
