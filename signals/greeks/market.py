@@ -10,14 +10,14 @@ from signals.greeks.core.conventions import ForwardSource, GreeksParams
 from signals.greeks.core.forward import Forward
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.snapshot import GroupMarket, find_markets
-from signals.greeks.selectors import Group
+from signals.greeks.selectors import ExpiryGroup
 
 GROUPS_AT_ONCE = 500  # of some hundred options each: tens of MB
 
-Market = dict[Group, GroupMarket]
+Market = dict[ExpiryGroup, GroupMarket]
 
 
-def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) -> Market:
+def load_market(groups: Iterable[ExpiryGroup], as_of: datetime, params: GreeksParams) -> Market:
     """Forward, spot, volatility index and days to expiry of each group."""
     wanted = sorted(set(groups))
     market: Market = {}

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.window import moneyness, within
 from signals.greeks.market import Market, forwards_told, load_market, market_from_json, market_to_json
-from signals.greeks.selectors import Group, newest_quote_time, option_groups
+from signals.greeks.selectors import ExpiryGroup, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
 from signals.instruments.selectors import (
     chain_columns,
@@ -35,7 +35,7 @@ class Selection:
 
     as_of: datetime | None
     keys: list[str]
-    groups: list[Group]
+    groups: list[ExpiryGroup]
     market: Market | None
     newest: datetime | None
 

@@ -13,7 +13,7 @@ from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColu
 from signalsite.foundation.rows import binary_columns, binary_rows
 from timeframes.core.sessions import local_date
 
-Group = tuple[str, date]  # an underlying's key and an expiry date
+ExpiryGroup = tuple[str, date]  # an underlying's key and an expiry date
 
 _QUOTE = "q.bid, q.ask, q.last, q.settle, q.close, q.volume, extract(epoch FROM q.time)::float8"
 _NEWEST_QUOTE = """
@@ -155,7 +155,7 @@ _CHAIN_TYPES = {
 _UNDERLYING_TYPES = {"dividend_yield": float, **_QUOTE_TYPES, **{f"index_{name}": float for name in _QUOTE_TYPES}}
 
 
-def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
+def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
     """The chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
     window = _window(as_of, params.max_quote_age_seconds)
     underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]

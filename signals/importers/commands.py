@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from signals.importers.reports import ImportReport, Progress, RejectedRow, write_rejects
+from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow, write_rejects
 from signalsite.foundation.errors import SignalServiceError
 
 
@@ -29,7 +29,7 @@ class ImportCommand(BaseCommand):
         )
 
     def import_files(
-        self, files: list[Path], rejects: Path | None, importer: Callable[[Path, Progress], ImportReport]
+        self, files: list[Path], rejects: Path | None, importer: Callable[[Path, ProgressCallback], ImportReport]
     ) -> None:
         failed: list[str] = []
         kept: list[RejectedRow] = []

@@ -11,7 +11,7 @@ Prices = NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class QuoteColumns:
+class QuoteRows:
     """One quote per element: `instrument_key` and `time` (aware, or one moment for all) say which.
 
     The other columns are float64 of the same length; NaN is "not known". A column of None is one that the source does
@@ -46,4 +46,4 @@ class QuoteColumns:
         return {name: column for name, column in named.items() if column is not None}
 
 
-NUMBER_COLUMNS = tuple(f.name for f in fields(QuoteColumns) if f.name not in ("instrument_key", "time", "source"))
+NUMBER_COLUMNS = tuple(f.name for f in fields(QuoteRows) if f.name not in ("instrument_key", "time", "source"))

@@ -7,11 +7,11 @@ from math import isnan
 from psycopg import sql
 
 from signalsite.foundation.staging import upsert
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.quotes.models import Quote
 
 
-def record_quotes(columns: QuoteColumns) -> int:
+def record_quotes(columns: QuoteRows) -> int:
     """Store quotes and return how many (instrument, moment) pairs were written.
 
     Safe to repeat: a quote of the same instrument and moment is replaced in the columns that `columns` speaks of.

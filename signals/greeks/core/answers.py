@@ -15,7 +15,7 @@ from signals.greeks.core.conventions import (
     GreeksParams,
     Model,
 )
-from signals.greeks.core.evaluate import GreeksFrame, OptionColumns, evaluate
+from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
 from signals.greeks.core.forward import forward_columns
 from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
@@ -87,7 +87,7 @@ def answer_options(
 
 
 def answer_columns(
-    frame: GreeksFrame, options: OptionColumns, refused: Mapping[int, str], as_of: float, params: GreeksParams
+    frame: GreeksResult, options: OptionColumns, refused: Mapping[int, str], as_of: float, params: GreeksParams
 ) -> dict[str, list[Any]]:
     """What a caller is told of each option, as columns by name; NaN for null. `as_of` in seconds since 1970.
 

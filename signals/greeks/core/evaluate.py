@@ -59,7 +59,7 @@ class OptionColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GreeksFrame:
+class GreeksResult:
     """Answers and their receipts, in the order of the options asked about. Values are NaN where status is not OK."""
 
     status: np.ndarray  # uint8, Status
@@ -83,7 +83,7 @@ class GreeksFrame:
     vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
 
 
-def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:
+def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksResult:
     """Implied volatility and Greeks of each option under the conventions of `params`. Never raises for an element.
 
     The forward that was found stands, whatever the model: Black-Scholes-Merton gets the spot that carries to it,
@@ -155,7 +155,7 @@ def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:
     instead_of[failed] = 0
     for values in columns.values():
         values[failed] = np.nan
-    return GreeksFrame(
+    return GreeksResult(
         status=status,
         implied_volatility=columns["implied_volatility"],
         delta=columns["delta"],

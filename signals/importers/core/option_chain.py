@@ -39,7 +39,7 @@ class BadLeg(InvalidInput):
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class OptionChainFile:
     """One snapshot. Columns have one element per usable leg, NaN where there is none.
 
     `lot_size` is NaN where the order quantities do not tell it; `volume` and `open_interest` are in contracts.
@@ -60,7 +60,7 @@ class Chain:
     legs_read: int
 
 
-def read_option_chain(document: Any) -> Chain:
+def read_option_chain(document: Any) -> OptionChainFile:
     """Read the decoded JSON. Raises NotAnOptionChain; a bad leg is returned in `rejected`."""
     records = document.get("records") if isinstance(document, dict) else None
     data = records.get("data") if isinstance(records, dict) else None
@@ -86,7 +86,7 @@ def read_option_chain(document: Any) -> Chain:
     if len(symbols) > 1:
         raise NotAnOptionChain(f"the legs are of several underlyings: {', '.join(sorted(symbols))}")
     bid, ask, last, volume, interest = np.array([numbers for _, numbers, _ in rows.values()]).T
-    return Chain(
+    return OptionChainFile(
         symbol=symbols.pop(),
         time=time,
         spot=_price(records, ("underlyingValue",)),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from signals.simulator.core.simulated_listing import EXCHANGE, INDICES, Listing, list_underlyings, strikes_around
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InstrumentKey, Product, Right
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.core.sessions import expiry_moment, local_date
 
 SOURCE = "simulation"
@@ -40,8 +40,8 @@ class SimulatedMarket:
 
     instruments: list[InstrumentKey]
     lot_sizes: list[int]
-    quotes: QuoteColumns
-    path: QuoteColumns
+    quotes: QuoteRows
+    path: QuoteRows
     counts: dict[tuple[str, str], int]
     oddities: dict[str, int]
 
@@ -82,7 +82,7 @@ def simulate_market(
     book.add_spot(VOLATILITY_INDEX, level)
     numbers = np.concatenate(book.blocks)
     oddities = _make_odd(book, numbers, rng)
-    quotes = QuoteColumns(
+    quotes = QuoteRows(
         instrument_key=list(map(str, book.keys)), time=at, source=SOURCE, **dict(zip(COLUMNS, numbers.T, strict=True))
     )
     ends = {f"{EXCHANGE}@{VOLATILITY_INDEX}@equity_spot": (level, 0.9)} | {
@@ -214,7 +214,7 @@ def _make_odd(book: _Book, quotes: NDArray[np.float64], rng: np.random.Generator
     return made
 
 
-def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng: np.random.Generator) -> QuoteColumns:
+def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng: np.random.Generator) -> QuoteRows:
     """A geometric random walk by the minute for each key: (value at `at`, annual volatility)."""
     times = [at.astimezone(UTC) - timedelta(minutes=back) for back in range(minutes, 0, -1)]
     step = math.sqrt(1 / (252 * 375))
@@ -222,7 +222,7 @@ def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng
     for value, volatility in ends.values():
         back = np.cumsum(rng.standard_normal(minutes))[::-1]
         walks.append(np.round(value * np.exp(volatility * step * back), 2))
-    return QuoteColumns(
+    return QuoteRows(
         instrument_key=[key for key in ends for _ in times],
         time=times * len(ends),
         source=SOURCE,
