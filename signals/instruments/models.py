@@ -1,6 +1,10 @@
 """Contracts and what they are written on."""
 
+from datetime import date
+
 from django.db import models
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 
 
 class Underlying(models.Model):
@@ -41,7 +45,18 @@ class Instrument(models.Model):
 
     class Meta:
         ordering = ["key"]
-        indexes = [models.Index(fields=["underlying", "expiry", "strike", "right"], name="instrument_chain")]
+        indexes = [
+            models.Index(fields=["underlying", "expiry", "strike", "right"], name="instrument_chain"),
+            # The order of signals.instruments.listing: where a page begins must not cost what stands before it.
+            models.Index(
+                "underlying",
+                Coalesce("expiry", Value(date.min, models.DateField())),
+                Coalesce("strike", Value(0, models.IntegerField()), output_field=models.DecimalField()),
+                "right",
+                "key",
+                name="instrument_listing",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -14,8 +14,15 @@ from signalsite.foundation.rows import binary_columns
 from timeframes.quotes.models import Quote
 
 
+class UnknownUnderlying(InvalidInput):
+    """No underlying has this key or symbol."""
+
+
 def find_underlying(name: str, field: str) -> Underlying:
-    """By key (NSE@NIFTY) or bare symbol; a symbol listed on several exchanges means the one on DEFAULT_EXCHANGE."""
+    """Find by key (NSE@NIFTY) or by bare symbol, which DEFAULT_EXCHANGE decides where several exchanges list it.
+
+    Raises UnknownUnderlying, and InvalidInput for a symbol that stays ambiguous.
+    """
     if "@" in name or "/" in name:
         found = list(Underlying.objects.filter(key=name))
     else:
@@ -23,7 +30,9 @@ def find_underlying(name: str, field: str) -> Underlying:
         if len(found) > 1:
             found = [each for each in found if each.exchange == settings.DEFAULT_EXCHANGE] or found
     if not found:
-        raise InvalidInput(field, f"no underlying {name!r} is known; write its key, such as NSE@NIFTY, or its symbol")
+        raise UnknownUnderlying(
+            field, f"no underlying {name!r} is known; write its key, such as NSE@NIFTY, or its symbol"
+        )
     if len(found) > 1:
         raise InvalidInput(field, f"{name!r} is ambiguous: write one of {', '.join(each.key for each in found)}")
     return found[0]

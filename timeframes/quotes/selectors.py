@@ -10,3 +10,8 @@ def newest_quotes(keys: Iterable[str], as_of: datetime) -> list[Quote]:
     """The newest quote of each instrument up to `as_of`, of those that have one. A few keys: a query each."""
     quotes = (Quote.objects.filter(instrument_key=key, time__lte=as_of).order_by("-time").first() for key in keys)
     return [quote for quote in quotes if quote is not None]
+
+
+def newest_quote(key: str) -> Quote | None:
+    """Return the newest stored quote of one instrument, None where none is stored."""
+    return Quote.objects.filter(instrument_key=key).order_by("-time").first()
