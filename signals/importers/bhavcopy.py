@@ -1,4 +1,4 @@
-"""End-of-day derivatives files into contracts and quotes."""
+"""Imports end-of-day derivatives files."""
 
 import math
 import re
@@ -30,7 +30,7 @@ _DAILY_ZIP_MEMBER = re.compile(r"(?:fo|op)(\d{8})\.csv", re.IGNORECASE)
 def import_bhavcopy(path: Path, *, trade_date: date | None, progress: ProgressCallback) -> ImportReport:
     """Store the contracts and quotes of one file in one transaction.
 
-    Raises UnreadableFile for a damaged file and NotABhavcopy for one that holds no usable row; nothing is stored then.
+    Raises UnreadableFile for a damaged file and NotABhavcopy for one without a usable row, and then stores nothing.
     """
     parts = {name: read_bhavcopy(text, trade_date=trade_date or day) for name, text, day in _texts(path)}
     rejected = [
@@ -54,7 +54,7 @@ def import_bhavcopy(path: Path, *, trade_date: date | None, progress: ProgressCa
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str, date | None]]:
-    """(name, text, date in the name) of each part that holds contracts."""
+    """Yield (name, text, date in the name) of each part that holds contracts."""
     parts = read_parts(path)
     daily = {name: found for name in parts if (found := _DAILY_ZIP_MEMBER.fullmatch(Path(name).name))}
     tables = [name for name in parts if name.lower().endswith((".csv", ".txt"))] if len(parts) > 1 else list(parts)

@@ -1,4 +1,4 @@
-"""NSE option-chain snapshots into contracts and quotes."""
+"""Imports snapshots of NSE's option chain."""
 
 import json
 from pathlib import Path
@@ -21,8 +21,8 @@ SOURCE = "nse-option-chain"
 def import_option_chain(path: Path, *, progress: ProgressCallback) -> ImportReport:
     """Store the contracts and quotes of one snapshot in one transaction.
 
-    Raises UnreadableFile for a damaged file and NotAnOptionChain for one that is no usable chain; nothing is stored
-    then.
+    Raises UnreadableFile for a damaged file and NotAnOptionChain for one that is no usable chain, and then stores
+    nothing.
     """
     parts = read_parts(path)
     if len(parts) != 1:

@@ -8,7 +8,7 @@ _INSTRUMENT = {
     "exchange": "NSE",
     "product": "equity_options",
     "expiry": "2026-12-29",
-    "expires_at": "2026-12-29T10:10:00Z",
+    "expires_at": "2026-12-29T10:10:00+00:00",
     "days_to_expiry": 32,
     "right": "call",
     "strike": 26000.0,
@@ -41,7 +41,7 @@ EXPIRIES = OpenApiExample(
         "data": [
             {
                 "expiry": "2026-12-29",
-                "expires_at": "2026-12-29T10:10:00Z",
+                "expires_at": "2026-12-29T10:10:00+00:00",
                 "days_to_expiry": 32,
                 "options": 280,
                 "futures": 1,
@@ -61,7 +61,7 @@ INSTRUMENT = OpenApiExample(
     {
         **_INSTRUMENT,
         "quote": {
-            "time": "2026-11-27T10:10:00Z",
+            "time": "2026-11-27T10:10:00+00:00",
             "bid": 412.35,
             "ask": 413.1,
             "last": 412.8,

@@ -1,4 +1,4 @@
-"""Contracts and what they are written on."""
+"""Contracts and their underlyings."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 
 
 class Underlying(models.Model):
-    """What options and futures are written on, and how they are priced."""
+    """The underlying of options and futures, and how they are priced."""
 
     class PricingModel(models.TextChoices):
         BSM = "bsm", "Black-Scholes-Merton (spot with carry)"
@@ -47,7 +47,7 @@ class Instrument(models.Model):
         ordering = ["key"]
         indexes = [
             models.Index(fields=["underlying", "expiry", "strike", "right"], name="instrument_chain"),
-            # The order of signals.instruments.listing: where a page begins must not cost what stands before it.
+            # The order of signals.instruments.listing: a page far down costs as little as the first.
             models.Index(
                 "underlying",
                 Coalesce("expiry", Value(date.min, models.DateField())),

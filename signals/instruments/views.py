@@ -164,7 +164,15 @@ class InstrumentView(APIView):
         live = list(_or_nobody(self.live_among)([row.key]))
         quote = newest_quote(row.key)
         (body,) = _instruments(Page([row], live, None), timezone.now())
-        return conditional(request, {**body, "quote": None if quote is None else QuoteSerializer(quote).data})
+        return conditional(
+            request,
+            {
+                **body,
+                "quote": None
+                if quote is None
+                else {name: getattr(quote, name) for name in QuoteSerializer.Meta.fields},
+            },
+        )
 
 
 def _query(serializer: type[Any], request: Request) -> dict[str, Any]:
