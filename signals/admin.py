@@ -1,4 +1,4 @@
-"""Instruments and underlyings as staff see them."""
+"""Instruments and underlyings in the admin."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""Django finds the models of the feature folders here."""
+"""The models of the app, imported here for Django to find."""
 
 from signals.instruments.models import Instrument, Underlying
 

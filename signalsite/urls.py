@@ -6,8 +6,11 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from batch.jobs.instrument_greeks import InstrumentGreeksView
+from realtime.snapshot.live_keys import live_among
 from realtime.sockets.asyncapi_views import asyncapi
 from realtime.sockets.ticket_views import TicketView
+from signals.instruments.urls import listing_urls
 from signalsite.accounts.views import RefreshView, SignInView, SignOutView
 from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready
@@ -19,6 +22,9 @@ TOKEN_BYTES = 4 << 10  # of a name and a password, or of a token
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
     path("realtime/", include("realtime.urls")),
+    # Before the listing's own `instruments/<path>`, which takes a key with any number of slashes.
+    path("instruments/<path:instrument_key>/greeks", InstrumentGreeksView.as_view(), name="instrument-greeks"),
+    *listing_urls(live_among),
     path("subscriptions/ticket", TicketView.as_view(), name="socket-ticket"),
 ]
 

@@ -1,4 +1,4 @@
-"""Django finds the models of the rooms here."""
+"""The models of the app, imported here for Django to find."""
 
 from timeframes.quotes.models import Quote
 from timeframes.ticks.models import AbstractTick, BacktestTick, Tick

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError
 
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.tick import Tick
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.quotes.services import record_quotes
 from timeframes.ticks.models import AbstractTick
 from timeframes.ticks.store import record_ticks
@@ -71,7 +71,7 @@ def _store_quotes(book: Book, places: Sequence[int]) -> None:
         return
     rows = np.array(places, np.intp)
     record_quotes(
-        QuoteColumns(
+        QuoteRows(
             instrument_key=[book.contracts[row].text for row in places],
             time=[datetime.fromtimestamp(seconds, UTC) for seconds in book.time[rows].tolist()],
             source=SOURCE,

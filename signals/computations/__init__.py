@@ -1,1 +1,1 @@
-"""What can be computed of instruments: one file each. The registry finds them (signalsite.foundation.computations)."""
+"""Computations on instruments, one file each. The registry finds them (signalsite.foundation.computations)."""

@@ -38,7 +38,7 @@ MODEL = Parameter(
     type=str,
     default=Model.UNDERLYING.value,
     choices=[Model.UNDERLYING.value, Model.BSM.value, Model.BLACK76.value],
-    help="bsm: Black-Scholes-Merton on the spot; black76: on the forward; underlying: as that one is set.",
+    help="bsm: Black-Scholes-Merton on the spot; black76: on the forward; underlying: the underlying's own setting.",
 )
 FORWARD = Parameter(
     name="forward",
@@ -48,16 +48,16 @@ FORWARD = Parameter(
         source.value for source in (ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT)
     ],
     help="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
-    "carried; where the strikes disagree, the future of the expiry only. A named source is strict.",
+    "carried; if the strikes disagree, the future of the expiry only. A named source is strict.",
 )
-RATE = Parameter(name="rate", type=float, default=DEFAULT_RATE, bounds=_RATE, help="Continuous, a year, decimal.")
+RATE = Parameter(name="rate", type=float, default=DEFAULT_RATE, bounds=_RATE, help="Continuous, annual, as a decimal.")
 DIVIDEND_YIELD = Parameter(
     name="dividend_yield",
     type=float,
     default=None,
     nullable=True,
     bounds=_RATE,
-    help="Continuous, a year, decimal; null: the underlying's own.",
+    help="Continuous, annual, as a decimal; null: the underlying's own.",
 )
 DAY_COUNT = Parameter(
     name="day_count",
@@ -78,14 +78,14 @@ FALLBACK_VOLATILITY = Parameter(
     type=str,
     default=FallbackVolatility.NONE.value,
     choices=[each.value for each in FallbackVolatility],
-    help="vix: where no volatility can be implied, the underlying's volatility index, marked in iv_source.",
+    help="vix: if no volatility can be implied, use the underlying's volatility index; iv_source says so.",
 )
 MAX_QUOTE_AGE = Parameter(
     name="max_quote_age_seconds",
     type=float,
     default=86400.0,
     bounds=Bounds(1.0, 31_536_000.0),
-    help="An older quote is no quote.",
+    help="Older quotes do not count.",
 )
 
 
@@ -123,13 +123,13 @@ class Greeks(OptionComputation):
         Override(
             "volatility",
             Bounds(0.0, 20.0, above=0.0),
-            "Decimal, a year; the Greeks and the price at this volatility.",
+            "Annual, as a decimal; Greeks and price are at this volatility.",
         ),
-        Override("rate", _RATE, "Continuous, a year, decimal."),
-        Override("dividend_yield", _RATE, "Continuous, a year, decimal."),
+        Override("rate", _RATE, "Continuous, annual, as a decimal."),
+        Override("dividend_yield", _RATE, "Continuous, annual, as a decimal."),
     )
     columns: ClassVar[Sequence[Column]] = (
-        Column("implied_volatility", float, "A year, as a decimal."),
+        Column("implied_volatility", float, "Annual, as a decimal."),
         Column("delta", float, "Per 1 of the underlying (of the forward for black76)."),
         Column("gamma", float, "Delta per 1 of the underlying."),
         Column("theta", float, "Per calendar day."),
@@ -138,18 +138,18 @@ class Greeks(OptionComputation):
         Column("theoretical_price", float, "The model's price at that volatility."),
         Column("price_used", float, "The option's price that the volatility was implied from."),
         Column("price_source", str, "mid, last, settle, close or override."),
-        Column("price_age_seconds", float, "How old the quote was at as_of."),
-        Column("underlying_used", float, "What the model was given: spot for bsm, forward for black76."),
+        Column("price_age_seconds", float, "Age of the quote at as_of."),
+        Column("underlying_used", float, "Input of the model: spot for bsm, forward for black76."),
         Column("forward", float, "The forward of the expiry."),
         Column("forward_source", str, "parity, future, spot, carried_future or override."),
         Column("forward_bid", float, "The forward's own bid, where quotes gave it."),
         Column("forward_ask", float, "The forward's own ask, where quotes gave it."),
-        Column("forward_residual", float, "How far the strikes lie apart, where trades gave the forward."),
+        Column("forward_residual", float, "Mean distance of the strikes from the forward, where trades gave it."),
         Column("forward_strikes", int, "How many strikes took part in parity."),
-        Column("forward_excluded", int, "How many had their prices and took no part."),
+        Column("forward_excluded", int, "How many strikes had prices and took no part."),
         Column("expiry_years", float, "T, in years of 365 days."),
-        Column("rate", float, "Continuous, a year, as a decimal."),
-        Column("dividend_yield", float, "Continuous, a year, as a decimal."),
+        Column("rate", float, "Continuous, annual, as a decimal."),
+        Column("dividend_yield", float, "Continuous, annual, as a decimal."),
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "price, vix or override."),
     )

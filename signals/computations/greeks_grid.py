@@ -1,4 +1,4 @@
-"""What an option would be worth, and its Greeks, were spot, volatility and time otherwise: one row a combination."""
+"""Prices and Greeks of options under shocks of spot, volatility and time: one row for each combination."""
 
 import math
 from typing import Any
@@ -30,8 +30,11 @@ _EXPIRED = "the contract has expired by then: its price is the intrinsic value, 
 
 
 class GreeksGrid(Greeks):
-    """The base is what `greeks` finds: its volatility, underlying and time to expiry. An option that has none gets one
-    row with the reason instead of a grid. Spot (bsm) or forward (black76) stays where it is as days pass."""
+    """Starts from what `greeks` finds: volatility, underlying and time to expiry.
+
+    An option without these gets one row with the reason instead of a grid. As days pass, the spot (bsm) or the forward
+    (black76) stays where it is.
+    """
 
     name = "greeks_grid"
     version = 1
@@ -59,17 +62,17 @@ class GreeksGrid(Greeks):
             default=(0.0,),
             bounds=Bounds(0.0, 3650.0),
             most=MOST_CELLS,
-            help="Calendar days that have passed; parts of a day too.",
+            help="Calendar days that have passed; fractions too.",
         ),
         *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, MAX_QUOTE_AGE),
     )
     columns = (
-        Column("spot_shock", float, "Of this row: relative."),
-        Column("volatility_shock", float, "Of this row: absolute."),
-        Column("days_forward", float, "Of this row: calendar days."),
-        Column("underlying", float, "Under the shock: spot for bsm, forward for black76."),
-        Column("volatility", float, "Under the shock, a year, as a decimal."),
-        Column("expiry_years", float, "What is left then, in years of 365 days; 0 at or past expiry."),
+        Column("spot_shock", float, "The relative shock of this row."),
+        Column("volatility_shock", float, "The absolute shock of this row."),
+        Column("days_forward", float, "The calendar days passed in this row."),
+        Column("underlying", float, "After the shock: spot for bsm, forward for black76."),
+        Column("volatility", float, "After the shock, annual, as a decimal."),
+        Column("expiry_years", float, "Time left then, in years of 365 days; 0 at or past expiry."),
         Column("price", float, "The model's price then; at or past expiry the intrinsic value."),
         Column("profit_and_loss", float, "That price less the base's, for one unit."),
         Column("delta", float, "Per 1 of the underlying."),
@@ -78,10 +81,10 @@ class GreeksGrid(Greeks):
         Column("vega", float, "Per 0.01 of volatility."),
         Column("rho", float, "Per 0.01 of rate."),
         Column("base_price", float, "The model's price without shocks."),
-        Column("base_volatility", float, "Without shocks, a year, as a decimal."),
+        Column("base_volatility", float, "Without shocks, annual, as a decimal."),
         Column("base_underlying", float, "Without shocks."),
-        Column("rate", float, "Continuous, a year, as a decimal."),
-        Column("dividend_yield", float, "Continuous, a year, as a decimal."),
+        Column("rate", float, "Continuous, annual, as a decimal."),
+        Column("dividend_yield", float, "Continuous, annual, as a decimal."),
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "Where the base's volatility came from: price, vix or override."),
     )

@@ -1,4 +1,4 @@
-"""What was known of instruments at an instant: their quotes, how old they were, and which price they give."""
+"""Quotes of instruments at an instant: their ages, and the price that each gives."""
 
 import hashlib
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class QuoteInputs:
     """In the order of the keys; float64, NaN for what is not stored."""
 
     keys: Sequence[str]
-    known: np.ndarray  # bool: there is such an instrument, or a quote of it
+    known: np.ndarray  # bool: the instrument is listed, or has a quote
     bid: np.ndarray
     ask: np.ndarray
     last: np.ndarray
@@ -83,21 +83,21 @@ class Quotes(InstrumentComputation, LiveComputation):
             type=float,
             default=86400.0,
             bounds=Bounds(1.0, 31_536_000.0),
-            help="An older quote is shown, and gives no price.",
+            help="An older quote is shown, but gives no price.",
         ),
     )
     columns = (
-        *(Column(name, float, "As it was quoted.") for name in ("bid", "ask")),
+        *(Column(name, float, "As quoted.") for name in ("bid", "ask")),
         Column("last", float, "The last trade."),
         Column("settle", float, "The exchange's settlement price."),
         Column("close", float, "The session's closing price."),
         Column("volume", float, "Traded in the session, in units of the underlying."),
         Column("open_interest", float, "In units of the underlying."),
         Column("quote_time", str, "Moment of the quote, ISO 8601 in UTC."),
-        Column("age_seconds", float, "How old the quote was at as_of."),
+        Column("age_seconds", float, "Age of the quote at as_of."),
         Column("market", str, "two_sided, crossed, one_sided, or none where neither side is quoted."),
         Column("price", float, "The price that `auto` takes: mid, else last, else settle, else close."),
-        Column("price_source", str, "Which of them it is: mid, last, settle or close."),
+        Column("price_source", str, "Which price that is: mid, last, settle or close."),
         Column("source", str, "Which importer or feed wrote the quote."),
     )
     statuses = (

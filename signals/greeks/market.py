@@ -1,4 +1,4 @@
-"""The market around a set of options at one instant: found once, before anything is split into chunks."""
+"""The market around a set of options at one instant, found once before a job is split into chunks."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,15 +10,15 @@ from signals.greeks.core.conventions import ForwardSource, GreeksParams
 from signals.greeks.core.forward import Forward
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.snapshot import GroupMarket, find_markets
-from signals.greeks.selectors import Group
+from signals.greeks.selectors import ExpiryGroup
 
 GROUPS_AT_ONCE = 500  # of some hundred options each: tens of MB
 
-Market = dict[Group, GroupMarket]
+Market = dict[ExpiryGroup, GroupMarket]
 
 
-def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) -> Market:
-    """Forward, spot, volatility index and days to expiry of each group."""
+def load_market(groups: Iterable[ExpiryGroup], as_of: datetime, params: GreeksParams) -> Market:
+    """Return the forward, spot, volatility index and days to expiry of each group."""
     wanted = sorted(set(groups))
     market: Market = {}
     for some in (wanted[at : at + GROUPS_AT_ONCE] for at in range(0, len(wanted), GROUPS_AT_ONCE)):
@@ -26,12 +26,12 @@ def load_market(groups: Iterable[Group], as_of: datetime, params: GreeksParams) 
     return market
 
 
-def forwards_told(market: Market) -> list[dict[str, Any]]:
-    """The forward of each underlying and expiry with its receipt, as JSON values; null where not known."""
-    told = []
+def forward_receipts(market: Market) -> list[dict[str, Any]]:
+    """Return the forward of each underlying and expiry with its receipt, as JSON values; null where unknown."""
+    receipts = []
     for (underlying, expiry), group in sorted(market.items()):
         found, parity = group.forward, group.forward.parity
-        told.append(
+        receipts.append(
             {
                 "underlying": underlying,
                 "expiry": expiry.isoformat(),
@@ -45,18 +45,19 @@ def forwards_told(market: Market) -> list[dict[str, Any]]:
                 "strikes_disagree": parity.disagree if parity else False,
             }
         )
-    return told
+    return receipts
 
 
 def market_to_json(market: Market) -> dict[str, Any]:
-    """As it is kept with a job: {underlying: {expiry: [forward, source, spot, volatility index, days, parity]}}.
+    """Return the market as jobs store it: {underlying: {expiry: [forward, source, spot, index, days, parity]}}.
 
-    `parity` is null or [value, bid, ask, residual, strikes, excluded strikes, disagree].
+    `index` is the volatility index; `parity` is null or [value, bid, ask, residual, strikes, excluded,
+    disagree].
     """
     kept: dict[str, dict[str, list[Any]]] = {}
     for (underlying, expiry), group in market.items():
         found, parity = group.forward, group.forward.parity
-        said = parity and [
+        by_parity = parity and [
             *map(_known, (parity.value, parity.bid, parity.ask, parity.residual)),
             parity.strikes,
             parity.excluded,
@@ -64,13 +65,13 @@ def market_to_json(market: Market) -> dict[str, Any]:
         ]
         shared = [_known(group.spot), _known(group.volatility_index), group.days_to_expiry]
         source = str(found.source) if found.found else None
-        row = [_known(found.value) if found.found else None, source, *shared, said]
+        row = [_known(found.value) if found.found else None, source, *shared, by_parity]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
 
 
 def market_of(kept: Mapping[str, Any], groups: Iterable[tuple[str | None, date | None]]) -> Market:
-    """Of these groups only, as far as they are known: a job may have thousands, and a chunk of it asks for a few."""
+    """Return the known ones of these groups: a job may have thousands, and a chunk of it needs a few."""
     market: Market = {}
     for underlying, expiry in set(groups):
         if underlying and expiry and (row := kept.get(underlying, {}).get(expiry.isoformat())):
@@ -94,14 +95,14 @@ def _group_from_json(
     days_to_expiry: float,
     parity: Sequence[Any] | None = None,  # jobs prepared by earlier versions have none
 ) -> GroupMarket:
-    said = None
+    by_parity = None
     if parity is not None:
         value, bid, ask, residual, strikes, excluded, disagree = parity
         prices = _number(value), _number(bid), _number(ask), _number(residual)
-        said = ParityForward(*prices, strikes, tuple(excluded), disagree)
-    by = ForwardSource.PARITY if source is None and said else ForwardSource(source or ForwardSource.AUTO)
+        by_parity = ParityForward(*prices, strikes, tuple(excluded), disagree)
+    found_by = ForwardSource.PARITY if source is None and by_parity else ForwardSource(source or ForwardSource.AUTO)
     return GroupMarket(
-        forward=Forward(_number(forward), by, said),
+        forward=Forward(_number(forward), found_by, by_parity),
         spot=_number(spot),
         volatility_index=_number(volatility_index),
         days_to_expiry=days_to_expiry,

@@ -1,4 +1,4 @@
-"""The options that a selector stands for, and what computations about instruments have in common."""
+"""The options that a selector selects, and the base classes of computations on instruments."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.window import moneyness, within
-from signals.greeks.market import Market, forwards_told, load_market, market_from_json, market_to_json
-from signals.greeks.selectors import Group, newest_quote_time, option_groups
+from signals.greeks.market import Market, forward_receipts, load_market, market_from_json, market_to_json
+from signals.greeks.selectors import ExpiryGroup, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
 from signals.instruments.selectors import (
     chain_columns,
@@ -30,21 +30,20 @@ from timeframes.core.keys import parse_key
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`groups`: of all options before a window of moneyness was laid over them; `market`: of these, where it was
-    needed for that."""
+    """`groups` are those of all options, before the moneyness window; `market` is theirs, if the window needed it."""
 
     as_of: datetime | None
     keys: list[str]
-    groups: list[Group]
+    groups: list[ExpiryGroup]
     market: Market | None
     newest: datetime | None
 
 
 class InstrumentComputation(Computation):
-    """What is asked of instruments, named by their keys or by a selector of options."""
+    """A computation on instruments, named by their keys or by a selector of options."""
 
     def conventions(self, params: Params) -> GreeksParams:
-        """Under which forwards are found, where a selector asks for a window of moneyness."""
+        """Return the conventions under which forwards are found for a selector's moneyness window."""
         return GreeksParams(max_quote_age_seconds=params["max_quote_age_seconds"])
 
     def exchange(self, keys: Iterable[str], selector: Mapping[str, Any] | None) -> str:
@@ -54,7 +53,7 @@ class InstrumentComputation(Computation):
         for key in keys:
             try:
                 return exchange_named(parse_key(key).exchange).name
-            except InvalidInput:  # that item alone is answered so
+            except InvalidInput:  # only that item fails
                 continue
         return settings.DEFAULT_EXCHANGE
 
@@ -79,8 +78,10 @@ class InstrumentComputation(Computation):
 
 
 class OptionComputation(InstrumentComputation):
-    """What is asked of options in their market: the forward, spot and volatility index of each expiry are found once
-    for the whole job."""
+    """A computation on options in their market.
+
+    The forward, spot and volatility index of each expiry are found once for the whole job.
+    """
 
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
         as_of = as_of or newest_quote_time(runs)
@@ -97,11 +98,11 @@ class OptionComputation(InstrumentComputation):
         return Prepared(chosen.as_of, market_to_json(market), chosen.keys, chosen.newest)
 
     def receipt(self, context: Context) -> dict[str, Any]:
-        return {"forwards": forwards_told(market_from_json(context))}
+        return {"forwards": forward_receipts(market_from_json(context))}
 
 
 def select(selector: Mapping[str, Any], as_of: datetime | None, conventions: GreeksParams) -> Selection:
-    """The options quoted at as_of that fit. as_of None: their newest quote."""
+    """Select the options quoted at `as_of` that fit. None means the time of their newest quote."""
     options = _options(selector)
     as_of = as_of or newest_quote(options)
     if as_of is None:

@@ -1,4 +1,4 @@
-"""What the pricing needs, read as columns: contracts with their quotes, and the market around them."""
+"""Reads what pricing needs as columns: contracts with their quotes, and the market around them."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColu
 from signalsite.foundation.rows import binary_columns, binary_rows
 from timeframes.core.sessions import local_date
 
-Group = tuple[str, date]  # an underlying's key and an expiry date
+ExpiryGroup = tuple[str, date]  # an underlying's key and an expiry date
 
 _QUOTE = "q.bid, q.ask, q.last, q.settle, q.close, q.volume, extract(epoch FROM q.time)::float8"
 _NEWEST_QUOTE = """
@@ -23,7 +23,7 @@ LEFT JOIN LATERAL (
     ORDER BY time DESC LIMIT 1
 ) q ON true
 """
-# An option of the day is a row of its own; nothing is decided here but what belongs together.
+# The SQL only joins what belongs together; signals.greeks.core decides everything else.
 _OPTIONS = f"""
 SELECT i.underlying_id, i.expiry, i.product, CASE i.right WHEN 'call' THEN 1.0 WHEN 'put' THEN -1.0 END::float8,
        i.strike::float8, extract(epoch FROM i.expires_at)::float8, (u.pricing_model = 'black76')::int4,
@@ -66,7 +66,7 @@ CROSS JOIN LATERAL (
     SELECT time FROM timeframes_quote WHERE instrument_key = wanted.key ORDER BY time DESC LIMIT 1
 ) q
 """
-# The limit is on the quotes that are read: on the keys, it would be reached after millions of quotes of a few keys.
+# LIMIT bounds the quotes read: a limit on keys would first read millions of quotes of a few keys.
 _NEWER = """
 SELECT instrument_key, count(*) FROM (
     SELECT instrument_key FROM timeframes_quote WHERE time > %(time)s LIMIT %(most)s
@@ -87,7 +87,7 @@ def _quotes(found: Mapping[str, np.ndarray], prefix: str = "") -> QuoteColumns:
 
 
 def _window(as_of: datetime, max_age_seconds: float) -> dict[str, datetime]:
-    """A second wider than the age allowed: which quotes are too old is decided by signals.greeks.core alone."""
+    """Return a window one second wider than the age allowed: signals.greeks.core decides which quotes are too old."""
     return {"as_of": as_of, "oldest": as_of - timedelta(seconds=max_age_seconds + 1.0)}
 
 
@@ -106,7 +106,7 @@ _OPTION_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class OptionRows:
-    """Contracts and quotes in the order of the keys asked for; an unknown key has None for underlying and expiry."""
+    """Contracts and quotes in the order of the keys. An unknown key has None for underlying and expiry."""
 
     underlying: Sequence[str | None]
     expiry: Sequence[date | None]
@@ -119,7 +119,7 @@ class OptionRows:
     quotes: QuoteColumns
 
     def digest(self) -> str:
-        """Of all that is here: the same digest means that the same was loaded."""
+        """Return a digest of all columns: equal digests mean that the same data was loaded."""
         found = hashlib.blake2b(repr((self.underlying, self.expiry, self.product)).encode(), digest_size=16)
         for column in (self.sign, self.strike, self.expires_at, self.black76, self.dividend_yield):
             found.update(column.tobytes())
@@ -129,7 +129,7 @@ class OptionRows:
 
 
 def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -> OptionRows:
-    """One query: each key's contract and its newest quote that is at most max_age_seconds old at as_of."""
+    """Load each key's contract and its newest quote at most `max_age_seconds` old at `as_of`, in one query."""
     found = binary_columns(_OPTIONS, {"keys": list(keys), **_window(as_of, max_age_seconds)}, _OPTION_TYPES)
     return OptionRows(
         underlying=found["underlying"],
@@ -155,8 +155,8 @@ _CHAIN_TYPES = {
 _UNDERLYING_TYPES = {"dividend_yield": float, **_QUOTE_TYPES, **{f"index_{name}": float for name in _QUOTE_TYPES}}
 
 
-def load_chains(groups: Sequence[Group], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
-    """The chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
+def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
+    """Load the chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
     window = _window(as_of, params.max_quote_age_seconds)
     underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]
     keys = sorted(set(underlyings))
@@ -207,9 +207,9 @@ def exchange_of(underlying: str) -> str:
 
 
 def option_groups(runs: Iterable[Sequence[str]]) -> set[tuple[str, date]]:
-    """The underlyings and expiries that the options among these keys belong to.
+    """Return the underlyings and expiries of the options among these keys.
 
-    All options of one expiry have a key that begins alike: one of them that is known speaks for all.
+    The keys of one expiry's options share their beginning, so one known key speaks for all of them.
     """
     found: dict[str, tuple[str, date]] = {}
     for run in runs:
@@ -225,7 +225,10 @@ def option_groups(runs: Iterable[Sequence[str]]) -> set[tuple[str, date]]:
 
 
 def newest_quote_time(runs: Iterable[Sequence[str]]) -> datetime | None:
-    """Of any of these keys. Once one is known, only keys with a newer quote are asked, where these are few."""
+    """Return the time of the newest quote of any of these keys.
+
+    Once one is known, only keys with a newer quote are read, if these are few.
+    """
     newest: datetime | None = None
     newer_than: datetime | None = None
     newer: set[str] | None = None
@@ -242,6 +245,6 @@ def newest_quote_time(runs: Iterable[Sequence[str]]) -> datetime | None:
 
 
 def _keys_with_newer(time: datetime) -> set[str] | None:
-    """The keys with a quote after `time`; None where there are too many such quotes to find out."""
+    """Return the keys with a quote after `time`, None if there are too many such quotes to find out."""
     rows = binary_rows(_NEWER, {"time": time, "most": _MOST_NEWER})
     return None if sum(count for _, count in rows) >= _MOST_NEWER else {key for key, _ in rows}

@@ -19,7 +19,7 @@ Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> va
 def compute_greeks(
     keys: Sequence[str], rows: OptionRows, overrides: Overrides, as_of: datetime, params: GreeksParams, market: Market
 ) -> dict[str, list[Any]]:
-    """Greeks of each key as columns by name, NaN for null. `rows`: what was loaded of the keys, in their order."""
+    """Return the Greeks of each key as columns by name, NaN for null. `rows` holds the contracts in the same order."""
     pairs = list(zip(rows.underlying, rows.expiry, strict=True))
     number = {group: at for at, group in enumerate(dict.fromkeys(pairs))}
     asked = AskedOptions(
@@ -36,8 +36,8 @@ def compute_greeks(
     ]
     no_option = np.flatnonzero(np.isnan(rows.sign)).tolist()
     refused = {place: _refusal(keys[place], rows.product[place]) for place in no_option}
-    said = {name: _column(values, len(keys)) for name, values in overrides.items()}
-    return answer_options(asked, markets, said, refused, as_of.timestamp(), params)
+    given = {name: _column(values, len(keys)) for name, values in overrides.items()}
+    return answer_options(asked, markets, given, refused, as_of.timestamp(), params)
 
 
 def _column(values: Mapping[int, float], length: int) -> np.ndarray:

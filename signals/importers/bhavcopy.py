@@ -1,4 +1,4 @@
-"""End-of-day derivatives files into contracts and quotes."""
+"""Imports end-of-day derivatives files."""
 
 import math
 import re
@@ -14,11 +14,11 @@ from django.db import transaction
 from signals.importers.core.bhavcopy import Contracts, read_bhavcopy
 from signals.importers.core.bhavcopy_layouts import Layout, NotABhavcopy
 from signals.importers.files import decode, read_parts
-from signals.importers.reports import ImportReport, Progress, RejectedRow
+from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow
 from signals.instruments.services import register_instruments
 from timeframes.core.exchanges import KOLKATA
 from timeframes.core.keys import InstrumentKey, Product, Right
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.core.sessions import session_close
 from timeframes.quotes.services import record_quotes
 
@@ -27,10 +27,10 @@ SLICE = 10_000
 _DAILY_ZIP_MEMBER = re.compile(r"(?:fo|op)(\d{8})\.csv", re.IGNORECASE)
 
 
-def import_bhavcopy(path: Path, *, trade_date: date | None, progress: Progress) -> ImportReport:
+def import_bhavcopy(path: Path, *, trade_date: date | None, progress: ProgressCallback) -> ImportReport:
     """Store the contracts and quotes of one file in one transaction.
 
-    Raises UnreadableFile for a damaged file and NotABhavcopy for one that holds no usable row; nothing is stored then.
+    Raises UnreadableFile for a damaged file and NotABhavcopy for one without a usable row, and then stores nothing.
     """
     parts = {name: read_bhavcopy(text, trade_date=trade_date or day) for name, text, day in _texts(path)}
     rejected = [
@@ -54,7 +54,7 @@ def import_bhavcopy(path: Path, *, trade_date: date | None, progress: Progress) 
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str, date | None]]:
-    """(name, text, date in the name) of each part that holds contracts."""
+    """Yield (name, text, date in the name) of each part that holds contracts."""
     parts = read_parts(path)
     daily = {name: found for name in parts if (found := _DAILY_ZIP_MEMBER.fullmatch(Path(name).name))}
     tables = [name for name in parts if name.lower().endswith((".csv", ".txt"))] if len(parts) > 1 else list(parts)
@@ -83,7 +83,7 @@ def _store_contracts(rows: pd.DataFrame, layout: Layout) -> None:
     lots = [None if math.isnan(lot) else int(lot) for lot in rows["lot_size"].tolist()]
     register_instruments(dict(zip(names, keys, strict=True)), lot_sizes=lots)
     record_quotes(
-        QuoteColumns(
+        QuoteRows(
             instrument_key=names,
             time=_closes(rows),
             source=f"bhavcopy-{layout.name}",
@@ -106,7 +106,7 @@ def _store_spots(part: Contracts) -> int:
     ]
     register_instruments({str(key): key for key in keys})
     return record_quotes(
-        QuoteColumns(
+        QuoteRows(
             instrument_key=[str(key) for key in keys],
             time=_closes(rows),
             source=f"bhavcopy-{part.layout.name}",

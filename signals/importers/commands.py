@@ -1,4 +1,4 @@
-"""What the import commands have in common: each file on its own, a bar, a summary, the rejects, an exit code."""
+"""The base of the import commands: a progress bar, a summary and rejects for each file, and an exit code."""
 
 import argparse
 import sys
@@ -11,12 +11,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from signals.importers.reports import ImportReport, Progress, RejectedRow, write_rejects
+from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow, write_rejects
 from signalsite.foundation.errors import SignalServiceError
 
 
 class ImportCommand(BaseCommand):
-    """One file that fails does not undo the others, but makes the command fail in the end."""
+    """Imports each file on its own. One that fails leaves the others in place and makes the command fail at the end."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -25,11 +25,11 @@ class ImportCommand(BaseCommand):
             "--rejects",
             type=Path,
             metavar="FILE",
-            help="where to write the rows that could not be used (default: NAME.rejects.csv in this folder)",
+            help="file for the rows that could not be used (default: NAME.rejects.csv in this folder)",
         )
 
     def import_files(
-        self, files: list[Path], rejects: Path | None, importer: Callable[[Path, Progress], ImportReport]
+        self, files: list[Path], rejects: Path | None, importer: Callable[[Path, ProgressCallback], ImportReport]
     ) -> None:
         failed: list[str] = []
         kept: list[RejectedRow] = []

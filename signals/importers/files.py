@@ -1,4 +1,4 @@
-"""Files as they are downloaded: plain, gzip or zip, told apart by their first bytes and not by their names."""
+"""Reads downloaded files: plain, gzip or zip, recognised by their first bytes and not by their names."""
 
 import gzip
 import zipfile
@@ -13,7 +13,7 @@ class UnreadableFile(DataAccessError):
 
 
 def read_parts(path: Path) -> dict[str, bytes]:
-    """Name and bytes of what the file holds: itself, or the members of a zip. Raises UnreadableFile."""
+    """Return name and bytes of each part: the file itself, or the members of a zip. Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
             magic = file.read(2)
@@ -24,14 +24,14 @@ def read_parts(path: Path) -> dict[str, bytes]:
             return {path.name.removesuffix(".gz"): gzip.decompress(path.read_bytes())}
         return {path.name: path.read_bytes()}
     except (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        # NotImplementedError and RuntimeError: a zip that is compressed in a way of its own, or encrypted.
+        # NotImplementedError and RuntimeError: a zip with an unknown compression, or an encrypted one.
         raise UnreadableFile(f"truncated or damaged ({error})") from error
     except OSError as error:
         raise UnreadableFile(error.strerror or str(error)) from error
 
 
 def decode(data: bytes) -> str:
-    """Exchange files are ASCII with stray bytes in company names at most."""
+    """Decode an exchange's file, which is ASCII except for stray bytes in company names."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

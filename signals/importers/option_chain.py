@@ -1,4 +1,4 @@
-"""NSE option-chain snapshots into contracts and quotes."""
+"""Imports snapshots of NSE's option chain."""
 
 import json
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 from django.db import transaction
 
-from signals.importers.core.option_chain import Chain, NotAnOptionChain, read_option_chain
+from signals.importers.core.option_chain import NotAnOptionChain, OptionChainFile, read_option_chain
 from signals.importers.files import decode, read_parts
-from signals.importers.reports import ImportReport, Progress, RejectedRow
+from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow
 from signals.instruments.models import Instrument
 from signals.instruments.services import register_instruments
 from timeframes.core.keys import InstrumentKey, Product
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.quotes.services import record_quotes
 
 SOURCE = "nse-option-chain"
 
 
-def import_option_chain(path: Path, *, progress: Progress) -> ImportReport:
+def import_option_chain(path: Path, *, progress: ProgressCallback) -> ImportReport:
     """Store the contracts and quotes of one snapshot in one transaction.
 
-    Raises UnreadableFile for a damaged file and NotAnOptionChain for one that is no usable chain; nothing is stored
-    then.
+    Raises UnreadableFile for a damaged file and NotAnOptionChain for one that is no usable chain, and then stores
+    nothing.
     """
     parts = read_parts(path)
     if len(parts) != 1:
@@ -44,7 +44,7 @@ def import_option_chain(path: Path, *, progress: Progress) -> ImportReport:
     return ImportReport(path.name, what, chain.legs_read, len(chain.keys), int(chain.spot > 0), rejected)
 
 
-def _store(chain: Chain) -> None:
+def _store(chain: OptionChainFile) -> None:
     names = [str(key) for key in chain.keys]
     register_instruments(
         dict(zip(names, chain.keys, strict=True)),
@@ -53,7 +53,7 @@ def _store(chain: Chain) -> None:
     known = dict(Instrument.objects.filter(key__in=names, lot_size__isnull=False).values_list("key", "lot_size"))
     units = np.array([known.get(name, np.nan) for name in names], dtype=np.float64)
     record_quotes(
-        QuoteColumns(
+        QuoteRows(
             instrument_key=names,
             time=chain.time,
             source=SOURCE,
@@ -68,5 +68,5 @@ def _store(chain: Chain) -> None:
         spot = InstrumentKey("NSE", chain.symbol, Product.EQUITY_SPOT)
         register_instruments({str(spot): spot})
         record_quotes(
-            QuoteColumns(instrument_key=[str(spot)], time=chain.time, source=SOURCE, last=np.array([chain.spot]))
+            QuoteRows(instrument_key=[str(spot)], time=chain.time, source=SOURCE, last=np.array([chain.spot]))
         )

@@ -1,4 +1,4 @@
-"""What every import of a file reports, and the file of rows that it could not use."""
+"""The report of an import, and the file of the rows that it could not use."""
 
 import csv
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Progress = Callable[[int, int], None]  # rows done, rows in all
+ProgressCallback = Callable[[int, int], None]  # rows done, rows in all
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """`loaded` counts contracts with their quotes; `spots` the quotes of underlyings that came with them."""
+    """`loaded` counts contracts with their quotes, `spots` the quotes of underlyings in the same file."""
 
     file: str
     what: str

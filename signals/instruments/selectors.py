@@ -1,4 +1,4 @@
-"""Finding contracts."""
+"""Reads contracts."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -14,8 +14,15 @@ from signalsite.foundation.rows import binary_columns
 from timeframes.quotes.models import Quote
 
 
+class UnknownUnderlying(InvalidInput):
+    """No underlying has this key or symbol."""
+
+
 def find_underlying(name: str, field: str) -> Underlying:
-    """By key (NSE@NIFTY) or bare symbol; a symbol listed on several exchanges means the one on DEFAULT_EXCHANGE."""
+    """Find by key (NSE@NIFTY) or by bare symbol, which DEFAULT_EXCHANGE decides where several exchanges list it.
+
+    Raises UnknownUnderlying, and InvalidInput for a symbol that stays ambiguous.
+    """
     if "@" in name or "/" in name:
         found = list(Underlying.objects.filter(key=name))
     else:
@@ -23,7 +30,9 @@ def find_underlying(name: str, field: str) -> Underlying:
         if len(found) > 1:
             found = [each for each in found if each.exchange == settings.DEFAULT_EXCHANGE] or found
     if not found:
-        raise InvalidInput(field, f"no underlying {name!r} is known; write its key, such as NSE@NIFTY, or its symbol")
+        raise UnknownUnderlying(
+            field, f"no underlying {name!r} is known; write its key, such as NSE@NIFTY, or its symbol"
+        )
     if len(found) > 1:
         raise InvalidInput(field, f"{name!r} is ambiguous: write one of {', '.join(each.key for each in found)}")
     return found[0]
@@ -37,7 +46,7 @@ def select_options(
     lowest_strike: float | None = None,
     highest_strike: float | None = None,
 ) -> QuerySet[Instrument]:
-    """Options of one underlying's key, or of a whole exchange, in the order of a chain."""
+    """Select the options of one underlying (by its key) or of a whole exchange, in the order of a chain."""
     found = Instrument.objects.filter(right__in=("call", "put"))
     found = found.filter(underlying=underlying) if underlying else found.filter(underlying__exchange=exchange)
     if expiries:
@@ -50,7 +59,7 @@ def select_options(
 
 
 def expiries_of(options: QuerySet[Instrument], among: Sequence[str]) -> set[str]:
-    """Which of these dates (YYYY-MM-DD) some of the options expire on; one query."""
+    """Return which of these dates (YYYY-MM-DD) some of the options expire on. Runs one query."""
     found = options.order_by().filter(expiry__in=set(among)) if among else options.none()
     return {str(expiry) for expiry in found.values_list("expiry", flat=True).distinct()}
 
@@ -62,22 +71,22 @@ def newest_quote(options: QuerySet[Instrument]) -> datetime | None:
 
 
 def quoted_at(options: QuerySet[Instrument], as_of: datetime, max_age_seconds: float) -> QuerySet[Instrument]:
-    """Those with a quote at most so old at as_of: the chain as it stood, not what was listed before or since."""
+    """Select the options with a quote at most so old at `as_of`: the chain as it stood then."""
     window = {"time__lte": as_of, "time__gt": as_of - timedelta(seconds=max_age_seconds)}
     return options.filter(Exists(Quote.objects.filter(instrument_key=OuterRef("key"), **window)))
 
 
 def chain_columns(options: QuerySet[Instrument]) -> tuple[list[str], list[str], list[date], np.ndarray]:
-    """Key, underlying, expiry and strike (float64) of each option."""
+    """Return key, underlying, expiry and strike (float64) of each option."""
     try:
         query, parameters = options.values("key", "underlying_id", "expiry", "strike").query.sql_with_params()
-    except EmptyResultSet:  # Django knows without asking
+    except EmptyResultSet:  # Django knows that nothing can match
         return [], [], [], np.empty(0)
     found = binary_columns(query, parameters, {"key": str, "underlying": str, "expiry": date, "strike": float})
     return found["key"], found["underlying"], found["expiry"], found["strike"]
 
 
 def live_futures(underlying: str, as_of: datetime) -> list[str]:
-    """Keys of the underlying's futures that have not expired."""
+    """Return the keys of the underlying's futures that have not expired."""
     found = Instrument.objects.filter(underlying=underlying, product__endswith="_futures", expires_at__gt=as_of)
     return list(found.values_list("key", flat=True))

@@ -1,4 +1,4 @@
-"""Writes to the tables of contracts and underlyings."""
+"""Writes contracts and underlyings."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -23,8 +23,8 @@ _INSTRUMENT_COLUMNS = {
     "lot_size": "int4",
     "tick_size": "numeric",
 }
-# A source that does not give a lot or tick size does not erase the one that is known. Rows that stay as they are cost
-# nothing: importing a day again writes no instrument.
+# A source without a lot or tick size keeps the stored one. Unchanged rows are not written, so importing a day again
+# writes no instrument.
 _UPDATE = sql.SQL(
     "SET lot_size = coalesce(EXCLUDED.lot_size, stored.lot_size), expires_at = EXCLUDED.expires_at,"
     " tick_size = coalesce(EXCLUDED.tick_size, stored.tick_size)"
@@ -40,11 +40,11 @@ def register_instruments(
     lot_sizes: Sequence[int | None] | None = None,
     tick_size: Decimal | None = None,
 ) -> int:
-    """Make the instruments and their underlyings known; returns how many instruments were new or changed.
+    """Store the instruments and their underlyings, and return how many instruments were new or changed.
 
-    `instruments`: by the text of their keys. `lot_sizes`: one each, None where the source does not say. An
-    underlying that exists is left as staff set it. One transaction, or part of the caller's.
-    Raises InvalidInput for an exchange that is not known.
+    `instruments` is keyed by the text of each key. `lot_sizes` has one element each, None where the source does not
+    say. An underlying that exists keeps what staff set. Runs in one transaction, or in the caller's. Raises
+    InvalidInput for an unknown exchange.
     """
     lots = [None] * len(instruments) if lot_sizes is None else lot_sizes
     rows = []

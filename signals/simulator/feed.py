@@ -1,4 +1,4 @@
-"""A simulated feed: ticks into the streams at a chosen rate, as the Ticker Service would."""
+"""A simulated feed: publishes ticks to the streams at a chosen rate, as the Ticker Service does."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from timeframes.core.tick_stream import tick_stream
 
 STEP = 0.05  # seconds between publications
 LONGEST_STREAM = 1_000_000
-"""Entries that nobody reads must not fill the memory: the feed is a simulation, and stops there."""
+"""Bounds each stream, so that ticks that nobody reads do not fill the memory."""
 
 
 def publish(
@@ -27,7 +27,10 @@ def publish(
     seconds: float | None = None,
     report: Callable[[str], None],
 ) -> int:
-    """`rate` ticks a second until told to stop, or for so many seconds; returns how many. Survives a lost Redis."""
+    """Publish `rate` ticks a second until `stop` is set or `seconds` have passed, and return how many.
+
+    Goes on when Redis is lost and comes back.
+    """
     begun = reported = time.monotonic()
     owed, sent = 0.0, 0
     last = begun
@@ -35,7 +38,7 @@ def publish(
         now = time.monotonic()
         if seconds is not None and now - begun >= seconds:
             break
-        owed = min(owed + (now - last) * rate, rate)  # what could not be sent for a second is not made up for
+        owed = min(owed + (now - last) * rate, rate)  # ticks owed for more than a second are dropped
         last = now
         if count := int(owed):
             owed -= count
@@ -55,7 +58,7 @@ def _send(client: "redis.Redis", source: TickSource, count: int, one_field: bool
     made = list(source.ticks(count, datetime.now(UTC)))
     with client.pipeline(transaction=False) as pipeline:
         for underlying, fields in made:
-            # An unread stream is cut at a length that no consumer that lives falls behind.
+            # No running consumer falls this far behind.
             pipeline.xadd(tick_stream(underlying), _entry(fields, one_field), maxlen=LONGEST_STREAM, approximate=True)
         pipeline.execute()
     return len(made)

@@ -1,4 +1,4 @@
-"""A simulated market into the tables."""
+"""Stores a simulated market."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from timeframes.quotes.services import record_quotes
 
 
 def store_market(market: SimulatedMarket) -> int:
-    """Register the instruments and record their quotes in one transaction; returns how many quotes were written."""
+    """Register the instruments and record their quotes in one transaction. Return the number of quotes."""
     lots = [lot or None for lot in market.lot_sizes]
     with transaction.atomic():
         register_instruments(

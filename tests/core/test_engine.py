@@ -15,7 +15,7 @@ from vollib.black_scholes_merton.implied_volatility import implied_volatility as
 from signals.greeks.core import engine, reference
 from signals.greeks.core.engine import higher_order_greeks, implied_greeks, model_greeks
 from signals.greeks.core.status import Status
-from tests.core.engine_oracle import attainable, contracts, exact_price, exact_volatility
+from tests.core.forty_digits import attainable, contracts, exact_price, exact_volatility
 
 GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 HIGHER = ("vanna", "volga", "charm", "speed", "zomma", "color")

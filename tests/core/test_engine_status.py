@@ -12,7 +12,7 @@ from signals.greeks.core.columns import GreekColumns
 from signals.greeks.core.engine import higher_order_greeks, implied_greeks, model_greeks
 from signals.greeks.core.py_vollib_fallback import solve_with_py_vollib
 from signals.greeks.core.status import Status
-from tests.core.engine_oracle import exact_volatility
+from tests.core.forty_digits import exact_volatility
 
 AT_THE_MONEY = {
     "price": 10.0,

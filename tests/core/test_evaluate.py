@@ -19,7 +19,7 @@ from signals.greeks.core.conventions import (
     Model,
     PriceSource,
 )
-from signals.greeks.core.evaluate import GreeksFrame, OptionColumns, evaluate
+from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
 from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from signals.greeks.core.reasons import STATUS_WORDS, reason
@@ -60,7 +60,7 @@ def columns(*options: dict[str, Any]) -> OptionColumns:
 
 def one(params: GreeksParams | None = None, **option: Any) -> dict[str, Any]:
     frame = evaluate(columns({**LIQUID, **option}), params or GreeksParams())
-    return {field.name: getattr(frame, field.name)[0] for field in fields(GreeksFrame)}
+    return {field.name: getattr(frame, field.name)[0] for field in fields(GreeksResult)}
 
 
 def test_the_mid_and_the_forward_found_are_used() -> None:
@@ -203,7 +203,7 @@ def test_an_answer_does_not_depend_on_its_neighbours(fallback: FallbackVolatilit
     assert len(set(whole.status.tolist())) + len(set(whole.vix_instead_of.tolist())) > 3
     for place in range(0, 300, 7):
         alone = evaluate(columns(many[place]), params)
-        for field in fields(GreeksFrame):
+        for field in fields(GreeksResult):
             np.testing.assert_array_equal(
                 getattr(alone, field.name)[0], getattr(whole, field.name)[place], err_msg=f"{field.name} of {place}"
             )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from signals.importers.core.option_chain import Chain, NotAnOptionChain, read_option_chain
+from signals.importers.core.option_chain import NotAnOptionChain, OptionChainFile, read_option_chain
 
 
 def leg(**changes: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def document(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {"records": records, "filtered": {}}
 
 
-def read(*rows: dict[str, Any], **changes: Any) -> Chain:
+def read(*rows: dict[str, Any], **changes: Any) -> OptionChainFile:
     return read_option_chain(document(*rows, **changes))
 
 

@@ -11,7 +11,7 @@ from signals.simulator.core.simulated_listing import list_underlyings, symbols_f
 from signals.simulator.core.simulated_market import RATE, SimulatedMarket, simulate_market
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import Right
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.core.sessions import expiry_moment, is_session
 
 AT = datetime(2026, 6, 11, 10, 0, tzinfo=UTC)
@@ -127,4 +127,4 @@ def test_volatility_index(exchange: str, symbol: str, key: str) -> None:
 
 def test_columns_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match="last has 2 elements, instrument_key 1"):
-        QuoteColumns(instrument_key=["a"], time=AT, source="x", last=np.zeros(2))
+        QuoteRows(instrument_key=["a"], time=AT, source="x", last=np.zeros(2))

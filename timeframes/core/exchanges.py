@@ -1,8 +1,8 @@
-"""What each exchange keeps to: its time zone, regular hours, calendar and moment of expiry.
+"""The time zone, regular hours, calendar and moment of expiry of each exchange.
 
-Hours are dated because exchanges move them: NSE opened at 09:55 until 2009 and its derivatives close at 15:40 since
-3 August 2026, when the closing auction came to the cash market. Special sessions are what `exchange_calendars` leaves
-out: Saturdays and Sundays on which NSE traded, and the hour of Muhurat trading at Diwali.
+Hours have dates because exchanges change them: NSE opened at 09:55 until 2009, and its derivatives close at 15:40 since
+3 August 2026, when the closing auction came to the cash market. Special sessions are those that `exchange_calendars`
+leaves out: Saturdays and Sundays on which NSE traded, and the hour of Muhurat trading at Diwali.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Regular hours in the exchange's zone. `closes` of None is the following midnight: trade never stops."""
+    """Regular hours in the exchange's zone. `closes` is None where trading never stops: sessions end at midnight."""
 
     since: date
     opens: time
@@ -28,11 +28,11 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """`hours`: newest first. `expires`: clock time of expiry in the exchange's zone; None is the session's close.
+    """`hours`: newest first. `expires`: local time of expiry; None means the session's close.
 
-    `calendar`: name in exchange_calendars; empty when every day is a session. `special`: sessions at other hours, and
-    those that the calendar does not know. `closed`: days that the calendar takes for sessions and that were none.
-    `fixed_holidays`: (month, day) of the closed weekdays beyond the calendar's last year.
+    `calendar`: name in exchange_calendars; empty if every day is a session. `special`: sessions at other hours, and
+    those that the calendar lacks. `closed`: days that the calendar wrongly lists as sessions. `fixed_holidays`:
+    (month, day) of holidays on weekdays, for the years beyond the calendar's last.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Exchange:
 
 
 def exchange_named(name: str) -> Exchange:
-    """The exchange of a key; the empty name is that of pairs on no particular exchange. Raises InvalidInput."""
+    """Return the exchange of a key. Pairs on no particular exchange have the empty name. Raises InvalidInput."""
     try:
         return EXCHANGES[name]
     except KeyError:

@@ -13,7 +13,7 @@
 
 No part of a key can hold a quotation mark, a backslash, a colon or a control character.
 
-`parse_key` and `str()` are inverse to each other: one instrument has one key.
+`parse_key` and `str()` are inverses, so one instrument has one key.
 """
 
 import re
@@ -34,7 +34,7 @@ _YEARS = range(1970, 2200)
 
 
 class InvalidInstrumentKey(InvalidInput):
-    """The key is not of the grammar; `part` is the piece of it that is wrong."""
+    """The key does not follow the grammar. `part` names the piece that is wrong."""
 
     def __init__(self, key: str, part: str, message: str) -> None:
         super().__init__("instrument_key", f"{message} (in {key[:MAX_KEY_LENGTH]!r})")
@@ -118,7 +118,7 @@ def _parse_date(text: str) -> date | None:
 
 
 def parse_key(key: str) -> InstrumentKey:
-    """Read a key. Raises InvalidInstrumentKey, which names the part that is wrong and what would be right."""
+    """Read a key. Raises InvalidInstrumentKey, which names the wrong part and says what would be right."""
     if len(key) > MAX_KEY_LENGTH:
         raise InvalidInstrumentKey(key, "key", f"a key has at most {MAX_KEY_LENGTH} characters")
     parts = key.split("@")
@@ -173,7 +173,7 @@ def _parse_pair(key: str) -> InstrumentKey:
 
 
 def why_unknown(text: str) -> str:
-    """What to say of a key by which nothing is known."""
+    """Return the sentence for a key that matches no instrument."""
     try:
         parse_key(text)
     except InvalidInstrumentKey as error:

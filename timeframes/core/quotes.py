@@ -11,12 +11,12 @@ Prices = NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class QuoteColumns:
-    """One quote per element: `instrument_key` and `time` (aware, or one moment for all) say which.
+class QuoteRows:
+    """One quote per element, of the instrument `instrument_key` at `time` (aware; one moment may serve all).
 
-    The other columns are float64 of the same length; NaN is "not known". A column of None is one that the source does
-    not speak of at all: recording leaves what is stored in it. Prices are as quoted, volume and open interest in units
-    of the underlying.
+    The other columns are float64 of the same length, NaN where a value is unknown. A column is None if the source never
+    gives it: recording then keeps the stored values. Prices are as quoted. Volume and open interest are in units of the
+    underlying.
     """
 
     instrument_key: Sequence[str]
@@ -41,9 +41,9 @@ class QuoteColumns:
 
     @property
     def numbers(self) -> dict[str, NDArray[np.float64]]:
-        """The columns that the source speaks of, by name."""
+        """The columns that the source gives, by name."""
         named = {name: getattr(self, name) for name in NUMBER_COLUMNS}
         return {name: column for name, column in named.items() if column is not None}
 
 
-NUMBER_COLUMNS = tuple(f.name for f in fields(QuoteColumns) if f.name not in ("instrument_key", "time", "source"))
+NUMBER_COLUMNS = tuple(f.name for f in fields(QuoteRows) if f.name not in ("instrument_key", "time", "source"))

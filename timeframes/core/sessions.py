@@ -1,8 +1,8 @@
 """When an exchange is open and when a contract expires, as moments in UTC.
 
-The data is the truth: `session_close` and `expiry_moment` answer for any day, holiday or not, and only `is_session`
-asks a calendar. `exchange_calendars` takes two seconds to import, so that it is loaded when a day needs it: never for
-an Indian or crypto expiry.
+`session_close` and `expiry_moment` take any day, holiday or not, since stored data decides which days count. Only
+`is_session` asks a calendar. Importing `exchange_calendars` takes two seconds, so it is loaded when a day needs it:
+never for an Indian or crypto expiry.
 """
 
 import re
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Python's own parser lets any character pass between the seconds and the offset.
+# Python's parser accepts any character between the seconds and the offset.
 _INSTANT = re.compile(
     rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.,][0-9]{{1,9}})?)?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?"
 )
-AFTER_YEAR, BEFORE_YEAR = 1900, 2200  # of an instant: far from where arithmetic on datetimes overflows
+AFTER_YEAR, BEFORE_YEAR = 1900, 2200  # bounds of an instant, far from where datetime arithmetic overflows
 # Options that settle on the opening prices of their last day. VIX always does; the indices do in the monthly series
 # (third Friday) only, and name their afternoon series otherwise (SPXW).
 _MORNING_ALWAYS = {("CBOE", "VIX")}
@@ -30,7 +30,10 @@ _MORNING_ON_THIRD_FRIDAY = {("CBOE", "SPX"), ("CBOE", "NDX"), ("CBOE", "RUT")}
 
 
 def session_open(exchange: str, day: date) -> datetime:
-    """Opening of the session of `day` (a date in the exchange's zone), in UTC; the regular one when it has none."""
+    """Return the opening of the session of `day` (a date in the exchange's zone), in UTC.
+
+    A day without a session has the regular opening.
+    """
     found = exchange_named(exchange)
     if day in found.special:
         return _moment(found, day, found.special[day][0])
@@ -39,9 +42,9 @@ def session_open(exchange: str, day: date) -> datetime:
 
 @lru_cache(maxsize=65_536)
 def session_close(exchange: str, day: date) -> datetime:
-    """Close of the session of `day` (a date in the exchange's zone), in UTC.
+    """Return the close of the session of `day` (a date in the exchange's zone), in UTC.
 
-    A day without a session has the regular close. Where trade never stops it is the following midnight.
+    A day without a session has the regular close. Where trading never stops, it is the following midnight.
     """
     found = exchange_named(exchange)
     if day in found.special:
@@ -58,7 +61,7 @@ def session_close(exchange: str, day: date) -> datetime:
 
 
 def is_session(exchange: str, day: date) -> bool:
-    """Whether the exchange trades on `day`. Beyond its calendar: every weekday that is no fixed holiday."""
+    """Return whether the exchange trades on `day`. Beyond its calendar: each weekday but fixed holidays."""
     found = exchange_named(exchange)
     if not found.calendar or day in found.special:
         return True
@@ -71,7 +74,7 @@ def is_session(exchange: str, day: date) -> bool:
 
 
 def expiry_moment(key: InstrumentKey) -> datetime:
-    """The exact moment, in UTC, at which the contract of `key` expires. Raises InvalidInput when it has no expiry."""
+    """Return the exact moment, in UTC, at which the contract of `key` expires. Raises InvalidInput if it never does."""
     if key.expiry is None:
         raise InvalidInput("instrument_key", f"{key} does not expire")
     return _expiry_moment(key.exchange, key.symbol, key.product, key.expiry)
@@ -91,7 +94,7 @@ def _expiry_moment(exchange: str, symbol: str, product: Product, expiry: date) -
 
 
 def _ends_monthly_series(exchange: str, expiry: date) -> bool:
-    """The third Friday of its month, or the session before a third Friday on which the exchange is closed."""
+    """Return whether `expiry` is a third Friday, or the session before one on which the exchange is closed."""
     if expiry.weekday() == 4:
         return 15 <= expiry.day <= 21
     friday = expiry + timedelta(days=1)
@@ -99,13 +102,14 @@ def _ends_monthly_series(exchange: str, expiry: date) -> bool:
 
 
 def local_date(exchange: str, instant: datetime) -> date:
-    """The date that the exchange's clock shows at `instant` (aware)."""
+    """Return the date in the exchange's zone at `instant` (aware)."""
     return instant.astimezone(exchange_named(exchange).zone).date()
 
 
 def parse_instant(text: str, exchange: str) -> datetime:
-    """Read an ISO 8601 instant, in UTC. A naive one is in the exchange's zone; a date alone is that session's close.
+    """Read an ISO 8601 instant and return it in UTC.
 
+    A naive instant is in the exchange's zone. A date alone means the close of that session.
     Raises InvalidInput(field="as_of").
     """
     found = exchange_named(exchange)
@@ -134,7 +138,7 @@ def _moment(exchange: Exchange, day: date, clock: time) -> datetime:
 def _calendar(name: str) -> "ExchangeCalendar":
     import exchange_calendars
 
-    # Explicit ends: the library's defaults move with the clock. XBOM's sessions are a kept list, known to its bound.
+    # Explicit ends, since the library's defaults move with the clock. XBOM's list of sessions ends at its bound.
     bound = exchange_calendars.get_calendar(name).bound_max()
     end = "2050-12-31" if bound is None else bound
     return exchange_calendars.get_calendar(name, start="2000-01-01", end=end)

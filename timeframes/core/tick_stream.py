@@ -1,4 +1,4 @@
-"""The streams in which ticks come: one an underlying, `tick_stream:EXCHANGE@SYMBOL`."""
+"""Names of the tick streams, one for each underlying: `tick_stream:EXCHANGE@SYMBOL`."""
 
 TICK_STREAM = "tick_stream:"
 

@@ -1,10 +1,10 @@
-"""Quotes: what was known of an instrument at a moment."""
+"""Quotes: the prices of an instrument at a moment."""
 
 from django.db import models
 
 
 class Quote(models.Model):
-    """What was known of one instrument at one moment. A price that the source did not give is null, never zero."""
+    """The prices of one instrument at one moment. A price that the source did not give is null, never zero."""
 
     pk = models.CompositePrimaryKey("instrument_key", "time")
     instrument_key = models.TextField()

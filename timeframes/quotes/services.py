@@ -1,4 +1,4 @@
-"""Writes to the tables of what happened and when."""
+"""Writes quotes."""
 
 from datetime import datetime
 from itertools import repeat
@@ -7,15 +7,15 @@ from math import isnan
 from psycopg import sql
 
 from signalsite.foundation.staging import upsert
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.quotes.models import Quote
 
 
-def record_quotes(columns: QuoteColumns) -> int:
+def record_quotes(columns: QuoteRows) -> int:
     """Store quotes and return how many (instrument, moment) pairs were written.
 
-    Safe to repeat: a quote of the same instrument and moment is replaced in the columns that `columns` speaks of.
-    Of several in one batch the last wins. One transaction, or part of the caller's.
+    Safe to repeat: a quote of the same instrument and moment is replaced in the columns that `columns` has. If several
+    in one batch share them, the last wins. Runs in one transaction, or in the caller's.
     """
     numbers = columns.numbers
     times = repeat(columns.time) if isinstance(columns.time, datetime) else columns.time

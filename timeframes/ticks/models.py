@@ -1,10 +1,10 @@
-"""Ticks, as the streams bring them."""
+"""Ticks from the streams."""
 
 from django.db import models
 
 
 class AbstractTick(models.Model):
-    """One entry of a tick stream. Keyed by the entry's ID too, since one timestamp can bear many trades."""
+    """One entry of a tick stream. The entry's ID is part of the key, since many trades can share one timestamp."""
 
     pk = models.CompositePrimaryKey("instrument_key", "time", "entry_id")
     instrument_key = models.TextField()
@@ -44,7 +44,7 @@ class Tick(AbstractTick):
 
 
 class BacktestTick(AbstractTick):
-    """Ticks that were processed with their own times as now: kept apart, so that no bar or quote is made of them."""
+    """Ticks of back-tests, which take each tick's own time as now. Bars and quotes are made of `Tick` only."""
 
     class Meta:
         db_table = "backtest_ticks"

@@ -1,4 +1,4 @@
-"""Ticks into their table."""
+"""Writes ticks to their tables."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ NUMBERS = (
 )
 _TYPES = ["text", "timestamptz", "text", *["float8"] * len(NUMBERS), "text"]
 _NAMES = sql.SQL(", ").join(map(sql.Identifier, ("instrument_key", "time", "entry_id", *NUMBERS, "suspect")))
-# Made once a connection and emptied by each commit: a table made each time would fill the catalogue, hundreds a second.
+# Each connection creates it once, and each commit empties it: one table per batch would bloat the catalogue.
 _STAGING = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS")
 _COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
 _INSERT = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING")
@@ -26,15 +26,15 @@ TickRow = tuple[str, datetime, str, *tuple[float | None, ...], str]
 
 
 def record_ticks(model: type[AbstractTick], rows: Sequence[TickRow]) -> None:
-    """Store ticks, each (instrument_key, time, entry_id, then NUMBERS, suspect).
+    """Store ticks. Each row is (instrument_key, time, entry_id, then NUMBERS, then suspect).
 
-    Safe to repeat: a tick that is there stays as it is. One transaction, committed (and on disk) on return, or part of
-    the caller's. New ticks go straight into the table; only when one turns out to be there, all go by a staging table,
-    which takes twice as long.
+    Safe to repeat: a stored tick stays as it is. The rows are committed and on disk on return, unless a transaction of
+    the caller is open. New ticks are copied straight into the table. If one of them is stored already, all of them go
+    through a staging table, which takes twice as long.
     """
     table = sql.Identifier(model._meta.db_table)
     try:
-        # Alone, COPY is a transaction by itself: BEGIN and COMMIT would be two more waits for the server.
+        # COPY alone is a transaction: BEGIN and COMMIT would add two round trips.
         with transaction.atomic() if connection.in_atomic_block else nullcontext(), connection.cursor() as cursor:
             _copy(cursor, table, rows)
         return

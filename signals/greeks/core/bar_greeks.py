@@ -1,4 +1,4 @@
-"""Greeks at Open, High, Low and Close of option bars, through the same function as everything else."""
+"""Greeks at Open, High, Low and Close of option bars, computed by the same function as all other Greeks."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -33,14 +33,14 @@ def greeks_at_ohlc(
     sign: ArrayLike,
     black76: ArrayLike,
 ) -> Ohlc[GreekColumns]:
-    """Implied volatility and Greeks at each of the four prices of n bars.
+    """Return implied volatility and Greeks at each of the four prices of n bars.
 
     `option`, `underlying` and `expiry_years` hold arrays of length n; the rest are scalars or arrays of length n, with
     the meaning and units of engine.implied_greeks.
 
-    The caller says which underlying price and which time stand beside each option price. A bar does not tell when its
-    high and low were made: for a put the underlying's low stands naturally beside the option's high. Elements that do
-    not fit together come back as below_intrinsic or above_maximum.
+    The caller pairs each option price with an underlying price and a time, since a bar does not say when its high and
+    low were made: the high of a put, for example, goes with the low of the underlying. Elements that do not fit
+    together come back as below_intrinsic or above_maximum.
     """
     n = option.open.size
 

@@ -1,4 +1,4 @@
-"""Columns in and out of the engine: what the answers look like, and arguments brought to equal length."""
+"""The columns that the engine returns, and the conversion of arguments to equal length."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class GreekColumns(NamedTuple):
 
 
 class HigherOrderColumns(NamedTuple):
-    """Arrays of equal length n, as GreekColumns. "Per 0.01" is per point of volatility, "per day" per calendar day."""
+    """Arrays of equal length n, as in GreekColumns. "Per 0.01" is per point of volatility, days are calendar days."""
 
     vanna: np.ndarray  # delta per 0.01 of volatility
     volga: np.ndarray  # vega (itself per 0.01) per 0.01 of volatility
@@ -38,9 +38,9 @@ class HigherOrderColumns(NamedTuple):
 
 
 def equal_columns(values: tuple[ArrayLike, ...], flags: ArrayLike) -> tuple[Sequence[np.ndarray], np.ndarray]:
-    """The values as writable contiguous float64 arrays of one length, the flags as uint8 of the same length.
+    """Return the values as writable contiguous float64 arrays of one length, and the flags as uint8 of that length.
 
-    Scalars are repeated; only scalars: one array sets the length for all. An array that already fits is not copied.
+    Scalars are repeated to the length of the arrays. An array that already fits is not copied.
     Raises ValueError for arrays of different lengths or of more than one dimension.
     """
     arrays = [v if type(v) is np.ndarray and v.dtype is _FLOAT else np.asarray(v, _FLOAT) for v in values]

@@ -6,20 +6,20 @@ from enum import StrEnum
 import numpy as np
 
 DEFAULT_RATE = 0.065
-"""Continuously compounded, a year: near the Indian three-month treasury bill. A caller who knows better says `rate`."""
+"""Continuously compounded, annual: near the Indian three-month treasury bill. Callers override it with `rate`."""
 
 SECONDS_PER_YEAR = 365 * 86400
 DAYS_PER_YEAR = 365
 
 
 class Model(StrEnum):
-    UNDERLYING = "underlying"  # as the underlying's own setting says
+    UNDERLYING = "underlying"  # the underlying's own setting
     BSM = "bsm"
     BLACK76 = "black76"
 
 
 class ForwardSource(StrEnum):
-    """Where a forward came from. The first four may be asked for; the last two are only reported."""
+    """Where a forward came from. Callers may choose the first four; the last two are only reported."""
 
     AUTO = "auto"
     PARITY = "parity"
@@ -56,7 +56,7 @@ class VolatilitySource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GreeksParams:
-    """What a caller may choose. The defaults are the documented ones."""
+    """A caller's choices, with the documented defaults."""
 
     model: Model = Model.UNDERLYING
     forward: ForwardSource = ForwardSource.AUTO
@@ -65,7 +65,7 @@ class GreeksParams:
     day_count: DayCount = DayCount.EXACT
     price: PriceSource = PriceSource.AUTO
     fallback_volatility: FallbackVolatility = FallbackVolatility.NONE
-    max_quote_age_seconds: float = 86400.0  # an older quote is no quote: yesterday's price beside today's spot misleads
+    max_quote_age_seconds: float = 86400.0  # older quotes do not count: yesterday's price beside today's spot misleads
 
 
 PRICE_SOURCES: tuple[PriceSource, ...] = (
@@ -92,5 +92,5 @@ VOLATILITY_WORDS: tuple[str | None, ...] = (*VOLATILITY_SOURCES, None)
 def expiry_years(day_count: DayCount, seconds_to_expiry: np.ndarray, days_to_expiry: np.ndarray) -> np.ndarray:
     if day_count is DayCount.EXACT:
         return seconds_to_expiry / SECONDS_PER_YEAR
-    # A contract is over at its moment of expiry under either convention.
+    # Under either convention a contract ends at its moment of expiry.
     return np.where(seconds_to_expiry > 0, days_to_expiry / DAYS_PER_YEAR, np.minimum(seconds_to_expiry, 0.0))

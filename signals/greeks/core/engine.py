@@ -3,7 +3,7 @@
 One cost-of-carry form serves all models: the underlying is worth S exp(-qT) today and the strike K exp(-rT).
 Black-Scholes is q = 0, Merton a dividend yield q, Black-76 q = r with S the forward or future. See docs/engine.md.
 
-An element that has no answer gets NaN and a Status, never an exception and never an invented number.
+An element without a result gets NaN and a Status, never an exception and never an invented number.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from signals.greeks.core.py_vollib_fallback import solve_with_py_vollib
 
 if not config.DISABLE_JIT:  # type: ignore[attr-defined]
     from signals.greeks.core import kernel
-else:  # pragma: no cover - a test runs it in a process of its own
+else:  # pragma: no cover - a test runs it in its own process
     from signals.greeks.core import reference as kernel  # type: ignore[no-redef]
 
 _BOOL = np.dtype(np.bool_)
@@ -36,13 +36,13 @@ def implied_greeks(
     sign: ArrayLike,
     black76: ArrayLike,
 ) -> GreekColumns:
-    """The volatility at which each option is worth its price, and the Greeks there.
+    """Return the volatility at which each option is worth its price, and the Greeks there.
 
     Arguments are arrays of one length or scalars: `price` and `strike` in the underlying's currency, `underlying` the
     spot (black76 False) or the forward or future (black76 True; dividend_yield is then ignored), `rate` and
-    `dividend_yield` continuous and annual, `sign` +1.0 for a call and -1.0 for a put. rho is each model's own: Black-76
+    `dividend_yield` continuous and annual, `sign` +1.0 for a call and -1.0 for a put. rho follows the model: Black-76
     holds the forward. Status: BAD_INPUT, EXPIRED (expiry_years <= 0), BELOW_INTRINSIC, NO_TIME_VALUE, ABOVE_MAXIMUM,
-    NOT_CONVERGED or OK, the first that holds. Raises ValueError only for arrays of different lengths.
+    NOT_CONVERGED or OK, the first that applies. Raises ValueError only for arrays of different lengths.
     """
     values = (price, underlying, strike, expiry_years, rate, dividend_yield, sign)
     unsolved, columns, models, result, status = _run(kernel.implied, 7, values, black76)
@@ -62,7 +62,7 @@ def model_greeks(
     sign: ArrayLike,
     black76: ArrayLike,
 ) -> GreekColumns:
-    """Price and Greeks at a given volatility (decimal, positive). Other arguments and errors as implied_greeks.
+    """Return price and Greeks at a given volatility (decimal, positive). Other arguments and errors: implied_greeks.
 
     Status: BAD_INPUT, EXPIRED or OK.
     """
@@ -82,10 +82,10 @@ def higher_order_greeks(
     sign: ArrayLike,
     black76: ArrayLike,
 ) -> HigherOrderColumns:
-    """Vanna, volga, charm, speed, zomma and color at a given volatility; units in HigherOrderColumns.
+    """Return vanna, volga, charm, speed, zomma and color at a given volatility; units in HigherOrderColumns.
 
     Formulas: Haug, "The Complete Guide to Option Pricing Formulas" (2nd ed. 2007), chapter 2. Black-76's charm and
-    color hold the forward. Arguments, status and errors as model_greeks.
+    color hold the forward. Arguments, status and errors: model_greeks.
     """
     values = (volatility, underlying, strike, expiry_years, rate, dividend_yield, sign)
     *_, result, status = _run(kernel.higher, 6, values, black76)
@@ -93,10 +93,10 @@ def higher_order_greeks(
 
 
 def _run(function: Callable[..., Any], rows: int, values: tuple[Any, ...], black76: Any) -> tuple[Any, ...]:
-    """What the kernel returns, its columns, and what it wrote: `rows` of results, and the status.
+    """Return the kernel's return value, its columns, and what it wrote: `rows` of results, and the status.
 
-    Most callers give arrays that fit. The kernel's own look at types and layout is the quickest there is, so only the
-    lengths are compared here; what has no length, or the kernel refuses, is brought into shape.
+    Most callers pass arrays that fit. The kernel checks types and layout fastest, so only lengths are compared here.
+    Values without a length, and arrays that the kernel refuses, are converted first.
     """
     try:
         shape = black76.shape
@@ -111,7 +111,7 @@ def _run(function: Callable[..., Any], rows: int, values: tuple[Any, ...], black
 
 
 def instruction_set() -> str:
-    """What the compiled kernel runs on: AVX-512, AVX2, SSE2, or scalar (no vector code: several times slower)."""
+    """Return what the kernel runs on: AVX-512, AVX2, SSE2, or scalar (no vector code: several times slower)."""
     return INSTRUCTION_SETS[kernel.vector_width()]
 
 
@@ -120,7 +120,7 @@ def is_vectorised() -> bool:
 
 
 def warm() -> None:
-    """Make sure that everything is compiled, cached and callable: import compiles what is missing, this calls it."""
+    """Call every entry point once. The import before it compiles and caches what is missing."""
     contract = {
         "underlying": 100.0,
         "strike": 100.0,

@@ -1,4 +1,4 @@
-"""From what is known of options to their Greeks: the one function behind the request, the job and the live tick."""
+"""Computes Greeks from what is known of options. Requests, jobs and live ticks all call `evaluate`."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ _VIX_CAN_HELP = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionColumns:
-    """What is known of n options at one instant. Float64 of length n, NaN for unknown, unless said otherwise."""
+    """What is known of n options at one instant. Float64 of length n, NaN for unknown, unless noted otherwise."""
 
     sign: np.ndarray  # +1 call, -1 put
     strike: np.ndarray
@@ -47,9 +47,9 @@ class OptionColumns:
     forward_bid: np.ndarray  # of a forward by parity, from quotes
     forward_ask: np.ndarray
     forward_residual: np.ndarray  # of a forward by parity, from trades
-    forward_strikes: np.ndarray  # how many took part in parity
-    forward_excluded: np.ndarray  # and how many did not, though they have their prices
-    strikes_disagree: np.ndarray  # bool: there is no forward because of that
+    forward_strikes: np.ndarray  # how many strikes took part in parity
+    forward_excluded: np.ndarray  # how many had prices and took no part
+    strikes_disagree: np.ndarray  # bool: that is why there is no forward
     volatility_index: np.ndarray  # as a decimal
     override_price: np.ndarray
     override_underlying: np.ndarray
@@ -59,8 +59,8 @@ class OptionColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GreeksFrame:
-    """Answers and their receipts, in the order of the options asked about. Values are NaN where status is not OK."""
+class GreeksResult:
+    """Results and their receipts, in the order of the options. Values are NaN where status is not OK."""
 
     status: np.ndarray  # uint8, Status
     implied_volatility: np.ndarray
@@ -83,12 +83,12 @@ class GreeksFrame:
     vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
 
 
-def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:
-    """Implied volatility and Greeks of each option under the conventions of `params`. Never raises for an element.
+def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksResult:
+    """Return implied volatility and Greeks of each option under the conventions of `params`. No element raises.
 
-    The forward that was found stands, whatever the model: Black-Scholes-Merton gets the spot that carries to it,
-    S = F e^(-(r-q)T), so both models agree on the option's value. A spot (or a caller's underlying price) is carried
-    the other way with the element's own rate and yield.
+    Both models use the forward that was found: Black-Scholes-Merton gets the spot that carries to it,
+    S = F e^(-(r-q)T), so the models agree on the option's value. A spot (or a caller's underlying price) is carried the
+    other way, to a forward, with the element's own rate and yield.
     """
     rate = np.where(np.isnan(options.override_rate), params.rate, options.override_rate)
     yield_default = options.dividend_yield if params.dividend_yield is None else np.float64(params.dividend_yield)
@@ -155,7 +155,7 @@ def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksFrame:
     instead_of[failed] = 0
     for values in columns.values():
         values[failed] = np.nan
-    return GreeksFrame(
+    return GreeksResult(
         status=status,
         implied_volatility=columns["implied_volatility"],
         delta=columns["delta"],

@@ -12,7 +12,7 @@ from signals.greeks.core.parity import ParityForward
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`value` is NaN where the source has nothing to offer. `parity`: what the strikes say, if they are the source."""
+    """`value` is NaN if the source has none. `parity` is what the strikes say, if they are the source."""
 
     value: float
     source: ForwardSource
@@ -24,7 +24,7 @@ class Forward:
 
 
 def money(forward: float | None, spot: float | None) -> float | None:
-    """The price that the money is at, whoever asks: the forward where there is one, else the spot, else None."""
+    """Return the price at which options are at the money: the forward if there is one, else the spot, else None."""
     for price in (forward, spot):
         if price is not None and math.isfinite(price) and price > 0:
             return price
@@ -47,12 +47,12 @@ def find_forward(
     rate: float,
     dividend_yield: float,
 ) -> Forward:
-    """The forward from the source that is wanted.
+    """Return the forward from the source that is wanted.
 
     `auto` takes parity, else the future of this expiry, else spot with carry, else the nearest future carried from its
-    own expiry. Where the strikes disagree it takes the future of this expiry, a price of the same forward, or nothing:
-    carry is an assumption, and no judge of prices. A named source is strict. Prices are NaN where there are none;
-    `nearest_future` is (price, years); `parity` is None where nobody asked the strikes.
+    own expiry. If the strikes disagree, it takes the future of this expiry, which prices the same forward, or nothing:
+    carry is an assumption and cannot decide between prices. A named source is strict. Prices are NaN where there are
+    none. `nearest_future` is (price, years). `parity` is None if the strikes were not asked.
     """
     carry = rate - dividend_yield
     auto = wanted is ForwardSource.AUTO
@@ -73,13 +73,13 @@ def find_forward(
 
 
 def forward_columns(forwards: Sequence[Forward], place: np.ndarray) -> dict[str, np.ndarray]:
-    """What `OptionColumns` holds of forwards, an element an option. `place`: which of `forwards` is each option's."""
+    """Return the forward columns of `OptionColumns`. `place` is the index of each option's forward in `forwards`."""
     rows = []
     for each in forwards:
         by = each.parity
         value, source = (each.value, _SOURCE[each.source]) if each.found else (math.nan, -1)
-        said = _NOTHING if by is None else (by.bid, by.ask, by.residual, by.strikes, len(by.excluded), by.disagree)
-        rows.append((value, source, *said))
+        receipt = _NOTHING if by is None else (by.bid, by.ask, by.residual, by.strikes, len(by.excluded), by.disagree)
+        rows.append((value, source, *receipt))
     columns = np.array(rows, np.float64).reshape(-1, 8).T[:, place]
     forward, source_code, bid, ask, residual, strikes, excluded, disagree = columns
     return {

@@ -1,7 +1,7 @@
-"""One quantity at a time, stateless, for arrays or scalars: thin names over the engine, which computes all at once.
+"""One quantity at a time, for arrays or scalars. The engine computes all of them at once; each function here picks one.
 
-Arguments of calculate_iv as engine.implied_greeks, of the others as engine.model_greeks; each returns one array, NaN
-where there is no answer. Whoever needs two quantities or the reason calls the engine.
+`calculate_iv` takes the arguments of engine.implied_greeks, the others those of engine.model_greeks. Each returns one
+array, NaN where there is no result. Call the engine if you need two quantities, or the reason for a NaN.
 """
 
 import numpy as np

@@ -1,10 +1,10 @@
-"""Forwards from put-call parity, F = K + (C - P) / D: of many expiries at once, whatever some of their quotes say.
+"""Forwards from put-call parity, F = K + (C - P) / D, of many expiries at once, robust against bad quotes.
 
-Each strike says where the forward lies: in an interval. Of a strike with two two-sided quotes that is where no trade
-at the quotes is free money, K + (bid C - ask P) / D to K + (ask C - bid P) / D. The forward is where most intervals
-overlap (one sweep over their sorted ends), so a strike counts once however narrow its quotes are, and one that lies
-elsewhere counts nothing. Where a few strikes alone would decide between forwards that differ, there is none. Where
-there are only trades, the interval is what the price may err, and the strikes are weighed, within bounds.
+Each strike gives an interval for the forward. If both its quotes are two-sided, that is the range in which no trade at
+the quotes is free money: K + (bid C - ask P) / D to K + (ask C - bid P) / D. The forward is where most intervals
+overlap (one sweep over their sorted ends). So a strike counts once however narrow its quotes are, and one whose
+interval lies elsewhere does not count. If a few strikes alone would decide between different forwards, there is none.
+Where there are only trades, the interval is the error that the price may have, and strikes have bounded weights.
 """
 
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ MIN_STRIKES = 3
 """Fewer strikes cannot outvote one bad quote."""
 
 RATE_DOUBT = 0.03
-"""What the given rate may be off, a year. An error of the rate moves a strike's forward by error x T x |K - F|: nothing
+"""How far the annual rate may be off. An error of the rate moves a strike's forward by error x T x |K - F|: nothing
 at the money, much in the wings. 0.03 covers the default rate (6.5 %) in a market that discounts at 3.5 %."""
 
 MOVE = 0.3
-"""Volatility, in trading time, of what a forward may have done since a price was made: twice that of an index."""
+"""Volatility, in trading time, that a forward may have had since a price was made: twice that of an index."""
 TRADING_SECONDS = 252 * 22_500.0
-"""In a year, of an exchange that is open for six hours and a quarter."""
+"""Seconds of trading in a year, at an exchange that is open for six hours and a quarter."""
 
 SLIGHTLY_WRONG = 0.1
-"""Share of the agreeing strikes (at least one) that may be wrong by so little that they still overlap: the forward's
-bid and ask are the ends of where all but these overlap, so that no single quote can pull them together."""
+"""Share of the agreeing strikes (at least one) that may be slightly wrong and still overlap. The forward's bid and ask
+are the ends of where all but these overlap, so no single quote can pull them together."""
 
 MAX_ERROR = 0.1
-"""How far a forward may be off, in prices of the option at the money: one from trades, and one from quotes of which a
-few say another. At that error call and put at the money are each a twentieth off in price, and so a tenth apart in
-volatility."""
+"""How far a forward may be off, as a share of the price of the option at the money. It bounds a forward from trades,
+and one from quotes of which a few say another. At that error the call and the put at the money are each a twentieth off
+in price, and so a tenth apart in volatility."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,11 @@ class ParityColumns:
 
 @dataclass(frozen=True, slots=True)
 class ParityForward:
-    """What the strikes of one expiry say. `value` is NaN where they are too few, or disagree.
+    """The forward of one expiry from its strikes. `value` is NaN if they are too few, or disagree.
 
-    From quotes there are `bid` and `ask`, from trades `residual`: the weighted mean distance of the strikes that took
-    part from the forward. `strikes` is how many took part, `excluded` which did not though they had their two prices.
+    A forward from quotes has `bid` and `ask`. One from trades has `residual`: the weighted mean distance between the
+    forward and the strikes that took part. `strikes` counts these; `excluded` lists the strikes that had both prices
+    and took no part.
     """
 
     value: float
@@ -71,11 +72,11 @@ class ParityForward:
 def parity_forwards(
     columns: ParityColumns, sizes: np.ndarray, *, rate: float, expiry_years: np.ndarray
 ) -> list[ParityForward]:
-    """The forward of each expiry. `columns` holds their strikes one expiry after the other, `sizes` how many each has.
+    """Return the forward of each expiry. `columns` has the strikes expiry by expiry, `sizes` how many each has.
 
-    An expiry with MIN_STRIKES two-sided pairs is judged by these alone: trades of another moment would dilute them.
-    The strikes disagree where no more than half (of their weight) overlaps anywhere, and where quotes overlap most
-    farther than MAX_ERROR from the middle of bid and ask: who is right can't be told then.
+    If an expiry has MIN_STRIKES two-sided pairs, only these count: trades of another moment would dilute them. The
+    strikes disagree if no more than half of them (by weight) overlap anywhere. Quotes also disagree if they overlap
+    most farther than MAX_ERROR from the middle of bid and ask, since nothing then tells which of them are right.
     """
     count = len(sizes)
     group = np.repeat(np.arange(count), sizes)
@@ -127,7 +128,7 @@ def parity_forwards(
 
 
 def _ages(columns: ParityColumns, rows: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
-    """Seconds by which each pair's older price is older than the expiry's newest; 0 where a time is not known."""
+    """Return by how many seconds each pair's older price is older than the expiry's newest; 0 for unknown times."""
     call, put = columns.call_time[rows], columns.put_time[rows]
     newest = np.full(count, -np.inf)
     np.fmax.at(newest, of, np.fmax(call, put))
@@ -138,11 +139,11 @@ def _ages(columns: ParityColumns, rows: np.ndarray, of: np.ndarray, count: int) 
 def _trades(
     columns: ParityColumns, rows: np.ndarray, of: np.ndarray, doubt: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What each pair of trades may err, and its weight, 0 to 1.
+    """Return the error that each pair of trades may have, and its weight from 0 to 1.
 
-    The dearer leg is the one in the money, which trades least and moves most: near the money first. The thinner leg's
-    volume says how fresh the pair is. Both are bounded by the third of their expiry, so that no single pair's tiny
-    price or huge volume makes it heavier than others.
+    The dearer leg is in the money, trades least and moves most, so pairs near the money weigh more. The volume of the
+    thinner leg shows how fresh the pair is. The third value of the expiry bounds both, so no single pair outweighs the
+    others by a tiny price or a huge volume.
     """
     call_volume, put_volume = columns.call_volume[rows], columns.put_volume[rows]
     dearer = np.maximum(columns.call[rows], columns.put[rows])
@@ -154,7 +155,7 @@ def _trades(
 
 
 def _third_least(values: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """Of each element's group the third least value; of fewer than five values the middle one."""
+    """Return the third least value of each element's group, or the middle one of fewer than five values."""
     sizes = np.bincount(of)
     ends = np.cumsum(sizes)
     place = np.minimum(ends - sizes + np.minimum(2, np.maximum(sizes - 1, 0) // 2), len(values) - 1)
@@ -163,7 +164,7 @@ def _third_least(values: np.ndarray, of: np.ndarray) -> np.ndarray:
 
 
 def _order(values: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """By group, then by value; equal ones as they come."""
+    """Return the order by group, then by value. Equal values keep their order."""
     order = np.argsort(values, kind="stable")
     groups = of[order]
     if len(of) and of[-1] < 65_536:
@@ -180,10 +181,10 @@ def _overlap(
     count: int,
     quoted: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each group: the ends of where its intervals overlap most, and whether they agree.
+    """Return, for each group, the ends of where its intervals overlap most, and whether they agree.
 
-    A sweep: from the least end to the greatest, each beginning adds an interval's weight and each end takes it away.
-    `dearer` is the price of each strike's option in the money; the least of them is about that of one at the money.
+    The sweep goes from the least end to the greatest: each beginning adds an interval's weight, each end subtracts it.
+    `dearer` is the price of each strike's option in the money; the least of them is close to that of one at the money.
     """
     lowest, highest = np.full(count, np.nan), np.full(count, np.nan)
     total = np.bincount(of, weight, minlength=count)
@@ -218,14 +219,14 @@ def _overlap(
     torn = quoted & agrees & (np.maximum(middle - first, last - middle) > MAX_ERROR * money)
     agrees &= ~torn
     lowest = np.where(torn, first, lowest)
-    highest = np.where(agrees, highest, lowest)  # of equally many that agree, those about the lower price
+    highest = np.where(agrees, highest, lowest)  # of equally large majorities, the one at the lower price
     return lowest, highest, agrees
 
 
 def _settle(
     value: np.ndarray, residual: np.ndarray, estimate: np.ndarray, weight: np.ndarray, of: np.ndarray, rows: np.ndarray
 ) -> None:
-    """Where there are only trades (`rows`): the weighted median of those that agree, and their distance from it."""
+    """Set the weighted median of the pairs that agree, and their distance from it, where there are only trades."""
     estimate, weight, of = estimate[rows], weight[rows], of[rows]
     order = _order(estimate, of)
     estimate, weight, of = estimate[order], weight[order], of[order]

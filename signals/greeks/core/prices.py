@@ -1,4 +1,4 @@
-"""Which of a quote's prices is used."""
+"""Chooses which price of a quote counts."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from signals.greeks.core.conventions import PRICE_SOURCES, PriceSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteColumns:
-    """Quotes, one element an instrument; float64 of equal length, NaN where the source gave nothing."""
+    """Quotes, one element per instrument; float64 of equal length, NaN where the source gave nothing."""
 
     bid: np.ndarray
     ask: np.ndarray
@@ -21,8 +21,10 @@ class QuoteColumns:
 
 
 def fresh_quotes(quotes: QuoteColumns, at: float, max_age_seconds: float) -> QuoteColumns:
-    """Quotes that are not younger than `max_age_seconds` at `at` (seconds since 1970) become none. A time that is not
-    known is too old."""
+    """Return the quotes with NaN for prices that are `max_age_seconds` old or older at `at` (seconds since 1970).
+
+    An unknown time counts as too old.
+    """
     stale = ~(at - quotes.time < max_age_seconds)
     if not stale.any():
         return quotes
@@ -33,12 +35,12 @@ def fresh_quotes(quotes: QuoteColumns, at: float, max_age_seconds: float) -> Quo
 
 
 def mid_price(bid: np.ndarray, ask: np.ndarray) -> np.ndarray:
-    """Middle of a two-sided market that is not crossed, else NaN."""
+    """Return the middle of a two-sided market that is not crossed, else NaN."""
     return np.where((bid > 0) & (ask >= bid) & (ask < np.inf), 0.5 * (bid + ask), np.nan)
 
 
 def choose_price(quotes: QuoteColumns, wanted: PriceSource) -> tuple[np.ndarray, np.ndarray]:
-    """Price and its source (index into PRICE_SOURCES, int8) of each quote.
+    """Return the price and its source (index into PRICE_SOURCES, int8) of each quote.
 
     `auto` takes the mid of a two-sided, uncrossed market, else the last trade, else settlement, else the close. A
     named source is strict: where it is missing, there is no price (NaN, -1). Zero and negative prices count as missing.

@@ -17,7 +17,7 @@ def solve_with_py_vollib(
     result: np.ndarray,
     status: np.ndarray,
 ) -> None:
-    """Fill the NOT_CONVERGED elements of `result` (7, n) and `status` if py_vollib's volatility gives the price back.
+    """Fill the NOT_CONVERGED elements of `result` (7, n) and `status` if py_vollib's volatility reproduces the price.
 
     `columns` are price, underlying, strike, expiry_years, rate, dividend_yield and sign; `model` prices them.
     """

@@ -1,4 +1,4 @@
-"""py_vollib's answer to one option: the reference that the engine is shown beside, and judged by."""
+"""py_vollib's results for one option: the reference for the engine."""
 
 import math
 
@@ -14,9 +14,9 @@ def py_vollib_greeks(
     sign: float,
     black76: bool,
 ) -> dict[str, float] | str:
-    """Implied volatility and the five Greeks in py_vollib's units, or its complaint in words.
+    """Return implied volatility and the five Greeks in py_vollib's units, or its complaint in words.
 
-    Imported here and not above: it takes half a second and 150 MB. `vollib` is the name that py_vollib's code has now.
+    The imports stand inside because they take half a second and 150 MB. `vollib` is py_vollib's present name.
     """
     from lets_be_rational.exceptions import AboveMaximumException, BelowIntrinsicException
 

@@ -18,8 +18,7 @@ STATUS_WORDS = (
     BAD_INPUT,
     StatusWord("not_converged", "neither our solver nor py_vollib's found a volatility"),
 )
-"""Of every Status but OK. Trying again can help only where data may still arrive; the other reasons lie in the data
-that is there."""
+"""One word for every Status but OK. A retry can help only where data may still arrive."""
 
 _REASONS = {
     Status.BELOW_INTRINSIC: "price {price:.10g} is below the discounted intrinsic value {intrinsic:.10g}",
@@ -46,8 +45,11 @@ def reason(
     strikes: float,
     pairs: float,
 ) -> str | None:
-    """None for OK. `wanted` and `forward` are the price and the forward source that were asked for; `strikes` of
-    `pairs` agree about the forward."""
+    """Return the sentence, None for OK.
+
+    `wanted` and `forward` are the price and the forward source that the caller chose; `strikes` of `pairs` agree about
+    the forward.
+    """
     text = _REASONS.get(status)
     if text is None:
         return None

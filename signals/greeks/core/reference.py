@@ -1,6 +1,6 @@
 """The numpy and scipy twin of the compiled kernel: the same formulas, the library's functions, no vector tricks.
 
-Tests compare the two; with NUMBA_DISABLE_JIT=1 the engine runs on this one. Entry points as in kernel.py.
+Tests compare the two; with NUMBA_DISABLE_JIT=1 the engine runs on this one. The entry points match those of kernel.py.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def _legs(
     sign: np.ndarray,
     status: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A and B; EXPIRED and BAD_INPUT into `status`."""
+    """Return the legs A and B, and write EXPIRED and BAD_INPUT to `status`."""
     leg_a, leg_b = underlying * np.exp(-carry * time), strike * np.exp(-rate * time)
     usable = (np.abs(sign) == 1) & (underlying > 0) & np.isfinite(underlying) & np.isfinite(strike)
     usable &= (leg_a > 0) & (leg_b > 0) & np.isfinite(leg_a) & np.isfinite(leg_b)
@@ -84,7 +84,10 @@ def _step(a: np.ndarray, upper: np.ndarray, f: np.ndarray, bracket: np.ndarray, 
 
 
 def _solve(a: np.ndarray, upper: np.ndarray, log_target: np.ndarray, log_beta: np.ndarray) -> np.ndarray:
-    """Total volatility, NaN where none gives the target back: bracketed Householder steps on what is still moving."""
+    """Return the total volatility, NaN where none reproduces the target.
+
+    Bracketed Householder steps go on for the elements that still move.
+    """
     s = _start(a, upper, log_target, log_beta)
     low, high = np.zeros_like(s), np.full_like(s, np.inf)
     active = np.arange(s.size)

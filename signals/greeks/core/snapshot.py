@@ -1,7 +1,7 @@
-"""Option chains at one instant, in columns, and the one way from there to forwards and answers.
+"""Option chains at one instant, in columns, and how forwards follow from them.
 
-The live book fills a snapshot, SQL at an instant fills another, and a request adds its overrides (core.answers). A
-filler decides nothing: this module decides which quotes are too old, which prices count and where a forward comes from.
+The live book fills snapshots from ticks, and the selectors fill them from stored quotes. Neither decides anything: this
+module decides which quotes are too old, which prices count and where a forward comes from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ MID = 0  # in PRICE_SOURCES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderlyingColumns:
-    """Float64, an element an underlying, NaN for unknown; times in seconds since 1970."""
+    """Float64, one element per underlying, NaN for unknown; times in seconds since 1970."""
 
     spot: np.ndarray
     spot_time: np.ndarray
@@ -32,7 +32,7 @@ class UnderlyingColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiryColumns:
-    """Expiries of underlyings: an element a group of options, or a future."""
+    """Expiries of underlyings: one element per group of options, or per future."""
 
     underlying: np.ndarray  # intp: its place among the underlyings
     expiry: np.ndarray  # int64: date.toordinal
@@ -41,7 +41,7 @@ class ExpiryColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainColumns:
-    """Options, `ordered` unless said otherwise: by group, then by strike, a call before its put."""
+    """Options, `ordered` unless noted otherwise: by group, then by strike, a call before its put."""
 
     group: np.ndarray  # intp: its place among the groups
     sign: np.ndarray  # +1 call, -1 put
@@ -54,8 +54,10 @@ class ChainColumns:
         return ChainColumns(group=self.group[order], sign=self.sign[order], strike=self.strike[order], quotes=quotes)
 
     def pairs(self) -> tuple[np.ndarray | slice, np.ndarray | slice]:
-        """Places of the calls and puts that have the same group and strike; slices, which copy nothing, where that is
-        all of them."""
+        """Return the places of the calls and puts that share group and strike.
+
+        These are slices, which copy nothing, if that is all of them.
+        """
         same = (self.group[1:] == self.group[:-1]) & (self.strike[1:] == self.strike[:-1])
         calls = np.flatnonzero(same & (self.sign[1:] < self.sign[:-1]))
         if 2 * len(calls) == len(self.sign):
@@ -65,8 +67,10 @@ class ChainColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSnapshot:
-    """Whole chains, so that their strikes can say where the forward is. A group is one underlying's options of one
-    expiry; a quote is the newest at that instant, however old."""
+    """Whole chains, since all strikes take part in the forward.
+
+    A group is one underlying's options of one expiry. A quote is the newest at that instant, however old.
+    """
 
     at: float  # seconds since 1970
     underlyings: UnderlyingColumns
@@ -96,10 +100,10 @@ UNKNOWN_MARKET = GroupMarket(NO_FORWARD, NAN, NAN, NAN)
 
 
 def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMarket]:
-    """The market around each group.
+    """Return the market around each group.
 
-    `params.price` speaks of the options' prices, those that the strikes are asked by included. Spot, futures and
-    volatility index have prices of their own: the best that there is, as `auto` takes it.
+    `params.price` applies to the options' prices, including those used for parity. Spot, futures and volatility index
+    use the best price there is, as `auto` takes it.
     """
     at, groups, around = snapshot.at, snapshot.groups, snapshot.underlyings
     spot, spot_age = _recent(around.spot, around.spot_time, at, params)
@@ -135,20 +139,20 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
 
 
 def _recent(price: np.ndarray, time: np.ndarray, at: float, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
-    """Prices that are there and not too old, and their ages."""
+    """Return the prices that exist and are not too old, and their ages."""
     age = at - time
     known = (price > 0) & (age < params.max_quote_age_seconds)
     return np.where(known, price, np.nan), np.where(known, age, np.nan)
 
 
 def _years(snapshot: ChainSnapshot, expiries: ExpiryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
-    """Years to each expiry, and whole days."""
+    """Return the years to each expiry, and the whole days."""
     days = (expiries.expiry - snapshot.underlyings.today[expiries.underlying]).astype(np.float64)
     return expiry_years(params.day_count, expiries.expires_at - snapshot.at, days), days
 
 
 def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapping[int, tuple[float, float]]]:
-    """Price and years of each future that has a price: by underlying, by expiry."""
+    """Return price and years of each future that has a price, by underlying and by expiry."""
     futures = snapshot.futures
     found: dict[int, dict[int, tuple[float, float]]] = {}
     if not len(futures.expiry):
@@ -164,7 +168,7 @@ def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapp
 
 
 def _parities(snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams) -> Sequence[ParityForward | None]:
-    """What the strikes of each group say, all in one go: there are many small groups. None where nobody asks them."""
+    """Return what parity says of each group, in one call since there are many small groups; None if it is not asked."""
     count = len(years)
     if params.forward not in (ForwardSource.AUTO, ForwardSource.PARITY) or not count:
         return [None] * count

@@ -1,4 +1,4 @@
-"""Why an item has no value: the closed list of answers that the engine gives instead of an exception."""
+"""Why an item has no value: the closed list of statuses that the engine returns instead of raising."""
 
 from enum import IntEnum
 
@@ -15,7 +15,7 @@ class Status(IntEnum):
     EXPIRED = 6  # at or past the exact expiry moment
     BAD_INPUT = 7  # not a finite positive number where one is needed, or an unusable request item
     NOT_CONVERGED = 8  # neither our solver nor py_vollib's found a volatility
-    STRIKES_DISAGREE = 9  # the strikes of this expiry disagree about its forward, and no future of it is there
+    STRIKES_DISAGREE = 9  # the strikes of this expiry disagree about its forward, and it has no future
 
     @property
     def word(self) -> str:

@@ -1,4 +1,4 @@
-"""Reading an end-of-day derivatives file: text in, columns and rejected rows out."""
+"""Reads an end-of-day derivatives file: text in, columns and rejected rows out."""
 
 import io
 import re
@@ -22,7 +22,7 @@ _RIGHTS = {"CE": "call", "PE": "put"}
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that could not be used: its line number (the header is line 1), why, and the text as it stood."""
+    """A row that could not be used: its line number (the header is line 1), the reason, and its text."""
 
     row: int
     reason: str
@@ -32,7 +32,7 @@ class Rejected:
 
 @dataclass(frozen=True, eq=False)
 class Contracts:
-    """The usable rows of a file, and what became of the others.
+    """The usable rows of a file, and the rejected ones.
 
     `table` has one row per contract and trade date: exchange, symbol, right ("" for a future), expiry and trade_date
     (datetime.date), and as float64 with NaN for "not given": strike, close, settle, last, volume (units),
@@ -46,9 +46,10 @@ class Contracts:
 
 
 def read_bhavcopy(text: str, *, trade_date: date | None = None) -> Contracts:
-    """Read a file's text. `trade_date`: the day of a file that does not print it, else the day that its rows must have.
+    """Read a file's text.
 
-    Raises NotABhavcopy when the text as a whole is not usable; a bad row is returned in `rejected`.
+    `trade_date` is the day of a file that does not print one; rows of other files must have that day. Raises
+    NotABhavcopy if the whole text is unusable. A bad row is returned in `rejected`.
     """
     lines = text.lstrip("\ufeff").splitlines()
     start = next((i for i, line in enumerate(lines) if line.strip()), None)
@@ -75,7 +76,7 @@ class _Raw:
 
 
 def _split(lines: list[str], start: int, names: list[str]) -> _Raw:
-    """Cut lines into text fields. pandas is given only lines of the right shape, so that row i stays line i."""
+    """Split lines into text fields. pandas gets only lines of the right shape, so row i stays line i."""
     good, numbers, rejected = [], [], []
     commas = len(names) - 1
     for number, line in enumerate(lines[start:], start + 1):
@@ -96,7 +97,7 @@ def _split(lines: list[str], start: int, names: list[str]) -> _Raw:
 
 
 class _Reader:
-    """Vectorised checks: each column is read once, and a row's first failure is the reason it is rejected for."""
+    """Checks whole columns, each read once. A row is rejected for its first failure."""
 
     def __init__(self, frame: pd.DataFrame, layout: Layout) -> None:
         self.frame, self.layout = frame, layout
@@ -160,7 +161,7 @@ class _Reader:
         contracts: NDArray[np.float64],
         strike: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(lot size, volume in units): printed, or quantity over contracts, or proven by the turnover."""
+        """Return (lot size, volume in units): printed, or quantity over contracts, or proven by the turnover."""
         layout = self.layout
         if layout.quantity:
             quantity = self._number(layout.quantity)
@@ -198,7 +199,7 @@ class _Reader:
         return self.frame[column].str.strip()
 
     def _number(self, column: str, required: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-        """A column as float64; blank or absent is NaN. Text and negative or infinite numbers reject the row."""
+        """Return a column as float64, NaN where blank or absent. Text, negative and infinite numbers reject the row."""
         text = self._text(column)
         blank = (text == "").to_numpy()
         number = _to_float(text.where(~blank))

@@ -13,7 +13,7 @@ from signalsite.foundation.errors import InvalidInput
 
 
 class NotABhavcopy(InvalidInput):
-    """The text is not of any layout that we know."""
+    """The text has none of the known layouts."""
 
     def __init__(self, message: str) -> None:
         super().__init__("file", message)
@@ -21,7 +21,7 @@ class NotABhavcopy(InvalidInput):
 
 @dataclass(frozen=True)
 class Layout:
-    """Which column of the file holds what; an empty name or a column that is absent is something it does not say."""
+    """The column of each value. A file does not give a value whose column it lacks, or whose column has no name."""
 
     name: str
     instrument: str
@@ -109,7 +109,7 @@ OPTIONS = frozenset({"OPTIDX", "OPTSTK", "IDO", "STO"})
 
 
 def recognise(first_line: str) -> tuple[Layout, list[str], bool]:
-    """(layout, column names, whether the line is a header) of the file that begins with `first_line`.
+    """Return (layout, column names, whether the line is a header) of the file that begins with `first_line`.
 
     Raises NotABhavcopy, which says what is missing.
     """

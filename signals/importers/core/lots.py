@@ -1,4 +1,4 @@
-"""Lot sizes that a file does not print but proves."""
+"""Lot sizes that a file does not print, but that its turnover proves."""
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,15 @@ def lots_from_turnover(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Lot size per row, NaN where the file does not prove one.
+    """Return the lot size of each row, NaN where the file does not prove one.
 
     `turnover`: value traded, rounded to `turnover_step` (strike and premium for an option, price for a future), of
     `contracts` contracts between `low` and `high` (with the strike added, for an option). Then
 
         turnover / (contracts high) <= lot <= turnover / (contracts low)
 
-    holds for every traded row of one symbol and expiry, all of which share their lot. It is proven when these intervals
-    have one integer in common, or when one lot proven for another expiry of the symbol lies in them.
+    holds for every traded row of one symbol and expiry, all of which share their lot. It is proven if these intervals
+    have one integer in common, or if they contain one lot that is proven for another expiry of the symbol.
     """
     traded = (contracts > 0) & (low > 0) & (turnover > 0)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,10 +1,10 @@
-"""Reading NSE's option-chain JSON: decoded JSON in, columns and rejected legs out.
+"""Reads NSE's option-chain JSON: decoded JSON in, columns and rejected legs out.
 
     {"records": {"timestamp": "17-May-2021 15:30:00", "underlyingValue": 33459.25,
                  "data": [{"strikePrice": 18000, "expiryDate": "30-Sep-2021", "CE": {leg}, "PE": {leg}}, ...]}}
 
-Prices of 0 mean that there is none. Open interest and traded volume are in contracts (of the lot size of the day, so
-that older contracts show fractions such as 92.667); order quantities are in units.
+A price of 0 means that there is none. Open interest and traded volume are in contracts of that day's lot size, so
+older contracts show fractions such as 92.667. Order quantities are in units.
 """
 
 import math
@@ -35,14 +35,14 @@ class NotAnOptionChain(InvalidInput):
 
 
 class BadLeg(InvalidInput):
-    """A leg that cannot be used; `field` is the reason's subject."""
+    """A leg that cannot be used. `field` holds the reason, the message its detail."""
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class OptionChainFile:
     """One snapshot. Columns have one element per usable leg, NaN where there is none.
 
-    `lot_size` is NaN where the order quantities do not tell it; `volume` and `open_interest` are in contracts.
+    `lot_size` is NaN where the order quantities leave it in doubt; `volume` and `open_interest` are in contracts.
     `rejected`: (leg's number from 1 in the order of the file, reason, detail, leg). `spot` is NaN when not given.
     """
 
@@ -60,7 +60,7 @@ class Chain:
     legs_read: int
 
 
-def read_option_chain(document: Any) -> Chain:
+def read_option_chain(document: Any) -> OptionChainFile:
     """Read the decoded JSON. Raises NotAnOptionChain; a bad leg is returned in `rejected`."""
     records = document.get("records") if isinstance(document, dict) else None
     data = records.get("data") if isinstance(records, dict) else None
@@ -86,14 +86,14 @@ def read_option_chain(document: Any) -> Chain:
     if len(symbols) > 1:
         raise NotAnOptionChain(f"the legs are of several underlyings: {', '.join(sorted(symbols))}")
     bid, ask, last, volume, interest = np.array([numbers for _, numbers, _ in rows.values()]).T
-    return Chain(
+    return OptionChainFile(
         symbol=symbols.pop(),
         time=time,
         spot=_price(records, ("underlyingValue",)),
         keys=list(rows),
         bid=bid,
         ask=ask,
-        # What an untraded leg shows as its last price is of an earlier day.
+        # The last price of an untraded leg is from an earlier day.
         last=np.where(volume > 0, last, np.nan),
         volume=volume,
         open_interest=interest,
@@ -158,11 +158,11 @@ def _price(leg: dict[str, Any], names: tuple[str, ...]) -> float:
 
 
 def _lot_sizes(legs: list[tuple[InstrumentKey, dict[str, Any]]]) -> NDArray[np.float64]:
-    """Lot size per leg, NaN where it is in doubt: the greatest common divisor of the order quantities of its expiry.
+    """Return the lot size of each leg: the greatest common divisor of its expiry's order quantities, NaN if in doubt.
 
-    Orders are whole lots, and many of them have nothing in common but the lot; yet where a few market makers quote
-    alone, all orders may be of an even number of lots. So the divisor counts when an expiry with at least
-    MIN_QUANTITIES orders has it and no other such expiry has a proper divisor of it.
+    Orders are whole lots, and many of them share no divisor but the lot. Where a few market makers quote alone, though,
+    all orders may be an even number of lots. So a divisor counts only if an expiry with at least MIN_QUANTITIES orders
+    has it and no other such expiry has a proper divisor of it.
     """
     quantities: defaultdict[date | None, list[int]] = defaultdict(list)
     for key, leg in legs:

@@ -1,4 +1,4 @@
-"""What is known of underlyings by their names."""
+"""Facts about underlyings that follow from their names."""
 
 from timeframes.core.keys import InstrumentKey, Product
 
@@ -6,10 +6,10 @@ NSE_INDICES = frozenset({"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYN
 
 
 def volatility_index_key(exchange: str, symbol: str) -> str:
-    """The key of the volatility index that stands in for an underlying's volatility; empty where there is none.
+    """Return the key of the volatility index that stands in for an underlying's volatility; empty if it has none.
 
-    India VIX is made of NIFTY options; it is the only such index that NSE publishes, and so serves its other indices.
-    The simulated market has one India VIX for all.
+    India VIX is computed from NIFTY options. NSE publishes no other such index, so it serves NSE's other indices too.
+    The simulated market has one India VIX for all underlyings.
     """
     if exchange == "SIM" or (exchange == "NSE" and symbol in NSE_INDICES):
         return str(InstrumentKey(exchange, "INDIAVIX", Product.EQUITY_SPOT))

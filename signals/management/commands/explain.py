@@ -1,4 +1,4 @@
-"""How one option's numbers come about, beside py_vollib's."""
+"""Shows how one option's numbers are computed, beside py_vollib's."""
 
 import argparse
 import math
@@ -30,7 +30,7 @@ UNITS = (
 
 
 class Command(BaseCommand):
-    help = "Show an option's inputs, model, forward and its source, T, and the engine's answer beside py_vollib's."
+    help = "Show an option's inputs, model, forward and its source, T, and the engine's results beside py_vollib's."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("instrument", help="an option's key: NSE@NIFTY@equity_options@2026-12-29@call@26000")
@@ -104,7 +104,7 @@ class Command(BaseCommand):
 
 
 def _strikes(parity: ParityForward | None) -> Iterator[tuple[str, str]]:
-    """What the strikes of the expiry say of its forward, where they were asked."""
+    """Yield what put-call parity says of the forward, if it was asked."""
     if parity is None or not parity.strikes:
         return
     known = math.isfinite(parity.bid)

@@ -18,7 +18,7 @@ class Command(ImportCommand):
         parser.add_argument(
             "--date",
             metavar="YYYY-MM-DD",
-            help="the trade date: needed where neither the file nor its name says it; rows of other days are rejected",
+            help="trade date, needed if neither the file nor its name gives it; rows of other days are rejected",
         )
 
     def handle(self, *, files: list[Path], rejects: Path | None, date: str | None, **options: Any) -> None:

@@ -22,7 +22,7 @@ from timeframes.core.sessions import local_date, parse_instant
 
 
 class Command(BaseCommand):
-    help = "Write a seeded NIFTY/BANKNIFTY-like market of our own (exchange SIM): spot, India VIX, futures and options."
+    help = "Store a simulated market like NIFTY and BANKNIFTY (exchange SIM): spot, India VIX, futures and options."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--seed", type=int, default=1, help="the same seed, moment and size give the same market")
@@ -34,13 +34,21 @@ class Command(BaseCommand):
         which.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="NIFTY, BANKNIFTY, or any name for a stock")
         which.add_argument("--underlyings", type=int, metavar="N", help="NIFTY, BANKNIFTY, STOCK001, ...")
         parser.add_argument(
-            "--minutes", type=int, default=375, metavar="N", help="spot and VIX by the minute before it (default 375)"
+            "--minutes",
+            type=int,
+            default=375,
+            metavar="N",
+            help="minutes of spot and VIX before that moment (default 375)",
         )
-        parser.add_argument("--stream", action="store_true", help="then publish ticks into its streams until Ctrl-C")
+        parser.add_argument("--stream", action="store_true", help="then publish ticks to its streams until Ctrl-C")
         parser.add_argument("--rate", type=float, default=200.0, metavar="N", help="ticks a second (default 200)")
-        parser.add_argument("--seconds", type=float, metavar="N", help="publish only for so long")
-        parser.add_argument("--one-field", action="store_true", help="ticks as JSON in one field, not as flat fields")
-        parser.add_argument("--clean", action="store_true", help="no late, swapped, repeated or malformed ticks")
+        parser.add_argument("--seconds", type=float, metavar="N", help="stop publishing after N seconds")
+        parser.add_argument(
+            "--one-field", action="store_true", help="send each tick as JSON in one field instead of flat fields"
+        )
+        parser.add_argument(
+            "--clean", action="store_true", help="publish no late, swapped, repeated or malformed ticks"
+        )
 
     def handle(
         self,
@@ -102,7 +110,7 @@ def _summary(market: SimulatedMarket) -> list[str]:
     if len(by_symbol) > MOST_LINES:
         lines.append(f"... and {len(by_symbol) - MOST_LINES:,} more underlyings")
     lines.append(f"{sum(market.counts.values()):,} options on {len(by_symbol):,} underlyings")
-    lines.append("of which made odd: " + ", ".join(f"{count:,} {kind}" for kind, count in market.oddities.items()))
+    lines.append("flawed on purpose: " + ", ".join(f"{count:,} {kind}" for kind, count in market.oddities.items()))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What a simulated exchange lists: underlyings, their expiries and strikes. Indices are like NSE's, stocks invented."""
+"""The listing of the simulated exchange: underlyings, expiries and strikes. Indices are like NSE's, stocks invented."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ STOCK_EXPIRIES, STOCK_STRIKES = 3, 80
 
 @dataclass(frozen=True)
 class Listing:
-    """One underlying: options on every one of `expiries`, futures on some. `volatility` is at the money, a year."""
+    """One underlying, with options on each of `expiries` and futures on some. `volatility` is at the money, annual."""
 
     symbol: str
     spot: float
@@ -37,12 +37,12 @@ class Listing:
 
 
 def list_underlyings(symbols: Sequence[str], day: date, rng: np.random.Generator) -> list[Listing]:
-    """NIFTY and BANKNIFTY as such, any other name as a stock; expiries are after `day`."""
+    """List NIFTY and BANKNIFTY as indices, any other name as a stock. Expiries are after `day`."""
     return [_index(symbol, day, rng) if symbol in INDICES else _stock(symbol, day, rng) for symbol in symbols]
 
 
 def symbols_for(contracts: int, underlyings: int | None, day: date) -> list[str]:
-    """NIFTY, BANKNIFTY and as many stocks as `underlyings` says, or as `contracts` need. Raises InvalidInput."""
+    """Return NIFTY, BANKNIFTY and as many stocks as `underlyings` says, or as `contracts` need. Raises InvalidInput."""
     if underlyings is None:
         indices = sum(2 * len(_expiries(day, *counts)) * strikes for *_, counts, strikes in INDICES.values())
         stocks = math.ceil(max(0, contracts - indices) / (2 * STOCK_EXPIRIES * STOCK_STRIKES))
@@ -54,7 +54,7 @@ def symbols_for(contracts: int, underlyings: int | None, day: date) -> list[str]
 
 
 def strikes_around(listing: Listing, forward: float) -> list[float]:
-    """The strikes of one expiry, nearest to the forward first."""
+    """Return the strikes of one expiry, the nearest to the forward first."""
     nearest = round(forward / listing.strike_step)
     steps = sorted(
         range(max(1, nearest - listing.strikes_per_expiry), nearest + listing.strikes_per_expiry + 1),
@@ -102,14 +102,14 @@ def _stock(symbol: str, day: date, rng: np.random.Generator) -> Listing:
 
 
 def _round_step(step: float) -> float:
-    """The largest of 1, 2.5, 5, 10, 25, ... not above `step`."""
+    """Return the largest of 1, 2.5, 5, 10, 25, ... that is not above `step`."""
     power = 10.0 ** math.floor(math.log10(step))
     return max(factor * power for factor in (1, 2.5, 5) if factor * power <= step)
 
 
 @lru_cache(maxsize=64)
 def _expiries(day: date, weekly: int, monthly: int, quarterly: int) -> tuple[date, ...]:
-    """The next Tuesdays, last Tuesdays of months and of quarters after `day`, each moved ahead of holidays."""
+    """Return the next Tuesdays, last Tuesdays of months and of quarters after `day`, moved before holidays."""
     first = day + timedelta(days=(TUESDAY - day.weekday()) % 7)
     weeks = [first + timedelta(weeks=week) for week in range(5 * (max(weekly, monthly, 3 * quarterly) + 1))]
     months = [tuesday for tuesday in weeks if (tuesday + timedelta(weeks=1)).month != tuesday.month]

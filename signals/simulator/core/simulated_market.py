@@ -1,7 +1,7 @@
-"""A market of our own: seeded, priced through py_vollib plus noise, with the flaws that real quotes have.
+"""A simulated market: seeded, priced by py_vollib plus noise, with the flaws of real quotes.
 
-Every number is drawn from one generator in a fixed order, so that a seed, a moment and a list of symbols always give
-the same market. Nothing here uses our own pricing: the market is what that pricing is tested against.
+One generator draws every number in a fixed order, so a seed, a moment and a list of symbols always give the same
+market. Our own pricing has no part in it, since tests compare that pricing with this market.
 """
 
 import math
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from signals.simulator.core.simulated_listing import EXCHANGE, INDICES, Listing, list_underlyings, strikes_around
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InstrumentKey, Product, Right
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.core.sessions import expiry_moment, local_date
 
 SOURCE = "simulation"
@@ -33,15 +33,15 @@ ODDITIES = {"below intrinsic": 0.005, "crossed": 0.005, "no price": 0.005, "one-
 
 @dataclass(frozen=True, eq=False)
 class SimulatedMarket:
-    """`instruments` and `lot_sizes` (0: none) run side by side; `quotes` are at the moment itself, `path` before it.
+    """`instruments` and `lot_sizes` (0: none) are parallel; `quotes` are of the moment itself, `path` of the past.
 
-    `counts`: option contracts per (symbol, expiry as text); `oddities`: contracts made odd on purpose.
+    `counts`: option contracts per (symbol, expiry as text); `oddities`: contracts flawed on purpose, by kind.
     """
 
     instruments: list[InstrumentKey]
     lot_sizes: list[int]
-    quotes: QuoteColumns
-    path: QuoteColumns
+    quotes: QuoteRows
+    path: QuoteRows
     counts: dict[tuple[str, str], int]
     oddities: dict[str, int]
 
@@ -49,9 +49,9 @@ class SimulatedMarket:
 def simulate_market(
     *, seed: int, at: datetime, symbols: Sequence[str], contracts: int, minutes: int
 ) -> SimulatedMarket:
-    """A market as of `at` (aware) with exactly `contracts` options, and `minutes` of spot and VIX before it.
+    """Return a market as of `at` (aware) with exactly `contracts` options, and `minutes` of spot and VIX before it.
 
-    Raises InvalidInput, for example when the underlyings have too few strikes for that many contracts.
+    Raises InvalidInput, for example if the underlyings have too few strikes for that many contracts.
     """
     if len(set(symbols)) != len(symbols) or VOLATILITY_INDEX in symbols:
         raise InvalidInput("symbols", f"symbols must be given once each, and not {VOLATILITY_INDEX}")
@@ -82,7 +82,7 @@ def simulate_market(
     book.add_spot(VOLATILITY_INDEX, level)
     numbers = np.concatenate(book.blocks)
     oddities = _make_odd(book, numbers, rng)
-    quotes = QuoteColumns(
+    quotes = QuoteRows(
         instrument_key=list(map(str, book.keys)), time=at, source=SOURCE, **dict(zip(COLUMNS, numbers.T, strict=True))
     )
     ends = {f"{EXCHANGE}@{VOLATILITY_INDEX}@equity_spot": (level, 0.9)} | {
@@ -92,7 +92,7 @@ def simulate_market(
 
 
 class _Book:
-    """Quotes as they are made: blocks of columns, one row per instrument. NaN is a price that is not known."""
+    """Collects quotes in blocks of columns, one row per instrument. NaN stands for an unknown price."""
 
     def __init__(self) -> None:
         self.keys: list[InstrumentKey] = []
@@ -107,7 +107,7 @@ class _Book:
         block: NDArray[np.float64],
         intrinsic: NDArray[np.float64] | None = None,
     ) -> None:
-        """`block`: shape (len(keys), 5), as COLUMNS has them."""
+        """`block` has the shape (len(keys), 5), in the order of COLUMNS."""
         self.keys += keys
         self.lots += [lot] * len(keys)
         self.blocks.append(block)
@@ -174,7 +174,7 @@ def _quote_options(
 def _smile(
     at_the_money: float, log_moneyness: NDArray[np.float64], years: float, tilt: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(volatility, distance): a parabola in the distance from the forward, in standard deviations up to 3.
+    """Return (volatility, distance): a parabola in the distance from the forward, in standard deviations up to 3.
 
     Volatility at the money reverts from its level now to 1.1 times that within about half a year.
     """
@@ -185,9 +185,9 @@ def _smile(
 
 
 def _make_odd(book: _Book, quotes: NDArray[np.float64], rng: np.random.Generator) -> dict[str, int]:
-    """Spoil some options of `quotes`; each kind where it can be told, and no contract twice.
+    """Spoil some options of `quotes`: each kind of flaw where it shows, and no contract twice.
 
-    Fewer than 100 options are left as they are; above, each kind has at least one.
+    A market of fewer than 100 options stays as it is. A larger one gets at least one flaw of each kind.
     """
     option = np.array([key.product.is_option for key in book.keys])
     intrinsic = np.concatenate(book.intrinsic)
@@ -214,15 +214,15 @@ def _make_odd(book: _Book, quotes: NDArray[np.float64], rng: np.random.Generator
     return made
 
 
-def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng: np.random.Generator) -> QuoteColumns:
-    """A geometric random walk by the minute for each key: (value at `at`, annual volatility)."""
+def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng: np.random.Generator) -> QuoteRows:
+    """Return a geometric random walk by the minute for each key. `ends`: (value at `at`, annual volatility) by key."""
     times = [at.astimezone(UTC) - timedelta(minutes=back) for back in range(minutes, 0, -1)]
     step = math.sqrt(1 / (252 * 375))
     walks: list[NDArray[np.float64]] = []
     for value, volatility in ends.values():
         back = np.cumsum(rng.standard_normal(minutes))[::-1]
         walks.append(np.round(value * np.exp(volatility * step * back), 2))
-    return QuoteColumns(
+    return QuoteRows(
         instrument_key=[key for key in ends for _ in times],
         time=times * len(ends),
         source=SOURCE,

@@ -39,7 +39,7 @@ class _Option:
 
 @dataclass(slots=True)
 class _Walk:
-    """One underlying: its spot, and what its forwards were when that was 1."""
+    """The random walk of one underlying: its spot, and the ratio of each forward to the spot at the start."""
 
     price: float
     options: list[int] = field(default_factory=list)
@@ -47,7 +47,7 @@ class _Walk:
 
 
 class TickSource:
-    """`flawed`: whether late, swapped, repeated and malformed ticks are among them."""
+    """Makes the ticks of a market. `flawed`: some are late, swapped, repeated or malformed."""
 
     def __init__(self, market: SimulatedMarket, *, seed: int, at: datetime, flawed: bool = True) -> None:
         self.market = market
@@ -63,12 +63,12 @@ class TickSource:
         self._options: dict[int, _Option] = {}
         self._futures: list[int] = []
         self._read(market, at)
-        # An underlying ticks as often as it has options, an index without any about once for fifty of theirs.
+        # An underlying ticks in proportion to its options; one without options, once for fifty ticks of the others.
         most = max(len(self._options) // 50, 1)
         self._draws = [name for name, walk in self.walks.items() for _ in range(max(len(walk.options), most))]
 
     def ticks(self, count: int, at: datetime) -> Iterator[tuple[str, Fields]]:
-        """(underlying, fields) of the next ticks, all at about `at`; some may come twice, late, or be nonsense."""
+        """Yield (underlying, fields) of the next ticks, all at about `at`. Some come twice or late, or are nonsense."""
         self._walk(at)
         made = [self._tick(at) for _ in range(count)]
         if not self.flawed:
@@ -116,7 +116,7 @@ class TickSource:
                     walk.options.append(row)
 
     def _option(self, row: int, mid: float, walk: _Walk, at: datetime) -> _Option | None:
-        """None for a quote that no volatility explains: it gives no ticks."""
+        """Return None for a quote that no volatility explains: such an option has no ticks."""
         from lets_be_rational.exceptions import AboveMaximumException, BelowIntrinsicException
         from py_vollib.black.implied_volatility import implied_volatility
 
@@ -138,7 +138,7 @@ class TickSource:
     def _walk(self, at: datetime) -> None:
         seconds = max((at - self.last_at).total_seconds(), 0.0)
         self.last_at = max(at, self.last_at)
-        # Trading time is 6.25 hours of 252 days: a market that moves as one does when it is open.
+        # Trading time is 6.25 hours on 252 days, so the market moves as it does during a session.
         step = ANNUAL_VOLATILITY * math.sqrt(seconds / (252 * 22_500))
         for name, walk in self.walks.items():
             scale = 6 * step if name.endswith(VOLATILITY_INDEX) else step

@@ -1,0 +1,244 @@
+"""The listing over HTTP: underlyings, their expiries, and instruments."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+import orjson
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from signals.instruments import examples
+from signals.instruments.listing import (
+    FILTERS,
+    Listed,
+    LiveAmong,
+    Page,
+    find_listed,
+    list_expiries,
+    list_instruments,
+    list_underlyings,
+)
+from signals.instruments.models import Underlying
+from signals.instruments.selectors import UnknownUnderlying, find_underlying
+from signals.instruments.serializers import (
+    ExpiriesSerializer,
+    InstrumentDetailSerializer,
+    InstrumentPageSerializer,
+    InstrumentsQuerySerializer,
+    NoQuerySerializer,
+    QuoteSerializer,
+    UnderlyingPageSerializer,
+    UnderlyingSerializer,
+    UnderlyingsQuerySerializer,
+)
+from signalsite.foundation.errors import InvalidInput, RedisConnectionError
+from timeframes.core.keys import parse_key
+from timeframes.core.sessions import local_date
+from timeframes.quotes.selectors import newest_quote
+
+logger = logging.getLogger(__name__)
+TAGS = ["listing"]
+VARY = ("Accept", "Accept-Encoding", "Authorization", "Cookie")
+
+
+def nobody_knows(keys: Sequence[str]) -> Sequence[bool | None]:
+    """The LiveAmong of a service without live data."""
+    return [None] * len(keys)
+
+
+def checked_key(text: str, field: str) -> str:
+    """Return an instrument key that follows the grammar. Raises InvalidInput under the caller's name for it."""
+    try:
+        return str(parse_key(text))
+    except InvalidInput as error:
+        raise InvalidInput(field, str(error)) from error
+
+
+def conditional(request: Request, body: dict[str, Any]) -> HttpResponse:
+    """Answer with an ETag of the body: 304 to a client that has it already."""
+    content = orjson.dumps(body)
+    response = HttpResponse(content, content_type="application/json")
+    etag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
+    response["ETag"] = etag
+    patch_vary_headers(response, VARY)
+    patch_cache_control(response, private=True, no_cache=True)
+    return cast(HttpResponse, get_conditional_response(request._request, etag, None, response))
+
+
+class UnderlyingsView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        parameters=[UnderlyingsQuerySerializer],
+        responses=UnderlyingPageSerializer,
+        examples=[examples.UNDERLYINGS],
+        operation_id="v2_signals_underlyings_list",
+        summary="Underlyings, in the order of their keys",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        query = _query(UnderlyingsQuerySerializer, request)
+        after = query.get("cursor") or ""
+        if after:
+            after = checked_key(after, "cursor")
+        rows, following = list_underlyings(exchange=query.get("exchange"), after=after, limit=query["limit"])
+        return _page(request, following, UnderlyingSerializer(rows, many=True).data)
+
+
+class ExpiriesView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        responses=ExpiriesSerializer,
+        examples=[examples.EXPIRIES],
+        operation_id="v2_signals_underlyings_expiries",
+        summary="Expiries of one underlying, the earliest first",
+    )
+    def get(self, request: Request, underlying: str) -> HttpResponse:
+        _query(NoQuerySerializer, request)
+        found = _underlying(underlying, "underlying")
+        today = local_date(found.exchange, timezone.now())
+        rows = [
+            {
+                "expiry": row.expiry,
+                "expires_at": row.expires_at,
+                "days_to_expiry": (row.expiry - today).days,
+                "options": row.options,
+                "futures": row.futures,
+                "strikes": row.strikes,
+                "lowest_strike": _number(row.lowest_strike),
+                "highest_strike": _number(row.highest_strike),
+            }
+            for row in list_expiries(found.key)
+        ]
+        return conditional(request, {"underlying": found.key, "data": rows})
+
+
+class InstrumentsView(APIView):
+    live_among: LiveAmong = staticmethod(nobody_knows)
+
+    @extend_schema(
+        tags=TAGS,
+        parameters=[InstrumentsQuerySerializer],
+        responses=InstrumentPageSerializer,
+        examples=[examples.INSTRUMENTS],
+        operation_id="v2_signals_instruments_list",
+        summary="Instruments, by underlying, expiry, strike and right",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        query = _query(InstrumentsQuerySerializer, request)
+        if "underlying" in query:
+            query["underlying"] = _known_underlying(query["underlying"])
+        after = checked_key(query["cursor"], "cursor") if "cursor" in query else None
+        live = query.get("live")
+        page = list_instruments(
+            {name: query[name] for name in FILTERS if name in query},
+            after=after,
+            limit=query["limit"],
+            live=live,
+            live_among=self.live_among if live is not None else _or_nobody(self.live_among),
+        )
+        return _page(request, page.next_cursor, _instruments(page, timezone.now()))
+
+
+class InstrumentView(APIView):
+    live_among: LiveAmong = staticmethod(nobody_knows)
+
+    @extend_schema(
+        tags=TAGS,
+        responses=InstrumentDetailSerializer,
+        examples=[examples.INSTRUMENT],
+        operation_id="v2_signals_instruments_retrieve",
+        summary="One instrument with its newest stored quote",
+    )
+    def get(self, request: Request, instrument_key: str) -> HttpResponse:
+        _query(NoQuerySerializer, request)
+        row = find_listed(checked_key(instrument_key, "instrument_key"))
+        if row is None:
+            raise NotFound(f"no instrument {instrument_key} is known")
+        live = list(_or_nobody(self.live_among)([row.key]))
+        quote = newest_quote(row.key)
+        (body,) = _instruments(Page([row], live, None), timezone.now())
+        return conditional(
+            request,
+            {
+                **body,
+                "quote": None
+                if quote is None
+                else {name: getattr(quote, name) for name in QuoteSerializer.Meta.fields},
+            },
+        )
+
+
+def _query(serializer: type[Any], request: Request) -> dict[str, Any]:
+    query = serializer(data=request.query_params.dict())
+    query.is_valid(raise_exception=True)
+    return cast(dict[str, Any], query.validated_data)
+
+
+def _underlying(name: str, field: str) -> Underlying:
+    """Raises NotFound for an underlying that is not listed, InvalidInput for what cannot be one."""
+    checked_key(name if "@" in name or "/" in name else f"ANY@{name}", field)
+    try:
+        return find_underlying(name, field)
+    except UnknownUnderlying as error:
+        raise NotFound(str(error)) from error
+
+
+def _known_underlying(name: str) -> str:
+    """Return the key of an underlying that a filter names."""
+    checked_key(name if "@" in name or "/" in name else f"ANY@{name}", "underlying")
+    return find_underlying(name, "underlying").key
+
+
+def _or_nobody(live_among: LiveAmong) -> LiveAmong:
+    """A listing that does not filter by `live` is answered without Redis too."""
+
+    def ask(keys: Sequence[str]) -> Sequence[bool | None]:
+        try:
+            return live_among(keys)
+        except RedisConnectionError as error:
+            logger.warning("the listing cannot say what is live: %s", error)
+            return nobody_knows(keys)
+
+    return ask
+
+
+def _instruments(page: Page, now: datetime) -> list[dict[str, Any]]:
+    today = {exchange: local_date(exchange, now) for exchange in {row.exchange for row in page.rows}}
+    return [_instrument(row, today[row.exchange], live) for row, live in zip(page.rows, page.live, strict=True)]
+
+
+def _instrument(row: Listed, today: date, live: bool | None) -> dict[str, Any]:
+    return {
+        "instrument_key": row.key,
+        "underlying": row.underlying,
+        "exchange": row.exchange,
+        "product": row.product,
+        "expiry": row.expiry,
+        "expires_at": row.expires_at,
+        "days_to_expiry": (row.expiry - today).days if row.expiry else None,
+        "right": row.right or None,
+        "strike": _number(row.strike),
+        "lot_size": row.lot_size,
+        "tick_size": _number(row.tick_size),
+        "live": live,
+    }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _page(request: Request, following: str | None, rows: Any) -> HttpResponse:
+    response = conditional(request, {"next_cursor": following, "data": rows})
+    if following is not None:
+        query = request.query_params.copy()
+        query["cursor"] = following
+        response["Link"] = f'<{request.build_absolute_uri(request.path)}?{query.urlencode()}>; rel="next"'
+    return response
