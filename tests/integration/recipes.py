@@ -65,7 +65,7 @@ class Copy:
                 holder.terminate()
 
     def environment(self, **variables: str) -> dict[str, str]:
-        return {**environment(self.state), "PYTHONPATH": str(self.folder), **variables}
+        return {**environment(self.state), "PYTHONPATH": str(self.folder), "WORKERS": "1", **variables}
 
     def run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
