@@ -1,8 +1,14 @@
 """Types of what can be computed. This file is generated: `manage.py computations` writes it."""
 
-from typing import Literal, Required, TypedDict
+from typing import Literal, TypedDict
 
 Kind = Literal["greeks", "greeks_grid", "quotes"]
+
+
+class InstrumentItem(TypedDict):
+    """What every item has."""
+
+    instrument_key: str
 
 
 class GreeksParams(TypedDict, total=False):
@@ -18,10 +24,9 @@ class GreeksParams(TypedDict, total=False):
     max_quote_age_seconds: float
 
 
-class GreeksItem(TypedDict, total=False):
+class GreeksItem(InstrumentItem, total=False):
     """Implied volatility and Greeks of options: an item."""
 
-    instrument_key: Required[str]
     custom_id: str
     price: float
     underlying_price: float
@@ -80,10 +85,9 @@ class GreeksGridParams(TypedDict, total=False):
     max_quote_age_seconds: float
 
 
-class GreeksGridItem(TypedDict, total=False):
+class GreeksGridItem(InstrumentItem, total=False):
     """Prices and Greeks of options under shocks of spot, volatility and time: an item."""
 
-    instrument_key: Required[str]
     custom_id: str
     price: float
     underlying_price: float
@@ -129,10 +133,9 @@ class QuotesParams(TypedDict, total=False):
     max_quote_age_seconds: float
 
 
-class QuotesItem(TypedDict, total=False):
+class QuotesItem(InstrumentItem, total=False):
     """Quotes of instruments, and their ages: an item."""
 
-    instrument_key: Required[str]
     custom_id: str
 
 

@@ -82,17 +82,19 @@ def client_types(found: Iterable[Computation]) -> str:
     lines = [
         '"""Types of what can be computed. This file is generated: `manage.py computations` writes it."""',
         "",
-        "from typing import Literal, Required, TypedDict",
+        "from typing import Literal, TypedDict",
         "",
         f"Kind = Literal[{kinds}]",
+        "",
+        *_typed_dict("InstrumentItem", "What every item has.", [("instrument_key", "str")], "TypedDict"),
     ]
     for each in found:
         name = pascal(each.name)
         params = [(one.name, _python(one)) for one in each.parameters]
-        item = [("instrument_key", "Required[str]"), ("custom_id", "str"), *((one, "float") for one in each.bounds)]
+        item = [("custom_id", "str"), *((one, "float") for one in each.bounds)]
         row = [(one.name, _python(one)) for one in (*IDENTITY, *each.answer_columns)]
         lines += ["", *_typed_dict(f"{name}Params", f"{each.summary}: parameters.", params, "TypedDict, total=False")]
-        lines += ["", *_typed_dict(f"{name}Item", f"{each.summary}: an item.", item, "TypedDict, total=False")]
+        lines += ["", *_typed_dict(f"{name}Item", f"{each.summary}: an item.", item, "InstrumentItem, total=False")]
         lines += ["", *_typed_dict(f"{name}Row", f"{each.summary}: an answer.", row, "TypedDict")]
     return "\n".join(lines) + "\n"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batch.client import ApiError, Client, FieldError, ServiceUnreachable, WaitTimeout
-from batch.client import http as client_http
+from batch.client.core import service as client_service
 
 JOB = {
     "id": "00000000-0000-0000-0000-000000000001",
@@ -162,8 +162,8 @@ def test_attempts_and_pauses_are_bounded(network: Network, client: Client, pause
     network.script = [None]
     with pytest.raises(ServiceUnreachable, match="GET /api/v2/signals/batch/jobs/"):
         client.job(JOB["id"])
-    assert len(network.seen) == client_http.ATTEMPTS == len(pauses) + 1
-    assert sum(pauses) < client_http.FIRST_PAUSE_SECONDS * 2 ** (client_http.ATTEMPTS)
+    assert len(network.seen) == client_service.ATTEMPTS == len(pauses) + 1
+    assert sum(pauses) < client_service.FIRST_PAUSE_SECONDS * 2 ** (client_service.ATTEMPTS)
     network.script = [UNAVAILABLE]
     with pytest.raises(ApiError, match="503 Service Unavailable: storage"):
         client.cancel(JOB["id"])

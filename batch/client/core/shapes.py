@@ -1,5 +1,6 @@
-"""What the client gives back."""
+"""What the client returns."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it was when the service was asked. `raw` is the whole answer."""
+    """A job as it was when the service answered. `raw` is the whole answer."""
 
     id: uuid.UUID
     kind: str
@@ -50,12 +51,12 @@ class Job:
             progress=body["progress"],
             eta_seconds=body["eta_seconds"],
             duration_seconds=body["duration_seconds"],
-            as_of=_instant(body["as_of"]),
+            as_of=optional_instant(body["as_of"]),
             error=body["error"],
             retry_of=_job_id(body["retry_of"]),
             reused_from=_job_id(body["reused_from"]),
-            created_at=datetime.fromisoformat(body["created_at"]),
-            finished_at=_instant(body["finished_at"]),
+            created_at=instant(body["created_at"]),
+            finished_at=optional_instant(body["finished_at"]),
             links=body["links"],
             raw=body,
         )
@@ -63,7 +64,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a submission would be, without being one. `raw` is the whole answer."""
+    """The cost of a submission that was not made. `raw` is the whole answer."""
 
     as_of: datetime | None
     total: int
@@ -77,25 +78,40 @@ class Estimate:
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "Estimate":
         names = ("total", "refused_count", "refused", "chunks", "estimated_seconds", "items_ahead")
-        return cls(as_of=_instant(body["as_of"]), raw=body, **{name: body[name] for name in names})
+        return cls(as_of=optional_instant(body["as_of"]), raw=body, **{name: body[name] for name in names})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Answers given within the request."""
+class ItemResult:
+    """Results of a few items, given within the request."""
 
     as_of: datetime
     params: Mapping[str, Any]  # every one, defaults filled in
     counts: Counts
     data: list[dict[str, Any]]  # in the order of the items
+    forwards: list[dict[str, Any]]  # of each underlying and expiry, with the strikes left out
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsPage:
+    """Some results of a job. `next_cursor` is None after the last; pass it to get the next page."""
+
+    data: list[dict[str, Any]]
+    next_cursor: int | None
 
 
 def counts(body: Mapping[str, int]) -> Counts:
     return Counts(body["total"], body["completed"], body["failed"])
 
 
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def instant(text: str) -> datetime:
+    """Read an ISO instant. Python 3.10 takes no Z, and only 3 or 6 digits of a second."""
+    whole = re.sub(r"\.([0-9]+)", lambda found: f".{found[1]:0<6.6}", text, count=1)
+    return datetime.fromisoformat(whole.replace("Z", "+00:00"))
+
+
+def optional_instant(text: str | None) -> datetime | None:
+    return instant(text) if text else None
 
 
 def _job_id(text: str | None) -> uuid.UUID | None:

@@ -1,0 +1,100 @@
+"""Bearer tokens: taken when first needed, and renewed when the service no longer accepts them."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .effects import Call, Flow, Now, Reply, Request, Send
+from .errors import ApiError
+
+RENEWED_AFTER = 0.8  # of a token's life, on a socket
+
+
+class Credentials(Protocol):
+    renewable: bool
+    renew_at: float | None  # on the driver's clock, for sockets; None: not known
+
+    def token(self) -> Flow[str]: ...
+
+    def renew(self, used: str) -> Flow[str]:
+        """Return another token than `used`, which the service no longer accepts."""
+        ...
+
+
+class GivenToken:
+    """A token of the caller's. A callable is asked again when its token has expired."""
+
+    def __init__(self, token: str | Callable[[], Any]) -> None:
+        self._source = token
+        self._token = token if isinstance(token, str) else ""
+        self.renewable = not isinstance(token, str)
+        self.renew_at: float | None = None
+
+    def token(self) -> Flow[str]:
+        return self._token or (yield from self.renew(""))
+
+    def renew(self, used: str) -> Flow[str]:
+        if not isinstance(self._source, str) and self._token == used:  # else another thread has renewed it
+            self._token = yield Call(self._source)
+            self.renew_at = yield from _renewal(self._token)
+        return self._token
+
+
+class PasswordTokens:
+    """Tokens for a name and a password: refreshed, and taken anew where the refresh token has expired too."""
+
+    renewable = True
+
+    def __init__(self, username: str, password: str) -> None:
+        self._login = {"username": username, "password": password}
+        self._access = self._refresh = ""
+        self.renew_at: float | None = None
+
+    def token(self) -> Flow[str]:
+        if not self._access:
+            yield from self._sign_in()
+        return self._access
+
+    def renew(self, used: str) -> Flow[str]:
+        if self._access == used:  # else another thread has renewed it
+            reply: Reply = yield Send(_post("/api/token/refresh", {"refresh": self._refresh}))
+            if reply.ok:
+                yield from self._keep(reply)
+            else:
+                yield from self._sign_in()
+        return self._access
+
+    def _sign_in(self) -> Flow[None]:
+        reply: Reply = yield Send(_post("/api/token", self._login))
+        if not reply.ok:
+            raise ApiError.of(reply)
+        yield from self._keep(reply)
+
+    def _keep(self, reply: Reply) -> Flow[None]:
+        tokens = reply.json()
+        self._access, self._refresh = tokens["access"], tokens.get("refresh", self._refresh)
+        self.renew_at = yield from _renewal(self._access)
+
+
+def _post(path: str, body: dict[str, str]) -> Request:
+    return Request("POST", path, headers={"Content-Type": "application/json"}, content=json.dumps(body).encode())
+
+
+def _renewal(token: str) -> Flow[float | None]:
+    life = lifetime(token)
+    if life is None:
+        return None
+    now: float = yield Now()
+    return now + RENEWED_AFTER * life
+
+
+def lifetime(token: str) -> float | None:
+    """Return the seconds between a JWT's issue and its expiry; None where it says neither."""
+    try:
+        claims = token.split(".")[1]
+        body = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        return float(body["exp"] - body["iat"])
+    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):  # no JWT
+        return None
