@@ -12,6 +12,7 @@ INSTALLED_APPS = [
     "django_prometheus",
     "django_celery_beat",
     "csp",
+    "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",

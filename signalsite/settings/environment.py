@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from environs import Env, EnvError, validate
 
@@ -25,6 +26,21 @@ def between(lowest: float, highest: float) -> validate.Range:
 
 def one_of(*choices: str) -> validate.OneOf:
     return validate.OneOf(choices)
+
+
+def origin(variable: str) -> Callable[[str], str]:
+    """Return a parser of browser origins, such as https://desk.example:8443, whose errors name `variable`."""
+
+    def read(text: str) -> str:
+        text = text.strip()
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+            raise EnvError(
+                f"{variable}: {text!r} is not an origin such as https://desk.example or http://localhost:3000"
+            )
+        return text
+
+    return read
 
 
 def network(variable: str) -> Callable[[str], IPv4Network | IPv6Network]:

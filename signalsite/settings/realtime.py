@@ -1,6 +1,7 @@
 """Sockets, ticks and live chains."""
 
 from .environment import at_least, between, env
+from .web import CORS_ALLOWED_ORIGINS
 
 DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # the exchange of a bare symbol such as NIFTY
 
@@ -14,7 +15,8 @@ WEBSOCKET_MAX_PENDING = env.int("WEBSOCKET_MAX_PENDING", 5000, validate=at_least
 WEBSOCKET_MAX_FRAME_BYTES = env.int("WEBSOCKET_MAX_FRAME_BYTES", 64 << 10, validate=at_least(256))
 WEBSOCKET_MESSAGE_RATE = env.float("WEBSOCKET_MESSAGE_RATE", 50.0, validate=at_least(0.1))
 WEBSOCKET_RESUME_LIMIT = env.int("WEBSOCKET_RESUME_LIMIT", 10_000, validate=at_least(0))
-WEBSOCKET_ALLOWED_ORIGINS: list[str] = env.list("WEBSOCKET_ALLOWED_ORIGINS", [])
+# Sockets accept every origin that the HTTP API accepts, and may accept more.
+WEBSOCKET_ALLOWED_ORIGINS = [*CORS_ALLOWED_ORIGINS, *env.list("WEBSOCKET_ALLOWED_ORIGINS", [])]
 
 # Live ticks. Lengths and lifetimes (s) of what the consumer leaves in Redis; docs/live.md
 TICK_BATCH = env.int("TICK_BATCH", 2000, validate=between(1, 10_000))

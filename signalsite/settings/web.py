@@ -1,6 +1,8 @@
 """The web process: connections, threads, the HTTP API and static files."""
 
-from .environment import BASE_DIR, DEVELOPMENT, at_least, between, env
+from corsheaders.defaults import default_headers
+
+from .environment import BASE_DIR, DEVELOPMENT, at_least, between, env, origin
 
 WEB_THREADS = env.int("WEB_THREADS", 10, validate=between(3, 200))
 # What one client may hold of the web process; docs/operations.md
@@ -13,6 +15,27 @@ HTTP_BODY_SECONDS = env.float("HTTP_BODY_SECONDS", 10.0, validate=at_least(0.1))
 HTTP_BODY_RATE = env.int("HTTP_BODY_RATE", 64 << 10, validate=at_least(1))  # bytes/s
 HTTP_LARGE_BODIES = env.int("HTTP_LARGE_BODIES", 16, validate=at_least(1))
 HTTP_QUEUE_SECONDS = env.float("HTTP_QUEUE_SECONDS", 5.0, validate=at_least(0.1))
+
+# Other sites whose pages may call the API (signalsite/front/cors.py) and open sockets. They send tokens, not cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [], subcast=origin("CORS_ALLOWED_ORIGINS"))
+CORS_URLS_REGEX = r"^/(api/|health$|ready$)"
+CORS_ALLOW_HEADERS = (
+    *default_headers,
+    "content-encoding",
+    "idempotency-key",
+    "if-modified-since",
+    "if-none-match",
+)
+CORS_EXPOSE_HEADERS = [
+    "Allow",
+    "Content-Disposition",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
