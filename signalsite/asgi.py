@@ -1,5 +1,8 @@
-"""The one port. HTTP goes by the gate to Django's WSGI side on threads (three times the rate of its ASGI side), except
-exports, which stream, and live reads, which need neither a thread nor a query."""
+"""The ASGI application. HTTP passes the gate.
+
+Django answers on threads as a WSGI application, at three times the rate of its ASGI handler. Exports stream through the
+ASGI handler. Live reads need neither a thread nor a query, so the event loop answers them.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +15,7 @@ from django.core.asgi import get_asgi_application
 
 from signalsite import wsgi  # sets Django up
 
-from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now: no first export waits for it
+from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now, so that the first export does not wait
 from batch.exports.asgi import Exports  # isort: skip
 from realtime.process import Lifespan  # isort: skip
 from realtime.snapshot.newest import newest_states  # isort: skip
@@ -20,6 +23,7 @@ from realtime.sockets.shared_hub import the_hub  # isort: skip
 from realtime.sockets.routing import websocket  # isort: skip
 from signalsite.accounts.authentication import standing  # isort: skip
 from signalsite.front.bodies import Bodies  # isort: skip
+from signalsite.front.cors import Cors  # isort: skip
 from signalsite.front.gate import Gate  # isort: skip
 from signalsite.front.live import LiveReads  # isort: skip
 from signalsite.front.pages import Pages  # isort: skip
@@ -27,14 +31,14 @@ from signalsite.front.standing import Shown, StandingTokens  # isort: skip
 
 django: Any = wsgi.application
 pages = Pages(django, threads=settings.WEB_THREADS, queue_seconds=settings.HTTP_QUEUE_SECONDS)
-proving = ThreadPoolExecutor(1, thread_name_prefix="standing")  # Django's may all be at work
+proving = ThreadPoolExecutor(1, thread_name_prefix="standing")  # Django's threads may all be busy
 
 
 async def prove(tokens: Sequence[Shown]) -> Sequence[bool]:
     return await asyncio.get_running_loop().run_in_executor(proving, standing, tokens)
 
 
-http = Gate(
+gate = Gate(
     pages=pages,
     exports=Exports(get_asgi_application()),
     bodies=Bodies(
@@ -46,4 +50,5 @@ http = Gate(
     live=LiveReads(newest_states, StandingTokens(prove, lambda: the_hub().ended)),
 )
 
+http = Cors(gate) if settings.CORS_ALLOWED_ORIGINS else gate
 application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})

@@ -20,7 +20,7 @@ from realtime.sockets.core import messages
 from realtime.sockets.core.messages import Auth, ClientAck, InvalidMessage, Ping, Subscribe, Unsubscribe
 from realtime.sockets.core.protocol import Ack, Close, Code, Error, Pong, Welcome
 from realtime.sockets.core.token_bucket import TokenBucket
-from realtime.sockets.credentials import SUBPROTOCOL, Credential, NotAuthenticated, identify, offered
+from realtime.sockets.credentials import SUBPROTOCOL, Credential, NotAuthenticated, identify, in_header, offered
 from realtime.sockets.hub import Hub
 from realtime.sockets.metrics import TOTALS
 from realtime.sockets.session import Identity, Session
@@ -78,11 +78,13 @@ class SocketConsumer:
             if not origin_is_ours(scope["headers"]):
                 raise SocketRefused(Close.FOREIGN_ORIGIN, "the origin is not allowed")
             inbox = _Inbox(receive)
-            session.identity = await self._authenticate(scope, inbox, hub)
+            session.identity, asked = await self._authenticate(scope, inbox, hub)
             if not _limits.acquire_for(session.identity.user_id):
                 raise SocketRefused(Close.TOO_MANY, "the user has as many sockets as one may")
             user_id = session.identity.user_id
             session.reply(_welcome(scope))
+            if asked is not None:
+                session.reply(Ack(asked.id, "auth"))
             await _converse(hub, session, session.identity, inbox)
         except SocketRefused as refusal:
             TOTALS.refused += 1
@@ -95,21 +97,23 @@ class SocketConsumer:
             if user_id is not None:
                 _limits.release_for(user_id)
 
-    async def _authenticate(self, scope: Scope, inbox: "_Inbox", hub: Hub) -> Identity:
-        """By subprotocol, by the address, or by the first message. Raises SocketRefused."""
-        credential: Credential = offered(scope["subprotocols"])
+    async def _authenticate(self, scope: Scope, inbox: "_Inbox", hub: Hub) -> tuple[Identity, Auth | None]:
+        """Authenticate by subprotocol, header, address or first message, which is returned too. Raises SocketRefused."""
+        message = None
         in_address: Credential = scope.get(CREDENTIALS, Credential())
-        credential = credential or Credential(ticket=in_address.ticket)
-        if not credential and self._token_in_address:
-            credential = in_address
         try:
+            credential = offered(scope["subprotocols"]) or in_header(scope["headers"])
+            credential = credential or Credential(ticket=in_address.ticket)
+            if not credential and self._token_in_address:
+                credential = in_address
             if not credential:
                 async with asyncio.timeout(settings.WEBSOCKET_AUTH_SECONDS):
-                    message = messages.read(await inbox.next())
-                if not isinstance(message, Auth):
+                    first = messages.read(await inbox.next())
+                if not isinstance(first, Auth):
                     raise NotAuthenticated("the first message must be auth")
+                message = first
                 credential = Credential(message.token, message.ticket)
-            return await identify(credential, hub.reader, hub.ended)
+            return await identify(credential, hub.reader, hub.ended), message
         except TimeoutError as error:
             raise SocketRefused(Close.NOT_AUTHENTICATED, "no credential came in time") from error
         except (NotAuthenticated, InvalidMessage) as error:

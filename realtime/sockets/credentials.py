@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +46,20 @@ class Credential:
 def offered(subprotocols: list[str]) -> Credential:
     """A token among the subprotocols `signals, bearer.<token>`."""
     return Credential(next((each.removeprefix(_BEARER) for each in subprotocols if each.startswith(_BEARER)), ""))
+
+
+def in_header(headers: Iterable[tuple[bytes, bytes]]) -> Credential:
+    """Return the token of an `Authorization: Bearer` header, which programs can send and browsers cannot.
+
+    Other schemes are ignored, since they may be a proxy's. Raises NotAuthenticated unless one token follows Bearer.
+    """
+    for name, value in headers:
+        scheme, *rest = value.split() if name == b"authorization" else [b""]
+        if scheme.lower() == b"bearer":
+            if len(rest) != 1:
+                raise NotAuthenticated("Authorization must be Bearer and a token, with one space between them")
+            return Credential(rest[0].decode("latin-1"))
+    return Credential()
 
 
 async def identify(credential: Credential, reader: StreamReader, ended: Mapping[str, float]) -> Identity:

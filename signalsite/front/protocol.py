@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from signalsite.foundation.client_address import network_of, read_address
 from signalsite.front import metrics
+from signalsite.front.cors import cors_headers
 from signalsite.front.refusals import Refused, bad_request, busy, headers_too_large, too_many_of_yours, too_slow
 from signalsite.front.sweep import connections_of
 
@@ -167,7 +168,8 @@ class FrontProtocol(HttpToolsProtocol):
             cycle.disconnected = True  # whoever handles it is told so, and what it says is let go
             cycle.message_event.set()
         self._refused = True
-        self.transport.write(refusal.as_http())
+        added = cors_headers(self.url.decode("ascii", "replace"), self.headers) if self.headers else []
+        self.transport.write(refusal.as_http(*added))
         self.close_when_read()
 
     def _turn_away(self, refusal: Refused) -> None:

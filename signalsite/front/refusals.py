@@ -25,10 +25,10 @@ class Refused(SignalServiceError):
             *((name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()),
         ]
 
-    def as_http(self) -> bytes:
+    def as_http(self, *added: tuple[bytes, bytes]) -> bytes:
         """The whole answer, for a connection whose request never became one."""
         status = b"HTTP/1.1 %d %b\r\n" % (self.status, HTTPStatus(self.status).phrase.encode())
-        return status + b"".join(b"%b: %b\r\n" % header for header in self.headers) + b"\r\n" + self.body
+        return status + b"".join(b"%b: %b\r\n" % header for header in [*self.headers, *added]) + b"\r\n" + self.body
 
 
 def bad_request(detail: str) -> Refused:

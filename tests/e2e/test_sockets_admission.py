@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -52,6 +53,43 @@ def test_a_token_in_the_first_message(web: Web) -> None:
     with web.connect(user=None, welcome=False) as socket:
         socket.send(type="auth", token=token())
         assert socket.next("welcome")["heartbeat_seconds"] == 0.4
+        assert socket.next() == {"type": "ack", "id": None, "request": "auth", "items": []}
+
+
+def test_the_first_message_is_acknowledged_by_its_id(web: Web) -> None:
+    with web.connect(user=None, welcome=False) as socket:
+        socket.send(type="auth", token=token(), id="first")
+        socket.next("welcome")
+        assert socket.next("ack")["id"] == "first"
+
+
+def bearer(value: str) -> dict[str, Any]:
+    return {"user": None, "additional_headers": {"Authorization": value}}
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_a_token_in_the_upgrades_header(web: Web, scheme: str) -> None:
+    with web.connect(**bearer(f"{scheme} {token()}")) as socket:
+        assert socket.subscribe("NSE@NIFTY@equity_spot")["request"] == "subscribe"
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer not.a.token", "Bearer a b", "Bearer " + "x" * 5000, "Bearer \xff"])
+def test_a_wrong_header_is_refused_at_once(web: Web, value: str) -> None:
+    with web.connect(welcome=False, **bearer(value)) as socket:
+        assert socket.closed() == 4001
+
+
+def test_an_expired_token_in_the_header(web: Web) -> None:
+    expired = token(exp=int(time.time()) - 5)
+    with web.connect(welcome=False, **bearer(f"Bearer {expired}")) as socket:
+        assert socket.closed() == 4001
+
+
+def test_another_scheme_is_not_ours(web: Web) -> None:
+    """A proxy's own credential leaves the way open for the first message."""
+    with web.connect(welcome=False, **bearer("Basic dXNlcjpwYXNz")) as socket:
+        socket.send(type="auth", token=token())
+        assert socket.next()["type"] == "welcome"
 
 
 def test_a_token_in_the_address_of_v1_only(web: Web) -> None:

@@ -1,0 +1,76 @@
+"""The web process: connections, threads, the HTTP API and static files."""
+
+from corsheaders.defaults import default_headers
+
+from .environment import BASE_DIR, DEVELOPMENT, at_least, between, env, origin
+
+WEB_THREADS = env.int("WEB_THREADS", 10, validate=between(3, 200))
+# What one client may hold of the web process; docs/operations.md
+HTTP_MAX_CONNECTIONS = env.int("HTTP_MAX_CONNECTIONS", 4000, validate=at_least(1))
+HTTP_MAX_CONNECTIONS_PER_ADDRESS = env.int(
+    "HTTP_MAX_CONNECTIONS_PER_ADDRESS", max(HTTP_MAX_CONNECTIONS // 2, 1), validate=at_least(1)
+)
+HTTP_HEADER_SECONDS = env.float("HTTP_HEADER_SECONDS", 10.0, validate=at_least(0.1))
+HTTP_BODY_SECONDS = env.float("HTTP_BODY_SECONDS", 10.0, validate=at_least(0.1))
+HTTP_BODY_RATE = env.int("HTTP_BODY_RATE", 64 << 10, validate=at_least(1))  # bytes/s
+HTTP_LARGE_BODIES = env.int("HTTP_LARGE_BODIES", 16, validate=at_least(1))
+HTTP_QUEUE_SECONDS = env.float("HTTP_QUEUE_SECONDS", 5.0, validate=at_least(0.1))
+
+# Other sites whose pages may call the API (signalsite/front/cors.py) and open sockets. They send tokens, not cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [], subcast=origin("CORS_ALLOWED_ORIGINS"))
+CORS_URLS_REGEX = r"^/(api/|health$|ready$)"
+CORS_ALLOW_HEADERS = (
+    *default_headers,
+    "content-encoding",
+    "idempotency-key",
+    "if-modified-since",
+    "if-none-match",
+)
+CORS_EXPOSE_HEADERS = [
+    "Allow",
+    "Content-Disposition",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "signalsite.accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["signalsite.foundation.parsers.LimitedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "signalsite.foundation.problems.exception_handler",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "URL_FORMAT_OVERRIDE": None,  # an export's `format` is its own
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Signal Service",
+    "DESCRIPTION": "Option Greeks, implied volatility and trading signals: over HTTP and as batch jobs.",
+    "VERSION": "2.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # it would be asked at swagger.io
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["signalsite.schema.without_aliases"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "signalsite.schema.with_problems",
+    ],
+}
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = DEVELOPMENT
