@@ -367,6 +367,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = DEVELOPMENT
+DOCS_SITE = BASE_DIR / "docs" / "_build" / "html"  # served at /docs/ where `make docs` has built it
 # Pages run what this site serves and nothing that stands in them, but for what carries the answer's own nonce.
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/api/v2/", "/health", "/ready", "/metrics"],  # no pages, and many
