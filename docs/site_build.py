@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
 from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
 
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.S)
 INLINE_STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.S)
 STYLE_ATTRIBUTE = re.compile(r'(<[^<>]*?) style="([^"]*)"')
 MOVED_STYLE = re.compile(r'<[^<>]*? data-style="([^"]*)"')
 BACKTICKS = re.compile(r"(?<![`:])`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
+LONG_TYPES = {stringify_annotation(ArrayLike, mode): "ArrayLike" for mode in ("fully-qualified-except-typing", "smart")}
 SPECIAL = re.compile(r"([*|\\]|(?<=\w)_(?!\w))")
 
 
@@ -21,6 +24,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("sidebar", {}, "env")
     app.connect("source-read", add_sidebar)
     app.connect("autodoc-process-docstring", plain_docstring)
+    app.connect("autodoc-process-signature", short_signature)
     app.connect("build-finished", move_inline_code)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -45,6 +49,15 @@ def plain_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, l
     if any(line.lstrip().startswith((">>> ", ".. ", ":param", ":return")) for line in lines):
         return
     lines[:] = "\n".join(_reshaped(lines)).splitlines()
+
+
+def short_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Write numpy's ArrayLike by its name, as the code does, and not as the union that it stands for."""
+    for long, short in LONG_TYPES.items():
+        signature = signature.replace(long, short) if signature else signature
+    return signature, returns
 
 
 def _reshaped(lines: list[str]) -> Iterator[str]:
