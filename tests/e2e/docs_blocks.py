@@ -7,7 +7,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 RUNNABLE = frozenset({"console", "bash", "sh", "python", "json", "http"})
-MARKER = re.compile(r"<!--\s*(not run|send on a socket)\b:?\s*(.*?)\s*-->", re.S)
+MARKER = re.compile(r"<!--\s*(not run|send on a socket|file)\b:?\s*(.*?)\s*-->", re.S)
 REASON_WORDS = 2  # "needs Docker" is the shortest reason that says anything
 
 
@@ -19,6 +19,7 @@ class Block:
     code: str
     not_run: str | None = None  # the reason, which may be empty
     for_socket: bool = False
+    file: str = ""  # where the reader is to save it
 
     @property
     def place(self) -> str:
@@ -40,6 +41,7 @@ def blocks_of(page: Path, name: str) -> list[Block]:
                     code=token.content,
                     not_run=marker[2] if marker and marker[1] == "not run" else None,
                     for_socket=bool(marker and marker[1] == "send on a socket"),
+                    file=Path(marker[2]).name if marker and marker[1] == "file" else "",
                 )
             )
         comment = token.content if token.type == "html_block" else ""

@@ -2,15 +2,18 @@
 
 How a block runs depends on its language:
 
-- `bash`, `sh`: a script. Variables that it sets are there in later blocks of the page.
+- `bash`, `sh`: a script. Its variables and functions are there in later blocks of the page.
 - `console`: the lines after `$ `. Other lines are output, which is not compared.
 - `python`: in one namespace a page.
 - `http`: a request, or after one the response (`HTTP/1.1 200 OK`): its status is compared, and the fields of its body.
 - `json`: a submission (it has `items` or `selector`), or after a request the fields of its answer, or with
   `<!-- send on a socket -->` a message to the server. Anything else is only parsed.
 
-A comment `<!-- not run: the reason -->` before a block excuses it. Only three things are replaced in a text: the address
-`localhost:8000` or `127.0.0.1:8000`, the password `"..."`, and in an http block `$NAME` by the variable of that name.
+A comment `<!-- not run: the reason -->` before a block excuses it, and after `<!-- file: NAME -->` a block is saved under
+that name. The service is `manage.py up --simulate` on servers of its own, so that its feed meets no other test.
+
+Only three things are replaced in a text: the address `localhost:8000` or `127.0.0.1:8000`, the password `"..."`, and in
+an http block `$NAME` by the variable of that name.
 The variables TOKEN, REFRESH and JOB come from the page's own requests; TOKEN and URL are also set before the first.
 """
 
@@ -30,6 +33,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from signalsite.embedded.service import running_service
 from tests.e2e.conftest import BATCH, ROOT, SHARED_DATA, succeed, wait
 from tests.e2e.docs_blocks import RUNNABLE, Block, blocks_of, is_excused
 
@@ -55,8 +59,10 @@ for name in ("demo", "admin"):
 class Page:
     """Runs the blocks of one page."""
 
-    def __init__(self, *, address: str, folder: Path, password: str) -> None:
-        self.address, self.folder, self.password = address, folder, password
+    def __init__(self, *, address: str, folder: Path, password: str, environment: dict[str, str]) -> None:
+        self.address, self.folder, self.password, self.environment = address, folder, password, environment
+        self.kept = folder / ".kept"
+        self.kept.write_text("")
         self.client = httpx.Client(base_url=address, timeout=30)
         signed_in = self.client.post("/api/token", json={"username": "demo", "password": password})
         self.variables = {"URL": address, "TOKEN": signed_in.raise_for_status().json()["access"]}
@@ -74,7 +80,10 @@ class Page:
             "http": self._http,
             "json": self._json,
         }
-        runners[block.language](code, block)
+        if block.file:
+            (self.folder / block.file).write_text(code)
+        else:
+            runners[block.language](code, block)
 
     def _console(self, code: str, block: Block) -> None:
         lines = re.findall(r"^\$ ((?:.*\\\n)*.*)$", code, re.M)
@@ -83,20 +92,20 @@ class Page:
 
     def _script(self, code: str, block: Block) -> None:
         self.finish(block)
-        kept = self.folder / ".variables"
-        script = f"set -a -e -o pipefail\n{code}\nexport -p > {shlex.quote(str(kept))}\n"
+        kept = shlex.quote(str(self.kept))
+        script = f"source {kept}\nset -a -e -o pipefail\n{code}\n{{ export -p; declare -f; }} > {kept}\n"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
-            env={**os.environ, **self.variables, "PATH": path},
+            env={**os.environ, **self.environment, **self.variables, "PATH": path},
             capture_output=True,
             text=True,
             timeout=BLOCK_SECONDS,
             check=False,
         )
         assert done.returncode == 0, f"{block.place}:\n{code}\n{done.stdout}\n{done.stderr}"
-        for name, value in re.findall(r'^declare -x ([A-Z]+)="(.*)"$', kept.read_text(), re.M):
+        for name, value in re.findall(r'^declare -x ([A-Z]+)="(.*)"$', self.kept.read_text(), re.M):
             if name not in os.environ:
                 self.variables[name] = value
 
@@ -201,7 +210,14 @@ def _assert_has(answer: Any, shown: Any, place: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(address: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a service on a state folder that no other test uses."""
+    state = tmp_path_factory.mktemp("docs") / "state"
+    return {"SIGNALSITE_STATE": str(state), "DOCS_PASSWORD": secrets.token_urlsafe(12)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder that looks like the checkout, with the exchange's files in it. The docs write here."""
     folder = tmp_path_factory.mktemp("checkout")
     for entry in ROOT.iterdir():
@@ -214,22 +230,25 @@ def folder(address: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def password(address: str, folder: Path) -> str:
-    """Of the accounts that `make demo` makes. The day that the examples speak of is imported."""
-    password = secrets.token_urlsafe(12)
-    succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, DOCS_PASSWORD=password)
-    if SHARED_DATA.exists():
-        succeed("import_bhavcopy", str(folder / "fo_legacycols_20260611.csv.gz"), "--rejects", str(folder / "rejects"))
-    return password
+def service(environment: dict[str, str], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address. It has the accounts that `make demo` makes, and the day that the examples speak of."""
+    log = tmp_path_factory.mktemp("service") / "up.log"
+    succeed("migrate", "-v0", **environment)
+    with running_service(log, "--simulate", "--workers", "2", environment=environment) as running:
+        succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, **environment)
+        if SHARED_DATA.exists():
+            day = folder / "fo_legacycols_20260611.csv.gz"
+            succeed("import_bhavcopy", str(day), "--rejects", str(folder / "rejects"), **environment)
+        yield running.address
+    print(log.read_text()[-4000:])
 
 
 @pytest.fixture
-def page(
-    address: str, folder: Path, password: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Page]:
+def page(service: str, environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(ROOT))
-    page = Page(address=address, folder=folder, password=password)
+    password = environment["DOCS_PASSWORD"]
+    page = Page(address=service, folder=folder, password=password, environment=environment)
     yield page
     page.client.close()
 
@@ -252,6 +271,18 @@ def test_every_block_names_its_language_and_every_exception_its_reason(name: str
     for block in blocks_of(ROOT / name, name):
         assert block.language, f"{block.place}: the block names no language; `text` is for what nobody runs"
         assert block.not_run is None or is_excused(block), f"{block.place}: `not run` without a reason"
+
+
+def test_the_ticks_of_the_live_page_are_believed(page: Page, environment: dict[str, str]) -> None:
+    blocks = [block for block in blocks_of(ROOT / "docs/live.md", "docs/live.md") if " XADD " in block.code]
+    assert blocks
+    for block in blocks:
+        page.run(block)
+    deadline = time.monotonic() + 10
+    while "24010.5" not in succeed("redis", "HGET", "latest:NSE@NIFTY", "NSE@NIFTY@equity_spot", **environment):
+        assert time.monotonic() < deadline
+    dead_letters = succeed("redis", "XRANGE", "tick_dead_letter", "-", "+", **environment)
+    assert "tick_stream:NSE@NIFTY" not in dead_letters
 
 
 def test_a_block_that_fails_is_found(page: Page, tmp_path: Path) -> None:
