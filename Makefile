@@ -3,7 +3,7 @@
 SHELL := /bin/bash -eu -o pipefail
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up services test coverage faults check bench diagrams lock fmt clean
+.PHONY: help setup demo up docs services test coverage faults check bench diagrams lock fmt clean
 
 # The one place that says which Pythons will do is requires-python in pyproject.toml: ">=LOW,<HIGH".
 RANGE := $(shell sed -nE 's/^requires-python *= *">=([0-9.]+),<([0-9.]+)".*/\1 \2/p' pyproject.toml)
@@ -23,7 +23,10 @@ MANAGE := $(PY) manage.py
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --progress-bar off --root-user-action ignore
 USERS := $(VENV)/.installed-requirements
 DEVELOPMENT := $(VENV)/.installed-requirements-dev
+WRITERS := $(VENV)/.installed-requirements-docs
 STATIC := $(VENV)/.collected-static
+SITE := docs/_build/.built
+SPHINX := $(PY) -m sphinx --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
 WARM := from signals.greeks.core.engine import warm; warm()
 
 # `make up PORT=8001`, `make bench ONLY=engine`: make puts these into the environment by itself.
@@ -41,7 +44,11 @@ demo: setup ## a job of 1,000 option contracts through HTTP, workers and Postgre
 	@$(MANAGE) demo $(ARGS)
 
 up: setup ## run the whole service with a simulated feed until Ctrl-C: web (PORT=8000), WORKERS=2, consumer, Flower
+	@$(MAKE) --no-print-directory $(SITE) || echo "The docs site was not built. The service starts without it." >&2
 	@$(MANAGE) up --simulate $(ARGS)
+
+docs: $(USERS) $(WRITERS) ## build the docs site into docs/_build/html; the service serves it at /docs/
+	@$(SPHINX) && touch $(SITE) && echo "docs/_build/html/index.html"
 
 services: setup ## run only PostgreSQL and Redis until Ctrl-C, and say how to connect
 	@$(MANAGE) services
@@ -63,6 +70,7 @@ check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migration
 	$(MANAGE) check --fail-level WARNING
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) computations --check
+	$(SPHINX) --fail-on-warning --keep-going --fresh-env
 	@echo "manage.py check --deploy"
 	@SIGNALSITE_ENV=production SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	  DATABASE_URL=postgresql://nobody@db.invalid/none REDIS_URL=redis://redis.invalid/0 \
@@ -81,6 +89,8 @@ lock: $(DEVELOPMENT) ## pin what pyproject.toml asks for: requirements.txt for u
 	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.txt
 	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 pyproject.toml --group dev \
 	  --constraint requirements.txt -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --group pyproject.toml:docs \
+	  --constraint requirements-dev.txt -o requirements-docs.txt
 
 fmt: $(DEVELOPMENT) ## format the code and fix what can be fixed
 	@$(VENV)/bin/ruff check --fix .
@@ -88,7 +98,7 @@ fmt: $(DEVELOPMENT) ## format the code and fix what can be fixed
 
 clean: ## remove caches and build products; .venv and the state folder with its data stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
-	@rm -rf staticfiles bench/out $(STATIC)
+	@rm -rf staticfiles bench/out docs/_build $(STATIC)
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -98,6 +108,14 @@ $(USERS): requirements.txt $(MADE)
 
 $(DEVELOPMENT): requirements-dev.txt $(MADE)
 	$(install)
+
+$(WRITERS): requirements-docs.txt $(MADE)
+	$(install)
+
+# The site that `make up` serves. Sphinx itself finds what has changed; this says whether to start it at all.
+$(SITE): $(WRITERS) $(shell find docs -path docs/_build -prune -o -type f -print)
+	@echo "Building the docs site; the first time takes half a minute."
+	@$(SPHINX) && touch $@
 
 # pip takes a package that a kill has left half copied for an installed one: hence $(INSTALLING).
 define install

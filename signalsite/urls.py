@@ -12,6 +12,7 @@ from realtime.sockets.asyncapi_views import asyncapi
 from realtime.sockets.ticket_views import TicketView
 from signals.instruments.urls import listing_urls
 from signalsite.accounts.views import RefreshView, SignInView, SignOutView
+from signalsite.docs_site import docs_site
 from signalsite.foundation.bodies import accepts
 from signalsite.health import health, ready
 from signalsite.metrics_view import metrics
@@ -35,6 +36,8 @@ urlpatterns = [
     path("ready", ready),
     path("metrics", metrics),
     path("admin/", admin.site.urls),
+    path("docs/", docs_site, name="docs-site"),
+    path("docs/<path:path>", docs_site),
     path("api/token", accepts(SignInView.as_view(), TOKEN_BYTES), name="token"),
     path("api/token/refresh", accepts(RefreshView.as_view(), TOKEN_BYTES), name="token-refresh"),
     path("api/token/logout", accepts(SignOutView.as_view(), TOKEN_BYTES), name="token-logout"),

@@ -74,3 +74,4 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = DEVELOPMENT
+DOCS_SITE = BASE_DIR / "docs" / "_build" / "html"  # served at /docs/ where `make docs` has built it

@@ -1,6 +1,7 @@
 """Hold the embedded servers until Ctrl-C."""
 
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -26,10 +27,12 @@ class Command(BaseCommand):
                 sockets = places.socket_dir(places.state_dir())
                 self.stdout.write(f"State: {places.state_dir()} (logs in its folder `log`)")
                 if places.embeds_postgres():
-                    psql = f"psql -h {sockets} -U {places.ROLE} {places.DATABASE}"
-                    self.stdout.write(f"PostgreSQL:     {psql}  (client programs: {postgres_bin()})")
+                    self.stdout.write(
+                        f"PostgreSQL:     {postgres_bin()}/psql -h {sockets} -U {places.ROLE} {places.DATABASE}"
+                    )
                 if places.embeds_redis():
-                    self.stdout.write(f"Redis (Valkey): valkey-cli -s {sockets / places.REDIS_SOCKET}")
+                    self.stdout.write(f"Redis (Valkey): {sys.executable} manage.py redis PING")
+                    self.stdout.write(f"                or any client at unix://{sockets / places.REDIS_SOCKET}")
                 self.stdout.write("Ctrl-C ends them.")
                 self.stdout.flush()
                 while not asked_to_end.wait(1.0):
