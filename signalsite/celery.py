@@ -7,8 +7,10 @@ from typing import Any
 from celery import Celery, bootsteps, signals
 
 from signalsite.foundation import heartbeat
+from signalsite.startup import read_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
+read_settings()
 
 
 class Application(Celery):

@@ -143,14 +143,18 @@ try:
 except EnvError as error:
     raise ImproperlyConfigured(f"environment: {error}") from error
 
-if not SECRET_KEY:
-    if not DEVELOPMENT:
-        raise ImproperlyConfigured("SECRET_KEY must be set when SIGNALSITE_ENV=production")
-    SECRET_KEY = embedded.secret(STATE_DIR, "secret_key", nbytes=48)
-if not DEVELOPMENT:
-    for _name, _value in (("DATABASE_URL", DATABASE_URL), ("REDIS_URL", REDIS_URL), ("ALLOWED_HOSTS", ALLOWED_HOSTS)):
-        if not _value:
-            raise ImproperlyConfigured(f"{_name} must be set when SIGNALSITE_ENV=production")
+_MUST_BE_SET = {
+    "SECRET_KEY": "python3 -c 'import secrets; print(secrets.token_urlsafe(48))' makes a good one",
+    "ALLOWED_HOSTS": "the names under which the site is reached, separated by commas, such as signals.example.com",
+    "DATABASE_URL": "the address of PostgreSQL: postgresql://user:password@host:5432/name",
+    "REDIS_URL": "the address of a Redis that never evicts: redis://:password@host:6379/0",
+}
+if DEVELOPMENT:
+    SECRET_KEY = SECRET_KEY or embedded.secret(STATE_DIR, "secret_key", nbytes=48)
+else:
+    for _name, _right in _MUST_BE_SET.items():
+        if not globals()[_name]:
+            raise ImproperlyConfigured(f"{_name} must be set when SIGNALSITE_ENV=production: {_right}")
     if DEBUG:
         raise ImproperlyConfigured("DEBUG must be off when SIGNALSITE_ENV=production")
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:

@@ -19,6 +19,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from signalsite.accounts.first_account import how_to_sign_in, make_first_account
 from signalsite.celery import app
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
@@ -74,6 +75,7 @@ class Service:
         self.options = options
         self.begun = self.looked = time.monotonic()
         self.ready = False
+        self.first_account = make_first_account()
         hearts = places.heartbeats_dir(places.make_state(places.state_dir()))
         hearts.mkdir(mode=0o700, exist_ok=True)
         processes = [web(options["port"])]
@@ -97,7 +99,9 @@ class Service:
             server.ensure()
         if not self.ready and _web_answers(self.options["port"]) and _worker_answers():
             self.ready = True
-            self.supervisor.say(f"ready in {now - self.begun:.1f} s: http://{HOST}:{self.options['port']}/")
+            address = f"http://{HOST}:{self.options['port']}/"
+            self.supervisor.say(how_to_sign_in(self.first_account, address))
+            self.supervisor.say(f"ready in {now - self.begun:.1f} s: {address}")
             if self.options["flower"]:  # only now: it asks the workers once, when it starts
                 flower, address = _flower(self.options["flower_port"])
                 self.supervisor.add(flower)
