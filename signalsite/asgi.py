@@ -23,6 +23,7 @@ from signalsite.front.bodies import Bodies  # isort: skip
 from signalsite.front.gate import Gate  # isort: skip
 from signalsite.front.live import LiveReads  # isort: skip
 from signalsite.front.pages import Pages  # isort: skip
+from signalsite.front.request_ids import RequestIds  # isort: skip
 from signalsite.front.standing import Shown, StandingTokens  # isort: skip
 
 django: Any = wsgi.application
@@ -46,4 +47,4 @@ http = Gate(
     live=LiveReads(newest_states, StandingTokens(prove, lambda: the_hub().ended)),
 )
 
-application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})
+application = RequestIds(ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()}))

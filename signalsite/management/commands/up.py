@@ -83,7 +83,12 @@ class Service:
         if options["simulate"]:
             processes.append(_ticks())
         servers = Servers(_ask_servers)
-        self.supervisor = Supervisor(processes, servers_answer=servers.answer, record=hearts / places.RESTARTS)
+        self.supervisor = Supervisor(
+            processes,
+            servers_answer=servers.answer,
+            record=hearts / places.RESTARTS,
+            json_lines=settings.LOG_FORMAT == "json",
+        )
 
     def run(self) -> None:
         self.supervisor.run(self._look)
@@ -151,12 +156,12 @@ def _celery(*arguments: str) -> list[str]:
 
 def _worker(processes: int) -> Process:
     # Gossip and mingle only cost a second at the start.
-    more = ["--concurrency", str(processes), "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    more = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
     return Process("worker", _celery("worker", *more))
 
 
 def _beat() -> Process:
-    return Process("beat", _celery("beat", "--loglevel", "INFO", "--pidfile="), {"LOG_LEVEL": "WARNING"})
+    return Process("beat", _celery("beat", "--pidfile="))
 
 
 def _manage(*arguments: str) -> list[str]:
