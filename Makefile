@@ -62,7 +62,7 @@ coverage: $(DEVELOPMENT) $(STATIC) ## the same, and which lines they reach, in a
 faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything while jobs and ticks run; prints recovery times (minutes)
 	@$(PY) -m pytest tests/faults tests/integration/consume -m "" $(ARGS)
 
-check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migrations, and the settings of production
+check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migrations, and the settings of production, known holes and licences
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -71,6 +71,7 @@ check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migration
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) computations --check
 	$(SPHINX) --fail-on-warning --keep-going --fresh-env
+	$(PY) deploy/audit.py
 	@echo "manage.py check --deploy"
 	@SIGNALSITE_ENV=production SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	  DATABASE_URL=postgresql://nobody@db.invalid/none REDIS_URL=redis://redis.invalid/0 \

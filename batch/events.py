@@ -34,5 +34,4 @@ def log_event(event: Event, by: int = 1, *, level: int = logging.WARNING, **cont
             (event, by),
         )
     known = {name: str(value) for name, value in context.items()}
-    said = " ".join([f"{event} ({by})", *(f"{name}={value}" for name, value in known.items())])
-    logger.log(level, "%s", said, extra=known)
+    logger.log(level, "%s (%d)", event, by, extra=known)

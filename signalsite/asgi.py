@@ -27,6 +27,7 @@ from signalsite.front.cors import Cors  # isort: skip
 from signalsite.front.gate import Gate  # isort: skip
 from signalsite.front.live import LiveReads  # isort: skip
 from signalsite.front.pages import Pages  # isort: skip
+from signalsite.front.request_ids import RequestIds  # isort: skip
 from signalsite.front.standing import Shown, StandingTokens  # isort: skip
 
 django: Any = wsgi.application
@@ -51,4 +52,4 @@ gate = Gate(
 )
 
 http = Cors(gate) if settings.CORS_ALLOWED_ORIGINS else gate
-application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})
+application = RequestIds(ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()}))

@@ -2,13 +2,18 @@
 
 import os
 from functools import cached_property
+from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery, bootsteps, signals
+from django.conf import settings
 
 from signalsite.foundation import heartbeat
+from signalsite.foundation.log_context import request_id
+from signalsite.startup import read_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
+read_settings()
 
 
 class Application(Celery):
@@ -43,6 +48,26 @@ app = Application("signalsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add(Heartbeat)
+
+
+@signals.setup_logging.connect
+def log_as_django_does(**_: Any) -> None:
+    """Worker, beat and Flower: Celery leaves the loggers alone where somebody listens to this signal."""
+    dictConfig(settings.LOGGING)
+
+
+@signals.before_task_publish.connect
+def hand_on_the_request_id(headers: dict[str, Any], **_: Any) -> None:
+    """A task's log lines have the id of the request that it was enqueued by."""
+    if known := request_id.get():
+        headers["request_id"] = known
+
+
+@signals.task_prerun.connect
+def take_the_request_id(task: Any, **_: Any) -> None:
+    headers = task.request.headers or {}
+    headers = task.request.headers or {}
+    request_id.set(str(headers.get("request_id") or task.request.get("request_id") or ""))
 
 
 @signals.task_prerun.connect

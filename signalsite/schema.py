@@ -71,6 +71,7 @@ _PROBLEM_SCHEMA = {
         "title": {"type": "string", "description": "The status in words."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "description": "What is wrong, in a sentence."},
+        "request_id": {"type": "string", "description": "The answer's X-Request-ID, which the log has too."},
         "errors": {
             "type": "array",
             "items": {
@@ -127,7 +128,10 @@ def _name(status: int) -> str:
 
 def _response(status: int) -> dict[str, Any]:
     when, detail, errors = _EXAMPLES[status]
-    content = {"schema": {"$ref": PROBLEM}, "example": problem_document(status, detail, errors)}
+    content = {
+        "schema": {"$ref": PROBLEM},
+        "example": {**problem_document(status, detail, errors), "request_id": "2f1c09d4b7a8e653"},
+    }
     return {"description": when, "content": {CONTENT_TYPE: content}}
 
 

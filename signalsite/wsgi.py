@@ -4,7 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from signalsite.startup import read_settings
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
+read_settings()
 application = get_wsgi_application()
 
 from signals.greeks.core.engine import warm  # noqa: E402 - after the settings, which say where kernels are cached

@@ -19,6 +19,7 @@ from batch.jobs import progress
 from batch.jobs.answering import answer
 from batch.jobs.core.answers import Block, without_value
 from batch.jobs.core.items import Items
+from batch.jobs.endings import log_if_ended
 from batch.jobs.models import Chunk, Job
 from batch.jobs.stored import stored_items
 from batch.jobs.transactions import worker_transaction
@@ -196,7 +197,7 @@ def _keep(claimed: Claim, block: Block, digest: str) -> bool:
             publish_end(claimed.job_id)
     progress.publish_state(claimed.job_id, at_once=status in Job.TERMINAL)
     if status in Job.TERMINAL:
-        logger.info("job ended", extra={"job": str(claimed.job_id), "status": status})
+        log_if_ended(claimed.job_id)
     return True
 
 

@@ -17,6 +17,7 @@ from batch.events import Event, log_event
 from batch.jobs import progress
 from batch.jobs.answering import load
 from batch.jobs.core.items import Given, Items
+from batch.jobs.endings import log_if_ended
 from batch.jobs.models import Chunk, Job
 from batch.jobs.results import copy_from_job
 from batch.jobs.services import cut, items_a_chunk, too_many_rows
@@ -77,6 +78,7 @@ def _begin(job_id: uuid.UUID) -> Job | None:
         if job.status == Job.Status.FAILED:
             publish_end(job.pk)
             transaction.on_commit(partial(progress.publish_state, job.pk, at_once=True))
+            transaction.on_commit(partial(log_if_ended, job.pk))
             return None
         return job
 
@@ -130,6 +132,7 @@ def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> lis
         locked.save()
         publish_end(locked.pk)
         transaction.on_commit(partial(progress.publish_state, locked.pk, at_once=True))
+        transaction.on_commit(partial(log_if_ended, locked.pk))
     if earlier is not None or error:
         return []
     return list(Chunk.objects.filter(job=job).order_by("number").values_list("id", flat=True))
@@ -140,7 +143,7 @@ def _answer_from(job: Job, earlier: Job) -> None:
     job.reused_from = earlier
     job.completed, job.failed = earlier.completed, earlier.failed
     job.status, job.finished_at = Job.Status.COMPLETED, Now()
-    log_event(Event.JOB_REUSED, level=logging.INFO, job=job.pk, earlier=earlier.pk)
+    log_event(Event.JOB_REUSED, level=logging.DEBUG, job=job.pk, earlier=earlier.pk)
 
 
 def selection_error(prepared: Prepared, rows_per_item: int) -> str:

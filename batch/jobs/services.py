@@ -22,6 +22,7 @@ from batch.jobs.chunks import close_cancelled
 from batch.jobs.core.answers import whole
 from batch.jobs.core.chunk_size import chunk_size
 from batch.jobs.core.items import Given, Items
+from batch.jobs.endings import log_if_ended
 from batch.jobs.models import Chunk, Job
 from batch.jobs.results import retryable_places
 from batch.jobs.stored import stored_items, unreadable_fields
@@ -82,7 +83,7 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
         if submission.items is not None:
             cut(job, submission.items, settings.BATCH_SUBMIT_SECONDS)
     job.refresh_from_db()
-    logger.info("job accepted", extra={"job": str(job.id), "kind": job.kind, "items": job.total})
+    logger.debug("job accepted", extra={"job": str(job.id), "kind": job.kind, "items": job.total})
     return job
 
 
@@ -167,6 +168,7 @@ def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
         locked.save(update_fields=["status", "finished_at", "as_of"])
         publish_end(locked.pk)
         transaction.on_commit(partial(progress.publish_state, locked.pk, at_once=True))
+        transaction.on_commit(partial(log_if_ended, locked.pk))
     return close_cancelled(job.pk, seconds=seconds)
 
 

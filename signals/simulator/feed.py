@@ -25,7 +25,7 @@ def publish(
     one_field: bool,
     stop: Event,
     seconds: float | None = None,
-    report: Callable[[str], None],
+    report: Callable[..., None],  # takes a message and its arguments, as a logger does
 ) -> int:
     """Publish `rate` ticks a second until `stop` is set or `seconds` have passed, and return how many.
 
@@ -45,11 +45,11 @@ def publish(
             try:
                 sent += _send(client, source, count, one_field)
             except redis.RedisError as error:
-                report(f"Redis: {error}")
+                report("Redis: %s", error)
                 stop.wait(1.0)
         if now - reported >= 60:
             reported = now
-            report(f"{sent:,} ticks so far")
+            report("%d ticks so far", sent)
         stop.wait(STEP)
     return sent
 

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -58,12 +59,15 @@ class Supervisor:
         *,
         servers_answer: Callable[[], bool] = lambda: True,
         record: Path | None = None,
+        json_lines: bool = False,
     ):
-        """`servers_answer`: nobody is blamed for silence while it is false. `record`: a file for `restarts`."""
+        """`servers_answer`: nobody is blamed for silence while it is false. `record`: a file for `restarts`.
+        `json_lines`: lines of the processes that are JSON stay as they are, and all others become JSON."""
         self.processes = list(processes)
         self.output = output
         self.servers_answer = servers_answer
         self.record = record
+        self.json_lines = json_lines
         self.restarts = Counter({(each.name, reason): 0 for each in processes for reason in REASONS})
         self._looked = time.monotonic()
         self.asked_to_stop = False
@@ -93,8 +97,10 @@ class Supervisor:
         self.processes.append(process)
 
     def say(self, text: str, name: str = "up") -> None:
-        line = f"{name:<{self._width}} | "
-        if self.output.isatty():
+        line = "" if self.json_lines else f"{name:<{self._width}} | "
+        if self.json_lines:
+            text = text if text.startswith("{") else json_line(name, text)
+        elif self.output.isatty():
             names = [process.name for process in self.processes]
             colour = COLOURS[names.index(name) % len(COLOURS)] if name in names else 1
             line = f"\033[{colour}m{line}\033[0m"
@@ -179,6 +185,13 @@ class Supervisor:
         for child in children:
             _kill_group(child)  # and what it left behind
             child.wait()
+
+
+def json_line(component: str, message: str) -> str:
+    """A line of a process that does not log as the others do, and our own."""
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+    known = {"timestamp": now, "level": "INFO", "logger": "output", "message": message, "service": "signalsite"}
+    return json.dumps({**known, "component": component})
 
 
 def _has_ended(child: "subprocess.Popen[bytes]") -> bool:

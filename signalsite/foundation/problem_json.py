@@ -3,6 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
+from signalsite.foundation.log_context import request_id
+
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5  # where nothing says when it helps to come back
 MOST_ERRORS = 100  # that one answer lists
@@ -17,6 +19,8 @@ def problem_document(status: int, detail: str, errors: list[dict[str, str]] | No
         "status": status,
         "detail": _cut(detail, LONGEST_DETAIL),
     }
+    if known := request_id.get():
+        body["request_id"] = known
     if errors:
         body["errors"] = [
             {"field": _cut(row["field"], LONGEST_FIELD), "detail": _cut(row["detail"], LONGEST_DETAIL)}

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
 MIGRATION_MODULES = {name: f"migrations.{name}" for name in ("timeframes", "signals", "batch", "signalsite")}
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "signalsite.foundation.log_users.NameUserInLogs",
     "signalsite.foundation.problems.ProblemsUnderApi",  # sees what those after it answer
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -9,18 +9,22 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-            "rename_fields": {"asctime": "timestamp", "levelname": "level", "name": "logger"},
-            "static_fields": {"service": "signalsite"},
-        },
-        "text": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
+        "json": {"()": "signalsite.foundation.log_format.JsonLines"},
+        "text": {"()": "signalsite.foundation.log_format.TextLines"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "filters": {"context": {"()": "signalsite.foundation.log_format.Context"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # uvicorn and Django give these loggers handlers of their own before the settings are read.
+        "django": {"handlers": [], "level": LOG_LEVEL},
+        "uvicorn": {"handlers": [], "level": "WARNING", "propagate": True},
+        "uvicorn.error": {"handlers": [], "level": "WARNING", "propagate": True},
+        "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": False},
+        "tornado.access": {"handlers": [], "level": "ERROR", "propagate": False},  # Flower's requests
+        "celery.beat": {"level": "WARNING"},  # a line for each of its tasks, every five seconds
+        "django_celery_beat": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "channels_redis": {"level": "CRITICAL"},  # a traceback a second while Redis is away; our listener says it once
         "celery.worker.strategy": {"level": "WARNING"},  # a line for each task received, and one for each done,

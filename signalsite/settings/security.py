@@ -22,14 +22,18 @@ METRICS_ALLOWED_NETWORKS = env.list("METRICS_ALLOWED_NETWORKS", [], subcast=netw
 # The proxies whose X-Forwarded-For we believe. uvicorn reads the same variable; `manage.py up` passes it on.
 FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", [], subcast=network("FORWARDED_ALLOW_IPS"))
 
-if not SECRET_KEY:
-    if not DEVELOPMENT:
-        raise ImproperlyConfigured("SECRET_KEY must be set when SIGNALSITE_ENV=production")
-    SECRET_KEY = embedded.secret(STATE_DIR, "secret_key", nbytes=48)
-if not DEVELOPMENT:
-    for variable in ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS"):
+_MUST_BE_SET = {
+    "SECRET_KEY": "python3 -c 'import secrets; print(secrets.token_urlsafe(48))' makes a good one",
+    "ALLOWED_HOSTS": "the names under which the site is reached, separated by commas, such as signals.example.com",
+    "DATABASE_URL": "the address of PostgreSQL: postgresql://user:password@host:5432/name",
+    "REDIS_URL": "the address of a Redis that never evicts: redis://:password@host:6379/0",
+}
+if DEVELOPMENT:
+    SECRET_KEY = SECRET_KEY or embedded.secret(STATE_DIR, "secret_key", nbytes=48)
+else:
+    for variable, right in _MUST_BE_SET.items():
         if not env.str(variable, ""):
-            raise ImproperlyConfigured(f"{variable} must be set when SIGNALSITE_ENV=production")
+            raise ImproperlyConfigured(f"{variable} must be set when SIGNALSITE_ENV=production: {right}")
     if DEBUG:
         raise ImproperlyConfigured("DEBUG must be off when SIGNALSITE_ENV=production")
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:

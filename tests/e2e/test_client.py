@@ -15,9 +15,9 @@ import httpx
 import jwt
 import psutil
 import pytest
+from batch.client.auth import PasswordTokens
 
 from batch.client import ApiError, Client, Job
-from batch.client.auth import PasswordTokens
 from signalsite.embedded import state
 from tests.e2e.conftest import AT, BATCH, ROOT, manage, own_database, succeed
 

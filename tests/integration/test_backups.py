@@ -108,6 +108,19 @@ def test_a_backup_of_a_newer_version_is_refused(site: Site, tmp_path: Path) -> N
     site.rows("DELETE FROM django_migrations WHERE name = '9999_later'")
 
 
+def test_a_folder_keeps_the_newest(site: Site, tmp_path: Path) -> None:
+    for name in ("signalsite-20260101T000000Z.backup", "signalsite-20260102T000000Z.backup", "mine.backup"):
+        (tmp_path / name).touch()
+    said = site.succeed("backup", "--into", str(tmp_path), "--keep", "2")
+    written = Path(said.partition(":")[0])
+    kept = {"mine.backup", "signalsite-20260102T000000Z.backup", written.name}
+    assert {file.name for file in tmp_path.iterdir()} == kept
+    assert f"removed {tmp_path}/signalsite-20260101T000000Z.backup" in said
+    assert "is restored" in site.succeed("restore", str(written), "--replace")
+    assert "--keep needs --into" in site.refused("backup", str(tmp_path / "one"), "--keep", "1")
+    assert "is not a folder" in site.refused("backup", "--into", str(tmp_path / "none"))
+
+
 def test_a_backup_that_fails_leaves_the_last_one(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "last"
     file.write_text("the last one")

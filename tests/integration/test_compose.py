@@ -41,6 +41,16 @@ def texts(value):
         yield value
 
 
+SETTINGS_DOC = (ROOT / "docs/settings.md").read_text()
+DOCUMENTED = [
+    name
+    for row in re.findall(r"^\| (`\w+`(?:, `\w+`)*)", SETTINGS_DOC, re.MULTILINE)
+    for name in re.findall(r"`(\w+)`", row)
+]
+EXCEPTED = re.search(
+    r"those that it sets itself\s+\(([^)]+)\)[^(]+those that mean nothing in a container\s+\(([^)]+)\)", SETTINGS_DOC
+)
+SET_BY_COMPOSE, MEANINGLESS = (set(re.findall(r"`(\w+)`", names)) for names in EXCEPTED.groups())
 REFERENCES = [match.groups() for text in texts(COMPOSE) for match in REFERENCE.finditer(text)]
 
 
@@ -50,21 +60,78 @@ def options(service):
 
 
 def test_it_has_every_part():
-    assert set(SERVICES) == {"database", "redis", "cache", "migrate", "web", "worker", "consumer", "beat", "flower"}
+    running = {"database", "redis", "cache", "migrate", "web", "worker", "consumer", "beat", "flower"}
+    assert {name for name, service in SERVICES.items() if "profiles" not in service} == running
+    assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
+        "manage": ["tools"],
+        "backup": ["tools"],
+    }
     assert SERVICES["database"]["image"].startswith("timescale/timescaledb:2.")
 
 
-def test_our_environment_is_what_the_settings_read():
+def read_by_settings():
     text = "".join(each.read_text() for each in (ROOT / "signalsite/settings").glob("*.py"))
-    read = set(re.findall(r"""env\.\w+\(\s*["'](\w+)["']""", text))
+    return set(re.findall(r"""env\.\w+\(\s*["'](\w+)["']""", text))
+
+
+def test_our_environment_is_what_the_settings_read():
     for name in OURS:
-        assert set(SERVICES[name]["environment"]) - read <= NOT_SETTINGS, name
+        assert set(SERVICES[name]["environment"]) - read_by_settings() <= NOT_SETTINGS, name
+
+
+def test_the_docs_name_every_setting_and_no_other():
+    assert read_by_settings() <= set(DOCUMENTED)
+    assert len(DOCUMENTED) == len(set(DOCUMENTED)), "a variable has two rows"
+    elsewhere = {"SIGNALSITE_STATE", "SIGNALSITE_SYSTEM_USER", "SIGNALSITE_REDIS_MAXMEMORY"}  # read before the settings
+    assert set(DOCUMENTED) - read_by_settings() == elsewhere | {"PORT", "FLOWER_PORT"}
+
+
+def test_every_documented_setting_reaches_the_containers():
+    """One source of truth: the table of docs/settings.md, less what the text before it excepts."""
+    assert MEANINGLESS and SET_BY_COMPOSE
+    passed_on = {name: [part for part in OURS if name in SERVICES[part]["environment"]] for name in DOCUMENTED}
+    for name in set(DOCUMENTED) - MEANINGLESS - SET_BY_COMPOSE - {"PORT", "FLOWER_PORT"}:
+        assert passed_on[name], f"{name} is in docs/settings.md, but docker-compose.yml does not pass it on"
+        for part in passed_on[name]:
+            value = SERVICES[part]["environment"][name]
+            assert value is None or value.startswith(f"${{{name}:"), f"{name} of {part} does not come from .env"
+    for name in SET_BY_COMPOSE:
+        for part in passed_on[name]:
+            assert f"${{{name}" not in SERVICES[part]["environment"][name], name
+    assert not any(passed_on[name] for name in MEANINGLESS)
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "consumer", "beat", "flower", "migrate", "manage", "backup"])
+def test_the_settings_take_what_compose_passes_on(name, tmp_path):
+    """With .env as the example has it, filled in: what .env does not name is unset, as Compose leaves it."""
+    example = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "deploy/env.example").read_text(), re.MULTILINE))
+    filled = {variable: value or "x" * 40 + "0123456789abc" for variable, value in example.items()}
+    filled |= {"ALLOWED_HOSTS": "signals.example", "TICK_BATCH": "77", "CHAIN_STRIKES": "3"}
+    filled |= {"FORWARDED_ALLOW_IPS": "172.16.0.0/12", "METRICS_ALLOWED_NETWORKS": "", "CSRF_TRUSTED_ORIGINS": ""}
+    variables = {"PATH": os.environ["PATH"], "SIGNALSITE_STATE": str(tmp_path)}
+    for variable, value in SERVICES[name]["environment"].items():
+        if value is None:
+            variables |= {variable: filled[variable]} if variable in filled else {}
+        else:
+            variables[variable] = REFERENCE.sub(lambda match: filled[match[1]], value)
+    told = "from django.conf import settings as s; print(s.TICK_BATCH, s.CHAIN_STRIKES, s.WORKERS, s.TICK_KEEP_SECONDS)"
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        env={**variables, "DJANGO_SETTINGS_MODULE": "signalsite.settings"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("77 3 2 300.0\n", "")
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_commands_exist(name):
     program, *arguments = SERVICES[name]["command"]
-    if program == "python":
+    if name == "manage":
+        assert SERVICES[name]["entrypoint"] == ["python", "manage.py"]
+    elif program == "python":
         assert (ROOT / arguments[0]).exists()
     elif program == "uvicorn":
         assert importlib.util.find_spec(arguments[0].split(":")[0])
@@ -72,6 +139,14 @@ def test_commands_exist(name):
     else:
         assert program == "celery" and arguments[:2] == ["-A", "signalsite"]
         assert importlib.util.find_spec("signalsite.celery")
+
+
+def test_the_tools_are_management_commands():
+    assert SERVICES["manage"]["entrypoint"] == ["python", "manage.py"] and SERVICES["manage"]["command"] == ["help"]
+    command = SERVICES["backup"]["command"]
+    assert command[:3] == ["python", "manage.py", "backup"] and command[3:5] == ["--into", "/backups"]
+    assert SERVICES["manage"]["volumes"] == ["${IMPORTS:-./imports}:/imports:ro", "${BACKUPS:-backups}:/backups"]
+    assert re.search(r"install .*--owner=signalsite.* /backups", DOCKERFILE), "a new volume would belong to root"
 
 
 def test_no_secret_has_a_default():
@@ -82,8 +157,8 @@ def test_no_secret_has_a_default():
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET|AUTH", name):
-                assert value.startswith("${"), name
-            if name.endswith("_URL"):
+                assert value is None or value.startswith("${"), name
+            if name.endswith("_URL") and value is not None:
                 assert re.search(r":\$\{\w+:\?[^}]*\}@", value), f"{name} has no password"
 
 
@@ -216,7 +291,7 @@ def checked(folder, *, age, redis_answers):
 def test_every_service_is_watched_limited_and_restarted():
     for name, service in SERVICES.items():
         assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
-        if name == "migrate":
+        if name == "migrate" or "profiles" in service:
             assert service["restart"] == "no"
         else:
             assert service["healthcheck"]["test"] and service["restart"] == "unless-stopped", name
@@ -229,12 +304,21 @@ def test_every_service_is_watched_limited_and_restarted():
 
 def test_only_loopback_ports_are_published():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 2 and all(port.startswith("127.0.0.1:") for port in ports)
+    assert len(ports) == 3 and all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_consumers_metrics_are_published():
+    """Docker gives each container a port of the range; without a range `--scale consumer=2` would fail."""
+    (port,) = SERVICES["consumer"]["ports"]
+    assert port == "127.0.0.1:${TICK_METRICS_PORTS:-8001-8004}:8001"
+    assert SERVICES["consumer"]["environment"]["TICK_METRICS_PORT"] == port.rpartition(":")[2]
+    assert SERVICES["consumer"]["environment"]["TICK_METRICS_ADDRESS"] == "0.0.0.0"
 
 
 def test_volumes_are_named():
-    used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
-    assert used == set(COMPOSE["volumes"])
+    written = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    used = {re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", volume).split(":")[0] for volume in written}
+    assert {name for name in used if not name.startswith("./")} == set(COMPOSE["volumes"])
 
 
 def test_dockerfile_copies_what_exists_and_is_not_ignored():

@@ -117,8 +117,8 @@ MCX@GOLD@equity_options@2026-11-27@call@120000,2026-11-20T10:00:00+05:30,1500,15
 MCX@GOLD@equity_options@2026-11-27@put@120000,2026-11-20T10:00:00+05:30,1340,1350
 XYZ@GOLD@equity_spot,2026-11-20T10:00:00+05:30,1,2
 """
-RETENTION = '    JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS"'
-LIMIT = '    IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 1_000_000, validate=validate.Range(min=1))\n'
+RETENTION = 'JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS"'
+LIMIT = 'IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 1_000_000, validate=at_least(1))\n'
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +170,12 @@ def test_an_exchange(copy: Copy, tmp_path: Path) -> None:
 
 
 def test_a_setting(copy: Copy, tmp_path: Path) -> None:
-    copy.edit("signalsite/settings.py", RETENTION, LIMIT + RETENTION)
+    copy.edit("signalsite/settings/batch.py", RETENTION, LIMIT + RETENTION)
     undocumented = copy.run("-m", "pytest", "-n0", "tests/core/test_settings_page.py")
     assert undocumented.returncode != 0 and "IMPORT_MAX_ROWS" in undocumented.stdout
     copy.append("docs/settings.md", "| `IMPORT_MAX_ROWS` | `1000000` | most lines of an imported file |\n")
-    before = "    LOG_LEVEL: ${LOG_LEVEL:-INFO}\n"
-    copy.edit("docker-compose.yml", before, before + "    IMPORT_MAX_ROWS: ${IMPORT_MAX_ROWS:-1000000}\n")
+    before = "    JOB_RETENTION_DAYS:\n"
+    copy.edit("docker-compose.yml", before, before + "    IMPORT_MAX_ROWS:\n")
     copy.append("deploy/env.example", "\n# Most lines of an imported file.\nIMPORT_MAX_ROWS=1000000\n")
     copy.append("CHANGELOG.md", "- `IMPORT_MAX_ROWS`.\n")
     follow(copy, "A setting", "IMPORT_MAX_ROWS", {})

@@ -94,7 +94,7 @@ def test_simultaneous_publishers_publish_once(user: User) -> None:
             with transaction.atomic():
                 ready.wait(10)
                 publish(user, "http://127.0.0.1:9999/")
-        except Exception as error:  # re-raised below, on the test's own thread
+        except Exception as error:  # noqa: BLE001 - re-raised below, on the test's own thread
             failures.append(error)
         finally:
             connection.close()

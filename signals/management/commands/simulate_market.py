@@ -1,5 +1,6 @@
 """manage.py simulate_market"""
 
+import logging
 import signal
 from collections import defaultdict
 from datetime import datetime
@@ -19,6 +20,8 @@ from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.redis import client
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date, parse_instant
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -89,7 +92,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        self.stdout.write(f"publishing {rate:g} ticks a second")
+        logger.info("publishing %g ticks a second", rate)
         sent = publish(
             client(settings.REDIS_URL),
             source,
@@ -97,9 +100,9 @@ class Command(BaseCommand):
             one_field=options["one_field"],
             stop=stop,
             seconds=options["seconds"],
-            report=self.stdout.write,
+            report=logger.info,
         )
-        self.stdout.write(f"{sent:,} ticks published")
+        logger.info("%d ticks published", sent)
 
 
 def _summary(market: SimulatedMarket) -> list[str]:

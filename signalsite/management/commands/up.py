@@ -19,6 +19,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from signalsite.accounts.first_account import how_to_sign_in, make_first_account
 from signalsite.celery import app
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
@@ -74,6 +75,7 @@ class Service:
         self.options = options
         self.begun = self.looked = time.monotonic()
         self.ready = False
+        self.first_account = make_first_account()
         hearts = places.heartbeats_dir(places.make_state(places.state_dir()))
         hearts.mkdir(mode=0o700, exist_ok=True)
         processes = [web(options["port"])]
@@ -81,7 +83,12 @@ class Service:
         if options["simulate"]:
             processes.append(_ticks())
         servers = Servers(_ask_servers)
-        self.supervisor = Supervisor(processes, servers_answer=servers.answer, record=hearts / places.RESTARTS)
+        self.supervisor = Supervisor(
+            processes,
+            servers_answer=servers.answer,
+            record=hearts / places.RESTARTS,
+            json_lines=settings.LOG_FORMAT == "json",
+        )
 
     def run(self) -> None:
         self.supervisor.run(self._look)
@@ -97,7 +104,9 @@ class Service:
             server.ensure()
         if not self.ready and _web_answers(self.options["port"]) and _worker_answers():
             self.ready = True
-            self.supervisor.say(f"ready in {now - self.begun:.1f} s: http://{HOST}:{self.options['port']}/")
+            address = f"http://{HOST}:{self.options['port']}/"
+            self.supervisor.say(how_to_sign_in(self.first_account, address))
+            self.supervisor.say(f"ready in {now - self.begun:.1f} s: {address}")
             if self.options["flower"]:  # only now: it asks the workers once, when it starts
                 flower, address = _flower(self.options["flower_port"])
                 self.supervisor.add(flower)
@@ -147,12 +156,12 @@ def _celery(*arguments: str) -> list[str]:
 
 def _worker(processes: int) -> Process:
     # Gossip and mingle only cost a second at the start.
-    more = ["--concurrency", str(processes), "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    more = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
     return Process("worker", _celery("worker", *more))
 
 
 def _beat() -> Process:
-    return Process("beat", _celery("beat", "--loglevel", "INFO", "--pidfile="), {"LOG_LEVEL": "WARNING"})
+    return Process("beat", _celery("beat", "--pidfile="))
 
 
 def _manage(*arguments: str) -> list[str]:

@@ -1,0 +1,24 @@
+"""Log lines of a request name its user, once it is known."""
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+
+from signalsite.foundation.log_context import find_user
+
+
+class NameUserInLogs(MiddlewareMixin):
+    """A session's user is loaded when it is first asked for, a token's by DRF. A log line waits for neither."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        find_user.set(lambda: _user_of(request))
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        find_user.set(None)
+        return response
+
+
+def _user_of(request: HttpRequest) -> str:
+    known = vars(request).get("_cached_user") or vars(request).get("user")  # the second is DRF's, or is lazy
+    return str(known.pk) if type(known) is User and known.pk is not None else ""
