@@ -1,4 +1,4 @@
-"""Build backend of `pip install .`: says what to do instead (pyproject.toml names it). The service runs from its folder."""
+"""Build backend of `pip install .`: it says what to do instead. The service runs from its folder."""
 
 import sys
 from typing import NoReturn

@@ -98,7 +98,7 @@ class SocketConsumer:
                 _limits.release_for(user_id)
 
     async def _authenticate(self, scope: Scope, inbox: "_Inbox", hub: Hub) -> tuple[Identity, Auth | None]:
-        """Authenticate by subprotocol, header, address or first message; return that message too. Raises SocketRefused."""
+        """Authenticate by subprotocol, header, address or first message, which is returned. Raises SocketRefused."""
         message = None
         in_address: Credential = scope.get(CREDENTIALS, Credential())
         try:

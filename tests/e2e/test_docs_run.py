@@ -9,8 +9,8 @@ How a block runs depends on its language:
 - `json`: a submission (it has `items` or `selector`), or after a request the fields of its answer, or with
   `<!-- send on a socket -->` a message to the server. Anything else is only parsed.
 
-A comment `<!-- not run: the reason -->` before a block excuses it. After `<!-- file: NAME -->` a block is saved under that
-name. The service is `manage.py up --simulate` on servers of its own, so that its feed meets no other test.
+A comment `<!-- not run: the reason -->` before a block excuses it. After `<!-- file: NAME -->` a block is saved under
+that name. The service is `manage.py up --simulate` on servers of its own, so its feed meets no other test.
 
 Only three things are replaced in a text: the address `localhost:8000` or `127.0.0.1:8000`, the password `"..."`, and in
 an http block `$NAME` by the variable of that name.
