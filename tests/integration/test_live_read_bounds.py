@@ -52,14 +52,14 @@ def test_parsed_chains_are_bounded_by_their_topics():
 
 
 def test_broken_states_without_number_are_a_bounded_number_of_lines(caplog, monkeypatch):
-    monkeypatch.setattr(selectors, "_said", {})
+    monkeypatch.setattr(selectors, "_logged", {})
     for state in (b"{", b"[", b"1"):
-        for number in range(2 * selectors.MOST_SAID):
+        for number in range(2 * selectors.MOST_LOGGED):
             selectors.live_value(f"NSE@U{number}", state, None, datetime.now(UTC))
-    assert len(caplog.records) == len(selectors._said) == selectors.MOST_SAID
-    monkeypatch.setattr(selectors, "SAY_SECONDS", 0.0)  # a minute later
+    assert len(caplog.records) == len(selectors._logged) == selectors.MOST_LOGGED
+    monkeypatch.setattr(selectors, "LOG_SECONDS", 0.0)  # a minute later
     selectors.live_value("NSE@U500", b"{", None, datetime.now(UTC))
-    assert len(caplog.records) == selectors.MOST_SAID + 1 and len(selectors._said) == selectors.MOST_SAID
+    assert len(caplog.records) == selectors.MOST_LOGGED + 1 and len(selectors._logged) == selectors.MOST_LOGGED
 
 
 def asked_of(live, accept=b"*/*", query=b""):
@@ -95,7 +95,7 @@ def test_what_was_ended_is_forgotten_when_no_token_of_before_can_live():
         try:
             now, gone = time.time(), time.time() - settings.ACCESS_TOKEN_MINUTES * 60 - 120
             hub.ended["900001"] = gone
-            listener._look({"900002": gone, "900003": now - 60})
+            listener._end_missed({"900002": gone, "900003": now - 60})
             return {subject for subject in hub.ended if subject.startswith("90000")}
         finally:
             await listener.stop()
