@@ -15,7 +15,7 @@ from realtime.sockets.control import ENDED, disconnect, notify
 from signalsite.foundation.errors import RedisConnectionError
 from tests.e2e.conftest import succeed
 from tests.e2e.sockets import Socket, Web, redis_client, running_web, tell, token
-from tests.e2e.test_sockets_faults import kill_valkey, valkey_pids
+from tests.e2e.valkey import kill_valkey, valkey_pids
 
 _MAKE = """
 import os
