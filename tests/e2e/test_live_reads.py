@@ -62,7 +62,7 @@ GET = [
     "/chain/BTC/USDT",
     "/chain/CBOE@NONE",
 ]
-DJANGOS = [  # what the event loop leaves to it
+DJANGOS = [  # paths that the event loop leaves to Django
     "/greeks/",
     "/chain/",
     "/chain",
@@ -86,7 +86,7 @@ def market(address: str) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def django(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The same service behind a plain WSGI server: every answer is a view's."""
+    """The same service behind a plain WSGI server, where the views answer everything."""
     port, log = free_port(), tmp_path_factory.mktemp("wsgi") / "log"
     command = [str(BIN / "uvicorn"), "signalsite.wsgi:application", "--interface", "wsgi", "--port", str(port)]
     with log.open("w") as output, subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output) as process:
@@ -109,7 +109,7 @@ def told(answer: httpx.Response) -> tuple[Any, ...]:
 
 
 class TestTheSame:
-    """Each request to the gate and to Django alone."""
+    """Send each request to the event loop and to Django alone, and compare."""
 
     @pytest.fixture
     def ask(
@@ -124,7 +124,7 @@ class TestTheSame:
                 httpx.Request(method, f"{at}{path}", headers=headers, **options) for at in (address, django)
             )
             with httpx.Client(timeout=30) as client:
-                client.send(ours)  # the first of its kind is Django's
+                client.send(ours)  # Django answers the first request of a kind
                 return client.send(ours), client.send(theirs)
 
         return both
@@ -154,7 +154,7 @@ class TestTheSame:
             try:
                 ours, theirs = ask(method, f"{LIVE}{path}")
             except httpx.RemoteProtocolError:
-                assert method == "BREW"  # the server's parser refuses it
+                assert method == "BREW"  # the server's parser rejects it
                 continue
             if ours.status_code == 400 and method == "BREW":
                 continue

@@ -1,4 +1,4 @@
-"""Live reads: who may read. A credential that Django refuses, the event loop refuses too, and soon after it ends."""
+"""Live reads: the event loop refuses every credential that Django refuses, and a revoked one within seconds."""
 
 import json
 import os
@@ -111,7 +111,7 @@ class TestRevocation:
         return found
 
     def until_refused(self, clients: list[httpx.Client], expected: int = 200) -> float:
-        """Seconds until each is answered 401, having been answered as expected before."""
+        """Return the seconds until each client gets 401; before that it must get the expected status."""
         begun = time.monotonic()
         for client in clients:
             while (status := client.get(f"{LIVE}/greeks/{CALL}20").status_code) != 401:
@@ -131,7 +131,7 @@ class TestRevocation:
             assert self.until_refused(found[name]) < REVOCATION_SECONDS, name
         one = found["signed_out"][0]
         assert one.post("/api/token/logout", json={"refresh": one.headers["X-Refresh"]}).status_code == 204
-        assert self.until_refused(found["signed_out"]) < 2  # the control plane tells it
+        assert self.until_refused(found["signed_out"]) < 2  # the control plane announces it
         before = [on_the_loop(str(client.base_url)) for client in found["untouched"]]
         for client in found["untouched"]:
             assert client.get(f"{LIVE}/greeks/{CALL}20").status_code == 200
@@ -148,7 +148,7 @@ class TestRevocation:
             assert time.monotonic() - begun < 5
             assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
             assert answer.json()["detail"] == "storage is not available, try again"
-            with psycopg.connect(own_database()) as connection:  # no command runs without Redis
+            with psycopg.connect(own_database()) as connection:  # management commands need Redis
                 connection.execute("UPDATE auth_user SET is_active = false WHERE username = 'reader_closed'")
             one = found["signed_out"][0]
             assert one.post("/api/token/logout", json={"refresh": one.headers["X-Refresh"]}).status_code == 204

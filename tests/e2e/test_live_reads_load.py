@@ -23,7 +23,7 @@ def market(address: str) -> Iterator[None]:
 def test_forty_readers_with_nonsense_harm_nobody_and_leave_nothing_behind(
     address: str, alice: httpx.Client, tmp_path: Path
 ) -> None:
-    """Keys of 10,000 bytes, keys of no instrument by the ten thousand, and whoever pipelines them and never reads."""
+    """Keys of 10,000 bytes, ten thousands of unknown keys, and clients that pipeline requests and never read."""
     with running_web(tmp_path / "web.log") as web:
         at, token = f"http://127.0.0.1:{web.port}", f"Authorization: {alice.headers['Authorization']}"
         assert web.process is not None

@@ -13,7 +13,7 @@ import redis
 
 from realtime.core.entry_ids import parse_id
 from tests.e2e.conftest import succeed
-from tests.e2e.sockets import Socket, Web, redis_client, running_web, tell, tell_topics
+from tests.e2e.sockets import Socket, Web, publish, publish_topics, redis_client, running_web
 from tests.e2e.valkey import kill_valkey, valkey_pids
 
 
@@ -41,18 +41,18 @@ def until_seq(socket: Socket, topic: str, seq: str) -> None:
             return
 
 
-def tell_when_back(underlying: str, state: object) -> str:
+def publish_when_back(underlying: str, state: object) -> str:
     deadline = time.monotonic() + 30
     while True:
         try:
-            return tell(underlying, equity_spot=state)
+            return publish(underlying, equity_spot=state)
         except (redis.ConnectionError, redis.TimeoutError):
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
 
 def test_a_reader_that_stops_harms_nobody_and_costs_little(web: Web, underlying: str) -> None:
-    """It wants more than any buffer of the kernel holds; the others' latency is measured meanwhile."""
+    """It subscribes to more than the kernel buffers. The latency of another socket is measured meanwhile."""
     chain = f"{underlying}@equity_options@2026-12-29@"
     process = psutil.Process(web.process.pid) if web.process else None
     assert process is not None
@@ -65,17 +65,17 @@ def test_a_reader_that_stops_harms_nobody_and_costs_little(web: Web, underlying:
         taken = []
         for number in range(400):
             states = {f"{chain}call@{strike}": body for strike in range(1, 21)}
-            tell_topics(underlying, states, maxlen=10)
+            publish_topics(underlying, states, maxlen=10)
             begun = time.monotonic()
-            tell(underlying, maxlen=10, equity_spot=number)
+            publish(underlying, maxlen=10, equity_spot=number)
             assert brisk.next("update")["data"] == number
             taken.append(time.monotonic() - begun)
         grew = process.memory_info().rss - before
         assert sorted(taken)[int(len(taken) * 0.99)] < 0.25
-        assert grew < 60e6, f"{400 * 20 * 20_000 / 1e6:.0f} MB were told, {grew / 1e6:.0f} MB kept"
+        assert grew < 60e6, f"{400 * 20 * 20_000 / 1e6:.0f} MB were published, {grew / 1e6:.0f} MB kept"
         latest = {}
         deadline = time.monotonic() + 20
-        last = tell_topics(underlying, {f"{chain}call@{strike}": "end" for strike in range(1, 21)})
+        last = publish_topics(underlying, {f"{chain}call@{strike}": "end" for strike in range(1, 21)})
         while set(latest.values()) != {last} and time.monotonic() < deadline:
             message = slow.next("update")
             latest[message["topic"]] = message["seq"]
@@ -91,31 +91,31 @@ def test_a_process_that_stood_still_while_its_stream_was_trimmed_says_so(web: We
     topic = f"{underlying}@equity_spot"
     assert web.process is not None
     with web.connect() as socket:
-        seen = tell(underlying, equity_spot=0)
+        seen = publish(underlying, equity_spot=0)
         socket.subscribe(topic)
         socket.next("snapshot")
         web.process.send_signal(signal.SIGSTOP)
         try:
-            told = [tell(underlying, maxlen=5, equity_spot=n) for n in range(1, 50)]
+            published = [publish(underlying, maxlen=5, equity_spot=n) for n in range(1, 50)]
             time.sleep(1.2)
         finally:
             web.process.send_signal(signal.SIGCONT)
         assert socket.next("gap") == {"type": "gap", "topic": topic, "reason": "trimmed", "since": seen}
-        assert socket.next("snapshot")["seq"] == told[-1]
-        told.append(tell(underlying, equity_spot=50))
-        assert socket.next("update")["prev"] == told[-2]
+        assert socket.next("snapshot")["seq"] == published[-1]
+        published.append(publish(underlying, equity_spot=50))
+        assert socket.next("update")["prev"] == published[-2]
 
 
 def test_redis_dies_and_comes_back_with_its_data(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
     with web.connect() as socket:
-        before = tell(underlying, equity_spot=1)
+        before = publish(underlying, equity_spot=1)
         socket.subscribe(topic)
         assert socket.next("snapshot")["seq"] == before
         kill_valkey()
-        told = tell_when_back(underlying, 2)
+        published = publish_when_back(underlying, 2)
         assert socket.next("update", timeout=15) == {
-            "type": "update", "topic": topic, "seq": told, "prev": before, "data": 2
+            "type": "update", "topic": topic, "seq": published, "prev": before, "data": 2
         }  # fmt: skip
     with web.connect() as socket:
         socket.subscribe(topic)
@@ -127,7 +127,7 @@ def test_redis_loses_everything_and_sockets_hear_of_it_and_go_on(web: Web, under
     topic = f"{underlying}@equity_spot"
     chain = f"{underlying}@equity_options@2026-12-29@"
     with web.connect() as socket, web.connect() as watcher:
-        before = tell_topics(underlying, {topic: 1, f"{chain}call@100": 2})
+        before = publish_topics(underlying, {topic: 1, f"{chain}call@100": 2})
         socket.subscribe(topic)
         socket.next("snapshot")
         watcher.subscribe(f"{chain}*", cadence="100ms")
@@ -138,21 +138,21 @@ def test_redis_loses_everything_and_sockets_hear_of_it_and_go_on(web: Web, under
         gap = socket.next("gap", timeout=15)
         assert gap == {"type": "gap", "topic": topic, "reason": "reset", "since": before}
         assert watcher.next("gap", timeout=15)["topic"] == f"{chain}*"
-        told = tell_when_back(underlying, 3)
+        published = publish_when_back(underlying, 3)
         update = socket.next("update", timeout=15)
-        assert (update["seq"], update["prev"], update["data"]) == (told, None, 3)
-        tell_topics(underlying, {f"{chain}call@100": 4})
+        assert (update["seq"], update["prev"], update["data"]) == (published, None, 3)
+        publish_topics(underlying, {f"{chain}call@100": 4})
         assert watcher.next("update")["data"] == 4
 
 
 def test_a_busy_stream_that_is_emptied_says_so(web: Web, underlying: str) -> None:
-    """Its entries go on as if nothing had been lost, with IDs that follow on what was told."""
+    """Its entries go on with IDs that follow those already published, as if none were lost."""
     topic, other = f"{underlying}@equity_spot", f"{underlying}@equity_futures@2026-12-29"
-    stop, told = threading.Event(), [tell_topics(underlying, {topic: 0, other: 0})]
+    stop, published = threading.Event(), [publish_topics(underlying, {topic: 0, other: 0})]
 
     def go_on() -> None:
         while not stop.wait(0.01):
-            told.append(tell(underlying, equity_spot=len(told)))
+            published.append(publish(underlying, equity_spot=len(published)))
 
     thread = threading.Thread(target=go_on)
     with web.connect() as socket:
@@ -160,11 +160,11 @@ def test_a_busy_stream_that_is_emptied_says_so(web: Web, underlying: str) -> Non
         assert {socket.next("snapshot")["topic"] for _ in range(2)} == {topic, other}
         thread.start()
         try:
-            for _ in range(3):  # young, older, and again
+            for _ in range(3):  # while the stream is young, when it is older, and again
                 for _ in range(30):
                     socket.next("update")
                 redis_client().flushall()
-                lost_after = told[-1]
+                lost_after = published[-1]
                 gaps = []
                 deadline = time.monotonic() + 6
                 while len(gaps) < 2 and time.monotonic() < deadline:
@@ -180,38 +180,38 @@ def test_a_busy_stream_that_is_emptied_says_so(web: Web, underlying: str) -> Non
 
 def test_a_kept_state_that_is_no_json_is_shown_to_nobody(web: Web, underlying: str) -> None:
     good, bad = f"{underlying}@equity_spot", f"{underlying}@equity_futures@2026-12-29"
-    told = tell_topics(underlying, {bad: 1})
-    tell_topics(underlying, {good: 2})
+    published = publish_topics(underlying, {bad: 1})
+    publish_topics(underlying, {good: 2})
     redis_client().hset(f"latest:{underlying}", bad, '{"time":"2026-12-01T10:00:00"+05:30"}')
     with web.connect() as socket:
         socket.subscribe(good, bad)
         snapshot = socket.next("snapshot")
         assert (snapshot["topic"], snapshot["data"]) == (good, 2)
         assert socket.next("snapshot") == {"type": "snapshot", "topic": bad, "seq": None, "data": None}
-        assert told != tell_topics(underlying, {bad: 3})
+        assert published != publish_topics(underlying, {bad: 3})
         assert socket.next("update")["data"] == 3
 
 
 def test_a_key_of_another_type_silences_its_own_topics_only(web: Web, underlying: str) -> None:
     bad, client = f"{underlying}X", redis_client()
     topic, silenced = f"{underlying}@equity_spot", f"{bad}@equity_spot"
-    tell(underlying, equity_spot=1)
+    publish(underlying, equity_spot=1)
     client.set(f"signal_output_stream:{bad}", "no stream")
     client.set(f"latest:{bad}", "no hash")
     client.zadd("latest_seq:" + bad, {"x": 1})
     with web.connect() as socket:
         assert all(item["ok"] for item in socket.subscribe(topic, silenced)["items"])
         for number in range(2, 6):
-            seq = tell(underlying, equity_spot=number)
+            seq = publish(underlying, equity_spot=number)
             until_seq(socket, topic, seq)
         client.delete(f"signal_output_stream:{bad}", f"latest:{bad}", f"latest_seq:{bad}")
         time.sleep(2.5)
-        until_seq(socket, silenced, tell(bad, equity_spot=7))
-        client.delete(f"signal_output_stream:{bad}")  # and while it is read
+        until_seq(socket, silenced, publish(bad, equity_spot=7))
+        client.delete(f"signal_output_stream:{bad}")  # the same while it is read
         client.set(f"signal_output_stream:{bad}", "no stream")
-        until_seq(socket, topic, tell(underlying, equity_spot=8))
+        until_seq(socket, topic, publish(underlying, equity_spot=8))
         time.sleep(2.5)
-        until_seq(socket, topic, tell(underlying, equity_spot=9))
+        until_seq(socket, topic, publish(underlying, equity_spot=9))
     client.delete(f"signal_output_stream:{bad}")
 
 
@@ -233,7 +233,7 @@ def test_while_redis_is_away_a_subscription_says_so_and_the_socket_stays(web: We
 
 
 def test_the_newest_states_are_json_as_they_were_told(web: Web, underlying: str) -> None:
-    """Bytes are passed on, not parsed: numbers keep their digits."""
+    """States are passed on as bytes, so numbers keep their digits."""
     topic = f"{underlying}@equity_spot"
     with web.connect() as socket, redis_client() as client:
         socket.subscribe(topic)

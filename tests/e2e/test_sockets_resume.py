@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import succeed
-from tests.e2e.sockets import Socket, Web, running_web, tell
+from tests.e2e.sockets import Socket, Web, publish, running_web
 
 
 @pytest.fixture(scope="module")
@@ -33,37 +33,37 @@ def resume(socket: Socket, since: str | dict[str, str], *topics: str) -> None:
 
 def test_whoever_comes_back_gets_what_was_missed_and_goes_on(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, equity_spot=n) for n in range(10)]
-    tell(underlying, equity_futures=1)
+    published = [publish(underlying, equity_spot=n) for n in range(10)]
+    publish(underlying, equity_futures=1)
     with web.connect() as socket:
-        resume(socket, told[3], topic)
-        assert [socket.next("update")["seq"] for _ in range(6)] == told[4:]
-        told.append(tell(underlying, equity_spot=10))
+        resume(socket, published[3], topic)
+        assert [socket.next("update")["seq"] for _ in range(6)] == published[4:]
+        published.append(publish(underlying, equity_spot=10))
         update = socket.next("update")
-        assert (update["seq"], update["prev"]) == (told[10], told[9])
+        assert (update["seq"], update["prev"]) == (published[10], published[9])
         socket.quiet()
     with web.connect() as socket:  # nothing missed
-        resume(socket, {topic: told[10]}, topic)
+        resume(socket, {topic: published[10]}, topic)
         socket.quiet()
     with web.connect() as socket:
-        resume(socket, told[8], f"{underlying}@equity_options@2026-12-29@*", topic)
+        resume(socket, published[8], f"{underlying}@equity_options@2026-12-29@*", topic)
         first, second = socket.next("update"), socket.next("update")
-        assert (first["prev"], first["seq"], second["prev"]) == (told[8], told[9], told[9])
+        assert (first["prev"], first["seq"], second["prev"]) == (published[8], published[9], published[9])
 
 
 def test_while_states_keep_coming_a_resumed_chain_has_no_gap_and_no_double(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, equity_spot=0)]
+    published = [publish(underlying, equity_spot=0)]
     stop = threading.Event()
 
     def go_on() -> None:
         while not stop.wait(0.001):
-            told.append(tell(underlying, equity_spot=len(told)))
+            published.append(publish(underlying, equity_spot=len(published)))
 
     thread = threading.Thread(target=go_on)
     thread.start()
     try:
-        seen = told[0]
+        seen = published[0]
         for _ in range(10):
             with web.connect() as socket:
                 resume(socket, seen, topic)
@@ -74,38 +74,38 @@ def test_while_states_keep_coming_a_resumed_chain_has_no_gap_and_no_double(web: 
     finally:
         stop.set()
         thread.join()
-    assert told.index(seen) == 400
+    assert published.index(seen) == 400
 
 
 def test_what_the_stream_no_longer_has_is_a_gap_and_a_snapshot(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, maxlen=5, equity_spot=n) for n in range(20)]
+    published = [publish(underlying, maxlen=5, equity_spot=n) for n in range(20)]
     with web.connect() as socket:
-        resume(socket, told[2], topic)
-        assert socket.next("gap") == {"type": "gap", "topic": topic, "reason": "trimmed", "since": told[2]}
-        assert socket.next("snapshot")["seq"] == told[-1]
+        resume(socket, published[2], topic)
+        assert socket.next("gap") == {"type": "gap", "topic": topic, "reason": "trimmed", "since": published[2]}
+        assert socket.next("snapshot")["seq"] == published[-1]
         resume(socket, "99999999999999-0", topic)
         assert socket.next("gap")["reason"] == "reset"
-        assert socket.next("snapshot")["seq"] == told[-1]
+        assert socket.next("snapshot")["seq"] == published[-1]
         socket.quiet()
 
 
 def test_more_than_is_sent_again_is_a_gap(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, equity_spot=n) for n in range(700)]
+    published = [publish(underlying, equity_spot=n) for n in range(700)]
     with web.connect() as socket:
-        resume(socket, told[0], topic)
+        resume(socket, published[0], topic)
         message = socket.next()
         while message["type"] == "update":
             message = socket.next()
         assert (message["type"], message["reason"]) == ("gap", "too_far")
-        assert socket.next("snapshot")["seq"] == told[-1]
+        assert socket.next("snapshot")["seq"] == published[-1]
 
 
 def test_a_restart_closes_with_a_hint_and_whoever_comes_back_resumes(tmp_path: Path, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
     with running_web(tmp_path / "web.log") as web:
-        seen = tell(underlying, equity_spot=1)
+        seen = publish(underlying, equity_spot=1)
         with web.connect() as socket, web.connect() as other, web.connect(user=None, welcome=False):
             socket.subscribe(topic)
             assert socket.next("snapshot")["seq"] == seen
@@ -117,13 +117,13 @@ def test_a_restart_closes_with_a_hint_and_whoever_comes_back_resumes(tmp_path: P
             assert (socket.closed(), other.closed()) == (1001, 1001)
             ended.join()
             assert time.monotonic() - begun < 5
-        missed = [tell(underlying, equity_spot=n) for n in (2, 3)]
+        missed = [publish(underlying, equity_spot=n) for n in (2, 3)]
         web.start()
         with web.connect() as socket:
             resume(socket, seen, topic)
             assert [socket.next("update")["seq"] for _ in missed] == missed
-            told = tell(underlying, equity_spot=4)
-            assert (update := socket.next("update"))["seq"] == told and update["prev"] == missed[-1]
+            published = publish(underlying, equity_spot=4)
+            assert (update := socket.next("update"))["seq"] == published and update["prev"] == missed[-1]
         with web.connect() as socket:
             socket.subscribe(topic)
             assert socket.next("snapshot")["data"] == 4

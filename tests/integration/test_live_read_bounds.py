@@ -1,4 +1,4 @@
-"""What live reads remember and say is bounded, and what is in use stays."""
+"""Caches and logs of live reads are bounded, and keep what is in use."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ def test_readers_of_many_chains_parse_each_once(monkeypatch):
             (found,) = options.of(underlying, list(topics)).values()
             assert len(found) == 5
     assert len(parsed) == 100
-    (found,) = options.of("NSE@U1", chain_of("NSE@U1", 6)).values()  # one more is listed
+    (found,) = options.of("NSE@U1", chain_of("NSE@U1", 6)).values()  # a new strike
     assert len(found) == 6
 
 
@@ -82,7 +82,7 @@ def test_kinds_in_use_are_remembered_whatever_others_ask():
         live.learn(used, Answer(200, [], b""))
         for number in range(2 * MOST_KINDS):
             live.learn(asked_of(live, b"text/%d" % number), Answer(200, [], b""))
-            await live.answer(used)  # its token is none, but it is of this kind
+            await live.answer(used)  # an invalid token, but a request of this kind
         return used.kind in live._learned, len(live._learned)
 
     assert asyncio.run(main()) == (True, MOST_KINDS)
