@@ -1,4 +1,4 @@
-"""Histograms of durations that many share: the library's own takes one at a time."""
+"""Histograms that count many equal observations at once: prometheus_client takes one at a time."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,11 @@ STAGE_BOUNDS = (
     *(0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01, 0.012, 0.015, 0.02, 0.025),
     *(0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0),
 )
-"""Of the parts of a tick's way, seconds."""
+"""Bounds for the stages of a tick's way, in seconds."""
 
 
 class Durations(Collector):
-    """One histogram, or with `stages` one for each. A stage is observed by one thread; any thread may collect."""
+    """One histogram, or one for each of `stages`. One thread observes a stage; any thread may collect."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float], stages: Sequence[str] = ()) -> None:
         self.name, self.text, self.bounds = name, text, bounds
@@ -24,7 +24,7 @@ class Durations(Collector):
         self._seconds = dict.fromkeys(self._counts, 0.0)
 
     def observe(self, seconds: float, times: int, stage: str = "") -> None:
-        """So many of them took so long."""
+        """Count `times` observations of `seconds` each."""
         self._counts[stage][bisect_left(self.bounds, seconds)] += times
         self._seconds[stage] += seconds * times
 

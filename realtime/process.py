@@ -1,4 +1,4 @@
-"""The life of a web process: what it sets up at its start, and how its sockets close before its end."""
+"""The life of a web process: its setup at the start, and closing its sockets before the end."""
 
 import asyncio
 import gc
@@ -17,13 +17,13 @@ from realtime.sockets import shared_hub
 logger = logging.getLogger(__name__)
 
 ENDINGS = (signal.SIGTERM, signal.SIGINT)
-SPARE_FILES = 1024  # besides the connections: large bodies and answers, the database, Redis
+SPARE_FILES = 1024  # beside the connections: large bodies and responses, the database, Redis
 
 
 class Lifespan:
-    """ASGI's lifespan: at SIGTERM or SIGINT the sockets are closed, and only then the server's own handler is called.
+    """ASGI's lifespan. At SIGTERM or SIGINT the sockets are closed before the server's own handler is called.
 
-    The server would close them with 1012 and no hint, and does so before it tells the application of its end.
+    The server would close them with 1012 and without a hint, before the application learns of the shutdown.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Lifespan:
         loop = asyncio.get_running_loop()
 
         def at_signal(number: int, frame: FrameType | None) -> None:
-            if self._ending is not None:  # whoever asks twice does not want to wait
+            if self._ending is not None:  # a second signal stops at once
                 self._servers[number](number, frame)
             else:
                 loop.call_soon_threadsafe(self._begin_end, number)
@@ -66,7 +66,7 @@ class Lifespan:
 
 
 def allow_open_files() -> None:
-    """Each connection is an open file; the usual soft limit is 1,024."""
+    """Raise the soft limit on open files, usually 1,024: each connection is one."""
     wanted = settings.WEBSOCKET_MAX_CONNECTIONS + settings.HTTP_MAX_CONNECTIONS + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -79,9 +79,9 @@ def allow_open_files() -> None:
 
 
 def calm_collector() -> None:
-    """Ten thousand sockets are millions of objects: a full collection halts them all for a second.
+    """Make full garbage collections rare: with ten thousand sockets one halts the process for a second.
 
-    What was loaded by now is never looked at again, and full collections become rare; sockets leave no cycles behind.
+    Everything loaded so far is never scanned again. Sockets leave no reference cycles behind.
     """
     gc.collect()
     gc.freeze()

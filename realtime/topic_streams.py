@@ -1,7 +1,7 @@
-"""Streams whose entries are states of topics: each field is a topic, its value the JSON of the topic's newest state.
+"""Streams of topic states: each field of an entry is a topic, its value the JSON of the topic's newest state.
 
-Whatever a socket shows is such an entry, and the entry's ID its sequence number (docs/websocket.md). An output stream
-may have beside it two hashes, written with the entry in one MULTI: topic -> newest JSON, and topic -> its entry's ID.
+Everything that a socket shows is such an entry, and the entry's ID is its sequence number (docs/websocket.md). Two
+hashes may accompany a stream, written with each entry in one MULTI: topic -> newest JSON, and topic -> its entry's ID.
 """
 
 import asyncio
@@ -21,11 +21,10 @@ from signalsite.foundation.redis import client
 
 logger = logging.getLogger(__name__)
 
-WRONG_SECONDS = 2.0  # between looks at a key that held no stream
+WRONG_SECONDS = 2.0  # interval between retries of a key that is not a stream
 Entry = tuple[str, dict[bytes, bytes]]  # ID, state by topic
 
-# First and last ID of each stream, without their bodies, how many entries ever came and how many are left; false where
-# there is no such stream.
+# For each stream: its first and last ID, and how many entries were ever added and are left; false if there is none.
 _BOUNDS = """
 local found = {}
 for place, key in ipairs(KEYS) do
@@ -47,40 +46,40 @@ return found
 
 
 def publish(stream: str, topics: Mapping[str, bytes], *, maxlen: int) -> str:
-    """Append one entry; its ID. The stream keeps about `maxlen` entries. Raises redis.RedisError."""
+    """Append one entry and return its ID. The stream keeps about `maxlen` entries. Raises redis.RedisError."""
     fields = cast(Any, topics)
     return cast(bytes, client(settings.REDIS_URL).xadd(stream, fields, maxlen=maxlen, approximate=True)).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    first: str | None  # of the entries that are left; None when there are none
-    last: str  # the newest that ever was
-    added: int  # entries that ever came
-    removed: int  # of them, how many are gone
+    first: str | None  # of the entries left; None if there are none
+    last: str  # the newest ever
+    added: int  # entries ever added
+    removed: int  # how many of them are gone
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """A stream's end: read on after `position`. `states`: topic -> ID and JSON of its newest state, where known."""
+    """A stream's end: continue after `position`. `states`: topic -> ID and JSON of its newest known state."""
 
     position: str
     states: dict[bytes, tuple[str, bytes]]
 
 
 class StreamReader:
-    """Reads streams in an event loop. One for each loop; every method raises redis.RedisError or OSError."""
+    """Reads streams in one event loop. Every method raises redis.RedisError or OSError."""
 
     def __init__(self, url: str) -> None:
         options: dict[str, Any] = settings.STREAM_OPTIONS
-        self._wrong: dict[str, float] = {}  # by key that holds no stream: when it is tried again
+        self._wrong: dict[str, float] = {}  # by key that is not a stream: when to retry it
         self._redis = redis.asyncio.Redis.from_url(url, **options, retry=Retry(NoBackoff(), 0))
 
     async def close(self) -> None:
         await self._redis.aclose()
 
     async def read(self, positions: Mapping[str, str], *, block_ms: int, count: int) -> list[tuple[str, list[Entry]]]:
-        """Entries after the given IDs, at most `count` a stream; waits up to `block_ms` for the first."""
+        """Return entries after the given IDs, at most `count` a stream. Wait up to `block_ms` for the first."""
         now = time.monotonic()
         wanted = {name: each for name, each in positions.items() if self._wrong.get(name, 0.0) <= now}
         if not wanted:
@@ -98,7 +97,7 @@ class StreamReader:
         return [(name.decode(), _entries(entries)) for name, entries in found or ()]
 
     async def _leave_out(self, streams: Iterable[str], now: float) -> None:
-        """Of these, what is no stream: one would hide all others, which are read in one command with it."""
+        """Leave out keys that are not streams: one command reads all, and one wrong key makes it fail."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in streams:
                 pipe.type(name)
@@ -111,7 +110,7 @@ class StreamReader:
             self._wrong[name] = now + WRONG_SECONDS
 
     async def between(self, stream: str, after: str, upto: str, *, count: int) -> tuple[Bounds | None, list[Entry]]:
-        """Entries after one ID up to another, at most `count`, and the stream's bounds at that moment."""
+        """Return entries after one ID up to another, at most `count`, and the stream's bounds at that moment."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.eval(_BOUNDS, 1, stream)
             pipe.xrange(stream, f"({after}", upto, count=count)
@@ -119,14 +118,14 @@ class StreamReader:
         return _bounds(bounds), _entries(entries)
 
     async def bounds(self, streams: Sequence[str]) -> dict[str, Bounds | None]:
-        """None where there is no such stream."""
+        """Return the bounds of each stream, None if it does not exist."""
         found = await cast(Awaitable[list[Any]], self._redis.eval(_BOUNDS, len(streams), *streams))
         return {stream: _bounds(each) for stream, each in zip(streams, found, strict=True)}
 
     async def tail(self, stream: str, hashes: tuple[str, str] | None, *, count: int) -> Tail:
-        """The stream's end as of one moment: its last `count` entries, and the hashes (states, IDs) beside it.
+        """Return the stream's end at one moment, from its last `count` entries and its hashes (states, IDs).
 
-        A key that holds something else counts as empty: it must not stop those who want other topics.
+        A key of the wrong type counts as empty, so that it does not affect other topics.
         """
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.xrevrange(stream, count=count)
@@ -145,17 +144,17 @@ class StreamReader:
         return Tail(newest[0][0] if newest else "0-0", states)
 
     async def take(self, key: str) -> bytes | None:
-        """Read a key and remove it: whoever comes second finds nothing."""
+        """Read and delete a key, so that only the first reader gets it."""
         return cast(bytes | None, await self._redis.getdel(key))
 
     async def scores(self, key: str) -> dict[str, float]:
-        """A sorted set, whole."""
+        """Return a whole sorted set."""
         found = cast(list[tuple[bytes, float]], await self._redis.zrange(key, 0, -1, withscores=True))
         return {member.decode(): score for member, score in found}
 
 
 def _unless_wrong(stream: str, answer: Any) -> Any:
-    """Raises what is wrong with an answer, but for the type of its key."""
+    """Return an answer, or nothing for a key of the wrong type. Raises any other error."""
     if not isinstance(answer, Exception):
         return answer
     if not str(answer).startswith("WRONGTYPE"):

@@ -1,4 +1,4 @@
-"""Addresses of the live snapshot. The event loop answers their GETs by the same reads as the views."""
+"""Addresses of the live snapshot. The event loop answers GET requests with the same reads as the views."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""IDs of stream entries, milliseconds-number, as something that can be compared."""
+"""IDs of stream entries (milliseconds-number) as comparable values."""
 
 EntryId = tuple[int, int]
 

@@ -3,12 +3,12 @@
 import re
 from datetime import UTC, datetime, tzinfo
 
-# The whole text or nothing: `datetime.fromisoformat` ignores junk between the seconds and the offset (Python 3.11).
+# Checked first, since `datetime.fromisoformat` ignores junk between the seconds and the offset (Python 3.11).
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _EPOCH = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,20})?(?:[eE]\+?[0-9]{1,2})?")
-# An epoch's size tells its unit. Seconds reach this bound in the year 5138, milliseconds start at it in March 1973.
+# The size of an epoch gives its unit. Seconds reach this bound in the year 5138; milliseconds passed it in March 1973.
 _SECONDS_BELOW = 1e11
 _MILLISECONDS_BELOW = 1e14
 _MICROSECONDS_BELOW = 1e17
@@ -19,10 +19,10 @@ class BadInstant(ValueError):
 
 
 def parse_event_time(value: str | float, zone: tzinfo) -> datetime:
-    """The instant, aware. A naive ISO text is in `zone`, the exchange's; digits in a text are an epoch too.
+    """Return an aware instant. Raises BadInstant.
 
-    ISO 8601 is YYYY-MM-DD, T or a space, HH:MM[:SS[.fraction]], then Z, an offset such as +05:30, or nothing.
-    Raises BadInstant.
+    A text is an epoch in digits, or ISO 8601: YYYY-MM-DD, T or a space, HH:MM[:SS[.fraction]], then Z, an offset such
+    as +05:30, or nothing. Without an offset it is in `zone`, the exchange's.
     """
     if not isinstance(value, str):
         return _from_epoch(value)

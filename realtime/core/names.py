@@ -1,11 +1,11 @@
-"""Names of the keys and streams that the consumer writes. docs/live.md says what is in them."""
+"""Names of the Redis keys and streams that the consumer writes. docs/live.md describes their content."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`namespace`: empty for the live market; back-tests have one of their own, so that nobody takes theirs for it."""
+    """`namespace`: a prefix that keeps the results of back-tests apart; empty for the live market."""
 
     namespace: str = ""
 

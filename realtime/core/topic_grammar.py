@@ -1,14 +1,14 @@
-"""The grammar of topics: whoever names a topic builds it here, and whoever is given one reads it here.
+"""The grammar of topics: all topic names are built and parsed here.
 
     topic      = KEY                                        an instrument (timeframes.core.keys)
                | UNDERLYING "@" asset "_options@" EXPIRY "@*"   all options of an expiry
                | "chain:" UNDERLYING ":" EXPIRY
-               | "moneyness:" UNDERLYING [ ":" EXPIRY ] ":" LEVEL   without a date the nearest expiry's
+               | "moneyness:" UNDERLYING [ ":" EXPIRY ] ":" LEVEL   without a date: the nearest expiry
                | "job:" UUID
     UNDERLYING = EXCHANGE "@" SYMBOL
     LEVEL      = ATM, ITMn or OTMn (moneyness.core.levels)
 
-A key holds no colon, so what stands before the first colon tells the kind.
+A key contains no colon, so the word before the first colon gives the type.
 """
 
 import uuid
@@ -26,31 +26,31 @@ PATTERNS = {
     MONEYNESS: "moneyness:{underlying}:{expiry}:{level}",
     JOB: "job:{id}",
 }
-"""Of each kind, for people and for the AsyncAPI document: `{...}` stands for what differs from topic to topic."""
+"""A pattern of each type, for people and for the AsyncAPI document. `{...}` marks the variable parts."""
 
 
 class UnknownTopic(InvalidInput):
-    """The text is no topic; the message says what would be one."""
+    """The text is not a topic; the message describes the right form."""
 
     def __init__(self, message: str) -> None:
         super().__init__("topic", message)
 
 
 class MarketTopic(NamedTuple):
-    """The underlying that a topic is about; `prefix`: what all topics begin with that a wildcard stands for."""
+    """A topic's underlying. `prefix`: of a wildcard, the common beginning of its topics."""
 
     underlying: str
     prefix: str = ""
 
 
 def type_of(topic: str) -> str:
-    """The word before the first colon; INSTRUMENT where there is none."""
+    """Return the word before the first colon, or INSTRUMENT if there is none."""
     kind, colon, _ = topic.partition(":")
     return kind if colon else INSTRUMENT
 
 
 def is_instrument(topic: str) -> bool:
-    """Whether it is an instrument's, of all that a consumer keeps beside each other."""
+    """Return whether the topic is an instrument's, not a chain's or a level's."""
     return ":" not in topic
 
 
@@ -59,7 +59,7 @@ def chain_topic(underlying: str, expiry: date | str) -> str:
 
 
 def level_topic(underlying: str, level: str, expiry: date | str = "") -> str:
-    """`expiry`: empty for the nearest, whichever that is."""
+    """`expiry`: empty for the nearest."""
     return f"{MONEYNESS}:{underlying}:{expiry}:{level}" if expiry else f"{MONEYNESS}:{underlying}:{level}"
 
 
@@ -68,7 +68,10 @@ def job_topic(job_id: uuid.UUID) -> str:
 
 
 def read_instrument(topic: str) -> MarketTopic:
-    """An instrument key, or all options of an expiry: NSE@NIFTY@equity_options@2026-12-29@*. Raises UnknownTopic."""
+    """Parse an instrument key, or a wildcard for all options of an expiry: NSE@NIFTY@equity_options@2026-12-29@*.
+
+    Raises UnknownTopic.
+    """
     try:
         if not topic.endswith("@*"):
             return MarketTopic(parse_key(topic).underlying)
@@ -78,7 +81,7 @@ def read_instrument(topic: str) -> MarketTopic:
 
 
 def read_chain(topic: str) -> MarketTopic:
-    """chain:NSE@NIFTY:2026-12-29. Raises UnknownTopic."""
+    """Parse chain:NSE@NIFTY:2026-12-29. Raises UnknownTopic."""
     parts = topic.split(":")
     if len(parts) != 3:
         raise UnknownTopic("a chain is chain:EXCHANGE@SYMBOL:YYYY-MM-DD")
@@ -86,8 +89,10 @@ def read_chain(topic: str) -> MarketTopic:
 
 
 def read_level(topic: str, deepest: int) -> MarketTopic:
-    """moneyness:NSE@NIFTY:2026-12-29:ATM, or of the nearest expiry: moneyness:NSE@NIFTY:OTM2. `deepest`: the highest
-    level that is told of. Raises UnknownTopic."""
+    """Parse moneyness:NSE@NIFTY:2026-12-29:ATM, or for the nearest expiry moneyness:NSE@NIFTY:OTM2.
+
+    `deepest`: the highest level that is published. Raises UnknownTopic.
+    """
     parts = topic.split(":")
     if len(parts) not in (3, 4):
         raise UnknownTopic("a level is moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL, or without the date the nearest's")
@@ -99,7 +104,7 @@ def read_level(topic: str, deepest: int) -> MarketTopic:
 
 
 def read_job(topic: str) -> uuid.UUID:
-    """job:0194ff2e-.... Raises UnknownTopic."""
+    """Parse job:0194ff2e-.... Raises UnknownTopic."""
     text = topic.removeprefix(f"{JOB}:")
     try:
         found = uuid.UUID(text)
@@ -111,7 +116,7 @@ def read_job(topic: str) -> uuid.UUID:
 
 
 def _underlying(text: str, expiry: str | None = None) -> str:
-    """The underlying, checked together with an expiry of its options, if one is said. Raises UnknownTopic."""
+    """Check an underlying and, if given, an expiry of its options. Raises UnknownTopic."""
     try:
         if parse_key(text).product != Product.UNDERLYING:
             raise UnknownTopic(f"{text!r} is not an underlying such as NSE@NIFTY")

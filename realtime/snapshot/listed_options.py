@@ -1,4 +1,4 @@
-"""Which options are live, parsed once for each underlying until something new is listed."""
+"""The live options of each underlying, parsed once until the list changes."""
 
 import threading
 from collections import OrderedDict
@@ -10,12 +10,14 @@ from timeframes.core.keys import Right
 
 Options = dict[date, dict[float, dict[Right, str]]]
 
-MOST_TOPICS = 200_000  # of all underlyings together: some 60 MB
+MOST_TOPICS = 200_000  # of all underlyings together, about 60 MB
 
 
 class ListedOptions:
-    """Parsing a long chain takes milliseconds, and readers of many chains must not take turns in dropping them. What
-    bounds the memory is the topics, since some underlyings have thousands and some a few."""
+    """A cache: parsing a long chain takes milliseconds.
+
+    The limit counts topics, not underlyings, because some underlyings have thousands of options and some a few.
+    """
 
     def __init__(self, most_topics: int = MOST_TOPICS) -> None:
         self._most_topics, self._topics = most_topics, 0
@@ -23,7 +25,7 @@ class ListedOptions:
         self._lock = threading.Lock()
 
     def of(self, underlying: str, topics: Sequence[bytes]) -> Options:
-        """`topics`: the underlying's, in the order that Redis has them, which stays while the set stays."""
+        """Return an underlying's options. `topics`: in Redis' order, which stays the same while the set does."""
         kept = self._kept.get(underlying)
         if kept is not None and kept[0] == topics:
             with self._lock:

@@ -1,8 +1,8 @@
-"""Newest states for many readers at once, on the event loop.
+"""Read newest states for many readers at once, on the event loop.
 
-One read of Redis is under way at a time. Whoever comes meanwhile waits for the next, which asks for all of them in one
-transaction, and for what several want once. So an answer is never older than its question, as it would be from the
-hub's memory, and a hundred readers cost Redis and us little more than one.
+One read of Redis runs at a time. Readers that arrive meanwhile share the next one, a transaction that reads each value
+once. So a response is never older than its request, as it would be from the hub's memory, and a hundred readers cost
+little more than one.
 """
 
 import asyncio
@@ -22,33 +22,33 @@ from signalsite.foundation.errors import LimitExceeded, RedisConnectionError
 
 logger = logging.getLogger(__name__)
 
-MOST_FIELDS = 128  # of one read: making an answer of more would keep the loop from its sockets for a millisecond
-ROUND_FIELDS = 1_000  # further readers wait for the round after
-NAMES_FIELDS = 500  # what the names of a hash's fields count as: of a chain there are up to some thousand
+MOST_FIELDS = 128  # of one response: building a larger one would block the event loop for a millisecond
+ROUND_FIELDS = 1_000  # beyond it readers wait for the round after
+NAMES_FIELDS = 500  # what listing a hash's field names counts as; a chain has up to some thousand
 EXPIRE_SECONDS = 0.1  # between two looks at the deadlines
-ANSWER_SECONDS = 4.0  # for all reads of an answer: each may wait for the round before it
+ANSWER_SECONDS = 4.0  # for all reads of a response; each may wait for a round to end
 
 
 class TooLarge(LimitExceeded):
-    """It is too much for the event loop, and for a thread to answer."""
+    """The read is too large for the event loop: answer it on a thread."""
 
 
 class _Round:
-    """What is asked for in one transaction. `values`: of each hash those of the fields that it has, or an error."""
+    """The reads of one transaction. `values`: the fields of each hash, or an error."""
 
     def __init__(self) -> None:
         self.fields: dict[str, dict[str, None]] = {}
         self.names: dict[str, None] = {}
         self.size = 0
         self.waiting: list[tuple[asyncio.Future[None], float]] = []  # each with its deadline
-        self.error: Exception | None = RedisError("it was not asked")
+        self.error: Exception | None = RedisError("the read did not run")
         self.values: dict[str, dict[str, Any] | Exception] = {}
         self.names_of: dict[str, Any] = {}
 
     def add(self, wanted: Sequence[Wanted]) -> None:
         for name, fields in wanted:
             if fields is None:
-                if name not in self.names:  # those who want the same get the same
+                if name not in self.names:  # equal reads share one
                     self.names[name] = None
                     self.size += NAMES_FIELDS
             else:
@@ -65,7 +65,7 @@ class _Round:
 
     def end(self) -> None:
         for each, _ in self.waiting:
-            if not each.done():  # it has given up
+            if not each.done():  # its reader has given up
                 each.set_result(None)
 
     def replies(self, wanted: Sequence[Wanted]) -> list[Any]:
@@ -88,10 +88,10 @@ class NewestStates:
 
     def __init__(self, url: str) -> None:
         options: dict[str, Any] = settings.REDIS_OPTIONS
-        # One more attempt where the connection turns out to be closed, none where Redis hangs: others wait behind it.
+        # Retry once if the connection was closed, but not if Redis hangs: other readers wait behind this one.
         retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
         self._redis = redis.asyncio.Redis.from_url(url, **options, retry=retry)
-        self._loop = asyncio.get_running_loop()  # looking it up again costs a system call
+        self._loop = asyncio.get_running_loop()  # kept: looking it up costs a system call
         self._turn: _Round | None = None  # the round that Redis is answering
         self._rounds: deque[_Round] = deque()
         self._working: asyncio.Task[None] | None = None
@@ -107,7 +107,7 @@ class NewestStates:
         await self._redis.aclose()
 
     async def run(self, reading: Reading[T], seconds: float = ANSWER_SECONDS) -> T:
-        """Drive a reading. Raises what it raises, RedisConnectionError, and TooLarge."""
+        """Drive a reading. Raises what it raises, RedisConnectionError or TooLarge."""
         try:
             deadline = self._loop.time() + seconds
             wanted = next(reading)
@@ -144,7 +144,7 @@ class NewestStates:
         self._expiring = self._loop.call_later(EXPIRE_SECONDS, self._expire)
 
     async def _work(self) -> None:
-        """Round after round, until nobody waits."""
+        """Run rounds until nobody waits."""
         try:
             while self._rounds:
                 self._turn = turn = self._rounds.popleft()
@@ -153,13 +153,13 @@ class NewestStates:
                 try:
                     await self._ask(turn)
                     turn.error = None
-                except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                except Exception as error:  # noqa: BLE001 - the waiting readers raise it
                     turn.error = error
-                self._say(turn.error)
+                self._log_change(turn.error)
                 turn.end()
         finally:
             self._working = None
-            for each in (self._turn, *self._rounds):  # some are left where we are cancelled: the process ends
+            for each in (self._turn, *self._rounds):  # some are left if the process ends and we are cancelled
                 if each is not None:
                     each.end()
             self._turn = None
@@ -176,8 +176,8 @@ class NewestStates:
             turn.values[name] = values if isinstance(values, Exception) else dict(zip(fields, values, strict=True))
         turn.names_of = dict(zip(turn.names, replies, strict=True))
 
-    def _say(self, error: Exception | None) -> None:
-        """That Redis is away, and that it is back: one line each."""
+    def _log_change(self, error: Exception | None) -> None:
+        """Log once that Redis is away, and once that it is back."""
         if error is not None and not self._failing:
             logger.error("live reads find no Redis: %s", error)
         elif error is None and self._failing:
@@ -189,7 +189,7 @@ _newest: NewestStates | None = None
 
 
 def newest_states() -> NewestStates:
-    """Return this process' reader; the first call makes it, and it belongs to the running event loop."""
+    """Return this process' reader. The first call creates it for the running event loop."""
     global _newest
     if _newest is None:
         _newest = NewestStates(settings.REDIS_URL)

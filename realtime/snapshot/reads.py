@@ -1,6 +1,6 @@
-"""The live reads: each checks what a caller asks for and builds the answer's body.
+"""The live reads: each checks a request and builds the body of the response.
 
-They are generators (`realtime.snapshot.selectors`), so that views on threads and the event loop (`signalsite.front`)
+They are generators (`realtime.snapshot.selectors`), so that threads (the views) and the event loop (`signalsite.front`)
 run the same code.
 """
 
@@ -21,7 +21,7 @@ from timeframes.core.keys import InstrumentKey, Product, parse_key
 
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
-# Each raises InvalidInput, ValidationError or NotFound. `parameters`: those of the address, each with its last value.
+# Each raises InvalidInput, ValidationError or NotFound. `parameters`: the query parameters, each with its last value.
 
 
 def one(instrument_key: str, parameters: Mapping[str, str]) -> Reading[bytes]:
@@ -39,8 +39,8 @@ def listed(nothing: str, parameters: Mapping[str, str]) -> Reading[bytes]:
 
 
 def many(keys: list[str], field: str) -> Reading[bytes]:
-    """One object for each key, in their order: its state, or {"instrument_key", "status"}, the status being `not_found`
-    or `unreadable`."""
+    """Return one object for each key, in order: its state, or an object with `instrument_key` and `status`, which is
+    `not_found` or `unreadable`."""
     if not 1 <= len(keys) <= MAX_KEYS:
         raise InvalidInput(field, f"1 to {MAX_KEYS} keys at once, not {len(keys)}")
     for place, key in enumerate(keys):
@@ -67,14 +67,14 @@ def chain(underlying: str, parameters: Mapping[str, str]) -> Reading[bytes]:
 
 @lru_cache(maxsize=256)
 def _chain_query(parameters: tuple[tuple[str, str], ...]) -> tuple[date | None, str]:
-    """A serializer takes as long as the rest of the answer, and most ask for the same."""
+    """Parse and cache a query: the serializer takes as long as the rest of the response, and most queries are equal."""
     query = ChainQuerySerializer(data=dict(parameters))
     query.is_valid(raise_exception=True)
     return query.validated_data.get("expiry"), query.validated_data["strikes"]
 
 
 def _checked(text: str, field: str) -> InstrumentKey:
-    """Raises InvalidInput under the name that the caller knows the key by."""
+    """Parse a key. Raises InvalidInput with the field's name in the request."""
     try:
         return _known(text)
     except InvalidInput as error:

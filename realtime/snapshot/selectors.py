@@ -1,7 +1,7 @@
-"""Live values from Redis, as the tick consumer left them.
+"""Read the live values that the tick consumer publishes to Redis.
 
-What is read, and what is made of it, is written once, as generators that do no I/O: each yields what it wants of Redis
-and is sent the replies. `run` drives one on a thread, `realtime.snapshot.newest` many at once on the event loop.
+Each read is a generator without I/O: it yields what it wants from Redis and is sent the replies. `run` drives one on a
+thread, `realtime.snapshot.newest` drives many at once on the event loop.
 """
 
 import logging
@@ -31,20 +31,20 @@ from timeframes.core.sessions import local_date
 logger = logging.getLogger(__name__)
 NAMES = Names()
 UNREADABLE = "unreadable"
-SAY_SECONDS = 60.0
-MOST_SAID = 256
+LOG_SECONDS = 60.0
+MOST_LOGGED = 256
 _listed = ListedOptions()
 T = TypeVar("T")
 Wanted = tuple[str, tuple[str, ...] | None]
-"""A hash, and the fields whose values are wanted, in their order; None: the names of all of its fields."""
+"""A hash and the fields to read, in order; None: read the names of all its fields."""
 Reading = Generator[Sequence[Wanted], Sequence[Sequence[Any]], T]
 
 
 @dataclass(frozen=True, slots=True)
 class LiveValue:
-    """An instrument's newest state with what is known of its age; `body` is the JSON object that is answered.
+    """An instrument's newest state with its age. `body` is the JSON object of the response.
 
-    `price` is the last one, if the state tells one. A state that cannot be read has no price, and its body says so.
+    `price` is the last price, if there is one. A state that cannot be read has no price, and its body says so.
     """
 
     body: bytes
@@ -53,7 +53,7 @@ class LiveValue:
 
 
 def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> LiveValue:
-    """`age_seconds`: since the tick's own time; `computed_age_seconds`: since it was last priced."""
+    """Add the ages to a state: `age_seconds` since the tick's time, `computed_age_seconds` since it was priced."""
     try:
         read = _decoded(state)
         if read.as_of is None:
@@ -64,36 +64,35 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
             "computed_age_seconds": (now - read.as_of).total_seconds(),
         }
         return LiveValue(with_members(state, ages), price=read.price)
-    except ValueError as error:  # of its entry's ID, or BadState
-        _say(key, repr(error))
+    except ValueError as error:  # BadState, or an entry ID that is not UTF-8
+        _log_unreadable(key, repr(error))
         return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
 
 
-# A state is read more often than it changes: many readers have the same chain before them.
+# A state is read more often than it changes: many readers watch the same chain.
 _decoded = lru_cache(maxsize=2048)(decode_instrument)
 
 
-_said: dict[str, float] = {}  # topic -> when the log named it last; the oldest first
+_logged: dict[str, float] = {}  # topic -> when it was last logged, the oldest first
 
 
-def _say(topic: str, error: str) -> None:
-    """A state that cannot be read is at most one line a minute, however often it is asked for or changes. Where more
-    than MOST_SAID cannot be read, some wait for the next minute."""
+def _log_unreadable(topic: str, error: str) -> None:
+    """Log each unreadable state once a minute at most, and only MOST_LOGGED topics a minute."""
     now = time.monotonic()
-    if now - _said.get(topic, float("-inf")) < SAY_SECONDS:
+    if now - _logged.get(topic, float("-inf")) < LOG_SECONDS:
         return
-    if len(_said) >= MOST_SAID and topic not in _said:
-        oldest = next(iter(_said))
-        if now - _said.get(oldest, now) < SAY_SECONDS:
+    if len(_logged) >= MOST_LOGGED and topic not in _logged:
+        oldest = next(iter(_logged))
+        if now - _logged.get(oldest, now) < LOG_SECONDS:
             return
-        _said.pop(oldest, None)
-    _said.pop(topic, None)
-    _said[topic] = now
+        _logged.pop(oldest, None)
+    _logged.pop(topic, None)
+    _logged[topic] = now
     logger.error("the newest state of %s cannot be read: %s", topic, error)
 
 
 def run(reading: Reading[T]) -> T:
-    """Drive a reading from a thread. Raises what it raises, and RedisConnectionError."""
+    """Drive a reading on a thread. Raises what it raises, or RedisConnectionError."""
     try:
         wanted = next(reading)
         while True:
@@ -117,7 +116,7 @@ def _read(wanted: Sequence[Wanted]) -> list[Any]:
 
 
 def live_values(keys: Sequence[str], now: datetime) -> Reading[list[LiveValue | None]]:
-    """The newest state of each instrument, None where there is none. Raises InvalidInput."""
+    """Read the newest state of each instrument, None if there is none. Raises InvalidInput."""
     replies = yield _wanted(keys)
     return _values(keys, replies, now)
 
@@ -131,7 +130,7 @@ def _wanted(keys: Sequence[str]) -> list[Wanted]:
 
 
 def _values(keys: Sequence[str], replies: Sequence[Sequence[Any]], now: datetime) -> list[LiveValue | None]:
-    """Of the replies to what these keys want."""
+    """Return the values from the replies to `_wanted(keys)`."""
     found: dict[str, LiveValue] = {}
     for place, fields in enumerate(_by_underlying(keys).values()):
         for key, state, seq in zip(fields, replies[2 * place], replies[2 * place + 1], strict=True):
@@ -153,9 +152,9 @@ def _underlying(key: str) -> str:
 
 
 def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: datetime) -> Reading[bytes | None]:
-    """One expiry's options, calls and puts by strike, as a JSON object; None where no such expiry is live.
+    """Read one expiry's options, calls and puts by strike, as a JSON object; None if no such expiry is live.
 
-    What cannot be read is named in `unreadable`; the rest is shown.
+    `unreadable` lists the topics that cannot be read; the others are shown.
     """
     latest = NAMES.latest(underlying)
     key = parse_key(underlying)
@@ -168,8 +167,8 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     spot = next(filter(None, _values(spots, replies, now)), None)
     spot_price = spot.price if spot else None
     slice_topic = chain_topic(underlying, chosen)
-    ((told,),) = yield [(latest, (slice_topic,))]
-    forward = _forward(slice_topic, told)
+    ((chain_slice,),) = yield [(latest, (slice_topic,))]
+    forward = _forward(slice_topic, chain_slice)
     price = money(forward["forward"], spot_price)
     listed = sorted(options[chosen])
     strikes = window.choose(listed, price)
@@ -196,10 +195,9 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
 
 
 def _forward(topic: str, state: bytes | None) -> dict[str, Any]:
-    """What the chain's slice says of the forward: nulls until the chain is repriced for the first time, or where the
-    slice cannot be read."""
+    """Return the members of a slice about its forward: nulls before the first repricing, or if it cannot be read."""
     try:
         return decode_forward(state) if state is not None else dict.fromkeys(FORWARD)
     except BadState as error:
-        _say(topic, repr(error))
+        _log_unreadable(topic, repr(error))
         return dict.fromkeys(FORWARD)

@@ -1,4 +1,4 @@
-"""What may be asked of the live snapshot."""
+"""Requests to the live snapshot."""
 
 from rest_framework import serializers
 
@@ -8,28 +8,28 @@ from signalsite.foundation.serializers import StrictSerializer
 from timeframes.core.keys import MAX_KEY_LENGTH
 
 MAX_KEYS = 500
-LONGEST_QUERY = 20_000  # characters: an address has its limits in servers and proxies too
+LONGEST_QUERY = 20_000  # characters; servers and proxies limit addresses too
 
 
 class GreeksQuerySerializer(StrictSerializer):
     keys = serializers.RegexField(
         r"^[A-Za-z0-9@&._/,-]+$",
         max_length=LONGEST_QUERY,
-        help_text=f"Instrument keys with commas between them, up to {MAX_KEYS}; for longer lists there is POST.",
+        help_text=f"Up to {MAX_KEYS} instrument keys, separated by commas. Use POST for longer lists.",
     )
 
 
 class GreeksBodySerializer(StrictSerializer):
-    """Instrument keys, each of which is answered in its place."""
+    """Instrument keys. The response has one object for each, in order."""
 
     instrument_keys = Several(child=Text(max_length=MAX_KEY_LENGTH), min_length=1, max_length=MAX_KEYS)
 
 
 class ChainQuerySerializer(StrictSerializer):
-    expiry = Day(required=False, help_text="Default: the nearest that is live.")
+    expiry = Day(required=False, help_text="Default: the nearest live expiry.")
     strikes = serializers.RegexField(
         STRIKES,
         default=str(DEFAULT_STRIKES),
         max_length=40,
-        help_text="So many on each side of the money, all, or LOWEST:HIGHEST.",
+        help_text="The number of strikes on each side of the money, `all`, or LOWEST:HIGHEST.",
     )

@@ -1,4 +1,4 @@
-"""The live snapshot over HTTP: what the tick consumer last told of an instrument or a chain, with its age.
+"""The live snapshot over HTTP: the newest state of an instrument or a chain, with its age.
 
 `signalsite.front` answers most reads before Django sees them (`realtime.urls`), with the same `reads`.
 """

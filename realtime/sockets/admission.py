@@ -1,4 +1,4 @@
-"""Who may connect at all: origins, and how many at once."""
+"""Who may connect: origins, and the number of connections."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from realtime.sockets.metrics import TOTALS
 
 
 def origin_is_ours(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """No Origin (it is no browser), that of the Host itself where we serve that host, or one that is allowed."""
+    """Accept no Origin (not a browser), the Origin of a Host that we serve, or one that the settings allow."""
     named = {name: value.decode("latin-1") for name, value in headers if name in (b"host", b"origin")}
     origin = named.get(b"origin")
     if origin is None:
@@ -23,7 +23,7 @@ def origin_is_ours(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 class ConnectionLimits:
-    """How many sockets this process has open, and each user of them."""
+    """Count the open sockets of this process, and of each user."""
 
     def __init__(self) -> None:
         self._taken = 0

@@ -1,4 +1,4 @@
-"""The AsyncAPI document of the sockets, for whoever generates a client."""
+"""The AsyncAPI document of the sockets, from which you can generate a client."""
 
 from functools import cache
 
@@ -12,11 +12,11 @@ from realtime.sockets.core.asyncapi import Document, describe
 
 @cache
 def _document() -> Document:
-    """Made when it is first asked for: all apps have registered their topics by then."""
+    """Build the document at the first request: all apps have registered their topics by then."""
     return describe(
         address="/api/v2/signals/subscriptions/websocket",
         version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
-        states={pattern: kind.state for pattern, kind in topics.topic_types().items()},
+        states={pattern: each.state for pattern, each in topics.topic_types().items()},
         channels=topics.channels(),
     )
 

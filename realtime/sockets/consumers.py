@@ -1,7 +1,7 @@
-"""The sockets' shell: let in, authenticate, read requests. Sending is the session's, what is sent the hub's.
+"""The sockets' shell: admit a socket, authenticate it, read its requests. `session` sends; the hub decides what.
 
-A plain ASGI application within Channels' routing: Channels' own consumer class would cost two more tasks and a thread
-hop for each socket and message, and its groups are not used (docs/websocket.md).
+This is a plain ASGI application within Channels' routing. Channels' own consumer class costs two more tasks a socket
+and a thread hop a message, and we do not use its groups (docs/websocket.md).
 """
 
 import asyncio
@@ -32,12 +32,12 @@ logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-CREDENTIALS = "realtime.sockets.credentials"  # where `without_secrets` leaves them in the scope
+CREDENTIALS = "realtime.sockets.credentials"  # the key in the scope under which `routing` passes credentials
 _limits = ConnectionLimits()
 
 
 class SocketRefused(Exception):
-    """The socket is to be closed with this code."""
+    """Close the socket with this code."""
 
     def __init__(self, code: Close, reason: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class Gone(Exception):
 
 
 class SocketConsumer:
-    """`token_in_address`: whether `?token=` is taken, as the first version of the API promises."""
+    """`token_in_address`: accept `?token=`, as version 1 of the API does."""
 
     def __init__(self, *, token_in_address: bool = False) -> None:
         self._token_in_address = token_in_address
@@ -57,7 +57,8 @@ class SocketConsumer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
-        await send({"type": "websocket.accept", "subprotocol": chosen})  # or no client would hear why it is refused
+        # Accept first: otherwise the client cannot see why it is refused.
+        await send({"type": "websocket.accept", "subprotocol": chosen})
         if not _limits.acquire():
             TOTALS.refused += 1
             reason = "this process has as many sockets as it may"
@@ -124,7 +125,7 @@ class SocketConsumer:
 
 
 class _Inbox:
-    """Messages as they come, within the limits on their size and rate."""
+    """Receives messages, within the limits on their size and rate."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -169,7 +170,7 @@ async def _converse(hub: Hub, session: Session, identity: Identity, inbox: _Inbo
 
 
 async def _renew(hub: Hub, session: Session, identity: Identity, message: Auth) -> None:
-    """A fresh token keeps the socket open for longer; it must be the same user's."""
+    """Keep the socket open for longer with a fresh token of the same user."""
     try:
         fresh = await identify(Credential(message.token, message.ticket), hub.reader, hub.ended)
         if fresh.user_id != identity.user_id:

@@ -1,7 +1,7 @@
-"""The control plane: what is said to one user's sockets, whichever web processes hold them. A notice, or their end.
+"""The control plane: send a notice to a user's sockets, or close them, in whichever web processes they are.
 
-It goes over the channel layer to a group in which each web process listens with one channel
-(`realtime.sockets.control_listener`). Called from synchronous code: an admin page, a task, a command.
+Messages go over the channel layer to a group; each web process listens with one channel
+(`realtime.sockets.control_listener`). Call these functions from synchronous code: an admin page, a task, a command.
 """
 
 import time
@@ -17,27 +17,28 @@ from signalsite.foundation.redis import client
 
 GROUP = "sockets"
 ENDED = "websocket_ended"
-"""Sorted set: what was ended (`subject_of`) -> when, in seconds since the epoch. No token or ticket issued up to then
-opens a socket. Who missed the message finds it here; entries stay as long as tokens live."""
+"""Sorted set: subject (`subject_of`) -> when its sockets were ended, in seconds since the epoch. Tokens and tickets
+issued up to then open no socket. A process that missed the message reads it here. Entries stay as long as tokens live.
+"""
 
 
 def subject_of(user_id: int, sign_in: str = "") -> str:
-    """What can be ended: all that a user's tokens have opened, or what those of one sign-in have."""
+    """Name what to end: all sockets of a user, or those of one sign-in."""
     return f"{user_id}:{sign_in}" if sign_in else str(user_id)
 
 
 def notify(user_id: int, subject: str, text: str) -> None:
-    """Send a `notice` to the sockets that the user has open now. Raises RedisConnectionError.
+    """Send a `notice` to the user's open sockets. Raises RedisConnectionError.
 
-    `subject` is a word by which programs tell notices apart; of one subject only the newest waits for a slow reader.
+    `subject`: a word by which programs distinguish notices. A slow reader gets only the newest notice of a subject.
     """
     _send({"type": "notice", "user_id": user_id, "subject": subject, "text": text})
 
 
 def disconnect(user_id: int, reason: str, *, sign_in: str = "") -> None:
-    """Close the user's sockets (or only those of one sign-in), and refuse new ones to tokens of before.
+    """Close the user's sockets, or only those of one sign-in, and refuse new ones to tokens issued before now.
 
-    `reason`: up to 100 characters, which the client sees. Raises RedisConnectionError.
+    `reason`: up to 100 characters, shown to the client. Raises RedisConnectionError.
     """
     now = time.time()
     try:

@@ -1,6 +1,7 @@
-"""This process' ear on the control plane: one channel, however many sockets there are.
+"""Listens to the control plane for this process, with one channel for all sockets.
 
-A layer that is away harms no socket. Who was ended meanwhile is looked up when it is back; notices are lost.
+An outage of the channel layer harms no socket. After it, the listener looks up whose sockets were ended; notices are
+lost.
 """
 
 import asyncio
@@ -18,9 +19,9 @@ from realtime.sockets.hub import RETRY_SECONDS, STOP_SECONDS, Hub
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0  # between looks at who was ended: a message may have been missed
-HEED_SECONDS = 0.2  # the longest until `stop` is noticed
-LEEWAY_SECONDS = 60.0  # no token of before an end lives longer after it, clocks apart
+LOOK_SECONDS = 5.0  # interval between looking up whose sockets were ended: a message may have been missed
+STOP_CHECK_SECONDS = 0.2  # the longest until `stop` is noticed
+LEEWAY_SECONDS = 60.0  # for clocks that differ: older tokens have expired this long after their lifetime
 MISSED = "the user's sockets were closed"
 
 
@@ -32,7 +33,7 @@ class ControlListener:
         self._listening = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        """Asked first, as the hub is; the layer's own task is cancelled twice if it swallows the first."""
+        """Ask the listener to end before cancelling it, as the hub does."""
         self._stopping = True
         _, running = await asyncio.wait([self._listening], timeout=STOP_SECONDS)
         if running:  # Redis does not answer
@@ -44,7 +45,7 @@ class ControlListener:
             logger.warning("the channel layer was not closed in order: %s", error)
 
     async def _listen(self) -> None:
-        """Listen until `stop`. What fails is said once and tried again."""
+        """Listen until `stop`. A failure is logged once and retried."""
         delay, failing, looked = RETRY_SECONDS[0], False, -LOOK_SECONDS
         channel, receiving = "", None
         while not self._stopping:
@@ -55,21 +56,21 @@ class ControlListener:
                 if time.monotonic() - looked > LOOK_SECONDS:
                     looked = time.monotonic()
                     try:
-                        self._look(await self._hub.reader.scores(ENDED))
-                    except ResponseError as error:  # such as for its type: what the channel says is heard all the same
+                        self._end_missed(await self._hub.reader.scores(ENDED))
+                    except ResponseError as error:  # such as a wrong type: the channel still works
                         logger.error("%s cannot be read: %s", ENDED, error)
                 if failing:
                     logger.warning("the control plane is heard again")
                     delay, failing = RETRY_SECONDS[0], False
-                await asyncio.wait([receiving], timeout=HEED_SECONDS)
+                await asyncio.wait([receiving], timeout=STOP_CHECK_SECONDS)
                 if receiving.done():
-                    heard, receiving = receiving, asyncio.create_task(self._layer.receive(channel))
-                    self._obey(heard.result())
+                    received, receiving = receiving, asyncio.create_task(self._layer.receive(channel))
+                    self._handle(received.result())
                 continue
             except (RedisError, OSError) as error:
                 if not failing:
                     logger.error("the control plane cannot be heard, and is tried again: %s", error)
-            except Exception:  # a message that another version sent, or a fault of the layer: sockets go on without it
+            except Exception:  # another version's message, or a fault of the layer: sockets go on without it
                 logger.exception("the control plane failed, and is tried again")
             failing, looked = True, -LOOK_SECONDS
             await asyncio.sleep(delay)
@@ -83,11 +84,11 @@ class ControlListener:
             channel: str = await self._layer.new_channel()
             await self._layer.group_add(GROUP, channel)
         except (RedisError, OSError):
-            await self._layer.flush()  # or it would keep a queue for each attempt
+            await self._layer.flush()  # otherwise the layer keeps a queue for each attempt
             raise
         return channel
 
-    def _look(self, ended: dict[str, float]) -> None:
+    def _end_missed(self, ended: dict[str, float]) -> None:
         oldest = time.time() - settings.ACCESS_TOKEN_MINUTES * 60 - LEEWAY_SECONDS
         for subject in [subject for subject, moment in self._hub.ended.items() if moment < oldest]:
             del self._hub.ended[subject]
@@ -95,7 +96,7 @@ class ControlListener:
             if moment > self._hub.ended.get(subject, oldest):
                 self._end(subject, moment, MISSED)
 
-    def _obey(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "notice":
                 notice = Notice(message["subject"], message["text"], int(time.time() * 1000))

@@ -1,4 +1,4 @@
-"""Whom a token stands for, checked without a query; and tickets, which open one socket once."""
+"""Identify the user of a token without a database query, and issue tickets, which open one socket once."""
 
 import hashlib
 import secrets
@@ -22,7 +22,7 @@ from signalsite.foundation.redis import client
 
 SUBPROTOCOL = "signals"
 SIGN_IN_CLAIM = "sid"
-ID_DIGITS = 18  # within what PostgreSQL's bigint holds
+ID_DIGITS = 18  # fits PostgreSQL's bigint
 _BEARER = "bearer."
 _KEY = "websocket_ticket:"
 
@@ -44,7 +44,7 @@ class Credential:
 
 
 def offered(subprotocols: list[str]) -> Credential:
-    """A token among the subprotocols `signals, bearer.<token>`."""
+    """Return the token among the subprotocols `signals, bearer.<token>`."""
     return Credential(next((each.removeprefix(_BEARER) for each in subprotocols if each.startswith(_BEARER)), ""))
 
 
@@ -63,9 +63,9 @@ def in_header(headers: Iterable[tuple[bytes, bytes]]) -> Credential:
 
 
 async def identify(credential: Credential, reader: StreamReader, ended: Mapping[str, float]) -> Identity:
-    """Raises NotAuthenticated; where a ticket is shown and Redis does not answer, redis.RedisError or OSError.
+    """Return whose credential it is. Raises NotAuthenticated, and for a ticket redis.RedisError or OSError.
 
-    `ended`: what was ended (`realtime.sockets.control`) -> when; what was issued up to then is no credential any more.
+    `ended`: subjects that were ended (`realtime.sockets.control`) -> when. Credentials issued up to then are invalid.
     """
     identity = await _read(credential, reader)
     subjects = {subject_of(identity.user_id), subject_of(identity.user_id, identity.sign_in)}
@@ -84,15 +84,15 @@ async def _read(credential: Credential, reader: StreamReader) -> Identity:
 
 
 def read_token(kind: type[T], text: str | bytes) -> T:
-    """A token of this kind, its signature and its time checked. Raises NotAuthenticated."""
+    """Return a token of this kind after checking its signature and lifetime. Raises NotAuthenticated."""
     try:
         return kind(text)  # type: ignore[arg-type]  # the stubs know only its own kind
-    except (TokenError, TypeError, ValueError, OverflowError) as error:  # also claims that make no sense
+    except (TokenError, TypeError, ValueError, OverflowError) as error:  # also claims of wrong types
         raise NotAuthenticated("the token is not valid or has expired") from error
 
 
 def identity_of(token: Token) -> Identity:
-    """Raises NotAuthenticated: what is signed may still hold claims that are none of ours."""
+    """Return the identity in a token's claims. Raises NotAuthenticated: a signed token may have claims of others."""
     user_id, issued_at, expires_at, sign_in = (
         token.get(name) for name in (api_settings.USER_ID_CLAIM, "iat", "exp", SIGN_IN_CLAIM)
     )
@@ -112,8 +112,10 @@ def _is_moment(value: Any) -> bool:
 
 
 def issue_ticket(user_id: int, token: Any) -> str:
-    """A ticket for one socket of the user, which then may live as long as `token`, or as a fresh one where there is
-    none. Raises redis.RedisError."""
+    """Issue a ticket for one socket, which may live as long as `token`, or as a new token if there is none.
+
+    Raises redis.RedisError.
+    """
     now = time.time()
     identity = identity_of(token) if token else Identity(user_id, now, now + settings.ACCESS_TOKEN_MINUTES * 60)
     ticket = secrets.token_urlsafe(24)

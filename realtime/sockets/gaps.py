@@ -1,9 +1,9 @@
-"""Is a stream still what was read of it? It may be trimmed past the reader, emptied, or restored without its end.
+"""Detect gaps: a stream may be trimmed past the reader, emptied, or restored without its end.
 
-One that was emptied while it is busy begins anew with IDs that follow on what was read: it is known by how many entries
-it ever had, and by having lost none while its first is younger than one that was read before.
+A busy stream that was emptied goes on with IDs that follow those already read. It is recognized by its count of entries
+ever added, or by having lost no entry although its first is newer than one read before.
 
-Then the sockets that want it hear of a gap, and get its newest states anew.
+After a gap, the sockets that want the stream get a `gap` message and the newest states again.
 """
 
 import logging
@@ -20,16 +20,16 @@ from realtime.topic_streams import Bounds, StreamReader
 
 logger = logging.getLogger(__name__)
 
-TAIL_COUNT = 500  # entries that newest states are taken from where no hashes keep them
+TAIL_COUNT = 500  # entries searched for newest states if no hash keeps them
 
 
 async def load(reader: StreamReader, stream: Stream) -> None:
-    """Go to the stream's end, knowing the newest states there."""
+    """Go to the stream's end and load the newest states."""
     tail = await reader.tail(stream.name, stream.hashes, count=1 if stream.hashes else TAIL_COUNT)
     for topic in stream.topics.values():
         topic.frame = None
     stream.position = stream.anchor = tail.position
-    stream.added = 0  # found out with the next look
+    stream.added = 0  # set at the next check
     for name, (entry_id, data) in tail.states.items():
         if readable(entry_id, data):
             topic = stream.topic(name)
@@ -40,8 +40,7 @@ async def load(reader: StreamReader, stream: Stream) -> None:
 
 
 def readable(entry_id: str, data: bytes) -> bool:
-    """Whether a state that was kept is JSON, and its ID one. What comes through the stream was written by an encoder;
-    what was kept may be older than that."""
+    """Return whether a stored state is JSON and its ID valid. It may come from another version."""
     try:
         parse_id(entry_id)
         decode(data)
@@ -51,7 +50,7 @@ def readable(entry_id: str, data: bytes) -> bool:
 
 
 def broken(stream: Stream, bounds: Bounds | None) -> GapReason | None:
-    """Why what comes next does not follow on what was read; None where it does, or where nothing was read."""
+    """Return why the next entries do not follow those read, or None if they do or nothing was read."""
     if stream.position == BEGINNING:
         return None
     position = parse_id(stream.position)
@@ -63,7 +62,7 @@ def broken(stream: Stream, bounds: Bounds | None) -> GapReason | None:
 
 
 def begun_anew(stream: Stream, bounds: Bounds) -> bool:
-    """Whether it was emptied, and what was read last came after that."""
+    """Return whether the stream was emptied before the entries read last."""
     if bounds.added < stream.added:
         return True
     known = stream.anchor != BEGINNING and bounds.first is not None
@@ -71,7 +70,7 @@ def begun_anew(stream: Stream, bounds: Bounds) -> bool:
 
 
 async def check(reader: StreamReader, streams: Iterable[Stream]) -> bool:
-    """Look at the streams, begin those anew that are broken; whether all are whole."""
+    """Check the streams and load those with a gap again. Return whether there was none."""
     by_name = {stream.name: stream for stream in streams}
     whole = True
     for name, bounds in (await reader.bounds(list(by_name))).items() if by_name else ():
@@ -89,7 +88,7 @@ async def check(reader: StreamReader, streams: Iterable[Stream]) -> bool:
 async def _begin_anew(reader: StreamReader, stream: Stream, reason: GapReason) -> None:
     logger.warning("stream %s: %s", stream.name, reason)
     TOTALS.gaps += 1
-    # Entries that came after the stream was emptied may have been told already: what is certain ends with the anchor.
+    # Entries after the emptying may have been published already: only those up to the anchor are certain.
     since = stream.anchor if reason is GapReason.RESET and stream.anchor != BEGINNING else stream.position
     await load(reader, stream)
     audiences = [*stream.wildcards.values(), *(topic.own for topic in stream.topics.values())]

@@ -1,4 +1,4 @@
-"""Each socket's heartbeat at its own time; and the end of those whose token has expired, which is looked at then."""
+"""Send each socket's heartbeats at its own interval, and end sockets whose token has expired."""
 
 import time
 from collections import deque
@@ -11,7 +11,7 @@ from realtime.sockets.session import Session
 
 
 class Heartbeats:
-    """`open_sessions`: who still is; `end` closes one."""
+    """`open_sessions`: the sockets that are still open; `end` closes one."""
 
     def __init__(self, open_sessions: Container[Session], end: Callable[[Session, Close, str], None]) -> None:
         self._open = open_sessions
@@ -21,8 +21,8 @@ class Heartbeats:
     def join(self, session: Session) -> None:
         self._due.append((time.monotonic() + settings.WEBSOCKET_HEARTBEAT_INTERVAL, session))
 
-    def beat(self, now: float) -> None:
-        """Of all that are due at `now` (monotonic)."""
+    def send_due(self, now: float) -> None:
+        """Send the heartbeats that are due at `now` (monotonic)."""
         wall = time.time()
         while self._due and self._due[0][0] <= now:
             _, session = self._due.popleft()
@@ -31,6 +31,6 @@ class Heartbeats:
             self._due.append((now + settings.WEBSOCKET_HEARTBEAT_INTERVAL, session))
             if session.identity is None:
                 continue
-            session.beat(wall)
+            session.send_heartbeat(wall)
             if session.identity.expires_at <= wall:
                 self._end(session, Close.NOT_AUTHENTICATED, "the token has expired")

@@ -1,7 +1,7 @@
-"""The hub: one in each web process, in its event loop. It reads the streams that its sockets want and tells them.
+"""The hub, one in the event loop of each web process: it reads the streams that its sockets want.
 
-Each state is encoded once and put into the mailbox of every socket that wants it; each socket's own task sends from
-there. The hub itself never waits for a socket.
+Each state is encoded once and put into the mailbox of every socket that wants it (`fan_out`). Each socket's own task
+sends from there; the hub never waits for a socket.
 """
 
 import asyncio
@@ -13,35 +13,32 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from realtime.core.entry_ids import parse_id
 from realtime.sockets import gaps
-from realtime.sockets.core.frames import BEGINNING, Frame
 from realtime.sockets.core.protocol import Close, Outgoing
+from realtime.sockets.fan_out import READ_COUNT, FanOut
 from realtime.sockets.heartbeats import Heartbeats
-from realtime.sockets.hub_streams import Stream, Topic
-from realtime.sockets.metrics import STAGES, TOTALS
+from realtime.sockets.hub_streams import Stream
+from realtime.sockets.metrics import TOTALS
 from realtime.sockets.pacing import Pacer
 from realtime.sockets.session import Session
 from realtime.sockets.topics import Feed
-from realtime.sockets.writing import write, write_soon
-from realtime.topic_streams import Entry, StreamReader
+from realtime.sockets.writing import write_soon
+from realtime.topic_streams import StreamReader
 from signalsite.foundation.errors import LimitExceeded
 
 logger = logging.getLogger(__name__)
 
-BLOCK_MS = 100  # the longest that a stream asked for meanwhile waits to be read
-READ_COUNT = 500  # entries of a stream at once
-LET_SEND_SECONDS = 0.025  # of each reading: entries that come after it are told at once, and so conflate
-STALL_SECONDS = 1.0  # without a read: much may have been trimmed meanwhile
-LOOK_SECONDS = 2.0  # between looks at whether the streams are still what they were
+BLOCK_MS = 100  # the longest that a new stream waits for a running read to end
+STALL_SECONDS = 1.0  # without a read, after which streams may have been trimmed
+LOOK_SECONDS = 2.0  # interval between checks of the streams for gaps
 MAX_STREAMS = 2_000
-LINGER_SECONDS = 10.0  # that a stream is read on for nobody
+LINGER_SECONDS = 10.0  # that a stream is still read after its last socket has left
 RETRY_SECONDS = (0.1, 2.0)
 STOP_SECONDS = 1.0
 
 
 class TooManyStreams(LimitExceeded):
-    """Sockets ask for more underlyings than one process reads."""
+    """The sockets want more underlyings than one process reads."""
 
 
 class Hub:
@@ -49,10 +46,11 @@ class Hub:
         self.reader = StreamReader(url)
         self.sessions: set[Session] = set()
         self.streams: dict[str, Stream] = {}
-        self.ended: dict[str, float] = {}  # user or sign-in -> when the control plane ended its sockets last
+        self.ended: dict[str, float] = {}  # user or sign-in -> when the control plane last ended its sockets
         self._opening: dict[str, asyncio.Task[Stream]] = {}
         self._some_stream = asyncio.Event()
         self._pacer = Pacer(write_soon)
+        self._fan_out = FanOut(self.reader, self.streams, self._pacer)
         self._heartbeats = Heartbeats(self.sessions, self.end)
         self._looked = 0.0
         self._stopping = False
@@ -79,8 +77,10 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def reading(self, feed: Feed) -> AsyncIterator[Stream]:
-        """The feed's stream, read and known from before the body until after it. Raises RedisError, OSError or
-        TooManyStreams."""
+        """Open the feed's stream if necessary, and keep reading it for the length of the body.
+
+        Raises RedisError, OSError or TooManyStreams.
+        """
         stream = self.streams.get(feed.stream)
         if stream is None:
             opening = self._opening.get(feed.stream)
@@ -97,7 +97,7 @@ class Hub:
             stream.pins -= 1
 
     def attach(self, session: Session, topic: str, feed: Feed, cadence: str, *, snapshot: bool = True) -> None:
-        """Subscribe, in the body of `reading`. The newest states go first, as snapshots."""
+        """Subscribe, in the body of `reading`. The newest states are sent first, as snapshots."""
         self.detach(session, topic)
         stream = self.streams[feed.stream]
         audience = stream.audience(topic, feed)
@@ -112,7 +112,7 @@ class Hub:
                     session.put_snapshot(each.frame)
 
     def detach(self, session: Session, topic: str) -> bool:
-        """Unsubscribe; False where there was no such subscription."""
+        """Unsubscribe. Return False if there was no such subscription."""
         feed, cadence = session.subscriptions.pop(topic, (None, ""))
         if feed is None:
             return False
@@ -126,7 +126,7 @@ class Hub:
             self.detach(session, topic)
 
     async def close_all(self, code: Close, reason: str, last_words: Sequence[Outgoing]) -> None:
-        """Tell every socket its last words (in turn one of them) and close it."""
+        """Send every socket one of the last messages, in turn, and close it."""
         sessions = list(self.sessions)
         for session in sessions:
             self.leave(session)
@@ -135,7 +135,7 @@ class Hub:
         )
 
     async def stop(self) -> None:
-        """The reader is asked first, and ends after a read: redis.asyncio sometimes swallows a cancellation."""
+        """Ask the reader to end after its read, and cancel it only then: redis.asyncio may swallow a cancellation."""
         self._stopping = True
         self._some_stream.set()
         self._upkeep.cancel()
@@ -156,7 +156,7 @@ class Hub:
         return stream
 
     async def _read(self) -> None:
-        """Read until `stop`. What fails is said once, tried again, and followed by a look at what was missed."""
+        """Read until `stop`. A failure is logged once and retried; then the streams are checked for gaps."""
         delay, failing, read_at = RETRY_SECONDS[0], False, time.monotonic()
         while not self._stopping:
             try:
@@ -174,74 +174,31 @@ class Hub:
                 read_at = time.monotonic()
                 if positions:
                     found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
-                    await self._publish_all(found, positions)
+                    await self._fan_out.publish(found, positions)
             except (RedisError, OSError) as error:
                 if not failing:
                     logger.error("the hub cannot read its streams, and tries again: %s", error)
                 failing = True
-            except Exception:  # a fault of ours in one entry: ten thousand sockets are not to fall silent for it
+            except Exception:  # a fault of ours in one entry must not silence ten thousand sockets
                 logger.exception("the hub failed, and goes on")
                 failing = True
             if failing:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_SECONDS[1])
 
-    async def _publish_all(self, found: list[tuple[str, list[Entry]]], read_after: dict[str, str]) -> None:
-        """Every state of the first entries is sent; when that takes too long the rest conflates in the mailboxes."""
-        begun = time.monotonic()
-        waiting: set[Session] = set()
-        for name, entries in found:
-            stream = self.streams.get(name)
-            if stream is None or stream.position != read_after[name]:
-                continue  # let go meanwhile, and perhaps taken up again
-            if len(entries) == READ_COUNT and not await gaps.check(self.reader, [stream]):
-                continue  # far behind, and trimmed past us
-            for entry_id, fields in entries:
-                stream.position = entry_id
-                if stream.anchor == BEGINNING:
-                    stream.anchor = entry_id
-                told = 0
-                try:
-                    for topic, data in fields.items():
-                        told += self._publish(stream.topic(topic), entry_id, data, waiting)
-                except Exception:  # passed over, or it would be read again for ever, with all other streams waiting
-                    logger.exception("entry %s of %s cannot be told", entry_id, name)
-                STAGES.observe(max(time.time() - parse_id(entry_id)[0] / 1000, 0.0), told, "hearing")
-                if time.monotonic() - begun < LET_SEND_SECONDS:
-                    await self._send_to(waiting, begun)
-        await self._send_to(waiting, begun)
-
-    async def _send_to(self, waiting: set[Session], read_at: float) -> None:
-        await write(waiting)
-        STAGES.observe(time.monotonic() - read_at, len(waiting), "sending")
-        waiting.clear()
-
-    def _publish(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> int:
-        """Returns how many sockets get it at once; the others are paced."""
-        before = topic.frame
-        seq = before.seq if before else None
-        frame = topic.frame = Frame(topic.name, entry_id, seq, data, read_at=time.monotonic())
-        for audience in topic.audiences:
-            for session in audience.raw:
-                session.mailbox.put(frame)
-            waiting |= audience.raw
-            if audience.paced:
-                self._pacer.note(topic, audience)
-        return sum(len(audience.raw) for audience in topic.audiences)
-
     # --- upkeep -----------------------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        """Heartbeats, and streams that nobody wants."""
+        """Send heartbeats, and drop streams that nobody wants."""
         while True:
             await asyncio.sleep(min(1.0, settings.WEBSOCKET_HEARTBEAT_INTERVAL / 2))
             try:
-                self._heartbeats.beat(time.monotonic())
-                self._let_go(time.monotonic())
-            except Exception:  # a fault of ours with one socket: the others still need their heartbeats
+                self._heartbeats.send_due(time.monotonic())
+                self._drop_idle(time.monotonic())
+            except Exception:  # a fault with one socket: the others still need heartbeats
                 logger.exception("the hub's upkeep failed, and goes on")
 
-    def _let_go(self, now: float) -> None:
+    def _drop_idle(self, now: float) -> None:
         for name, stream in list(self.streams.items()):
             if stream.wanted:
                 stream.idle_since = None

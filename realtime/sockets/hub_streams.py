@@ -1,4 +1,4 @@
-"""Who reads a topic, and the topics and wildcards of one stream."""
+"""The streams that a hub reads: their topics and wildcards, and the sockets that want each."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from realtime.sockets.topics import Feed
 
 
 class Audience:
-    """The sockets that want one topic or one wildcard, by cadence."""
+    """The sockets that want a topic or a wildcard, by cadence."""
 
     __slots__ = ("paced", "raw")
 
@@ -38,7 +38,7 @@ class Audience:
 
 
 class Topic:
-    """Its newest state, and all who are told of a new one."""
+    """A topic's newest state, and the audiences of a new one."""
 
     __slots__ = ("audiences", "frame", "name", "own")
 
@@ -46,25 +46,25 @@ class Topic:
         self.name = name
         self.frame: Frame | None = None
         self.own = Audience()
-        self.audiences: list[Audience] = [self.own]  # and those of the wildcards that take it in
+        self.audiences: list[Audience] = [self.own]  # and those of the wildcards that match it
 
 
 class Stream:
-    """One stream that the hub reads: where it is, what it knows and for whom."""
+    """One stream: its position, its topics and their audiences."""
 
     def __init__(self, feed: Feed) -> None:
         self.name = feed.stream
         self.hashes = feed.hashes
         self.position = BEGINNING  # read up to here
-        self.anchor = BEGINNING  # read up to there when it was last known to be the stream that it was
-        self.added = 0  # entries that had ever come by then
-        self.pins = 0  # whoever is about to subscribe
+        self.anchor = BEGINNING  # the position at the last check for gaps
+        self.added = 0  # entries ever added by then
+        self.pins = 0  # subscriptions about to begin
         self.idle_since: float | None = None
         self.topics: dict[bytes, Topic] = {}
         self.wildcards: dict[str, Audience] = {}  # by prefix
 
     def topic(self, name: bytes) -> Topic:
-        """The topic, made known with the wildcards that it belongs to if it is new."""
+        """Return the topic. A new one joins the wildcards that match it."""
         found = self.topics.get(name)
         if found is None:
             found = self.topics[name] = Topic(name.decode(errors="replace"))
@@ -84,7 +84,7 @@ class Stream:
         return [topic for topic in self.topics.values() if topic.name.startswith(prefix)]
 
     def release(self, topic: str, feed: Feed) -> None:
-        """Forget what nobody wants: a wildcard, or a topic without a state."""
+        """Drop what nobody wants: a wildcard, or a topic without a state."""
         if feed.wildcard:
             audience = self.wildcards[feed.prefix]
             if not audience:
@@ -95,7 +95,7 @@ class Stream:
             del self.topics[topic.encode()]
 
     def forget_before(self, first: str) -> None:
-        """Where no hash keeps newest states: forget topics that nobody wants and whose entry is trimmed by now."""
+        """Drop topics that nobody wants and whose entry is trimmed, unless a hash keeps the newest states."""
         if self.hashes is None:
             oldest = parse_id(first)
             for name, topic in list(self.topics.items()):

@@ -1,4 +1,4 @@
-"""The sockets of this process in Prometheus' terms."""
+"""Prometheus metrics of the sockets of this process."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from realtime.durations import STAGE_BOUNDS, Durations
 
 @dataclass(slots=True)
 class Totals:
-    """Of this process since it began. Written in the event loop only; read by whoever asks for the metrics."""
+    """Totals since the process began. Only the event loop writes them; any thread may read them."""
 
     connections: int = 0
     streams: int = 0
@@ -31,8 +31,8 @@ STAGES = Durations(
     STAGE_BOUNDS,
     ("hearing", "sending"),
 )
-"""Hearing: from the entry's ID, a clock of milliseconds and of its writer's machine, to its reading. Sending: from
-there to the last of its sockets, as far as they take it."""
+"""Hearing: from the entry's ID, in milliseconds by its writer's clock, to its reading. Sending: from there to the last
+of its sockets, as far as they accept it."""
 _GAUGES = {"connections": "Open sockets.", "streams": "Redis streams that the hub reads for them."}
 _COUNTERS = {
     "sent": "States of topics sent.",

@@ -1,4 +1,4 @@
-"""Subscriptions that want the newest state at most every so often."""
+"""Subscriptions with a cadence: they get the newest state at most once an interval."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from realtime.sockets.session import Session
 
 
 class Pacer:
-    """Notes what is new for whom, and tells it when the cadence's time has come; idle as long as nothing is new."""
+    """Notes which states are new for which audience, and publishes them when the cadence's interval ends."""
 
     def __init__(self, write: Callable[[Iterable[Session]], None]) -> None:
         self._write = write
@@ -24,8 +24,8 @@ class Pacer:
             new[topic, audience] = new.get((topic, audience), 0) + 1
 
     def publish_now(self, cadence: str, topics: Iterable[Topic], audience: Audience) -> None:
-        """Before somebody joins the audience: what the others wait for must not reach the newcomer after its
-        snapshot."""
+        """Publish what an audience waits for. Call this before a socket joins it: an older state must not follow the
+        newcomer's snapshot."""
         for topic in topics:
             self._write(self._publish(cadence, topic, audience, self._new[cadence].pop((topic, audience), 0)))
 

@@ -1,4 +1,4 @@
-"""Catching up: what a client missed since the entry that it saw last, as long as the stream still has it."""
+"""Resume: send a client what it missed since the entry it saw last, as long as the stream still has it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from realtime.sockets.session import Session
 from realtime.sockets.topics import Feed
 
 PAGE = 200  # entries
-BEHIND_SECONDS = 2.0  # that this process may have read less than the client
+BEHIND_SECONDS = 2.0  # that this process may be behind the client
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Wanted:
 async def catch_up(
     hub: Hub, session: Session, stream: Stream, since: str, wanted: Sequence[Wanted]
 ) -> GapReason | None:
-    """Send every state after `since` that the hub has told others; None when nothing is missing.
+    """Send every state after `since` that the hub has published. Return None if nothing is missing.
 
-    The first update of a topic names `since` as the one before it. Having returned None nothing has been awaited since
-    the last look: whoever subscribes at once misses nothing and gets nothing twice.
+    The first update of a topic has `since` as `prev`. Nothing is awaited between the last read and returning None, so a
+    caller that subscribes at once misses nothing and gets nothing twice.
     """
     try:
         missing = await _coverage(hub, stream, since)
@@ -69,12 +69,12 @@ async def catch_up(
 
 
 async def _coverage(hub: Hub, stream: Stream, since: str) -> GapReason | None:
-    """Why the stream cannot tell what came after `since`; None where it can."""
+    """Return why the stream does not cover what came after `since`, or None if it does."""
     bounds = (await hub.reader.bounds([stream.name]))[stream.name]
     seen = parse_id(since)
     if bounds is None or parse_id(bounds.last) < seen:
         return GapReason.RESET
-    for _ in range(int(BEHIND_SECONDS / 0.01)):  # another process was ahead of this one
+    for _ in range(int(BEHIND_SECONDS / 0.01)):  # wait: the process that the client used before may be ahead
         if parse_id(stream.position) >= seen:
             break
         await asyncio.sleep(0.01)

@@ -24,12 +24,12 @@ _routes: Any = URLRouter(
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Route a socket. Tokens and tickets are taken out of its address first, so that no one logs them."""
+    """Route a socket. Remove tokens and tickets from its address first, so that they are not logged."""
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     shown = {name: value for name, value in query if name in _SECRETS}
     if shown:
         rest = urlencode([(name, value) for name, value in query if name not in _SECRETS])
-        scope["query_string"] = rest.encode()  # the server's own record: it logs the address after we have accepted
+        scope["query_string"] = rest.encode()  # in the server's scope: it logs the address after we accept
     try:
         await _routes({**scope, CREDENTIALS: Credential(**shown)}, receive, send)
     except ValueError as error:

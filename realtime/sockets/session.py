@@ -1,4 +1,4 @@
-"""One socket: its mailbox, and the task that empties it. Nobody ever waits for a socket but its own tasks."""
+"""One socket: its mailbox, and the task that empties it. Only a socket's own tasks wait for it."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ from realtime.sockets.core.websocket_frames import unframed
 from realtime.sockets.metrics import TOTALS
 from realtime.sockets.uvicorn_socket import Send, uvicorn_socket
 
-MOST_REPLIES = 64  # that may wait before the next request is read
-KEEP_SECONDS = 0.5  # that states wait unconflated for a reader that was never slow
-PATIENCE_SECONDS = 1.0  # with a reader that is slow to take what is left, and again to take our last word
+MOST_REPLIES = 64  # waiting replies beyond which no further request is read
+KEEP_SECONDS = 0.5  # that states wait without being conflated, for a reader that was never slow
+PATIENCE_SECONDS = 1.0  # with a slow reader at the end: for the remaining messages, and again for the close
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a token stands for, from when and until when (seconds since the epoch).
+    """The user of a token and the token's lifetime, in seconds since the epoch.
 
-    `sign_in`: the sign-in that it comes from, which ends at logout; empty where there was none.
+    `sign_in`: the sign-in that issued it, which ends at logout; empty if there was none.
     """
 
     user_id: int
@@ -51,14 +51,14 @@ class Session:
     )
 
     def __init__(self, send: Send, *, mailbox_limit: int) -> None:
-        self.identity: Identity | None = None  # until it is known
+        self.identity: Identity | None = None  # None until authenticated
         self.mailbox = Mailbox(mailbox_limit)
-        self.subscriptions: dict[str, Any] = {}  # the hub's
+        self.subscriptions: dict[str, Any] = {}  # topic -> (feed, cadence), kept by the hub
         self.sent = 0
         self.closed = False
         self._send, self._direct = send, uvicorn_socket(send, self._pong)
         self._window = SendWindow(time.monotonic(), phase=random.randrange(FIRST))
-        self._acknowledges = False  # the page itself says what it has handled
+        self._acknowledges = False  # the page acknowledges messages itself
         self._writer: asyncio.Task[None] | None = None
         self._lag_ms: int | None = None
         self._closer: asyncio.Task[None] | None = None
@@ -73,25 +73,25 @@ class Session:
         self.write()
 
     def reply_state(self, frame: Frame) -> None:
-        """A state that no newer one may replace: it belongs to what a client catches up with."""
+        """Send a state that no newer one may replace: the client is catching up."""
         self._count_sent(frame)
         self.mailbox.reply_framed(frame.update)
         self.write()
 
     def notify(self, subject: str, message: Outgoing) -> None:
-        """Tell of something; where one on the same subject still waits, it goes."""
+        """Send a notice. It replaces an unsent one on the same subject."""
         self.mailbox.notify(subject, message.json())
         self.write()
 
     async def settled(self) -> None:
-        """Wait until few replies wait: a client that asks without reading is not listened to meanwhile."""
+        """Wait until few replies wait, so that a client cannot keep asking without reading."""
         while self.mailbox.replies > MOST_REPLIES and self._writer is not None:
             await asyncio.wait([self._writer], timeout=0.05)
 
     def acknowledge(self, count: int) -> bool:
-        """The page has handled `count` messages of ours; False where there were not so many.
+        """Note that the page has handled our first `count` messages. Return False if fewer were sent.
 
-        From the first time on that is what counts: a browser answers pings before its page has read anything.
+        From the first call on only acknowledgements count: a browser answers pings before its page has read anything.
         """
         if count > self._window.written:
             return False
@@ -101,11 +101,11 @@ class Session:
         return True
 
     def forget_unwanted(self) -> None:
-        """Of what waits, the topics that no subscription asks for any more."""
+        """Drop waiting states of topics that no subscription wants any more."""
         prefixes = tuple(feed.prefix for feed, _ in self.subscriptions.values() if feed.wildcard)
         self.mailbox.retain(lambda topic: topic in self.subscriptions or topic.startswith(prefixes))
 
-    def beat(self, now: float) -> None:
+    def send_heartbeat(self, now: float) -> None:
         self.count()
         box = self.mailbox
         self.notify(
@@ -117,14 +117,14 @@ class Session:
         self._lag_ms = None
 
     def count(self) -> None:
-        """Add to the process' totals what has come since the last time."""
+        """Add what is new since the last call to the totals of the process."""
         conflated, dropped = self._counted
         TOTALS.conflated += self.mailbox.conflated - conflated
         TOTALS.dropped += self.mailbox.dropped - dropped
         self._counted = (self.mailbox.conflated, self.mailbox.dropped)
 
     async def close(self, code: Close, reason: str, last_words: Outgoing | None = None) -> None:
-        """Say what is left to say, as far as the reader takes it, and close."""
+        """Send the remaining messages, as far as the reader accepts them, and close."""
         if self.closed:
             return
         if last_words is not None:
@@ -135,7 +135,7 @@ class Session:
         self.closed = True
         if self._writer is not None:
             self._writer.cancel()
-        with contextlib.suppress(TimeoutError, OSError):  # it does not read, or is gone already
+        with contextlib.suppress(TimeoutError, OSError):  # the client does not read, or has gone
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
         self.end()
@@ -151,17 +151,17 @@ class Session:
         self._closer = asyncio.create_task(self.close(code, reason))
 
     def end(self) -> None:
-        """The socket is gone."""
+        """Release everything: the socket is gone."""
         self.closed = True
         self.count()
         if self._writer is not None:
             self._writer.cancel()
         if self._direct is not None:
-            self._direct.let_go()
+            self._direct.release()
             self._direct = None
 
     def write(self) -> None:
-        """Send what waits, as far as the socket takes it; a task does the rest when it takes more again."""
+        """Send what waits, as far as the socket accepts it. A task sends the rest later."""
         if self._writer is not None or self.closed:
             return
         while (message := self._next()) is not None:
@@ -176,7 +176,7 @@ class Session:
                 await self._send({"type": "websocket.send", "text": unframed(message)})
                 self._wrote(message)
                 message = self._next()
-        except OSError:  # the client has gone; its reader hears of it too
+        except OSError:  # the client has gone; the task that reads it notices too
             self.closed = True
         finally:
             self._writer = None
@@ -186,7 +186,7 @@ class Session:
         self._mark_if_due()
 
     def _mark_if_due(self) -> None:
-        """Ask how far the client has read, where anybody would tell us."""
+        """Ask how far the client has read, if it can answer."""
         if (self._acknowledges or self._direct is not None) and self._window.mark_is_due(now := time.monotonic()):
             self._window.mark(now)
             if not self._acknowledges and self._direct is not None:
@@ -205,7 +205,7 @@ class Session:
         self._mark_if_due()
 
     def _next(self) -> bytes | None:
-        """The next message, counted as sent: the newest state of its topic at this moment."""
+        """Take the next message and count it as sent. A state is the newest of its topic at this moment."""
         now = time.monotonic()
         open_now = self._window.is_open(now) or not (self._acknowledges or self._direct is not None)
         taken = self.mailbox.take(states=open_now, since=now - KEEP_SECONDS)

@@ -1,4 +1,4 @@
-"""The one hub of this process, and the listener of its control plane. Both belong to the running event loop."""
+"""The hub of this process and its listener to the control plane. Both belong to the running event loop."""
 
 from django.conf import settings
 
@@ -22,7 +22,7 @@ def the_hub() -> Hub:
 
 
 async def close_sockets(reason: str) -> None:
-    """Close every socket with 1001 and a hint when to reconnect."""
+    """Close every socket with code 1001 and a hint when to reconnect."""
     if _hub is not None:
         hints = [Closing(Close.GOING_AWAY, milliseconds) for milliseconds in RECONNECT_MS]
         await _hub.close_all(Close.GOING_AWAY, reason, hints)

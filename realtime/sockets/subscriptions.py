@@ -1,4 +1,4 @@
-"""What a socket's requests do: each topic checked, answered for, and then read from where the client wants."""
+"""Handle subscribe and unsubscribe requests: check each topic, answer, and send from where the client wants."""
 
 import logging
 from collections import defaultdict
@@ -18,7 +18,7 @@ from realtime.sockets.core.protocol import Ack, Code, Error, Gap, Item, refused
 from realtime.sockets.hub import Hub, TooManyStreams
 from realtime.sockets.resume import Wanted, catch_up
 from realtime.sockets.session import Session
-from realtime.sockets.topics import Feed, Forbidden, Reader, TopicType, UnknownChannel
+from realtime.sockets.topics import Feed, Forbidden, Reader, UnknownChannel
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +26,12 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Accepted:
     topic: str
-    kind: TopicType
     feed: Feed
-    current: bytes | None
+    current: bytes | None  # a state from elsewhere, if the stream holds none
 
 
 async def subscribe(hub: Hub, session: Session, reader: Reader, message: Subscribe) -> None:
-    """Answer with one outcome a topic, then send what each subscription begins with."""
+    """Reply with one outcome a topic, then send the first states of each subscription."""
     try:
         names = _topics(message)
     except UnknownChannel as error:
@@ -74,7 +73,7 @@ def unsubscribe(hub: Hub, session: Session, message: Unsubscribe) -> None:
         else refused(name, Code.NOT_SUBSCRIBED, "there was no such subscription")
         for name in dict.fromkeys(names)
     ]
-    session.forget_unwanted()  # the answer goes before states that wait: none of them may come after it
+    session.forget_unwanted()  # the reply overtakes waiting states: none may follow it
     session.reply(Ack(message.id, "unsubscribe", items))
 
 
@@ -85,13 +84,13 @@ def _topics(message: Subscribe | Unsubscribe) -> Sequence[str]:
 
 
 async def _accept(hub: Hub, reader: Reader, name: str, streams: AsyncExitStack) -> Accepted | Item:
-    kind = topics.type_of(name)
+    topic_type = topics.type_of(name)
     try:
-        feed = kind.locate(name)
-        await kind.authorise(reader, name)
+        feed = topic_type.locate(name)
+        await topic_type.authorise(reader, name)
         stream = await streams.enter_async_context(hub.reading(feed))
         known = feed.wildcard or ((found := stream.topics.get(name.encode())) is not None and found.frame is not None)
-        return Accepted(name, kind, feed, None if known else await kind.current(name))
+        return Accepted(name, feed, None if known else await topic_type.current(name))
     except UnknownTopic as error:
         return refused(name, Code.UNKNOWN_TOPIC, str(error))
     except Forbidden as error:
@@ -116,7 +115,7 @@ async def _begin(hub: Hub, session: Session, message: Subscribe, accepted: list[
         await session.settled()
     for (stream, since), group in resuming.items():
         hub.detach_all(session, [each.topic for each in group])
-        session.forget_unwanted()  # it is sent again
+        session.forget_unwanted()  # everything after `since` is sent again
         reason = await catch_up(hub, session, hub.streams[stream], since, [Wanted(g.topic, g.feed) for g in group])
         for each in group:
             if reason is not None:

@@ -1,4 +1,4 @@
-"""A ticket for a socket, for clients that cannot set headers and should not put a token into an address."""
+"""Tickets for sockets: for clients that cannot set headers, and should not put a token into an address."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Which topics there are, in which stream each is, and who may read it. The app that owns a kind registers it."""
+"""The types of topics: where each is found and who may read it. The app that owns a type registers it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ class UnknownChannel(InvalidInput):
 
 
 class Forbidden(SignalServiceError):
-    """The user may not read the topic, or there is none such for this user."""
+    """The user may not read the topic, or it does not exist for this user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who asks."""
+    """The user who subscribes."""
 
     user_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Where a topic is found: its stream, and the hashes of newest states and of their entry IDs beside it.
+    """Where to find a topic: its stream, and the hashes of newest states and of their entry IDs.
 
-    A `wildcard` feed stands for all topics of the stream that begin with `prefix`.
+    A `wildcard` feed covers all topics of the stream that begin with `prefix`.
     """
 
     stream: str
@@ -48,7 +48,7 @@ class Feed:
 
 
 async def everyone(reader: Reader, topic: str) -> None:
-    """An authoriser that lets every authenticated user in."""
+    """Authorise every authenticated user."""
 
 
 async def no_value(topic: str) -> bytes | None:
@@ -57,10 +57,10 @@ async def no_value(topic: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class TopicType:
-    """A kind of topics.
+    """A type of topics.
 
-    `locate` reads a topic's text, or raises UnknownTopic. `authorise` raises Forbidden. `current` gives a state for a
-    newcomer where the stream remembers none. `state`, the type of a state, is for the AsyncAPI document.
+    `locate` parses a topic or raises UnknownTopic. `authorise` raises Forbidden. `current` returns a state for a new
+    subscriber if the stream holds none. `state` is the type of a state, for the AsyncAPI document.
     """
 
     locate: Callable[[str], Feed]
@@ -73,19 +73,19 @@ _types: dict[str, TopicType] = {}
 _channels: dict[str, Callable[[str, Mapping[str, Any]], str]] = {}
 
 
-def register(name: str, kind: TopicType) -> None:
-    """Whose topics of the grammar's kind `name` are."""
-    _types[name] = kind
+def register(name: str, topic_type: TopicType) -> None:
+    """Register a type under its name in the grammar."""
+    _types[name] = topic_type
 
 
 def register_channel(name: str, topic_of: Callable[[str, Mapping[str, Any]], str]) -> None:
-    """A channel of the subscribe messages with `channel`: `topic_of(instrument_key, params)` names its topic."""
+    """Register a channel of subscribe messages: `topic_of(instrument_key, params)` returns its topic."""
     _channels[name] = topic_of
 
 
 def topic_types() -> dict[str, TopicType]:
-    """All kinds by their patterns."""
-    return {grammar.PATTERNS[name]: kind for name, kind in _types.items()}
+    """Return all types by their patterns."""
+    return {grammar.PATTERNS[name]: each for name, each in _types.items()}
 
 
 def channels() -> list[str]:
@@ -93,7 +93,7 @@ def channels() -> list[str]:
 
 
 def type_of(topic: str) -> TopicType:
-    """An unknown kind is taken for an instrument's, which says what would be right."""
+    """Return the topic's type. An unknown one counts as an instrument's, whose error explains the right form."""
     return _types.get(grammar.type_of(topic), _types[grammar.INSTRUMENT])
 
 
@@ -104,7 +104,7 @@ def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> st
 
 
 def output_feed(topic: grammar.MarketTopic) -> Feed:
-    """Of what is told about an underlying, such as NSE@NIFTY."""
+    """Return the feed of an underlying's output stream."""
     names, underlying = Names(), topic.underlying
     hashes = (names.latest(underlying), names.latest_seq(underlying))
     return Feed(names.output_stream(underlying), hashes, topic.prefix)
@@ -131,13 +131,13 @@ def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
 
 
 def moneyness_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
-    """`instrument_key` is the word moneyness_greeks, which says nothing more; without `expiry`, the nearest."""
+    """`instrument_key` is the word moneyness_greeks, which is ignored. Without `expiry`: the nearest."""
     level = str(params.get("moneyness_level", "")).upper()
     return grammar.level_topic(_named(params.get("underlying", "")), level, str(params.get("expiry") or ""))
 
 
 def _named(underlying: Any) -> str:
-    """A bare symbol is of the default exchange."""
+    """Put a bare symbol on the default exchange."""
     text = str(underlying)
     return text if "@" in text else f"{settings.DEFAULT_EXCHANGE}@{text}"
 

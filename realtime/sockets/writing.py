@@ -1,13 +1,13 @@
-"""Writing to many sockets at once, in turns with everything else that the event loop does."""
+"""Write to many sockets, and let the event loop do other work in between."""
 
 import asyncio
 from collections.abc import Iterable
 
 from realtime.sockets.session import Session
 
-WRITE_COUNT = 100  # sockets, and then the event loop's turn: it hands over to the kernel what they were given
+WRITE_COUNT = 100  # sockets before the event loop gets a turn to hand the data to the kernel
 
-_writing: set[asyncio.Task[None]] = set()  # the loop itself does not keep its tasks
+_writing: set[asyncio.Task[None]] = set()  # the loop keeps only weak references to its tasks
 
 
 async def write(sessions: Iterable[Session]) -> None:

@@ -1,4 +1,4 @@
-"""What the tables know of the contracts that ticks speak of; new ones are made known."""
+"""Look up the contracts of ticks in the tables, and register new ones."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from timeframes.core.keys import InstrumentKey
 
 
 def load_terms(underlyings: Iterable[str]) -> dict[str, Terms]:
-    """How the options of each underlying are priced, of those that the tables know."""
+    """Return how the options of each known underlying are priced."""
     found = Underlying.objects.filter(key__in=list(underlyings))
     return {
         each.key: Terms(each.spot_key, each.volatility_index_key, each.pricing_model == "black76", each.dividend_yield)
@@ -32,10 +32,11 @@ def prepare_contracts(
     new_contracts: NewContractLimits | None = None,
     now: float | None = None,
 ) -> dict[str, RejectedTick]:
-    """Make the book ready for contracts that it has not met; returns the keys that are refused, and why.
+    """Prepare the book for contracts that it does not know. Return the keys that are rejected, and why.
 
-    With `register` a contract that the tables do not know is entered, since a key says all about it and new strikes are
-    listed during the day: as far as `new_contracts` lets it at `now` (None: at the time of its tick).
+    With `register`, contracts missing from the tables are added to them, because exchanges list new strikes during the
+    day and a key says everything about its contract. `new_contracts` limits how many, at `now` (None: at the time of
+    each contract's tick).
     """
     new: dict[str, Tick] = {}
     for tick in ticks:

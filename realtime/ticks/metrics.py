@@ -1,4 +1,4 @@
-"""The tick consumer in Prometheus' terms (names of the seeds)."""
+"""Prometheus metrics of the tick consumer."""
 
 from collections.abc import Sequence
 
@@ -17,13 +17,12 @@ stages = Durations(
     STAGE_BOUNDS,
     ("waiting", "decoding", "preparing", "pricing", "queueing", "storing", "publishing"),
 )
-"""Waiting: from the entry's ID, a clock of milliseconds and of Redis' machine, to its reading."""
-SAMPLES = 8  # of a batch, whose waiting is looked at
+"""Waiting: from the entry's ID, in milliseconds by Redis' clock, to its reading."""
+SAMPLES = 8  # entries of a batch whose waiting time is measured
 
 
 def observe_waiting(entry_ids: Sequence[str], now: float) -> None:
-    """How long entries that were read just `now` (since 1970) had waited, told by some of them: all would cost as much
-    as a part of their decoding."""
+    """Observe how long entries read at `now` (since 1970) had waited. A sample is enough: all would be too costly."""
     stride = len(entry_ids) // SAMPLES + 1
     for place in range(0, len(entry_ids), stride):
         waited = now - parse_id(entry_ids[place])[0] / 1000

@@ -1,7 +1,7 @@
-"""One consumer owns a stream at a time: leases in Redis that run out when their holder does not renew them.
+"""One consumer owns a stream at a time: it holds a lease in Redis, which expires unless renewed.
 
-Everything written on behalf of a stream is written in a transaction that holds only while the lease is ours, so a
-consumer that was paused beyond its lease changes nothing.
+All writes for a stream go through a transaction that fails once the lease is lost, so a consumer that was suspended
+beyond its lease changes nothing.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from realtime.ticks.streams import Redis
 
 logger = logging.getLogger(__name__)
 
-# A member is a consumer that lives; those that choose from the same streams share them.
-# KEYS: the members, then a lease for each stream. Returns how many members there are, and each stream's owner, or 0
-# where somebody has put something else at the key.
+# A member is a live consumer; members that choose from the same streams share them.
+# KEYS: the members, then a lease for each stream. Returns the number of members and each stream's owner, or 0 if its
+# key holds something other than a lease.
 _HEARTBEAT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -38,28 +38,28 @@ _RELEASE = "for _, key in ipairs(KEYS) do if redis.pcall('GET', key) == ARGV[1] 
 
 
 class LeaseLost(Exception):
-    """Another consumer owns one of the streams, or the lease ran out. Nothing was written."""
+    """Another consumer owns one of the streams, or the lease has expired. Nothing was written."""
 
 
 class Ownership:
-    """`choice`: what the streams were chosen by; `seconds`: how long a lease lasts without its holder."""
+    """`choice`: how the streams are chosen, in words; `seconds`: the length of a lease."""
 
     def __init__(self, client: Redis, *, group: str, name: str, choice: str, seconds: float) -> None:
         self.client = client
         self.group = group
         self.token = f"{name}:{secrets.token_hex(6)}"
         self.milliseconds = int(seconds * 1000)
-        self.barred: set[str] = set()  # streams whose lease nobody can take: its key holds something else
+        self.barred: set[str] = set()  # streams whose lease key holds something else, so nobody can take them
         self.members = f"tick_consumers:{group}:{hashlib.blake2b(choice.encode(), digest_size=6).hexdigest()}"
 
     def lease(self, stream: str) -> str:
         return f"tick_owner:{self.group}:{stream}"
 
     def settle(self, streams: Iterable[str], held: Collection[str]) -> tuple[set[str], list[str]]:
-        """Renew what is ours and take our share of what is free: (streams owned now, those to give back).
+        """Renew our leases and take our share of the free streams. Return the streams owned and those to give back.
 
-        What is to be given back stays ours until `release`. Raises LeaseLost when one of those `held` is no longer
-        ours, though it be free: another may have had it meanwhile.
+        A stream to give back stays ours until `release`. Raises LeaseLost if one of those `held` is no longer ours,
+        even if it is free: another consumer may have owned it meanwhile.
         """
         consumers, owners = self.renew({*streams, *held})
         if lost := [stream for stream in held if owners.get(stream) != self.token]:
@@ -72,10 +72,10 @@ class Ownership:
         return owned, give
 
     def renew(self, streams: Iterable[str]) -> tuple[int, dict[str, str | None]]:
-        """Show that we live, and renew what is ours: (consumers alive, each stream's owner).
+        """Show that we are alive and renew our leases. Return the number of live consumers and each stream's owner.
 
-        Streams that are barred are left out. Where the members' own key is, nobody knows how many live: each consumer
-        takes what is free and gives nothing back.
+        Barred streams are left out. If the members' own key is barred, the number is unknown: each consumer then takes
+        what is free and gives nothing back.
         """
         wanted = sorted(streams)
         answer: Any = self.client.eval(
@@ -93,12 +93,12 @@ class Ownership:
             self.client.eval(_RELEASE, len(leases), *leases, self.token)
 
     def leave(self, streams: Iterable[str]) -> None:
-        """Give everything back, so that others need not wait for the leases to run out."""
+        """Give everything back, so that others need not wait until the leases expire."""
         self.release(streams)
         self.client.zrem(self.members, self.token)
 
     def watch(self, pipeline: Redis, streams: Iterable[str]) -> None:
-        """Make the pipeline's transaction hold only while all these streams are ours. Raises LeaseLost."""
+        """Make the pipeline's transaction fail if one of these streams stops being ours. Raises LeaseLost."""
         leases = [self.lease(stream) for stream in streams]
         if not leases:
             return

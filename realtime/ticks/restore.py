@@ -1,4 +1,4 @@
-"""The last known state of a chain: as the consumer before us left it in Redis, else from PostgreSQL's quotes."""
+"""Restore the last known ticks of an underlying, from the newest states in Redis and from PostgreSQL's quotes."""
 
 import logging
 import math
@@ -33,8 +33,8 @@ from timeframes.quotes.selectors import newest_quotes
 
 logger = logging.getLogger(__name__)
 
-# KEYS: the hashes of newest states and of their entries' IDs. ARGV: a topic, and the state that cannot be read. Another
-# state, written meanwhile, stays.
+# KEYS: the hashes of newest states and of their entries' IDs. ARGV: a topic and its unreadable state. A state that was
+# written meanwhile stays.
 _DROP = """
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
   redis.call('HDEL', KEYS[1], ARGV[1])
@@ -46,12 +46,11 @@ end
 def restore_underlying(
     client: Redis, book: Book, names: Names, underlying: str, *, register: bool, as_of: datetime | None
 ) -> int:
-    """Fill the book with the newest ticks known of an underlying; returns how many there were.
+    """Fill the book with the newest known ticks of an underlying, and return how many there are.
 
-    Of its spot and futures, those that Redis does not know come from their newest quotes up to `as_of`; None: they do
-    not, since a back-test's now is in its ticks. What the book knows already stays unless it is older. The underlyings'
-    and indices' prices among them are marked as restored, until a tick replaces them. A state that cannot be read is
-    dropped from Redis, with a line in the log and in the metrics; the others are restored.
+    A spot or future without a state in Redis comes from its newest quote up to `as_of`. With None (a back-test) there
+    are no quotes. A newer tick in the book stays. Prices of spots and indices are marked as restored until a tick
+    replaces them. An unreadable state is dropped from Redis, logged and counted; the others are restored.
     """
     kept: dict[str, Tick] = {}
     for topic, state in client.hgetall(names.latest(underlying)).items():
@@ -65,8 +64,8 @@ def restore_underlying(
             client.eval(_DROP, 2, names.latest(underlying), names.latest_seq(underlying), topic, state)
     quoted = _quoted(book, underlying, kept, as_of) if as_of is not None else {}
     ticks = [*kept.values(), *quoted.values()]
-    refused = prepare_contracts(book, ticks, register=register)
-    ticks = [tick for tick in ticks if tick.contract.text not in refused]
+    rejected = prepare_contracts(book, ticks, register=register)
+    ticks = [tick for tick in ticks if tick.contract.text not in rejected]
     if ticks:
         pending = set(book.unrecorded)
         apply_ticks(book, ticks)
@@ -75,20 +74,22 @@ def restore_underlying(
                 recent.restored = tick.seconds
             row = book.rows[tick.contract.text]
             if tick.contract.text in quoted and row not in pending:
-                book.unrecorded.discard(row)  # it is there already, perhaps with a settlement that no tick has
+                book.unrecorded.discard(row)  # stored already, perhaps with a settlement price
     return len(ticks)
 
 
 def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime) -> dict[str, Tick]:
-    """The spot and the futures that are not known, from their newest quotes: the last price, else the settlement, else
-    the close; what has none of these is left out."""
+    """Return ticks for the unknown spot and futures from their newest quotes.
+
+    The price is the last, else the settlement, else the close. A quote without any is left out.
+    """
     chain = book.underlyings.get(underlying)
     spot = chain.terms.spot_key if chain else parse_key(underlying).spot
     keys = [key for key in (spot, *live_futures(underlying, as_of)) if key not in known]
     found = {}
     for quote in newest_quotes(keys, as_of):
         price = next((each for each in (quote.last, quote.settle, quote.close) if each is not None), None)
-        told = {
+        fields = {
             "instrument_key": quote.instrument_key,
             "ltt": quote.time.isoformat(),
             "ltp": price,
@@ -100,14 +101,14 @@ def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime)
         if price is None:
             continue
         try:
-            found[quote.instrument_key] = _tick(underlying, quote.instrument_key, "0-0", quote.time, told)
+            found[quote.instrument_key] = _tick(underlying, quote.instrument_key, "0-0", quote.time, fields)
         except RejectedTick as error:
             logger.error("the newest quote of %s is no tick: %s", quote.instrument_key, error)
     return found
 
 
 def _kept_tick(underlying: str, topic: str, state: str) -> Tick:
-    """A newest state as the tick that it was made of. Raises BadState."""
+    """Return the tick from which a newest state was built. Raises BadState."""
     kept = decode_instrument(state)
     if kept.entry_id is None:
         raise BadState("it has no entry_id")
@@ -117,9 +118,9 @@ def _kept_tick(underlying: str, topic: str, state: str) -> Tick:
         raise BadState(str(error)) from None
 
 
-def _tick(underlying: str, key: str, entry_id: str, time: datetime, told: dict[str, Any]) -> Tick:
+def _tick(underlying: str, key: str, entry_id: str, time: datetime, members: dict[str, Any]) -> Tick:
     fields: TickFields
-    fields, raw = decode_entry(["data", orjson.dumps(told).decode()], 1 << 20)
+    fields, raw = decode_entry(["data", orjson.dumps(members).decode()], 1 << 20)
     check_fields(fields)
     contract = read_contract(key, underlying)
     return make_tick(tick_stream(underlying), entry_id, contract, time, time.timestamp(), fields, raw)

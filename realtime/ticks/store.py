@@ -1,4 +1,4 @@
-"""Ticks and quotes into PostgreSQL."""
+"""Store ticks and quotes in PostgreSQL."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 SOURCE = "stream"
 UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
-"""The server is away or cannot take more now. A COPY raises the driver's own errors, all else Django's."""
+"""The server is away or overloaded. COPY raises the driver's errors, everything else Django's."""
 
 
 def store_ticks(model: type[AbstractTick], ticks: Iterable[Tick]) -> None:
-    """Committed when this returns; a tick that is there already stays as it is."""
+    """Store and commit ticks. A tick that is stored already stays unchanged."""
     rows = []
     for tick in ticks:
         f = tick.fields
@@ -38,16 +38,16 @@ def store_ticks(model: type[AbstractTick], ticks: Iterable[Tick]) -> None:
 
 
 def store_quotes(book: Book) -> None:
-    """The newest tick of each instrument that changed since the last call, as the quotes that jobs read.
+    """Store the newest tick of each instrument that changed since the last call, as a quote for jobs to read.
 
-    Where they cannot be stored together, each underlying's are stored apart: what cannot be stored at all is logged.
+    If they cannot be stored together, store them by underlying and log those that cannot be stored.
     """
     places = sorted(book.unrecorded)
     try:
         _store_quotes(book, places)
     except UNAVAILABLE:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is one underlying's: found below
+    except Exception as error:  # noqa: BLE001 - the fault of one underlying, found below
         logger.error("the newest quotes are stored apart, since together they raise %r", error)
         _store_apart(book, places)
 
@@ -61,7 +61,7 @@ def _store_apart(book: Book, places: Iterable[int]) -> None:
             _store_quotes(book, rows)
         except UNAVAILABLE:
             raise
-        except Exception:  # one underlying's rows, whatever is wrong with them: the others are stored
+        except Exception:  # whatever is wrong with one underlying's rows, the others are stored
             logger.exception("the newest quotes of %s cannot be stored", underlying)
             book.unrecorded.difference_update(rows)
 

@@ -1,4 +1,4 @@
-"""Tick streams in Redis: found, read by a consumer group, taken over, trimmed."""
+"""Tick streams in Redis: find them, read them as a consumer group, claim pending entries, trim them."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ from timeframes.core.tick_stream import underlying_of
 logger = logging.getLogger(__name__)
 
 Redis = Any
-"""A redis.Redis or pipeline: the library's own annotations are of plain and awaitable answers at once."""
+"""A redis.Redis or pipeline. The library's annotations mix plain and awaitable results, so they are not used."""
 StreamEntry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
 
 
 def connect(url: str) -> Redis:
-    """A client whose stream reads come as they are on the wire: half the time of the library's dictionaries.
+    """Return a client whose stream reads skip the library's dictionaries, which halves their time.
 
-    Texts may be no UTF-8 (surrogates stand for such bytes): that is a bad tick, not a broken reply.
+    Bytes that are not UTF-8 become surrogates: they make a bad tick, not a broken reply.
     """
     client = redis.Redis.from_url(
         url, decode_responses=True, encoding_errors="surrogateescape", **settings.STREAM_OPTIONS
@@ -34,7 +34,7 @@ def connect(url: str) -> Redis:
 
 
 def find_streams(client: Redis, pattern: str) -> set[str]:
-    """Tick streams by pattern. One whose name is of no underlying is left alone: no tick of it could be accepted."""
+    """Find tick streams by pattern, except those not named after an underlying: all their ticks would be rejected."""
     found = set(client.scan_iter(pattern, count=1000, _type="stream"))
     return {stream for stream in found if _is_tick_stream(stream)}
 
@@ -53,19 +53,19 @@ def _is_tick_stream(stream: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a group stands in a stream, and what is gone from it."""
+    """Where a consumer group stands in a stream, and what was removed from it."""
 
     delivered: EntryId
-    first: EntryId  # the oldest entry that is left
+    first: EntryId  # the oldest entry left
     removed: int  # entries ever removed
-    position: int | None  # how many entries ever came up to `delivered`; None: the server does not know
-    waiting: int  # entries not yet acknowledged, given out or not
+    position: int | None  # number of entries ever added up to `delivered`; None: the server does not know
+    waiting: int  # entries not acknowledged, delivered or not
 
 
 def removed(info: Mapping[str, Any]) -> tuple[EntryId, int]:
-    """From XINFO STREAM: the oldest entry that is left (or where it would be), and how many ever were removed.
+    """Return, from XINFO STREAM, the oldest entry left (or the ID it would have) and how many were ever removed.
 
-    The server's max-deleted-entry-id knows only of XDEL, not of trimming.
+    The server's max-deleted-entry-id covers XDEL only, not trimming.
     """
     oldest = info["first-entry"]
     first = parse_id(oldest[0]) if oldest else after(parse_id(info["last-generated-id"]))
@@ -97,12 +97,12 @@ class ConsumerGroup:
         return [(stream, entry_id, entry) for stream, entries in answer for entry_id, entry in entries]
 
     def pending(self, stream: str, idle_ms: int, count: int = 10_000) -> list[tuple[str, int]]:
-        """(entry ID, times delivered) of what was given out and not acknowledged, oldest first."""
+        """Return (entry ID, deliveries) of entries that were delivered and not acknowledged, oldest first."""
         found = self.client.xpending_range(stream, self.name, "-", "+", count, idle=idle_ms or None)
         return [(row["message_id"], row["times_delivered"]) for row in found]
 
     def claim(self, stream: str, first: str, count: int, idle_ms: int) -> tuple[list[StreamEntry], int]:
-        """Take over `count` pending entries from `first` on, whoever had them; and how many were found removed."""
+        """Take over `count` pending entries from `first` on. Return them, and how many turned out to be removed."""
         _, entries, removed = self.client.execute_command(
             "XAUTOCLAIM", stream, self.name, self.consumer, idle_ms, first, "COUNT", count
         )
@@ -121,7 +121,7 @@ class ConsumerGroup:
         position = mine["entries-read"]
         if mine["last-delivered-id"] == info["last-generated-id"]:
             position = info["entries-added"]
-        elif mine["last-delivered-id"] == "0-0":  # a new group: what went before its time is no loss
+        elif mine["last-delivered-id"] == "0-0":  # a new group: entries removed before it existed are not lost
             position = gone
         return Position(
             delivered=parse_id(mine["last-delivered-id"]),
@@ -132,14 +132,14 @@ class ConsumerGroup:
         )
 
     def forget_consumers(self, stream: str, idle_ms: int) -> None:
-        """Remove consumers that have nothing pending and were not seen for so long."""
+        """Remove consumers without pending entries that have been idle for so long."""
         for row in self.client.xinfo_consumers(stream, self.name):
             if row["pending"] == 0 and row["idle"] > idle_ms and row["name"] != self.consumer:
                 self.client.xgroup_delconsumer(stream, self.name, row["name"])
 
 
 def runs(pending: Sequence[tuple[str, int]], suspicious: int, most: int) -> Iterator[tuple[str, int, int]]:
-    """(first ID, number, times delivered) of runs to claim together; what was delivered so often comes alone."""
+    """Yield (first ID, count, deliveries) of entries to claim together, those delivered `suspicious` times alone."""
     begin = 0
     while begin < len(pending):
         end = begin + 1
@@ -151,10 +151,10 @@ def runs(pending: Sequence[tuple[str, int]], suspicious: int, most: int) -> Iter
 
 
 def trim(client: Redis, stream: str, *, keep_ms: int, keep_entries: int) -> int:
-    """Remove entries that every group has acknowledged and that are older than so long; returns how many.
+    """Remove old entries that every group has acknowledged, and return how many.
 
-    Never by length, which could overtake a group. Beyond `keep_entries` the younger ones go too, by the time at which
-    about so many would be left.
+    Trimming goes by time, never by length, which could overtake a group. If the stream is longer than `keep_entries`,
+    the time is shortened so that about as many are left.
     """
     with client.pipeline(transaction=True) as pipeline:
         pipeline.xinfo_stream(stream)
@@ -177,9 +177,9 @@ def _oldest_needed(client: Redis, stream: str, group: dict[str, Any]) -> EntryId
 
 
 def tail(client: Redis, positions: dict[str, str]) -> tuple[list[StreamEntry], dict[str, redis.ResponseError]]:
-    """Entries after the positions of streams that others own, without a group, and why a stream cannot be read.
+    """Read streams of other consumers, without a group. Return entries, and the error of each unreadable stream.
 
-    `positions` is kept up. Each stream has a command of its own: one that is no stream hides no other.
+    `positions` is updated. Each stream has its own command, so that one of a wrong type hides no other.
     """
     found: list[StreamEntry] = []
     failed: dict[str, redis.ResponseError] = {}

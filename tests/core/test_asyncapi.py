@@ -1,4 +1,4 @@
-"""The AsyncAPI document is the protocol: every message is in it, and what is sent and read is as it says."""
+"""The AsyncAPI document matches the protocol: it has every message, and messages match its schemas."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a repricing tells, in portions."""
+"""The backlog: a repricing is published in portions."""
 
 from realtime.ticks.core.backlog import PORTION, Backlog
 

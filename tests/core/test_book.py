@@ -1,4 +1,4 @@
-"""The book and the cycle: what a micro-batch leaves, priced through the same function as everything else."""
+"""The book and the cycle: what a micro-batch produces, priced by the function that prices everything."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ CREDULOUS = Sanity(refuse_zero=False, max_jump=0, jump_seconds=0, max_late=0, ma
 
 
 class Market:
-    """A cycle over a book that knows NIFTY, with ticks numbered as they come."""
+    """A cycle over a book with NIFTY, which numbers its ticks."""
 
     def __init__(self, params=GreeksParams(), computations=None, black76=False, sanity=CREDULOUS):  # noqa: B008 - frozen
         self.book = Book()
@@ -115,7 +115,7 @@ def test_the_door_of_ticks_gives_the_engines_very_numbers():
 
 def test_parity_of_the_live_chain_comes_before_the_spot():
     market = Market()
-    entries = [market.entry(SPOT, 23_500.0)]  # stale, as cash is when futures run
+    entries = [market.entry(SPOT, 23_500.0)]  # stale: futures trade while the cash market does not
     for strike in (23_900, 24_000, 24_100):
         entries += [market.entry(call(strike), fair(strike, "call")), market.entry(put(strike), fair(strike, "put"))]
     greeks = published(market.take(*entries), call(24_000))["greeks"]

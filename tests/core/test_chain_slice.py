@@ -1,4 +1,4 @@
-"""What is told of a whole chain at its beat: slices around the money, and levels."""
+"""The states of a repriced chain: slices around the money, and levels."""
 
 import msgspec
 import pytest
@@ -25,7 +25,13 @@ def test_a_slice_says_of_each_strike_what_its_options_say():
     market = Market()
     frame = market.take(market.entry(SPOT, 24_000.0), *whole(market))
     told = published(frame, CHAIN)
-    assert told["strikes"] == [23_900, 24_000, 24_100, 24_200, 24_300]  # two on each side of the forward's nearest
+    assert told["strikes"] == [
+        23_900,
+        24_000,
+        24_100,
+        24_200,
+        24_300,
+    ]  # two on each side of the strike nearest to the forward
     assert (told["underlying"], told["expiry"], told["spot"]) == ("NSE@NIFTY", EXPIRY, 24_000)
     assert (told["forward_source"], told["atm_strike"]) == ("parity", 24_100)
     assert told["forward"] == pytest.approx(24_122, abs=2)
@@ -74,7 +80,7 @@ def test_what_is_not_known_is_null():
     assert told["call"]["ltp"] == [300, None] and told["put"]["ltp"] == [None, 0.05]
     assert told["call"]["bid"] == [None, None] and told["put"]["oi"] == [None, None]
     assert told["call"]["delta"][1] is None and told["put"]["delta"] == [None, None]  # the put is below its intrinsic
-    assert told["atm_implied_volatility"] is None  # of the put: the forward is nearer to its strike
+    assert told["atm_implied_volatility"] is None  # the money is at the put's strike, and its volatility is unknown
 
 
 def test_a_level_may_have_one_side_only():
@@ -86,7 +92,7 @@ def test_a_level_may_have_one_side_only():
 
 
 def test_without_a_forward_there_is_no_money_and_no_level():
-    """A future that has moved, to no price at all, and no spot."""
+    """A future that moved to no price, and no spot."""
     market = Market()
     frame = market.take(market.entry(f"NSE@NIFTY@equity_futures@{EXPIRY}", 0.0), market.entry(call(24_000), 300.0))
     told = published(frame, CHAIN)
@@ -106,7 +112,9 @@ def test_slices_come_at_the_beat_with_what_was_last_known():
     told = published(frame, CHAIN)
     place = told["strikes"].index(24_100)
     assert told["call"]["ltp"][place] == 1.0
-    assert published(frame, call(24_100))["tick"]["ltp"] == 1.0  # a late tick keeps nobody from the beat
+    assert (
+        published(frame, call(24_100))["tick"]["ltp"] == 1.0
+    )  # a late tick does not keep the option from being repriced
     assert told["call"]["delta"][place] == published(frame, call(24_100))["greeks"]["delta"]
 
 

@@ -1,4 +1,4 @@
-"""Whose fault it is that a command of a transaction failed."""
+"""Commands that fail in a transaction, and the streams at fault."""
 
 import redis
 

@@ -1,4 +1,4 @@
-"""Whatever comes in a tick stream: it is refused with a reason, or all that follows from it can be read by anybody."""
+"""Any entry of a tick stream is rejected with a reason, or everything built from it can be read."""
 
 import dataclasses
 import gc

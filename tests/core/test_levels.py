@@ -1,4 +1,4 @@
-"""Levels of moneyness: their names, and the strikes they name."""
+"""Moneyness levels: their names and their strikes."""
 
 import pytest
 

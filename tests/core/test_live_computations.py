@@ -1,4 +1,4 @@
-"""Declared computations in the live cycle: what they say is in each state, also of an option that is repriced."""
+"""Declared computations in the live cycle: each state has their results, also that of a repriced option."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The forwards of a live chain against the truth of the simulated feed, whose spots walk while quotes stand."""
+"""The forwards of a live chain against the true ones of a simulated feed, whose spots walk while quotes stand."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,7 @@ VIX = "SIM@INDIAVIX@equity_spot"
 
 
 def test_the_truth_lies_within_the_live_forwards_bid_and_ask() -> None:
-    """At 200 ticks a second each of 1,000 options ticks every six seconds: no two quotes are of one moment."""
+    """At 200 ticks a second each of 1,000 options ticks every six seconds, so no two quotes share a moment."""
     params = GreeksParams()
     off, count = [], 0
     for seed in range(4):
@@ -42,7 +42,7 @@ def test_the_truth_lies_within_the_live_forwards_bid_and_ask() -> None:
                 entries.append((f"tick_stream:{underlying}", f"{number}-0", ["data", orjson.dumps(fields).decode()]))
             now = at.timestamp()
             cycle.handle(cycle.decode(entries, now + 5.0).ticks, now)
-            if second < 15 or second % 5:  # the first quotes are still coming in
+            if second < 15 or second % 5:  # the first quotes are still arriving
                 continue
             for group, found in zip(
                 book.expiries, find_markets(take_snapshot(book, book.expiries, now), params), strict=True

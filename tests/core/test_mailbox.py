@@ -1,4 +1,4 @@
-"""The mailbox of a socket: newest state of each topic, answers in order, bounded and counted."""
+"""The mailbox of a socket: the newest state of each topic, replies in order, bounded and counted."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The closed lists of messages, both ways, and the limit on their rate."""
+"""The closed lists of messages in both directions, and the rate limit."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is believed of a feed: jumps, late ticks, and what it lists by its own word."""
+"""Implausible ticks: jumps, late ticks, and limits on new contracts."""
 
 import orjson
 import pytest
@@ -112,7 +112,7 @@ def test_a_feed_lists_so_many_a_minute_and_underlying():
     refused = new_contracts.reject(first, NOW)
     assert list(refused) == [call(1_001), call(1_002)]
     assert {why.reason for why in refused.values()} == {Reason.TOO_MANY_NEW}
-    assert new_contracts.reject(first, NOW).keys() == refused.keys()  # asking counts for nothing
+    assert new_contracts.reject(first, NOW).keys() == refused.keys()  # asking does not count
     new_contracts.count({key: tick for key, tick in first.items() if key not in refused}, NOW)
     assert list(new_contracts.reject(new(m, call(5_000), VIX), NOW + 1)) == [call(5_000)]
     assert not new_contracts.reject(new(m, call(5_000)), NOW + 60)

@@ -1,4 +1,4 @@
-"""The window of a socket: beside simulated readers that differ in pace, in line and in what they buffer themselves."""
+"""The send window against simulated readers that differ in pace, line and buffers."""
 
 from collections import deque
 
@@ -20,19 +20,22 @@ def read(
     window: SendWindow | None = None,
     begin: float = 0.0,
 ) -> tuple[SendWindow, int, float, int]:
-    """A client reads a message in `each` seconds, over a line of `line` there and back, and takes `own_queue` messages
-    before it stops reading from its socket, down to a quarter of them. States are told without an end, `told` a second;
-    what is sent is the newest. Gives the window, the messages read, the greatest age from 1 s on, and the pings."""
+    """Simulate a client that reads a message in `each` seconds, over a line with a round trip of `line` seconds.
+
+    The client queues `own_queue` messages before it stops reading from its socket, until a quarter is left. `told`
+    states a second are published, and the newest is sent. Return the window, the messages read, the greatest age from
+    1 s on, and the number of pings.
+    """
     window = window or SendWindow(begin)
     window.answered(begin)
-    kernel: deque[float | None] = deque()  # when it was sent; None: a ping
+    kernel: deque[float | None] = deque()  # the time of sending, None for a ping
     mine: deque[float] = deque()
     pongs: deque[float] = deque()
     paused, busy_until, count, oldest, pings, credit = False, begin, 0, 0.0, 0, 0.0
     step = min(0.001, each, line or 0.001)
     for number in range(int(seconds / step)):
         now = begin + number * step
-        credit = min(credit + told * step, 200.0)  # what waits in the mailbox
+        credit = min(credit + told * step, 200.0)  # the mailbox holds this many at most
         while pongs and pongs[0] <= now:
             pongs.popleft()
             window.answered(now)
@@ -115,13 +118,13 @@ def test_a_mark_without_an_answer_closes_the_window_and_acknowledging_opens_it()
     window.acknowledge(8, 0.1)
     assert window.is_open(0.1)
     window.acknowledge(8, 0.2)
-    window.answered(0.2)  # nothing is asked
+    window.answered(0.2)  # no mark is open
     assert window.written == 8
 
 
 @given(st.lists(st.tuples(st.sampled_from(["write", "answer", "wait"]), st.integers(1, 40_000)), max_size=200))
 def test_a_closed_window_has_a_mark_under_way(steps: list[tuple[str, int]]) -> None:
-    """Or it would never open again."""
+    """Otherwise it would never open again."""
     window, now, asked = SendWindow(0.0), 0.0, False
     for what, number in steps:
         if what == "write" and window.is_open(now):

@@ -1,4 +1,4 @@
-"""States are read as they are written, and what nobody of ours wrote is BadState, whatever it is."""
+"""States are read as they are written, and anything else raises BadState."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What is reckoned about streams: IDs, shares, progress, names, and which part of a chain is asked for."""
+"""Streams: IDs, assignment, progress and names; and which part of a chain a request asks for."""
 
 from datetime import date
 
@@ -70,7 +70,7 @@ def test_what_is_trimmed_unread_is_counted_once():
     progress = GroupProgress((3, 0), 3)
     assert progress.account(["9-0"], (9, 0), 8) == 5  # 4 to 8 are gone
     assert progress.account(["10-0"], (10, 0), 9) == 0
-    assert progress.account((), (15, 0), 14) == 4  # seen while nothing was read
+    assert progress.account((), (15, 0), 14) == 4  # noticed while nothing was read
     assert progress.account((), (15, 0), 14) == 0
 
 

@@ -1,4 +1,4 @@
-"""Decoding of tick entries: both forms, every reason to refuse one."""
+"""Decoding of tick entries: both forms, and every reason to reject one."""
 
 import json
 import math
@@ -249,7 +249,7 @@ JUNK = [
     "ltt", ["yesterday", "20", 0, -5, 1e18, "nan", "20261201", "2026-12-01T25:00", "9" * 400, 10**4_000, *JUNK]
 )
 def test_no_time_is_made_up(ltt):
-    if ltt in ("20", "20261201"):  # seconds after 1970: absurd, but what it says
+    if ltt in ("20", "20261201"):  # read as seconds since 1970, absurd as that is
         assert event_time(TickFields(ltt=ltt), UTC, math.inf)[0].year == 1970
         return
     with pytest.raises(RejectedTick) as caught:

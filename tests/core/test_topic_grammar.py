@@ -1,4 +1,4 @@
-"""Topics are read as they are built, and docs and the AsyncAPI document know every kind."""
+"""Topics are parsed as they are built, and docs and the AsyncAPI document cover every type."""
 
 import uuid
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Topics and channels: where each is found, and what is said of those that are none."""
+"""Topics and channels: where each is found, and the errors for anything else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sockets for the tests: a web process of their own, clients, and entries as the stream engine makes them."""
+"""Sockets for the tests: web processes, clients, and entries as the tick daemon writes them."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from signalsite.management.commands.up import web
 ROOT = Path(__file__).resolve().parents[2]
 V2 = "/api/v2/signals/subscriptions/websocket"
 V1 = "/api/v1/ws"
-ALICE, BOB, STAFF = 101, 102, 103  # a token is enough: no query asks for the user
+ALICE, BOB, STAFF = 101, 102, 103  # a token is enough: no query loads the user
 
 
 def token(user_id: int = ALICE, **claims: Any) -> str:
@@ -36,7 +36,7 @@ def token(user_id: int = ALICE, **claims: Any) -> str:
 
 
 class Web:
-    """One web process, as `manage.py up` starts it; it can be ended and started again on its port."""
+    """One web process, as `manage.py up` starts it. It can be stopped and started again on its port."""
 
     def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
         self.port, self.log, self.arguments, self.environment = free_port(), log, arguments, environment
@@ -92,7 +92,7 @@ def running_web(log: Path, *arguments: str, **environment: str) -> Iterator[Web]
 
 
 class Socket:
-    """A client that knows the protocol: messages as dicts, heartbeats aside."""
+    """A client of the protocol: messages as dicts, without heartbeats."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -108,7 +108,7 @@ class Socket:
         self.connection.send(json.dumps(message))
 
     def next(self, kind: str = "", timeout: float = 5) -> dict[str, Any]:
-        """The next message that is no heartbeat (unless one is asked for), which must be of this type."""
+        """Return the next message, which must be of this type. Skip heartbeats unless one is asked for."""
         while True:
             message = json.loads(self.connection.recv(timeout))
             if message["type"] == "heartbeat":
@@ -124,8 +124,7 @@ class Socket:
 
     @contextmanager
     def updates(self, last: Callable[[], str]) -> Iterator[list[dict[str, Any]]]:
-        """Read updates meanwhile, as a quick client does; after the body until the one with the `seq` that `last`
-        gives then."""
+        """Read updates during the body, as a quick client does, and then up to the one with the `seq` of `last()`."""
         got: list[dict[str, Any]] = []
         ended = threading.Event()
 
@@ -141,7 +140,7 @@ class Socket:
             reading.result(10)
 
     def quiet(self, seconds: float = 0.3) -> None:
-        """Nothing comes."""
+        """Assert that no message comes."""
         try:
             message = self.next(timeout=seconds)
         except TimeoutError:
@@ -149,7 +148,7 @@ class Socket:
         raise AssertionError(message)
 
     def closed(self, timeout: float = 5) -> int | None:
-        """The code that the server closes with; what comes before it is thrown away."""
+        """Return the code with which the server closes, and drop earlier messages."""
         try:
             while True:
                 self.connection.recv(timeout)
@@ -163,12 +162,12 @@ def redis_client() -> "redis.Redis":
     return redis.Redis.from_url(settings.REDIS_URL)
 
 
-def tell(underlying: str, maxlen: int = 10_000, **states: Any) -> str:
-    """One entry as the stream engine writes it: states by topic (the rest of the key), and the newest beside it."""
-    return tell_topics(underlying, {f"{underlying}@{name}": state for name, state in states.items()}, maxlen)
+def publish(underlying: str, maxlen: int = 10_000, **states: Any) -> str:
+    """Write one entry as the tick daemon does, with the newest states. `states`: by the rest of the key."""
+    return publish_topics(underlying, {f"{underlying}@{name}": state for name, state in states.items()}, maxlen)
 
 
-def tell_topics(underlying: str, states: dict[str, Any], maxlen: int = 10_000) -> str:
+def publish_topics(underlying: str, states: dict[str, Any], maxlen: int = 10_000) -> str:
     bodies = {topic: json.dumps(state) for topic, state in states.items()}
     with redis_client() as client:
         for _ in range(100):
@@ -184,5 +183,5 @@ def tell_topics(underlying: str, states: dict[str, Any], maxlen: int = 10_000) -
                     pipe.execute()
                 return entry_id
             except redis.ResponseError:
-                continue  # two in a microsecond
+                continue  # the same microsecond
     raise AssertionError("no entry ID")

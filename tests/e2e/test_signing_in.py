@@ -16,7 +16,7 @@ from django.conf import settings
 
 from tests.e2e.conftest import BATCH, succeed
 from tests.e2e.sockets import V1, V2, Web, running_web
-from tests.e2e.test_sockets_faults import valkey_pids
+from tests.e2e.valkey import valkey_pids
 
 _addresses = (f"127.0.{n // 250}.{n % 250 + 1}" for n in count(1000))
 """Each test guesses from addresses of its own: all of 127.0.0.0/8 is this machine."""

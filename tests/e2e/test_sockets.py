@@ -1,4 +1,4 @@
-"""Sockets on the real server: what is asked, answered and told."""
+"""Sockets on the real server: requests, replies and updates."""
 
 import itertools
 import json
@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.e2e.conftest import succeed
-from tests.e2e.sockets import V2, Web, running_web, tell, tell_topics, token
+from tests.e2e.sockets import V2, Web, publish, publish_topics, running_web, token
 
 _numbers = itertools.count(1)
 
@@ -27,14 +27,14 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 @pytest.fixture
 def underlying() -> str:
-    """One that no other test talks of."""
+    """An underlying that no other test uses."""
     return f"SIM@T{time.time_ns()}{next(_numbers)}"
 
 
 def test_a_newcomer_gets_the_newest_state_and_then_what_comes_each_naming_the_one_before(
     web: Web, underlying: str
 ) -> None:
-    first = tell(underlying, equity_spot={"ltp": 1})
+    first = publish(underlying, equity_spot={"ltp": 1})
     topic = f"{underlying}@equity_spot"
     with web.connect() as socket:
         ack = socket.subscribe(topic)
@@ -47,10 +47,16 @@ def test_a_newcomer_gets_the_newest_state_and_then_what_comes_each_naming_the_on
         assert socket.next() == {"type": "snapshot", "topic": topic, "seq": first, "data": {"ltp": 1}}
         before = first
         for number in range(2, 30):
-            told = tell(underlying, equity_spot={"ltp": number})
+            published = publish(underlying, equity_spot={"ltp": number})
             update = socket.next()
-            assert update == {"type": "update", "topic": topic, "seq": told, "prev": before, "data": {"ltp": number}}
-            before = told
+            assert update == {
+                "type": "update",
+                "topic": topic,
+                "seq": published,
+                "prev": before,
+                "data": {"ltp": number},
+            }
+            before = published
 
 
 def test_a_burst_arrives_whole_and_in_order(web: Web, underlying: str) -> None:
@@ -58,11 +64,11 @@ def test_a_burst_arrives_whole_and_in_order(web: Web, underlying: str) -> None:
     with web.connect() as socket:
         socket.subscribe(topic)
         assert socket.next("snapshot")["seq"] is None
-        told: list[str] = []
-        with socket.updates(lambda: told[-1]) as got:
-            told += [tell(underlying, equity_spot={"n": n}) for n in range(200)]
-        assert [each["seq"] for each in got] == told
-        assert [each["prev"] for each in got] == [None, *told[:-1]]
+        published: list[str] = []
+        with socket.updates(lambda: published[-1]) as got:
+            published += [publish(underlying, equity_spot={"n": n}) for n in range(200)]
+        assert [each["seq"] for each in got] == published
+        assert [each["prev"] for each in got] == [None, *published[:-1]]
 
 
 def test_a_topic_without_a_value_says_so_first(web: Web, underlying: str) -> None:
@@ -70,14 +76,14 @@ def test_a_topic_without_a_value_says_so_first(web: Web, underlying: str) -> Non
         socket.subscribe(f"{underlying}@equity_spot")
         snapshot = socket.next("snapshot")
         assert snapshot["seq"] is None and snapshot["data"] is None
-        told = tell(underlying, equity_spot={"ltp": 7})
+        published = publish(underlying, equity_spot={"ltp": 7})
         assert socket.next("update") == {
-            "type": "update", "topic": f"{underlying}@equity_spot", "seq": told, "prev": None, "data": {"ltp": 7}
+            "type": "update", "topic": f"{underlying}@equity_spot", "seq": published, "prev": None, "data": {"ltp": 7}
         }  # fmt: skip
 
 
 def test_the_seeds_own_message(web: Web, underlying: str) -> None:
-    tell_topics(underlying, {f"chain:{underlying}:2026-12-29": {"atm": 1}})
+    publish_topics(underlying, {f"chain:{underlying}:2026-12-29": {"atm": 1}})
     with web.connect(f"{V2}?client_id=user123", welcome=False) as socket:
         assert socket.next("welcome")["client_id"] == "user123"
         socket.send(type="subscribe", channel="chain", params={"underlying": underlying, "expiry": "2026-12-29"})
@@ -91,7 +97,7 @@ def test_the_seeds_own_message(web: Web, underlying: str) -> None:
         )
         assert socket.next("ack")["items"] == [{"topic": f"moneyness:{underlying}:ATM", "ok": True, "cadence": "raw"}]
         assert socket.next("snapshot")["data"] is None
-        tell_topics(underlying, {f"moneyness:{underlying}:ATM": {"call": {"delta": 0.5}}})
+        publish_topics(underlying, {f"moneyness:{underlying}:ATM": {"call": {"delta": 0.5}}})
         assert socket.next("update")["data"] == {"call": {"delta": 0.5}}
         socket.send(type="subscribe", channel="moneyness", params={"underlying": "NIFTY", "moneyness_level": "ITM0"})
         item = socket.next("ack")["items"][0]
@@ -110,7 +116,7 @@ def test_each_topic_of_a_request_has_its_outcome(web: Web, underlying: str) -> N
         socket.send(type="unsubscribe", id=5, topics=[good, "other"])
         ack = socket.next("ack")
         assert ack["id"] == 5 and [item.get("code") for item in ack["items"]] == [None, "not_subscribed"]
-        tell(underlying, equity_spot={})
+        publish(underlying, equity_spot={})
         socket.quiet()
 
 
@@ -137,12 +143,12 @@ def test_what_cannot_be_read_is_answered_with_its_id_and_harms_nothing(web: Web,
 
 def test_a_wildcard_takes_the_whole_chain_and_what_is_listed_later(web: Web, underlying: str) -> None:
     chain = f"{underlying}@equity_options@2026-12-29@"
-    tell_topics(underlying, {f"{chain}call@100": 1, f"{chain}put@100": 2, f"{underlying}@equity_spot": 3})
+    publish_topics(underlying, {f"{chain}call@100": 1, f"{chain}put@100": 2, f"{underlying}@equity_spot": 3})
     with web.connect() as socket:
         socket.subscribe(f"{chain}*")
         snapshots = [socket.next("snapshot") for _ in range(2)]
         assert {each["topic"]: each["data"] for each in snapshots} == {f"{chain}call@100": 1, f"{chain}put@100": 2}
-        tell_topics(underlying, {f"{chain}call@105": 4, f"{underlying}@equity_options@2027-01-26@call@100": 5})
+        publish_topics(underlying, {f"{chain}call@105": 4, f"{underlying}@equity_options@2027-01-26@call@100": 5})
         update = socket.next("update")
         assert (update["topic"], update["data"], update["prev"]) == (f"{chain}call@105", 4, None)
         socket.quiet()
@@ -156,21 +162,21 @@ def test_a_cadence_gives_the_newest_at_most_so_often(web: Web, underlying: str, 
             assert socket.subscribe(topic, cadence=chosen)["items"][0]["cadence"] == chosen
             socket.next("snapshot")
         begun = time.monotonic()
-        told: list[str] = []
-        with raw.updates(lambda: told[-1]) as every:
+        published: list[str] = []
+        with raw.updates(lambda: published[-1]) as every:
             while time.monotonic() - begun < 2.5 * seconds:
-                told.append(tell(underlying, equity_spot={"n": len(told)}))
+                published.append(publish(underlying, equity_spot={"n": len(published)}))
                 time.sleep(seconds / 40)
         got: list[dict[str, Any]] = []
-        while not got or got[-1]["seq"] != told[-1]:
+        while not got or got[-1]["seq"] != published[-1]:
             got.append(paced.next("update", timeout=3))
         elapsed = time.monotonic() - begun
         assert 2 <= len(got) <= elapsed / seconds + 1
-        assert [each["seq"] for each in every] == told
+        assert [each["seq"] for each in every] == published
         beat = paced.next("heartbeat")
         while beat["sent"] < 1 + len(got):
             beat = paced.next("heartbeat")
-        assert beat["sent"] + beat["conflated"] == 1 + len(told) and beat["dropped"] == 0
+        assert beat["sent"] + beat["conflated"] == 1 + len(published) and beat["dropped"] == 0
 
 
 def test_a_heartbeat_comes_with_its_counters(web: Web, underlying: str) -> None:
@@ -178,7 +184,7 @@ def test_a_heartbeat_comes_with_its_counters(web: Web, underlying: str) -> None:
         socket.subscribe(f"{underlying}@equity_spot")
         socket.next("snapshot")
         for number in range(5):
-            tell(underlying, equity_spot=number)
+            publish(underlying, equity_spot=number)
         for _ in range(5):
             socket.next("update")
         beat = socket.next("heartbeat")
@@ -195,7 +201,7 @@ def test_an_update_in_a_subscription_of_two_ways_comes_once(web: Web, underlying
     with web.connect() as socket:
         socket.subscribe(f"{chain}*", f"{chain}call@100")
         socket.next("snapshot")
-        tell_topics(underlying, {f"{chain}call@100": 1})
+        publish_topics(underlying, {f"{chain}call@100": 1})
         socket.next("update")
         socket.quiet()
 
@@ -203,7 +209,7 @@ def test_an_update_in_a_subscription_of_two_ways_comes_once(web: Web, underlying
 def test_metrics_tell_of_the_sockets(web: Web, underlying: str) -> None:
     sent = web.metric("signal_websocket_sent_total")
     with web.connect() as socket:
-        tell(underlying, equity_spot=1)
+        publish(underlying, equity_spot=1)
         socket.subscribe(f"{underlying}@equity_spot")
         socket.next("snapshot")
         assert web.metric("signal_websocket_connections") == 1
@@ -221,7 +227,7 @@ def test_the_asyncapi_document_is_served_and_says_what_is_sent(web: Web, underly
         socket.send(type="subscribe", topics=[f"{underlying}@equity_spot", "nonsense"])
         socket.send(type="ping", id=1)
         socket.send(type="nonsense")
-        tell(underlying, equity_spot={"ltp": 1})
+        publish(underlying, equity_spot={"ltp": 1})
         heard = set()
         while not {"welcome", "ack", "snapshot", "pong", "error", "update", "heartbeat"} <= heard:
             message = json.loads(socket.connection.recv(5))

@@ -1,4 +1,4 @@
-"""Who may open a socket, how many, how fast: with the close code of each refusal."""
+"""Who may open a socket, how many, and how fast they may send, with the close code of each refusal."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Sockets when things go wrong: slow readers, restarts of the server, of Redis, streams that are trimmed or gone."""
+"""Sockets when something fails: slow readers, a stalled process, Redis restarted or away, streams emptied."""
 
 import json
 import os
@@ -6,17 +6,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 import redis
 
 from realtime.core.entry_ids import parse_id
-from signalsite.embedded import state as places
-from signalsite.foundation.process import living_in
 from tests.e2e.conftest import succeed
-from tests.e2e.sockets import Socket, Web, redis_client, running_web, tell, tell_topics
+from tests.e2e.sockets import Socket, Web, publish, publish_topics, redis_client, running_web
+from tests.e2e.valkey import kill_valkey, valkey_pids
 
 
 @pytest.fixture(scope="module")
@@ -35,110 +33,26 @@ def underlying() -> str:
     return f"SIM@F{time.time_ns()}"
 
 
-def resume(socket: Socket, since: str | dict[str, str], *topics: str) -> None:
-    assert all(item["ok"] for item in socket.subscribe(*topics, resume_from=since)["items"])
+def until_seq(socket: Socket, topic: str, seq: str) -> None:
+    while True:
+        message = socket.next()  # others are snapshots, and the gap of the silenced topic
+        if message["type"] == "update" and message["topic"] == topic:
+            assert message["seq"] == seq
+            return
 
 
-def test_whoever_comes_back_gets_what_was_missed_and_goes_on(web: Web, underlying: str) -> None:
-    topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, equity_spot=n) for n in range(10)]
-    tell(underlying, equity_futures=1)
-    with web.connect() as socket:
-        resume(socket, told[3], topic)
-        assert [socket.next("update")["seq"] for _ in range(6)] == told[4:]
-        told.append(tell(underlying, equity_spot=10))
-        update = socket.next("update")
-        assert (update["seq"], update["prev"]) == (told[10], told[9])
-        socket.quiet()
-    with web.connect() as socket:  # nothing missed
-        resume(socket, {topic: told[10]}, topic)
-        socket.quiet()
-    with web.connect() as socket:
-        resume(socket, told[8], f"{underlying}@equity_options@2026-12-29@*", topic)
-        first, second = socket.next("update"), socket.next("update")
-        assert (first["prev"], first["seq"], second["prev"]) == (told[8], told[9], told[9])
-
-
-def test_while_states_keep_coming_a_resumed_chain_has_no_gap_and_no_double(web: Web, underlying: str) -> None:
-    topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, equity_spot=0)]
-    stop = threading.Event()
-
-    def go_on() -> None:
-        while not stop.wait(0.001):
-            told.append(tell(underlying, equity_spot=len(told)))
-
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
-        seen = told[0]
-        for _ in range(10):
-            with web.connect() as socket:
-                resume(socket, seen, topic)
-                for _ in range(40):
-                    update = socket.next("update")
-                    assert update["prev"] == seen
-                    seen = update["seq"]
-    finally:
-        stop.set()
-        thread.join()
-    assert told.index(seen) == 400
-
-
-def test_what_the_stream_no_longer_has_is_a_gap_and_a_snapshot(web: Web, underlying: str) -> None:
-    topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, maxlen=5, equity_spot=n) for n in range(20)]
-    with web.connect() as socket:
-        resume(socket, told[2], topic)
-        assert socket.next("gap") == {"type": "gap", "topic": topic, "reason": "trimmed", "since": told[2]}
-        assert socket.next("snapshot")["seq"] == told[-1]
-        resume(socket, "99999999999999-0", topic)
-        assert socket.next("gap")["reason"] == "reset"
-        assert socket.next("snapshot")["seq"] == told[-1]
-        socket.quiet()
-
-
-def test_more_than_is_sent_again_is_a_gap(web: Web, underlying: str) -> None:
-    topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, equity_spot=n) for n in range(700)]
-    with web.connect() as socket:
-        resume(socket, told[0], topic)
-        message = socket.next()
-        while message["type"] == "update":
-            message = socket.next()
-        assert (message["type"], message["reason"]) == ("gap", "too_far")
-        assert socket.next("snapshot")["seq"] == told[-1]
-
-
-def test_a_restart_closes_with_a_hint_and_whoever_comes_back_resumes(tmp_path: Path, underlying: str) -> None:
-    topic = f"{underlying}@equity_spot"
-    with running_web(tmp_path / "web.log") as web:
-        seen = tell(underlying, equity_spot=1)
-        with web.connect() as socket, web.connect() as other, web.connect(user=None, welcome=False):
-            socket.subscribe(topic)
-            assert socket.next("snapshot")["seq"] == seen
-            ended = threading.Thread(target=web.stop)
-            begun = time.monotonic()
-            ended.start()
-            closing = socket.next("closing")
-            assert closing["code"] == 1001 and 500 <= closing["reconnect_after_ms"] <= 8500
-            assert (socket.closed(), other.closed()) == (1001, 1001)
-            ended.join()
-            assert time.monotonic() - begun < 5
-        missed = [tell(underlying, equity_spot=n) for n in (2, 3)]
-        web.start()
-        with web.connect() as socket:
-            resume(socket, seen, topic)
-            assert [socket.next("update")["seq"] for _ in missed] == missed
-            told = tell(underlying, equity_spot=4)
-            assert (update := socket.next("update"))["seq"] == told and update["prev"] == missed[-1]
-        with web.connect() as socket:
-            socket.subscribe(topic)
-            assert socket.next("snapshot")["data"] == 4
+def publish_when_back(underlying: str, state: object) -> str:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return publish(underlying, equity_spot=state)
+        except (redis.ConnectionError, redis.TimeoutError):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_a_reader_that_stops_harms_nobody_and_costs_little(web: Web, underlying: str) -> None:
-    """It wants more than any buffer of the kernel holds; the others' latency is measured meanwhile."""
+    """It subscribes to more than the kernel buffers. The latency of another socket is measured meanwhile."""
     chain = f"{underlying}@equity_options@2026-12-29@"
     process = psutil.Process(web.process.pid) if web.process else None
     assert process is not None
@@ -151,17 +65,17 @@ def test_a_reader_that_stops_harms_nobody_and_costs_little(web: Web, underlying:
         taken = []
         for number in range(400):
             states = {f"{chain}call@{strike}": body for strike in range(1, 21)}
-            tell_topics(underlying, states, maxlen=10)
+            publish_topics(underlying, states, maxlen=10)
             begun = time.monotonic()
-            tell(underlying, maxlen=10, equity_spot=number)
+            publish(underlying, maxlen=10, equity_spot=number)
             assert brisk.next("update")["data"] == number
             taken.append(time.monotonic() - begun)
         grew = process.memory_info().rss - before
         assert sorted(taken)[int(len(taken) * 0.99)] < 0.25
-        assert grew < 60e6, f"{400 * 20 * 20_000 / 1e6:.0f} MB were told, {grew / 1e6:.0f} MB kept"
+        assert grew < 60e6, f"{400 * 20 * 20_000 / 1e6:.0f} MB were published, {grew / 1e6:.0f} MB kept"
         latest = {}
         deadline = time.monotonic() + 20
-        last = tell_topics(underlying, {f"{chain}call@{strike}": "end" for strike in range(1, 21)})
+        last = publish_topics(underlying, {f"{chain}call@{strike}": "end" for strike in range(1, 21)})
         while set(latest.values()) != {last} and time.monotonic() < deadline:
             message = slow.next("update")
             latest[message["topic"]] = message["seq"]
@@ -177,31 +91,31 @@ def test_a_process_that_stood_still_while_its_stream_was_trimmed_says_so(web: We
     topic = f"{underlying}@equity_spot"
     assert web.process is not None
     with web.connect() as socket:
-        seen = tell(underlying, equity_spot=0)
+        seen = publish(underlying, equity_spot=0)
         socket.subscribe(topic)
         socket.next("snapshot")
         web.process.send_signal(signal.SIGSTOP)
         try:
-            told = [tell(underlying, maxlen=5, equity_spot=n) for n in range(1, 50)]
+            published = [publish(underlying, maxlen=5, equity_spot=n) for n in range(1, 50)]
             time.sleep(1.2)
         finally:
             web.process.send_signal(signal.SIGCONT)
         assert socket.next("gap") == {"type": "gap", "topic": topic, "reason": "trimmed", "since": seen}
-        assert socket.next("snapshot")["seq"] == told[-1]
-        told.append(tell(underlying, equity_spot=50))
-        assert socket.next("update")["prev"] == told[-2]
+        assert socket.next("snapshot")["seq"] == published[-1]
+        published.append(publish(underlying, equity_spot=50))
+        assert socket.next("update")["prev"] == published[-2]
 
 
 def test_redis_dies_and_comes_back_with_its_data(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
     with web.connect() as socket:
-        before = tell(underlying, equity_spot=1)
+        before = publish(underlying, equity_spot=1)
         socket.subscribe(topic)
         assert socket.next("snapshot")["seq"] == before
         kill_valkey()
-        told = tell_when_back(underlying, 2)
+        published = publish_when_back(underlying, 2)
         assert socket.next("update", timeout=15) == {
-            "type": "update", "topic": topic, "seq": told, "prev": before, "data": 2
+            "type": "update", "topic": topic, "seq": published, "prev": before, "data": 2
         }  # fmt: skip
     with web.connect() as socket:
         socket.subscribe(topic)
@@ -213,7 +127,7 @@ def test_redis_loses_everything_and_sockets_hear_of_it_and_go_on(web: Web, under
     topic = f"{underlying}@equity_spot"
     chain = f"{underlying}@equity_options@2026-12-29@"
     with web.connect() as socket, web.connect() as watcher:
-        before = tell_topics(underlying, {topic: 1, f"{chain}call@100": 2})
+        before = publish_topics(underlying, {topic: 1, f"{chain}call@100": 2})
         socket.subscribe(topic)
         socket.next("snapshot")
         watcher.subscribe(f"{chain}*", cadence="100ms")
@@ -224,21 +138,21 @@ def test_redis_loses_everything_and_sockets_hear_of_it_and_go_on(web: Web, under
         gap = socket.next("gap", timeout=15)
         assert gap == {"type": "gap", "topic": topic, "reason": "reset", "since": before}
         assert watcher.next("gap", timeout=15)["topic"] == f"{chain}*"
-        told = tell_when_back(underlying, 3)
+        published = publish_when_back(underlying, 3)
         update = socket.next("update", timeout=15)
-        assert (update["seq"], update["prev"], update["data"]) == (told, None, 3)
-        tell_topics(underlying, {f"{chain}call@100": 4})
+        assert (update["seq"], update["prev"], update["data"]) == (published, None, 3)
+        publish_topics(underlying, {f"{chain}call@100": 4})
         assert watcher.next("update")["data"] == 4
 
 
 def test_a_busy_stream_that_is_emptied_says_so(web: Web, underlying: str) -> None:
-    """Its entries go on as if nothing had been lost, with IDs that follow on what was told."""
+    """Its entries go on with IDs that follow those already published, as if none were lost."""
     topic, other = f"{underlying}@equity_spot", f"{underlying}@equity_futures@2026-12-29"
-    stop, told = threading.Event(), [tell_topics(underlying, {topic: 0, other: 0})]
+    stop, published = threading.Event(), [publish_topics(underlying, {topic: 0, other: 0})]
 
     def go_on() -> None:
         while not stop.wait(0.01):
-            told.append(tell(underlying, equity_spot=len(told)))
+            published.append(publish(underlying, equity_spot=len(published)))
 
     thread = threading.Thread(target=go_on)
     with web.connect() as socket:
@@ -246,11 +160,11 @@ def test_a_busy_stream_that_is_emptied_says_so(web: Web, underlying: str) -> Non
         assert {socket.next("snapshot")["topic"] for _ in range(2)} == {topic, other}
         thread.start()
         try:
-            for _ in range(3):  # young, older, and again
+            for _ in range(3):  # while the stream is young, when it is older, and again
                 for _ in range(30):
                     socket.next("update")
                 redis_client().flushall()
-                lost_after = told[-1]
+                lost_after = published[-1]
                 gaps = []
                 deadline = time.monotonic() + 6
                 while len(gaps) < 2 and time.monotonic() < deadline:
@@ -266,47 +180,39 @@ def test_a_busy_stream_that_is_emptied_says_so(web: Web, underlying: str) -> Non
 
 def test_a_kept_state_that_is_no_json_is_shown_to_nobody(web: Web, underlying: str) -> None:
     good, bad = f"{underlying}@equity_spot", f"{underlying}@equity_futures@2026-12-29"
-    told = tell_topics(underlying, {bad: 1})
-    tell_topics(underlying, {good: 2})
+    published = publish_topics(underlying, {bad: 1})
+    publish_topics(underlying, {good: 2})
     redis_client().hset(f"latest:{underlying}", bad, '{"time":"2026-12-01T10:00:00"+05:30"}')
     with web.connect() as socket:
         socket.subscribe(good, bad)
         snapshot = socket.next("snapshot")
         assert (snapshot["topic"], snapshot["data"]) == (good, 2)
         assert socket.next("snapshot") == {"type": "snapshot", "topic": bad, "seq": None, "data": None}
-        assert told != tell_topics(underlying, {bad: 3})
+        assert published != publish_topics(underlying, {bad: 3})
         assert socket.next("update")["data"] == 3
 
 
 def test_a_key_of_another_type_silences_its_own_topics_only(web: Web, underlying: str) -> None:
     bad, client = f"{underlying}X", redis_client()
     topic, silenced = f"{underlying}@equity_spot", f"{bad}@equity_spot"
-    tell(underlying, equity_spot=1)
+    publish(underlying, equity_spot=1)
     client.set(f"signal_output_stream:{bad}", "no stream")
     client.set(f"latest:{bad}", "no hash")
     client.zadd("latest_seq:" + bad, {"x": 1})
     with web.connect() as socket:
         assert all(item["ok"] for item in socket.subscribe(topic, silenced)["items"])
         for number in range(2, 6):
-            seq = tell(underlying, equity_spot=number)
+            seq = publish(underlying, equity_spot=number)
             until_seq(socket, topic, seq)
         client.delete(f"signal_output_stream:{bad}", f"latest:{bad}", f"latest_seq:{bad}")
         time.sleep(2.5)
-        until_seq(socket, silenced, tell(bad, equity_spot=7))
-        client.delete(f"signal_output_stream:{bad}")  # and while it is read
+        until_seq(socket, silenced, publish(bad, equity_spot=7))
+        client.delete(f"signal_output_stream:{bad}")  # the same while it is read
         client.set(f"signal_output_stream:{bad}", "no stream")
-        until_seq(socket, topic, tell(underlying, equity_spot=8))
+        until_seq(socket, topic, publish(underlying, equity_spot=8))
         time.sleep(2.5)
-        until_seq(socket, topic, tell(underlying, equity_spot=9))
+        until_seq(socket, topic, publish(underlying, equity_spot=9))
     client.delete(f"signal_output_stream:{bad}")
-
-
-def until_seq(socket: Socket, topic: str, seq: str) -> None:
-    while True:
-        message = socket.next()  # others are snapshots, and the gap of the silenced topic
-        if message["type"] == "update" and message["topic"] == topic:
-            assert message["seq"] == seq
-            return
 
 
 def test_while_redis_is_away_a_subscription_says_so_and_the_socket_stays(web: Web, underlying: str) -> None:
@@ -326,30 +232,8 @@ def test_while_redis_is_away_a_subscription_says_so_and_the_socket_stays(web: We
         assert socket.subscribe(f"{underlying}@equity_spot")["items"][0]["ok"]
 
 
-def valkey_pids() -> list[int]:
-    pids = living_in(places.state_dir() / "valkey")
-    if not pids:
-        pytest.skip("Redis is not ours to stop (TEST_REDIS_URL)")
-    return pids
-
-
-def kill_valkey() -> None:
-    for pid in valkey_pids():
-        os.kill(pid, signal.SIGKILL)
-
-
-def tell_when_back(underlying: str, state: object) -> str:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return tell(underlying, equity_spot=state)
-        except (redis.ConnectionError, redis.TimeoutError):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-
 def test_the_newest_states_are_json_as_they_were_told(web: Web, underlying: str) -> None:
-    """Bytes are passed on, not parsed: numbers keep their digits."""
+    """States are passed on as bytes, so numbers keep their digits."""
     topic = f"{underlying}@equity_spot"
     with web.connect() as socket, redis_client() as client:
         socket.subscribe(topic)

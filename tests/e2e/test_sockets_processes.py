@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from realtime.sockets.control import ENDED, disconnect, notify
 from signalsite.foundation.errors import RedisConnectionError
 from tests.e2e.conftest import succeed
-from tests.e2e.sockets import Socket, Web, redis_client, running_web, tell, token
-from tests.e2e.test_sockets_faults import kill_valkey, valkey_pids
+from tests.e2e.sockets import Socket, Web, publish, redis_client, running_web, token
+from tests.e2e.valkey import kill_valkey, valkey_pids
 
 _MAKE = """
 import os
@@ -39,7 +39,7 @@ def webs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Web, Web]]:
 
 @pytest.fixture
 def user() -> Iterator[int]:
-    """One whose sockets no other test ends."""
+    """A user whose sockets no other test ends."""
     number = time.time_ns() % 10**9 + 1000
     yield number
     redis_client().zrem(ENDED, number)
@@ -52,28 +52,28 @@ def test_both_tell_the_same_with_the_same_numbers(webs: tuple[Web, Web]) -> None
         for socket in (one, two):
             socket.subscribe(topic)
             socket.next("snapshot")
-        told: list[str] = []
-        with one.updates(lambda: told[-1]) as ours, two.updates(lambda: told[-1]) as theirs:
-            told += [tell(underlying, equity_spot=number) for number in range(100)]
+        published: list[str] = []
+        with one.updates(lambda: published[-1]) as ours, two.updates(lambda: published[-1]) as theirs:
+            published += [publish(underlying, equity_spot=number) for number in range(100)]
         assert ours == theirs
-        assert [each["seq"] for each in ours] == told
+        assert [each["seq"] for each in ours] == published
 
 
 def test_a_socket_resumes_on_the_other_process(webs: tuple[Web, Web]) -> None:
     underlying = f"SIM@P{time.time_ns()}"
     topic = f"{underlying}@equity_spot"
-    told = [tell(underlying, equity_spot=0)]
+    published = [publish(underlying, equity_spot=0)]
     for number in range(1, 21):
         web = webs[number % 2]
-        missed = [tell(underlying, equity_spot=number), tell(underlying, equity_spot=-number)]
+        missed = [publish(underlying, equity_spot=number), publish(underlying, equity_spot=-number)]
         with web.connect() as socket:
-            assert socket.subscribe(topic, resume_from=told[-1])["items"][0]["ok"]
-            before = told[-1]
+            assert socket.subscribe(topic, resume_from=published[-1])["items"][0]["ok"]
+            before = published[-1]
             for entry in missed:
                 update = socket.next("update")
                 assert (update["seq"], update["prev"]) == (entry, before)
                 before = entry
-        told += missed
+        published += missed
 
 
 def test_a_notice_reaches_all_sockets_of_its_user_and_no_other(webs: tuple[Web, Web], user: int) -> None:
@@ -100,7 +100,7 @@ def test_ended_sockets_close_everywhere_and_their_tokens_open_no_others(webs: tu
         for web in webs:
             with web.connect(user=None, welcome=False, subprotocols=["signals", f"bearer.{old}"]) as again:
                 assert again.closed() == 4001
-        time.sleep(1.1)  # a token's time is in whole seconds
+        time.sleep(1.1)  # tokens have times in whole seconds
         with webs[1].connect(user=user) as fresh:
             fresh.send(type="ping")
             fresh.next("pong")
@@ -112,13 +112,13 @@ def test_who_was_ended_while_nobody_listened_is_found_out(webs: tuple[Web, Web],
     old = token(user)
     with webs[0].connect(user=user) as socket:
         heard(webs)
-        redis_client().zadd(ENDED, {str(user): time.time()})  # as `disconnect` leaves it, without its message
+        redis_client().zadd(ENDED, {str(user): time.time()})  # what `disconnect` writes, without its message
         assert socket.closed(timeout=8) == 4004
     web = webs[0]
     web.stop()
     web.start()
     with web.connect(user=None, welcome=False, subprotocols=["signals", f"bearer.{old}"]) as first:
-        assert first.closed() in (4001, 4004)  # the first socket may come before the first look
+        assert first.closed() in (4001, 4004)  # the first socket may open before the first lookup
 
 
 def test_the_control_plane_outlives_redis(webs: tuple[Web, Web], user: int) -> None:
@@ -145,7 +145,7 @@ def test_the_control_plane_outlives_redis(webs: tuple[Web, Web], user: int) -> N
 
 
 def heard(webs: tuple[Web, Web]) -> None:
-    """Each process listens: what is sent before that is lost."""
+    """Wait until each process listens: earlier messages are lost."""
     for web in webs:
         probe = time.time_ns() % 10**9 + 10**10
         with web.connect(user=probe) as socket:
@@ -160,7 +160,7 @@ def heard(webs: tuple[Web, Web]) -> None:
 
 
 class Staff:
-    """A member of staff at the admin pages."""
+    """A staff member in the admin pages."""
 
     def __init__(self, web: Web, password: str) -> None:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=20)

@@ -1,4 +1,4 @@
-"""Slow readers: what they read stays young, though the buffers of the kernel and of the client would hold minutes."""
+"""Slow readers get fresh states, although the buffers of kernel and client could hold minutes of them."""
 
 import contextlib
 import json
@@ -35,12 +35,12 @@ def chains() -> list[str]:
 
 @contextlib.contextmanager
 def busy(chains: list[str]) -> Iterator[None]:
-    """Sixty options of each chain, each told anew five times a second, in small entries: 900 states a second."""
+    """Sixty options of each chain, each published five times a second in small entries: 900 states a second."""
     underlying = chains[0].partition("@equity_options")[0]
     topics = [f"{chain}{right}@{strike}" for strike in range(100, 130) for right in ("call", "put") for chain in chains]
     stop = threading.Event()
 
-    def tell() -> None:
+    def publish() -> None:
         begun, number = time.monotonic(), 0
         with redis_client() as client:
             while not stop.wait(max(0.0, begun + number * 0.02 - time.monotonic())):
@@ -49,7 +49,7 @@ def busy(chains: list[str]) -> Iterator[None]:
                 client.xadd(f"signal_output_stream:{underlying}", dict.fromkeys(mine, state), maxlen=1000)
                 number += 1
 
-    thread = threading.Thread(target=tell)
+    thread = threading.Thread(target=publish)
     thread.start()
     try:
         yield
@@ -63,7 +63,7 @@ def age(message: dict[str, Any]) -> float:
 
 
 def ages_read(socket: Socket, seconds_each: float, seconds: float = READ_SECONDS) -> list[float]:
-    """How old each update is when the client has it."""
+    """Return the age of each update when the client gets it."""
     found, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
         message = socket.next(timeout=10)
@@ -74,7 +74,7 @@ def ages_read(socket: Socket, seconds_each: float, seconds: float = READ_SECONDS
 
 
 def test_a_slow_reader_gets_fewer_and_newer_states_and_nobody_else_is_harmed(web: Web, chains: list[str]) -> None:
-    told = web.metric("signal_websocket_conflated_total")
+    conflated = web.metric("signal_websocket_conflated_total")
     with busy(chains), web.connect() as slow, web.connect() as brisk:
         for each in (slow, brisk):
             assert all(item["ok"] for item in each.subscribe(*(f"{chain}*" for chain in chains))["items"])
@@ -86,7 +86,7 @@ def test_a_slow_reader_gets_fewer_and_newer_states_and_nobody_else_is_harmed(web
         assert len(ages) > READ_SECONDS / 0.05 / 2, "the socket was held more than its reader was slow"
         assert max(ages) <= 2.0
         assert slow.beats[-1]["conflated"] > 1000 and slow.beats[-1]["dropped"] == 0
-        assert web.metric("signal_websocket_conflated_total") - told > 1000
+        assert web.metric("signal_websocket_conflated_total") - conflated > 1000
         assert len(quick) > 700 * READ_SECONDS
         assert sorted(quick)[int(len(quick) * 0.99)] < 0.5
         slow.send(type="ping", id="still heard")
@@ -95,12 +95,12 @@ def test_a_slow_reader_gets_fewer_and_newer_states_and_nobody_else_is_harmed(web
 
 
 def test_a_page_that_lags_behind_its_pongs_says_how_far_it_has_come(web: Web, chains: list[str]) -> None:
-    """As in a browser: pings are answered, and messages queue without a limit, before the page handles them."""
+    """Like a browser: it answers pings at once, and queues messages without limit until the page handles them."""
     with busy(chains), web.connect(max_queue=None) as page, web.connect(max_queue=None) as silent:
         page.send(type="ack", n=1)
         for each in (page, silent):
             each.subscribe(*(f"{chain}*" for chain in chains))
-        handled = 2  # welcome and the answer
+        handled = 2  # the welcome and the ack
         ages: list[float] = []
         until = time.monotonic() + READ_SECONDS
         while time.monotonic() < until:

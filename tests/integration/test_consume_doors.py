@@ -1,4 +1,4 @@
-"""The live snapshot over HTTP, and the daemon's metrics, from a simulated feed to the answer."""
+"""The live snapshot over HTTP and the daemon's metrics, from a simulated feed to the response."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What live reads remember and say is bounded, and what is in use stays."""
+"""Caches and logs of live reads are bounded, and keep what is in use."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ def test_readers_of_many_chains_parse_each_once(monkeypatch):
             (found,) = options.of(underlying, list(topics)).values()
             assert len(found) == 5
     assert len(parsed) == 100
-    (found,) = options.of("NSE@U1", chain_of("NSE@U1", 6)).values()  # one more is listed
+    (found,) = options.of("NSE@U1", chain_of("NSE@U1", 6)).values()  # a new strike
     assert len(found) == 6
 
 
@@ -52,14 +52,14 @@ def test_parsed_chains_are_bounded_by_their_topics():
 
 
 def test_broken_states_without_number_are_a_bounded_number_of_lines(caplog, monkeypatch):
-    monkeypatch.setattr(selectors, "_said", {})
+    monkeypatch.setattr(selectors, "_logged", {})
     for state in (b"{", b"[", b"1"):
-        for number in range(2 * selectors.MOST_SAID):
+        for number in range(2 * selectors.MOST_LOGGED):
             selectors.live_value(f"NSE@U{number}", state, None, datetime.now(UTC))
-    assert len(caplog.records) == len(selectors._said) == selectors.MOST_SAID
-    monkeypatch.setattr(selectors, "SAY_SECONDS", 0.0)  # a minute later
+    assert len(caplog.records) == len(selectors._logged) == selectors.MOST_LOGGED
+    monkeypatch.setattr(selectors, "LOG_SECONDS", 0.0)  # a minute later
     selectors.live_value("NSE@U500", b"{", None, datetime.now(UTC))
-    assert len(caplog.records) == selectors.MOST_SAID + 1 and len(selectors._said) == selectors.MOST_SAID
+    assert len(caplog.records) == selectors.MOST_LOGGED + 1 and len(selectors._logged) == selectors.MOST_LOGGED
 
 
 def asked_of(live, accept=b"*/*", query=b""):
@@ -82,7 +82,7 @@ def test_kinds_in_use_are_remembered_whatever_others_ask():
         live.learn(used, Answer(200, [], b""))
         for number in range(2 * MOST_KINDS):
             live.learn(asked_of(live, b"text/%d" % number), Answer(200, [], b""))
-            await live.answer(used)  # its token is none, but it is of this kind
+            await live.answer(used)  # an invalid token, but a request of this kind
         return used.kind in live._learned, len(live._learned)
 
     assert asyncio.run(main()) == (True, MOST_KINDS)
@@ -95,7 +95,7 @@ def test_what_was_ended_is_forgotten_when_no_token_of_before_can_live():
         try:
             now, gone = time.time(), time.time() - settings.ACCESS_TOKEN_MINUTES * 60 - 120
             hub.ended["900001"] = gone
-            listener._look({"900002": gone, "900003": now - 60})
+            listener._end_missed({"900002": gone, "900003": now - 60})
             return {subject for subject in hub.ended if subject.startswith("90000")}
         finally:
             await listener.stop()

@@ -44,7 +44,7 @@ def commands(of):
 
 def test_readers_at_once_are_one_read_and_each_gets_its_own(kept):
     async def asks(states):
-        await states.run(wanting((HASH, ("a",))))  # the connection is there
+        await states.run(wanting((HASH, ("a",))))  # connect first
         before = commands(kept)
         found = await asyncio.gather(
             *(states.run(wanting((HASH, (field,)), (HASH, None))) for field in ["a", "b", "none"] * 20)
@@ -58,7 +58,7 @@ def test_readers_at_once_are_one_read_and_each_gets_its_own(kept):
 
 
 def test_whoever_comes_while_a_read_is_under_way_gets_what_was_written_since(kept):
-    """An answer is never older than its question, as it would be if it joined the read under way."""
+    """A response is never older than its request: it does not join the read that is running."""
 
     async def asks(states):
         async def changing():
@@ -118,7 +118,7 @@ def test_redis_away_is_said_once_and_each_reader_is_told(caplog):
     assert len([each for each in caplog.records if each.name == "realtime.snapshot.newest"]) == 1
 
 
-@pytest.mark.parametrize(("names", "rounds"), [(15, 5), (1, 1)])  # three names each; those who want the same share it
+@pytest.mark.parametrize(("names", "rounds"), [(15, 5), (1, 1)])  # three names each; equal reads share one
 def test_names_count_in_a_round_as_their_hashes_are_large(kept, names, rounds):
     async def asks(states):
         await states.run(wanting((HASH, ("a",))))
@@ -139,7 +139,7 @@ def test_at_the_end_all_who_wait_are_told_and_the_log_calls_no_redis_away(kept, 
         async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
             states = NewestStates(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
             waiting = []
-            for _ in range(2):  # the round under way, and the next
+            for _ in range(2):  # the running round and the next
                 waiting.append(asyncio.create_task(states.run(wanting((HASH, ("a",))))))
                 await asyncio.sleep(0.1)
             begun = time.monotonic()
@@ -155,7 +155,7 @@ def test_at_the_end_all_who_wait_are_told_and_the_log_calls_no_redis_away(kept, 
 def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():
     async def main():
         async def hang(reader, writer):
-            await reader.read()  # and says nothing, until the other side goes
+            await reader.read()  # and stays silent until the other side goes
             writer.close()
 
         async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
@@ -183,7 +183,7 @@ def test_a_slow_redis_holds_a_reader_of_many_reads_for_four_seconds():
             while asked := await reader.read(65536):
                 to_redis.write(asked)
                 answer = await from_redis.read(65536)
-                await asyncio.sleep(0.9)  # short of the socket's timeout
+                await asyncio.sleep(0.9)  # just below the socket's timeout
                 writer.write(answer)
             to_redis.close()
             writer.close()

@@ -29,33 +29,43 @@ logger = logging.getLogger(__name__)
 
 
 SWITCH_SECONDS = 0.0001
-"""The thread that writes mostly waits for servers; it is not to wait the usual 5 ms for the one that computes as well,
-each time a server has answered."""
+"""The writing thread mostly waits for servers. After each answer it should not wait another 5 ms, Python's default, for
+the computing thread."""
 
 
 class Command(BaseCommand):
-    help = "The tick daemon: reads tick streams, prices, stores, publishes. Runs until SIGTERM, which drains it."
+    help = "Run the tick daemon: read tick streams, price, store and publish. SIGTERM drains and ends it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("--streams", metavar="NAME,...", help="tick_stream:NSE@NIFTY or just NSE@NIFTY, by name")
-        which.add_argument("--pattern", default=f"{TICK_STREAM}*", help="all streams of this pattern (default: all)")
-        parser.add_argument("--shard", metavar="I/N", help="of those only part I (from 0) of N, by their names")
-        parser.add_argument("--group", help="consumer group (default signals; with --clock=tick backtest)")
-        parser.add_argument("--consumer", default=socket.gethostname(), help="name in the group (default: the host's)")
-        parser.add_argument("--clock", choices=("wall", "tick"), default="wall", help="tick: the ticks' times are now")
-        parser.add_argument("--namespace", help="prefix of all that is written to Redis (with --clock=tick backtest:)")
+        which.add_argument("--streams", metavar="NAME,...", help="streams by name: tick_stream:NSE@NIFTY or NSE@NIFTY")
+        which.add_argument("--pattern", default=f"{TICK_STREAM}*", help="streams that match a pattern (default: all)")
+        parser.add_argument("--shard", metavar="I/N", help="only shard I of N, counted from 0")
+        parser.add_argument("--group", help="consumer group (default: signals, or backtest with --clock=tick)")
         parser.add_argument(
-            "--write-back", choices=("on", "off"), help="copies with the state P (default TICK_WRITE_BACK; tick: off)"
+            "--consumer", default=socket.gethostname(), help="name in the group (default: the host name)"
+        )
+        parser.add_argument(
+            "--clock", choices=("wall", "tick"), default="wall", help="tick: take each tick's time as now"
+        )
+        parser.add_argument(
+            "--namespace", help="prefix of all keys that are written (default: none, or backtest: with --clock=tick)"
+        )
+        parser.add_argument(
+            "--write-back",
+            choices=("on", "off"),
+            help="append copies with state P (default: TICK_WRITE_BACK; off with --clock=tick)",
         )
         parser.add_argument(
             "--compute",
             action="append",
             default=[],
             choices=list(live_computations()),
-            help="what each state says besides Greeks, under that name; may be repeated",
+            help="a computation to publish beside the Greeks; may be repeated",
         )
-        parser.add_argument("--metrics-port", type=int, default=settings.TICK_METRICS_PORT, help="0: none")
+        parser.add_argument(
+            "--metrics-port", type=int, default=settings.TICK_METRICS_PORT, help="port of the metrics (0: none)"
+        )
 
     def handle(self, **given: Any) -> None:
         own_time = given["clock"] == "tick"
@@ -92,7 +102,7 @@ class Command(BaseCommand):
             start_http_server(given["metrics_port"], settings.TICK_METRICS_ADDRESS)
         warm()
         sys.setswitchinterval(SWITCH_SECONDS)
-        # A batch is thousands of objects that die together and hold no cycles: looking for these is wasted time.
+        # A batch is thousands of objects that die together and hold no cycles: searching for cycles wastes time.
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 50, 50)

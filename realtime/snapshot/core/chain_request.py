@@ -1,4 +1,4 @@
-"""Which part of an option chain is asked for."""
+"""Which part of an option chain a request asks for."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,14 +18,14 @@ STRIKES = re.compile(rf"^(all|[0-9]{{1,4}}|{_PRICE}:{_PRICE})$")
 
 @dataclass(frozen=True, slots=True)
 class StrikeWindow:
-    """`around`: strikes on each side of the money, None for all; else those from `lowest` to `highest`."""
+    """Either `around` strikes on each side of the money (None for all), or those from `lowest` to `highest`."""
 
     around: int | None = DEFAULT_STRIKES
     lowest: float | None = None
     highest: float | None = None
 
     def choose(self, strikes: Iterable[float], money: float | None) -> list[float]:
-        """Of these strikes those that are wanted, ascending; `money` is the price they lie around."""
+        """Return the wanted strikes, ascending. `money`: the price at the money."""
         found = sorted(strikes)
         if self.lowest is not None and self.highest is not None:
             return [strike for strike in found if self.lowest <= strike <= self.highest]
@@ -36,7 +36,7 @@ class StrikeWindow:
 
 
 def parse_strikes(text: str) -> StrikeWindow:
-    """`10` on each side of the money, `all`, or `23000:24500`. Raises InvalidInput."""
+    """Parse `10` (on each side of the money), `all`, or `23000:24500`. Raises InvalidInput."""
     low, colon, high = text.partition(":")
     if STRIKES.fullmatch(text):
         if text == "all":
@@ -51,7 +51,7 @@ def parse_strikes(text: str) -> StrikeWindow:
 
 
 def options_by_expiry(topics: Iterable[str]) -> dict[date, dict[float, dict[Right, str]]]:
-    """The options among an underlying's topics: expiry -> strike -> right -> key."""
+    """Return the options among an underlying's topics: expiry -> strike -> right -> key."""
     found: dict[date, dict[float, dict[Right, str]]] = {}
     for topic in topics:
         if "_options@" not in topic or not is_instrument(topic):
@@ -68,7 +68,7 @@ def options_by_expiry(topics: Iterable[str]) -> dict[date, dict[float, dict[Righ
 def choose_expiry(
     options: Mapping[date, Mapping[float, Mapping[Right, str]]], wanted: date | None, today: date
 ) -> date | None:
-    """The expiry that is wanted; the nearest from `today` on where none is said. None where there is none such."""
+    """Return the wanted expiry, or by default the nearest from `today` on. Return None if it is not live."""
     if wanted is not None:
         return wanted if wanted in options else None
     return min((expiry for expiry in options if expiry >= today), default=None)

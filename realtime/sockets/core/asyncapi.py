@@ -1,4 +1,4 @@
-"""The sockets' protocol as an AsyncAPI 3.0 document, made of the types that the messages are encoded and read by."""
+"""Describe the sockets' protocol as an AsyncAPI 3.0 document, built from the message types themselves."""
 
 from collections.abc import Mapping, Sequence
 from inspect import cleandoc
@@ -22,15 +22,16 @@ REPLIES: dict[type, tuple[type, ...]] = {
 }
 _CHANNEL = "sockets"
 _QUERY = {
-    "client_id": "A label, given back in the welcome.",
-    "ticket": "Opens this socket, once; instead of the subprotocols `signals, bearer.<access token>`.",
+    "client_id": "A label, returned in the welcome.",
+    "ticket": "Opens one socket, once; use it instead of the subprotocols `signals, bearer.<access token>`.",
 }
 
 
 def describe(*, address: str, version: str, states: Mapping[str, type | None], channels: Sequence[str]) -> Document:
-    """`states`: patterns of topics and the types of their states, None where the topic's owner does not say.
+    """Build the document.
 
-    `channels`: what may stand under `channel` in a request.
+    `states`: patterns of topics and the types of their states, None for an unspecified type. `channels`: the values
+    allowed for `channel` in a request.
     """
     sent: list[type] = Outgoing.__subclasses__()
     types = list(dict.fromkeys([*RECEIVED, *sent, *filter(None, states.values())]))
@@ -48,8 +49,8 @@ def describe(*, address: str, version: str, states: Mapping[str, type | None], c
         "info": {
             "title": "Signal Service: sockets",
             "version": version,
-            "description": "Topics are subscribed to by messages; `x-topics` of the channel says what each one's states"
-            " are. Unknown types of messages are to be ignored.",
+            "description": "You subscribe to topics with messages. `x-topics` of the channel gives the type of each"
+            " topic's states. Ignore messages of unknown types.",
         },
         "defaultContentType": "application/json",
         "channels": {

@@ -1,4 +1,4 @@
-"""The newest state of a topic as it goes over the sockets: encoded once, however many read it."""
+"""A topic's state as it goes over the sockets: encoded once, for all of them."""
 
 from functools import lru_cache
 
@@ -17,10 +17,9 @@ def _json(text: str) -> bytes:
 
 
 class Frame:
-    """One state of a topic. `seq` is the ID of its entry, `prev` that of the topic's entry before; None: not known.
+    """One state of a topic. `seq` is the ID of its entry, `prev` that of the topic's previous entry, None if unknown.
 
-    `data` is the payload's JSON, passed on as it is; None where the topic has no value yet. `read_at`: when it was read
-    (monotonic).
+    `data` is the JSON of the state, None if the topic has none yet. `read_at`: when it was read (monotonic).
     """
 
     __slots__ = ("_snapshot", "_update", "data", "milliseconds", "prev", "read_at", "seq", "topic")

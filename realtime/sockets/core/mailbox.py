@@ -1,4 +1,4 @@
-"""What waits for one socket: answers in order, and of each topic only the newest state. Bounded, and counted."""
+"""What waits for one socket: replies in order, and only the newest state of each topic. Bounded, and counted."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -10,7 +10,7 @@ MOST_KEPT = 256  # superseded states
 
 
 class _Snapshot:
-    """Marks a state that is to be sent as snapshot: the topic's first for this socket."""
+    """Marks a state to send as a snapshot: the topic's first for this socket."""
 
     __slots__ = ("frame",)
 
@@ -19,11 +19,11 @@ class _Snapshot:
 
 
 class Mailbox:
-    """`limit`: topics that may wait at once; beyond it the one that waits longest is dropped.
+    """`limit`: topics that may wait at once; beyond it the one that has waited longest is dropped.
 
-    Answers and notices go before states, and also while a slow reader gets no states. `conflated` counts states that a
-    newer one replaced before they were sent, `dropped` those given up for the limit. While `keeping`, a newer state
-    leaves the older one in its place for a moment: a reader that pauses shortly misses nothing.
+    Replies and notices go before states, and are sent even while a slow reader gets no states. `conflated` counts
+    states replaced by a newer one before they were sent, `dropped` those dropped for the limit. While `keeping`, older
+    states stay for a moment, so that a reader that pauses shortly misses none.
     """
 
     __slots__ = ("_kept", "_numbered", "_said", "_states", "conflated", "dropped", "keeping", "limit", "replies")
@@ -32,11 +32,11 @@ class Mailbox:
         self.limit = limit
         self.conflated = self.dropped = 0
         self.keeping = False
-        self.replies = 0  # that wait
+        self.replies = 0  # waiting
         self._numbered = 0
-        self._said: OrderedDict[str | int, bytes] = OrderedDict()  # notices by subject, answers by number
+        self._said: OrderedDict[str | int, bytes] = OrderedDict()  # notices by subject, replies by number
         self._states: OrderedDict[str, Frame | _Snapshot] = OrderedDict()  # the newest of each topic
-        self._kept: deque[Frame] | None = None  # those that they superseded
+        self._kept: deque[Frame] | None = None  # the states that these replaced
 
     def __len__(self) -> int:
         return len(self._said) + len(self._states) + len(self._kept or ())
@@ -46,7 +46,7 @@ class Mailbox:
         return bool(self._states)
 
     def reply(self, text: str) -> None:
-        """An answer: never replaced, never dropped. Whoever reads the requests sees to it that few wait."""
+        """Add a reply, which is never replaced or dropped. The reader of the requests keeps their number low."""
         self.reply_framed(framed(text.encode()))
 
     def reply_framed(self, message: bytes) -> None:
@@ -55,12 +55,12 @@ class Mailbox:
         self.replies += 1
 
     def notify(self, subject: str, text: str) -> None:
-        """A notice that replaces an unsent one on the same subject."""
+        """Add a notice. It replaces an unsent one on the same subject."""
         self._said.pop(subject, None)
         self._said[subject] = framed(text.encode())
 
     def put(self, frame: Frame) -> None:
-        """A new state of a topic. It takes the place of one that waits, and is a snapshot where that was to be one."""
+        """Add a topic's new state. It replaces a waiting one, and is a snapshot if that was one."""
         states = self._states
         held = states.get(frame.topic)
         if held is None:
@@ -72,11 +72,11 @@ class Mailbox:
                 self.conflated += 1
                 states[frame.topic] = _Snapshot(frame)
             else:
-                self._supersede(held)  # type: ignore[arg-type]  # it is no snapshot
+                self._supersede(held)  # type: ignore[arg-type]  # not a snapshot
                 states[frame.topic] = frame
 
     def put_snapshot(self, frame: Frame) -> None:
-        """The topic's state for a newcomer; what waits of the topic is older and goes."""
+        """Add a topic's state as a snapshot. It replaces older states of the topic."""
         self.forget(frame.topic)
         self._states[frame.topic] = _Snapshot(frame)
         if len(self._states) > self.limit:
@@ -89,18 +89,20 @@ class Mailbox:
                 self._keep_only([each for each in self._kept if each.topic != topic])
 
     def retain(self, wanted: Callable[[str], bool]) -> None:
-        """Forget the states of all other topics."""
+        """Drop the states of unwanted topics."""
         for topic in [each for each in self._states if not wanted(each)]:
             self.forget(topic)
 
     def conflate(self) -> None:
-        """Only the newest of each topic."""
+        """Keep only the newest state of each topic."""
         self.keeping = False
         self._keep_only([])
 
     def take(self, *, states: bool = True, since: float = 0.0) -> tuple[bytes, Frame | None] | None:
-        """The next message, framed, and the state that it tells, if it tells one; None when nothing (but states, where
-        they are not wanted) waits. A superseded state that was told before `since` is left out."""
+        """Take the next message, framed, with its state if it has one. Return None if nothing waits.
+
+        `states`: also take states. Replaced states read before `since` are left out.
+        """
         if self._said:
             key, message = self._said.popitem(last=False)
             self.replies -= isinstance(key, int)

@@ -1,4 +1,4 @@
-"""What a client may send over a socket: a closed list, read strictly. docs/websocket.md describes it for callers."""
+"""The messages that a client may send: a closed list, parsed strictly. docs/websocket.md describes them."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ _ENTRY_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 
 class InvalidMessage(ValueError):
-    """The text is none of the messages below. `request_id` is the sender's, where that much could be read."""
+    """The text is not one of these messages. `request_id` is the sender's, if it could be read."""
 
     def __init__(self, message: str, request_id: RequestId = None) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class InvalidMessage(ValueError):
 
 
 class Auth(msgspec.Struct, tag="auth", frozen=True, forbid_unknown_fields=True):
-    """The first message of a socket that showed no credential when it connected; later, a fresh token."""
+    """The first message of a socket that connected without a credential; later, a fresh token."""
 
     token: str = ""
     ticket: str = ""
@@ -30,7 +30,7 @@ class Auth(msgspec.Struct, tag="auth", frozen=True, forbid_unknown_fields=True):
 class Subscribe(msgspec.Struct, tag="subscribe", frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Either `topics`, or one `channel` with its instrument key and parameters.
 
-    `resume_from`: the last entry ID that the client has seen, one for all topics or one a topic.
+    `resume_from`: the last entry ID that the client has seen, one for all topics or one for each.
     """
 
     topics: list[str] = []
@@ -46,7 +46,7 @@ class Subscribe(msgspec.Struct, tag="subscribe", frozen=True, forbid_unknown_fie
 
 
 class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """No more of these, named as they were subscribed to."""
+    """End subscriptions, named as in `subscribe`."""
 
     topics: list[str] = []
     channel: str = ""
@@ -56,21 +56,21 @@ class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True, forbid_unknown
 
 
 class Ping(msgspec.Struct, tag="ping", frozen=True, forbid_unknown_fields=True):
-    """Is the server there, and what time is it?"""
+    """Ask for a pong with the server's time."""
 
     id: RequestId = None
 
 
 class ClientPong(msgspec.Struct, tag="pong", frozen=True):
-    """Answers nothing of ours; accepted, since clients of v1 send it."""
+    """Accepted and ignored: clients of version 1 send it."""
 
     id: RequestId = None
 
 
 class ClientAck(msgspec.Struct, tag="ack", frozen=True, forbid_unknown_fields=True):
-    """The page has handled the first `n` of our messages, `welcome` being the first.
+    """The page has handled the first `n` messages of the server; `welcome` is the first.
 
-    From the first of these on, states are sent at the pace of these and no longer at that of pongs.
+    After the first acknowledgement, states are sent at the pace of acknowledgements instead of pongs.
     """
 
     n: Annotated[int, msgspec.Meta(ge=0)]
@@ -89,7 +89,7 @@ _id_decoder = msgspec.json.Decoder(_OnlyId)
 
 
 def read(text: str) -> Incoming:
-    """Raises InvalidMessage, which says what is wrong and where."""
+    """Parse a message. Raises InvalidMessage, which says what is wrong and where."""
     try:
         message = _decoder.decode(text)
     except msgspec.MsgspecError as error:

@@ -1,4 +1,4 @@
-"""What the server sends over a socket, and why it closes one. States of topics are encoded by `frames`."""
+"""The messages that the server sends, and the codes with which it closes a socket. `frames` encodes states."""
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
@@ -10,7 +10,7 @@ from realtime.sockets.core.messages import CADENCE_SECONDS, RequestId
 
 
 class Close(IntEnum):
-    """Close codes. What a client should do is in docs/websocket.md."""
+    """Close codes. docs/websocket.md says how a client should react."""
 
     GOING_AWAY = 1001  # the server restarts: reconnect after the hint
     INTERNAL_ERROR = 1011
@@ -23,7 +23,7 @@ class Close(IntEnum):
 
 
 class Code(StrEnum):
-    """Of errors: the closed list that clients can tell apart."""
+    """Error codes: a closed list."""
 
     INVALID_MESSAGE = "invalid_message"
     NOT_AUTHENTICATED = "not_authenticated"
@@ -38,7 +38,7 @@ class Code(StrEnum):
 class GapReason(StrEnum):
     TRIMMED = "trimmed"  # entries were removed before they could be read
     RESET = "reset"  # the stream was emptied or lost its end
-    TOO_FAR = "too_far"  # more to catch up with than is sent again
+    TOO_FAR = "too_far"  # the client missed more than is sent again
     UNREADABLE = "unreadable"  # Redis did not answer
 
 
@@ -57,14 +57,14 @@ def refused(topic: str, code: Code, detail: str) -> Item:
 
 
 class Outgoing(msgspec.Struct, frozen=True, tag=str.lower):
-    """A message of ours: an object with its name as `type`."""
+    """A message of the server: a JSON object with its name as `type`."""
 
     def json(self) -> str:
         return msgspec.json.encode(self).decode()
 
 
 class Welcome(Outgoing, frozen=True, kw_only=True):
-    """The socket is open and its user known."""
+    """The socket is open and its user authenticated."""
 
     client_id: str
     heartbeat_seconds: float
@@ -73,7 +73,7 @@ class Welcome(Outgoing, frozen=True, kw_only=True):
 
 
 class Ack(Outgoing, frozen=True):
-    """What came of a request, topic by topic."""
+    """The outcome of a request, topic by topic."""
 
     id: RequestId
     request: str
@@ -81,7 +81,7 @@ class Ack(Outgoing, frozen=True):
 
 
 class Error(Outgoing, frozen=True):
-    """A request as a whole was not understood."""
+    """A request could not be handled as a whole."""
 
     id: RequestId
     code: Code
@@ -96,7 +96,7 @@ class Pong(Outgoing, frozen=True):
 
 
 class Snapshot(Outgoing, frozen=True):
-    """The newest state of a topic; `seq` and `data` are null where there is none yet. Written by `frames`."""
+    """The newest state of a topic. `seq` and `data` are null if there is none yet."""
 
     topic: str
     seq: str | None
@@ -104,7 +104,7 @@ class Snapshot(Outgoing, frozen=True):
 
 
 class Update(Outgoing, frozen=True):
-    """A new state of a topic, and the entry of the one before it. Written by `frames`."""
+    """A new state of a topic. `prev`: the entry of the topic's previous state."""
 
     topic: str
     seq: str
@@ -113,8 +113,7 @@ class Update(Outgoing, frozen=True):
 
 
 class Gap(Outgoing, frozen=True):
-    """Updates of the topic (or wildcard) after the entry `since` may be missing; a snapshot follows where there is
-    one."""
+    """Updates of the topic or wildcard after the entry `since` may be missing. A snapshot follows if there is one."""
 
     topic: str
     reason: GapReason
@@ -122,7 +121,7 @@ class Gap(Outgoing, frozen=True):
 
 
 class Heartbeat(Outgoing, frozen=True, kw_only=True):
-    """Totals of the socket. `lag_ms`: from an entry's ID to its sending, the longest since the last heartbeat."""
+    """Totals of the socket. `lag_ms`: the longest time from an entry's ID to its sending since the last heartbeat."""
 
     at: int
     sent: int
@@ -132,7 +131,7 @@ class Heartbeat(Outgoing, frozen=True, kw_only=True):
 
 
 class Notice(Outgoing, frozen=True):
-    """Something that this user is to know. `at`: milliseconds since the epoch."""
+    """A message for this user. `at`: milliseconds since the epoch."""
 
     subject: str
     text: str
@@ -140,7 +139,7 @@ class Notice(Outgoing, frozen=True):
 
 
 class Closing(Outgoing, frozen=True):
-    """The server ends the socket at once: reconnect after so long."""
+    """The server closes the socket now. Reconnect after `reconnect_after_ms`."""
 
     code: Close
     reconnect_after_ms: int

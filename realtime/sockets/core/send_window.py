@@ -1,27 +1,28 @@
-"""How much of what a socket was sent may still be unread: a window that follows the pace of its reader.
+"""How much sent data may be unread: a window that follows the pace of the socket's reader.
 
-Behind every so much a mark is put (a ping, or a count that the page acknowledges). Its answer says that the client has
-read as far as that, and how long it took. While too much is unread the socket is sent no states: they conflate in its
-mailbox. The kernel's buffers and the client's would take minutes of small messages instead.
+After every stride a mark is sent: a ping, or a count that the page acknowledges. Its answer says that the client has
+read up to the mark, and how long that took. While the window is full the socket gets no states; they conflate in its
+mailbox. Otherwise the buffers of the kernel and the client would hold minutes of small messages.
 
-Weights are in bytes. A small message weighs LIGHTEST, since its reader has work with each. Times are monotonic seconds.
+Weights are in bytes. A small message weighs LIGHTEST, because each one is work for the reader. Times are monotonic
+seconds.
 """
 
 LIGHTEST = 1024
-FIRST = 8 * LIGHTEST  # the size at first, and of whoever needs no more
+FIRST = 8 * LIGHTEST  # the initial size, enough for most
 MOST = 256 * LIGHTEST
-PROOF = 4 * FIRST  # that is read quickly before the window grows: more than a client's queue of 16 messages hides
-PATIENCE_SECONDS = 0.5  # that a mark's answer may take, beyond what the line takes
-QUICK_SECONDS = 0.1  # likewise, of a reader whose window grows
-LINE_SECONDS = 0.25  # the most that we believe of a line
-GROW_SECONDS = 0.025  # that states are held back, though the reader is quick, before the window grows
-CALM_SECONDS = 5.0  # without a slow answer, likewise
-MARK_SECONDS = 0.5  # between marks of a busy socket with a wide window
-LOOK_SECONDS = 1.0  # between looks at whether so wide a window is used
+PROOF = 4 * FIRST  # read quickly before the window grows; more than a client's queue of 16 messages can hide
+PATIENCE_SECONDS = 0.5  # for a mark's answer, beyond the line's delay
+QUICK_SECONDS = 0.1  # likewise, for a window that grows
+LINE_SECONDS = 0.25  # the longest delay attributed to a line
+GROW_SECONDS = 0.025  # that states are held back for a quick reader before its window grows
+CALM_SECONDS = 5.0  # without a slow answer before the window grows
+MARK_SECONDS = 0.5  # interval between marks of a busy socket with a wide window
+LOOK_SECONDS = 1.0  # interval between checks whether a wide window is used
 
 
 class SendWindow:
-    """`written`: messages so far. `phase` lets the first mark come earlier, so that many sockets are not in step."""
+    """`written`: messages so far. `phase` brings the first mark forward, so that many sockets do not run in step."""
 
     __slots__ = (
         "_asked_at",
@@ -45,14 +46,14 @@ class SendWindow:
         self.written = 0
         self._unread = 0  # weight that no answer has confirmed
         self._since = phase  # weight since the last mark
-        self._asked_at: float | None = None  # when the mark was put that has no answer yet
-        self._marked_at, self._marked = now, 0  # the last mark: when, and behind which message
-        self._flight = 0  # weight that was unread with the mark
-        self._line = LINE_SECONDS  # what an answer takes that nothing delays
+        self._asked_at: float | None = None  # when the unanswered mark was sent
+        self._marked_at, self._marked = now, 0  # the last mark: when, and after which message
+        self._flight = 0  # unread weight at the mark
+        self._line = LINE_SECONDS  # the shortest time of an answer
         self._held_at: float | None = None  # since when states wait for this window
-        self._proved = 0  # weight that was read quickly meanwhile
+        self._proved = 0  # weight read quickly since then
         self._slow_at = now - CALM_SECONDS
-        self._most, self._looked_at = 0, now  # unread at once since the last look
+        self._most, self._looked_at = 0, now  # the most unread since the last check
         self._resize(FIRST)
 
     def is_open(self, now: float) -> bool:
@@ -61,7 +62,7 @@ class SendWindow:
         return self._asked_at is None or now - self._asked_at <= self._line + PATIENCE_SECONDS
 
     def is_slow(self, now: float) -> bool:
-        """Was an answer slow, a short time ago?"""
+        """Return whether an answer was slow a short time ago."""
         return now - self._slow_at < CALM_SECONDS
 
     def wrote(self, size: int) -> None:
@@ -71,16 +72,16 @@ class SendWindow:
         self._since += weight
 
     def hold(self, now: float) -> None:
-        """States wait, and the window is closed."""
+        """Note that states wait for the closed window."""
         if self._held_at is None:
             self._held_at, self._proved = now, 0
 
     def rest(self) -> None:
-        """Nothing waits."""
+        """Note that nothing waits."""
         self._held_at = None
 
     def mark_is_due(self, now: float) -> bool:
-        """Ask after each message and each answer: a closed window opens with an answer only."""
+        """Ask this after each message and each answer: only an answer opens a closed window."""
         if self._asked_at is not None:
             return False
         return self._since >= self._stride or (self._since >= FIRST and now - self._marked_at >= MARK_SECONDS)
@@ -90,12 +91,12 @@ class SendWindow:
         self._marked, self._flight, self._since = self.written, self._unread, 0
 
     def acknowledge(self, count: int, now: float) -> None:
-        """The page has handled so many messages of ours."""
+        """Note that the page has handled our first `count` messages."""
         if self._asked_at is not None and count >= self._marked:
             self.answered(now)
 
     def answered(self, now: float) -> None:
-        """The client has read up to the mark."""
+        """Note that the client has read up to the mark."""
         if self._asked_at is None:
             return
         took, self._asked_at = now - self._asked_at, None
@@ -105,7 +106,7 @@ class SendWindow:
         late = took - self._line
         if late > PATIENCE_SECONDS / 2:
             self._slow_at = now
-        if late > PATIENCE_SECONDS:  # what is read in the time that we have patience for
+        if late > PATIENCE_SECONDS:  # shrink to what is read within our patience
             self._resize(max(LIGHTEST, min(self.size, int(self._flight * PATIENCE_SECONDS / late))))
         elif late <= QUICK_SECONDS and not self.is_slow(now):
             self._grow(now)

@@ -1,8 +1,8 @@
-"""A limit on how often something may happen."""
+"""A rate limit."""
 
 
 class TokenBucket:
-    """`burst` at once, `rate` a second in the long run. Time is passed in, in seconds."""
+    """Allows `burst` at once and `rate` a second in the long run. Times in seconds, passed in."""
 
     __slots__ = ("_at", "_burst", "_left", "_rate")
 

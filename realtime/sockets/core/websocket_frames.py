@@ -1,4 +1,4 @@
-"""Messages as they go over the wire (RFC 6455, 5.2): one frame, unmasked, the same bytes for every socket."""
+"""WebSocket frames (RFC 6455, 5.2): one unmasked frame a message, the same bytes for every socket."""
 
 _FINAL_TEXT, _PING = 0x81, 0x89
 

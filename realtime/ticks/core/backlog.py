@@ -1,16 +1,16 @@
-"""What a repricing tells, in portions: a whole chain at once would keep the ticks behind it waiting at every socket."""
+"""Publish a repricing in portions: a whole chain at once would delay the ticks behind it at every socket."""
 
 from collections.abc import Mapping
 
 PORTION = 32  # topics
-SHARE = 8  # of what waits, at least one in so many goes with each batch: however much it is, it comes to its end
+SHARE = 8  # each batch takes at least 1/8 of the backlog, so that a long one drains too
 
 Topics = Mapping[str, Mapping[str, bytes]]  # states by underlying, by topic
 Portion = Mapping[tuple[str, str], bytes]  # states by underlying and topic
 
 
 class Backlog:
-    """States that wait, the oldest first; a newer one of a topic takes its place."""
+    """Waiting states, the oldest first. A newer state of a topic replaces the older one in its place."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], bytes] = {}  # by underlying and topic
@@ -24,7 +24,7 @@ class Backlog:
                 self._waiting[underlying, topic] = state
 
     def move_into(self, topics: dict[str, dict[str, bytes]], ticks: int) -> Portion:
-        """Add the next portion to what a batch of so many ticks tells."""
+        """Move the next portion into the states that a batch of so many ticks publishes."""
         self.supersede(topics)
         count = max(PORTION, 2 * ticks, len(self._waiting) // SHARE)
         portion = {key: self._waiting.pop(key) for key in list(self._waiting)[:count]}
@@ -33,13 +33,13 @@ class Backlog:
         return portion
 
     def supersede(self, topics: Topics) -> None:
-        """What a batch tells itself is newer than what waits."""
+        """Drop waiting states of topics for which a batch has newer ones."""
         for underlying, states in topics.items():
             for topic in states:
                 self._waiting.pop((underlying, topic), None)
 
     def put_back(self, portion: Portion) -> None:
-        """A portion that was not told waits again, before all others; a newer state that came meanwhile stays."""
+        """Put an unpublished portion back at the front. A newer state that arrived meanwhile stays."""
         self._waiting = {**portion, **self._waiting}
 
     def forget(self, underlying: str) -> None:

@@ -1,4 +1,4 @@
-"""How far a group has come in a stream, reckoned apart from Redis, whose lag figure hides entries that were trimmed."""
+"""How far a group has read a stream, counted here because Redis' lag figure hides trimmed entries."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from realtime.core.entry_ids import EntryId, parse_id
 
 @dataclass(slots=True)
 class GroupProgress:
-    """`delivered`: newest entry given out. `position`: how many entries ever came up to it; None while unknown."""
+    """`delivered`: the newest entry delivered. `position`: entries ever added up to it, None while unknown."""
 
     delivered: EntryId
     position: int | None
 
     def account(self, batch: Sequence[str], first: EntryId, removed: int) -> int:
-        """Take in the IDs read after `delivered`, in order; returns how many entries had been removed unread.
+        """Count the IDs read after `delivered`, in order, and return how many entries were removed unread.
 
-        `first`: the oldest entry that is left, or where it would be; `removed`: how many entries ever were removed.
-        Both may have been looked at after the batch was read: its own entries among the removed ones are not lost.
+        `first`: the oldest entry left, or the ID it would have; `removed`: how many entries were ever removed. Both may
+        be newer than the batch: entries of the batch that have been removed since are not lost.
         """
         lost = 0
         if self.position is not None:

@@ -1,4 +1,4 @@
-"""Ticks that cannot be taken at their word: refused, or kept and marked as suspect. Pure: times are passed in."""
+"""Implausible ticks: rejected, or stored and marked as suspect. Pure: times are passed in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from realtime.ticks.core.tick import Tick
 
 
 class Suspect(StrEnum):
-    """Why a tick is kept without being believed."""
+    """Why a tick is stored but not used for pricing."""
 
     JUMP = "jump"
     LATE = "late"
@@ -17,11 +17,11 @@ class Suspect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sanity:
-    """What is believed of a feed. Times in seconds; 0 switches a check off.
+    """The checks of a feed. Times in seconds; 0 switches a check off.
 
-    `max_jump`: the price of a spot or a volatility index that is further than this share from the last one believed,
-    within `jump_seconds` of it, is suspect. A suspect price does not count as the last one believed, which grows older
-    until a true change of level passes. `max_late`: a tick older than that is suspect. `max_expiry_years` and
+    `max_jump`: a price of a spot or volatility index is suspect if it differs by more than this fraction from the last
+    accepted price, within `jump_seconds` of it. A suspect price is not accepted, so the last accepted one grows older
+    until a true change of level passes. `max_late`: an older tick is suspect. `max_expiry_years` and
     `max_new_contracts` (a minute and underlying) bound the contracts that a feed may add
     (`realtime.ticks.core.new_contracts`).
     """
@@ -34,13 +34,13 @@ class Sanity:
     max_new_contracts: int
 
     def sift(self, ticks: Sequence[Tick], book: Book, now: float | None) -> Sequence[Tick]:
-        """The ticks that are believed; the others are marked. `now`: None where each tick's own time is now."""
+        """Mark suspect ticks and return the others. `now`: None if each tick's own time is now."""
         oldest = now - self.max_late if now is not None and self.max_late else float("-inf")
         recent = book.recent
         doubted = [tick for tick in ticks if tick.seconds < oldest]
         for tick in doubted:
             tick.suspect = Suspect.LATE
-        newest: dict[str, tuple[float, float]] = {}  # time and price of what is believed, by key
+        newest: dict[str, tuple[float, float]] = {}  # time and price of the last accepted, by key
         for tick in [tick for tick in ticks if tick.contract.text in recent] if self.max_jump else ():
             if tick.suspect:
                 continue
@@ -57,7 +57,7 @@ class Sanity:
         return [tick for tick in ticks if not tick.suspect] if doubted else ticks
 
     def _jumps(self, tick: Tick, price: float, seconds: float, before: float) -> bool:
-        """Whether the price or the last trade is too far from the one before, at `seconds`, if that is new."""
+        """Return whether the price or last trade is too far from `before`, if that price (at `seconds`) is recent."""
         if not (before > 0 and tick.seconds - seconds <= self.jump_seconds):
             return False
         bound, last = self.max_jump * before, tick.fields.ltp

@@ -1,13 +1,14 @@
-"""Who should own which stream: the same number for everyone, and as few moves as possible."""
+"""Share streams evenly among consumers, with as few moves as possible."""
 
 from collections.abc import Mapping
 from zlib import crc32
 
 
 def share_streams(owners: Mapping[str, str | None], me: str, consumers: int) -> tuple[list[str], list[str]]:
-    """(streams to try to take, streams to give back) for one of so many `consumers` that all reckon like this.
+    """Return the streams that `me` should try to take, and those to give back.
 
-    `owners`: each stream's owner, None for nobody. Nothing is left over: together the shares are at least all streams.
+    `owners`: each stream's owner, None for a free one. `consumers`: how many share by this rule. Their shares add up to
+    all streams at least, so none stays free.
     """
     share = -(-len(owners) // max(consumers, 1))
     mine = sorted(stream for stream, owner in owners.items() if owner == me)
@@ -16,5 +17,5 @@ def share_streams(owners: Mapping[str, str | None], me: str, consumers: int) -> 
 
 
 def in_shard(stream: str, shard: int, shards: int) -> bool:
-    """Whether a stream is of part `shard` (from 0) of `shards`; the same on every machine."""
+    """Return whether the stream is in shard `shard`, counted from 0, of `shards`. All machines agree."""
     return crc32(stream.encode(errors="surrogateescape")) % shards == shard

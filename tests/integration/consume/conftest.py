@@ -1,4 +1,4 @@
-"""Servers of their own for the tick daemon, one set for each file."""
+"""Servers for the tick daemon, one set for each test file."""
 
 import subprocess
 import sys

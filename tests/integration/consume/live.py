@@ -1,4 +1,4 @@
-"""The tick daemon on servers of its own: started, killed, and asked what it kept."""
+"""The tick daemon on its own servers: start it, kill it, and read what it stored."""
 
 import os
 import signal
@@ -77,7 +77,7 @@ class Live:
             pipeline.execute()
 
     def waiting(self, group: str = "signals") -> int:
-        """Entries that the group has not acknowledged; a stream that it has not met counts whole."""
+        """Count entries that the group has not acknowledged: all of them in a stream it does not know yet."""
         found = 0
         for stream in self.redis.scan_iter("tick_stream:*"):
             groups = {row["name"]: row for row in self.redis.xinfo_groups(stream)}

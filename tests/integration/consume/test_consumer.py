@@ -1,4 +1,4 @@
-"""manage.py consume_ticks: what it keeps, tells, refuses, trims and acknowledges."""
+"""manage.py consume_ticks: what it stores, publishes, rejects, trims and acknowledges."""
 
 import json
 import time
@@ -133,7 +133,7 @@ def test_a_tick_delivered_again_is_stored_once(live):
 
 @pytest.mark.parametrize("known", ["latest", "quotes", "settlement"])
 def test_a_new_consumer_knows_the_market_of_the_one_before(live, known):
-    """From Redis; when that was flushed, from PostgreSQL's quotes."""
+    """From Redis, or after a flush from PostgreSQL's quotes."""
     future = f"NSE@NIFTY@equity_futures@{EXPIRY}"
     at = time.time() - 5
     before = [tick(ltt=at), tick("NSE@INDIAVIX@equity_spot", 13.5, ltt=at), tick(future, 24_130.0, ltt=at)]
@@ -210,7 +210,7 @@ def test_sigterm_drains(live):
 
 
 def test_the_live_chains_forwards_are_the_feeds(live):
-    """A simulated feed of 40 s: spots walk, quotes stand; the truth is the feed's own."""
+    """A simulated feed of 40 s, whose spots walk while quotes stand. The feed knows the true forwards."""
     now = datetime.now(UTC)
     at = now - timedelta(seconds=40)
     market = simulate_market(seed=5, at=at, symbols=["NIFTY", "BANKNIFTY"], contracts=1_000, minutes=0)
@@ -221,7 +221,7 @@ def test_the_live_chains_forwards_are_the_feeds(live):
     live.publish(last)
     with live.consumer("--write-back", "off"):
         live.drain()
-        time.sleep(1.0)  # a beat more, for what was told with older ticks
+        time.sleep(1.0)  # one more repricing, for states published with older ticks
         live.drain()
     checked = 0
     for name, walk in source.walks.items():

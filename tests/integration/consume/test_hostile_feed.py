@@ -1,4 +1,4 @@
-"""manage.py consume_ticks and a feed that lies: what it refuses, what it doubts, and whom that harms (nobody)."""
+"""manage.py consume_ticks with a hostile feed: what it rejects, what it marks as suspect, and that others go on."""
 
 import json
 import time
@@ -25,7 +25,7 @@ def latest(live, underlying="NSE@NIFTY"):
 
 
 def test_what_cannot_be_is_refused_at_once(live):
-    """Junk in times, numbers that nothing can hold, a price of 0: with the first delivery, and nothing is poisoned."""
+    """Junk in times, numbers beyond any type, a price of 0: rejected at the first delivery, with no harm to others."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     injected = f'{at}","greeks":{{"delta":9}},"x":"+05:30'
     times = [tick(ltt=ltt) for ltt in (at + JUNK, injected, f"{at}\\+05:30")]
@@ -47,7 +47,7 @@ def test_what_cannot_be_is_refused_at_once(live):
 
 
 def test_whatever_comes_is_kept_or_refused_with_a_reason(live):
-    """What decoding accepts, PostgreSQL and Redis take too: nothing ends as an error of ours."""
+    """PostgreSQL and Redis accept whatever decoding accepts: nothing ends as an error of ours."""
     sent = 0
 
     @given(st.lists(ENTRIES, max_size=20))
@@ -69,13 +69,13 @@ def test_whatever_comes_is_kept_or_refused_with_a_reason(live):
     assert "handler_error" not in dead and len(dead) > 5
     assert sent > live.stored() > len(chain())
     assert "Traceback" not in live.log.read_text()
-    with live.consumer("--write-back", "off", TICK_MAX_LATE_SECONDS="0"):  # what they left can be restored
+    with live.consumer("--write-back", "off", TICK_MAX_LATE_SECONDS="0"):  # what they wrote can be restored
         until(lambda: "took tick_stream:NSE@NIFTY" in live.log.read_text().split("drained")[-1], 60, "restored")
     assert "dropped the newest state" not in live.log.read_text()
 
 
 def test_a_state_that_cannot_be_read_is_dropped_and_the_others_are_restored(live):
-    """As an earlier version left it: the consumer died of it at every start, and with it all of its streams."""
+    """A state as an earlier version wrote it, which killed the consumer at every start."""
     poison = f'{{"instrument_key":"{SPOT}","entry_id":"1-0","time":"2026-12-01T10:00:00{JUNK}","tick":{{"ltp":1}}}}'
     future = f"NSE@NIFTY@equity_futures@{EXPIRY}"
     at = (datetime.now(UTC) - timedelta(seconds=5)).isoformat()
@@ -264,7 +264,7 @@ def test_a_lease_key_of_another_type_bars_its_own_stream_only(live, kind):
         live.redis.delete(lease)
         until(lambda: live.stored() == 3, 60, "the stream came back")
         live.redis.delete(lease)
-        live.redis.execute_command(command, lease, *arguments)  # while it is ours
+        live.redis.execute_command(command, lease, *arguments)  # while we own the stream
         live.publish([tick(ltp=24_002.0), tick(BANK, 55_001.0)])
         until(lambda: latest(live)[SPOT]["tick"]["ltp"] == 24_002, 60, "the other goes on after that too")
         live.redis.delete(lease)

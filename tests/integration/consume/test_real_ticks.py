@@ -20,14 +20,14 @@ def nifty_seconds():
 
 
 def nifty_ticks():
-    """Microseconds apart, and naive: they are in the exchange's time."""
+    """Ticks microseconds apart, with naive times in the exchange's zone."""
     with (DATA / "NIFTY_ltp_ticks_2025-02-11_12.csv").open() as lines:
         rows = [line.strip().split(",") for line in lines if line[0].isdigit()]
     return [tick(ltt=moment, ltp=float(price)) for moment, price in rows]
 
 
 def stock_futures():
-    """Of several underlyings, with the best of their books; nobody bids where the price is 0."""
+    """Ticks of several underlyings with the best bid and ask, where 0 stands for none."""
     made = []
     with gzip.open(DATA / "nse_stockfut_ticks_depth5_2025-11-17.csv.gz", "rt") as lines:
         for row in csv.DictReader(lines):

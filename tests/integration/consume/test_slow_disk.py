@@ -14,7 +14,7 @@ from tests.integration.processes import ROOT, fresh_state, until
 from tests.integration.slow_disk import slow_sync
 
 KILLS = 20
-AT_ONCE = 25  # of which the last is a bad tick
+AT_ONCE = 25  # entries, of which the last is a bad tick
 
 
 @pytest.fixture
