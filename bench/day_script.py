@@ -52,7 +52,7 @@ def greeks(price: float, forward: float, strike: float, years: float, flag: str)
     try:
         volatility = implied_volatility(price, forward, strike, RATE, years, flag)
         return (volatility, *(each(flag, forward, strike, years, RATE, volatility) for each in GREEKS))
-    except Exception:  # noqa: BLE001 - below intrinsic, above the maximum, no volatility: a script's way
+    except Exception:  # noqa: BLE001 - price out of bounds or no volatility: scripts ignore it
         return NOTHING
 
 

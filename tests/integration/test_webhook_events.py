@@ -1,4 +1,4 @@
-"""Webhook events of any kind: published, delivered, shown and deleted, whatever they are about."""
+"""Publish, deliver, show and delete webhook events of any type, about any object."""
 
 import json
 import threading
@@ -39,7 +39,7 @@ def user() -> User:
 
 
 def publish(user: User, url: str, key: str = "password:1") -> None:
-    """A new type of event, about something that is no job."""
+    """Publish a new type of event, about an object that is not a job."""
     outbox.publish(
         key=key,
         type="account.password_changed",
