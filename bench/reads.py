@@ -49,7 +49,7 @@ end
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Figures:
     """The figures of wrk, and the cost: microseconds of processor time of the web process per request."""
 
     per_second: float
@@ -63,7 +63,7 @@ class Load:
         self._address, self._token, self._web, self._folder = address, token, web, folder
         (folder / "load.lua").write_text(SCRIPT)
 
-    def run(self, callers: int, paths: list[str], *, django: bool = False, seconds: float = SECONDS) -> Told:
+    def run(self, callers: int, paths: list[str], *, django: bool = False, seconds: float = SECONDS) -> Figures:
         (self._folder / "paths").write_text("\n".join(paths) + "\n")
         command = ["wrk", "-t1", f"-c{callers}", f"-d{seconds:g}s", "-s", str(self._folder / "load.lua")]
         command += ["-H", f"Authorization: Bearer {self._token}", *(("-H", DJANGO) if django else ()), self._address]
@@ -75,7 +75,7 @@ class Load:
         if found["failed"] or not found["requests"]:
             raise SystemExit(f"wrk: {output}")
         rate = found["requests"] / found["seconds"]
-        return Told(rate, found["p50"], found["p99"], 1e6 * spent / found["requests"])
+        return Figures(rate, found["p50"], found["p99"], 1e6 * spent / found["requests"])
 
 
 def run() -> dict[str, float]:
@@ -149,7 +149,7 @@ def live_options(client: "redis.Redis", seconds: float = 60.0) -> list[str]:
         if len(keys) == before and keys:
             return keys
         if time.monotonic() > deadline:
-            raise SystemExit("the consumer tells of no options")
+            raise SystemExit("the consumer publishes no options")
         before = len(keys)
         time.sleep(2.0)
 

@@ -29,7 +29,7 @@ def choose_format(request: HttpRequest, name: str = "") -> Format:
     by_media_type = {each.media_type: each for each in FORMATS.values()}
     chosen = request.get_preferred_type(list(by_media_type))
     if chosen is None:
-        raise NoneAcceptable(f"offered are {', '.join(by_media_type)}; or say ?format={'|'.join(FORMATS)}")
+        raise NoneAcceptable(f"available: {', '.join(by_media_type)}; or ask for ?format={'|'.join(FORMATS)}")
     return by_media_type[chosen]
 
 

@@ -39,7 +39,7 @@ def pages(job: Job, status: str = "", *, rows_per_page: int = 5000) -> Iterator[
         table = read_part(job.pk, part)
         close_old_connections()  # back to the pool, because the reader may be slow
         if table is None:
-            raise ResultsGone(f"job {job.pk}: {read} of {expected} results, the others are gone")
+            raise ResultsGone(f"job {job.pk}: {read} of {expected} results, the others were deleted")
         if status:
             table = table.take(pa.array(rows_of_status(table, status)))
         for begin in range(0, len(table), rows_per_page):

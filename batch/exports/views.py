@@ -40,7 +40,7 @@ _RESPONSES: dict[Any, Any] = {
 
 class NotEnded(APIException):
     status_code = 409
-    default_detail = "the job has not ended; exports are of ended jobs (results gives what is complete so far)"
+    default_detail = "the job has not ended; export it later, or read the results so far"
     wait = 1  # Retry-After: 2
 
 
@@ -87,7 +87,7 @@ def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: st
     chosen = choose_format(request._request, format)
     coding = choose_coding(request.headers.get("Accept-Encoding"), ("identity",) if chosen.compressed else CODINGS)
     if coding is None:
-        raise NoneAcceptable(f"content codings offered are {', '.join(CODINGS)}; parquet comes without one")
+        raise NoneAcceptable(f"available content codings: {', '.join(CODINGS)}; parquet has none")
     validators = validators_of(job, "export", _VERSION, chosen.name, coding, status)
     if validators is None:
         raise NotEnded

@@ -193,7 +193,7 @@ def retry(job: Job) -> Job:
     items = _to_retry(job, computation.retryable)
     if not items.total:
         raise NothingToRetry(
-            f"no item of this job is one of {', '.join(computation.retryable)}: trying again can help none"
+            f"no item of this job is one of {', '.join(computation.retryable)}: a retry cannot help any"
         )
     return submit(job.owner, replace(again, items=items), retry_of=job)
 

@@ -70,7 +70,7 @@ def check_address(text: str, policy: Policy) -> None:
     try:
         address = ip_address(text)
     except ValueError as error:
-        raise ForbiddenAddress(f"{text[:60]!r} is no IP address") from error
+        raise ForbiddenAddress(f"{text[:60]!r} is not an IP address") from error
     if not (is_public(address) or any(address in network for network in policy.allowed)):
         raise ForbiddenAddress(f"{text} is not a public address")
 
@@ -78,9 +78,9 @@ def check_address(text: str, policy: Policy) -> None:
 def read_url(url: str, policy: Policy) -> Target:
     """Parse a webhook's URL, and check everything that needs no DNS. Raises ForbiddenAddress."""
     if len(url) > LONGEST_URL:
-        raise ForbiddenAddress(f"a URL has at most {LONGEST_URL} characters")
+        raise ForbiddenAddress(f"a URL may have at most {LONGEST_URL} characters")
     if not _URL_CHARACTERS.fullmatch(url):
-        raise ForbiddenAddress("a URL is visible ASCII: percent-encode the rest, write the host in punycode")
+        raise ForbiddenAddress("a URL must be visible ASCII: percent-encode the rest, write the host in punycode")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -90,16 +90,16 @@ def read_url(url: str, policy: Policy) -> Target:
     if parts.scheme not in schemes:
         raise ForbiddenAddress(f"the scheme must be {' or '.join(schemes)}")
     if "@" in parts.netloc:
-        raise ForbiddenAddress("credentials don't belong into a URL")
+        raise ForbiddenAddress("a URL must not have credentials")
     if parts.fragment:
-        raise ForbiddenAddress("a fragment is never sent")
+        raise ForbiddenAddress("a URL must not have a fragment")
     port = DEFAULT_PORTS[parts.scheme] if port is None else port
     if port not in DEFAULT_PORTS.values() and port < FIRST_UNPRIVILEGED_PORT:
         raise ForbiddenAddress(f"the port must be 80, 443 or from {FIRST_UNPRIVILEGED_PORT} up")
     host = parts.hostname or ""
     bracketed = parts.netloc.startswith("[")
     if not _PORT.fullmatch(parts.netloc.lower().removeprefix(f"[{host}]" if bracketed else host)):
-        raise ForbiddenAddress("the host is followed by more than a port")
+        raise ForbiddenAddress("only a port may follow the host")
     _check_host(host, bracketed=bracketed, policy=policy)
     return Target(parts.scheme, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
@@ -111,7 +111,7 @@ def _check_host(host: str, *, bracketed: bool, policy: Policy) -> None:
     if not _HOST_NAME.fullmatch(host):
         raise ForbiddenAddress("the host is no name and no address")
     if _NUMBER.fullmatch(host.rsplit(".", 1)[-1]):  # the system reads 127.1, 0x7f000001 and 2130706433 as 127.0.0.1
-        raise ForbiddenAddress("an IPv4 address is written as four decimal numbers")
+        raise ForbiddenAddress("an IPv4 address must be four decimal numbers")
     if (host == "localhost" or host.endswith(".localhost")) and not _any_allowed(("127.0.0.1", "::1"), policy):
         raise ForbiddenAddress(f"{host} is not a public address")
 

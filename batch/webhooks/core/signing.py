@@ -26,7 +26,7 @@ def read_secret(secret: str) -> bytes:
     """Return the key inside `whsec_<base64>`. Raises InvalidSecret, whose message never repeats the secret."""
     encoded = secret.removeprefix(SECRET_PREFIX)
     if encoded == secret:
-        raise InvalidSecret(f"a secret begins with {SECRET_PREFIX}")
+        raise InvalidSecret(f"a secret must begin with {SECRET_PREFIX}")
     try:
         key = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
