@@ -1,4 +1,4 @@
-"""Django finds the admin pages of the rooms here."""
+"""The admin pages of all rooms, for Django to find."""
 
 from batch.jobs.admin import JobAdmin
 from batch.webhooks.admin import WebhookDeliveryAdmin

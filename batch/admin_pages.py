@@ -1,4 +1,4 @@
-"""Admin pages of what the service computes: nobody edits it, but some may act on it."""
+"""Admin pages of computed data: nobody edits it, but staff with permission may act on it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=Model)
 
 
 class ReadOnly:
-    """For what the service computes."""
+    """A mixin for pages of computed data."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -26,15 +26,15 @@ class ReadOnly:
 
 
 class ActionAdmin(ReadOnly, admin.ModelAdmin):
-    """Its actions with permissions=["operate"] are for those who have the permission to change the rows."""
+    """A read-only admin with actions. Those with permissions=["operate"] need the permission to change the rows."""
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def act_on_each(
-        self, request: HttpRequest, rows: QuerySet[M], act: Callable[[M], None], log: str, said: str
+        self, request: HttpRequest, rows: QuerySet[M], act: Callable[[M], None], log: str, done: str
     ) -> None:
-        """Act on each row; tell how many it was done to, and why not to the others."""
+        """Act on each row. Show how many succeeded, and why the others did not."""
         count = 0
         for row in rows:
             try:
@@ -45,4 +45,4 @@ class ActionAdmin(ReadOnly, admin.ModelAdmin):
                 self.log_change(request, row, log)
                 count += 1
         if count:
-            self.message_user(request, f"{count} {said}.", messages.SUCCESS)
+            self.message_user(request, f"{count} {done}.", messages.SUCCESS)

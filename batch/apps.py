@@ -10,4 +10,4 @@ class BatchConfig(AppConfig):
         from signalsite.foundation.computations.registry import computations
 
         progress.register_topic()
-        computations()  # one that contradicts another ends the process at its start
+        computations()  # contradictory declarations must stop the process at startup

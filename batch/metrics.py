@@ -1,4 +1,4 @@
-"""The batch engine in Prometheus' terms, read from its tables: true for all processes, and after a restart."""
+"""Prometheus metrics of the batch engine, read from its tables: they cover all processes and survive a restart."""
 
 import logging
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _EVENTS = "SELECT name, count FROM batch_eventcount"
 
 class BatchCollector(Collector):
     def describe(self) -> list[Metric]:
-        return []  # so that registering does not query
+        return []  # registering must not query the database
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("signal_batch_up", "Whether the batch engine's tables could be read.")

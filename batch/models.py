@@ -1,4 +1,4 @@
-"""Django finds the models of the rooms here; what all rooms count is kept here too."""
+"""The models of all rooms, for Django to find, and the event counts that they share."""
 
 from django.db import models
 
@@ -9,7 +9,7 @@ __all__ = ["Chunk", "EventCount", "IdempotencyKey", "Job", "WebhookDelivery", "W
 
 
 class EventCount(models.Model):
-    """How often something has happened that operators want to know of, over all processes and restarts."""
+    """How often an event was logged, over all processes and restarts."""
 
     name = models.TextField(primary_key=True)
     count = models.BigIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Celery's side of jobs: an id in, one service call, enqueue what it returns."""
+"""The Celery tasks: take an id, make one service call, enqueue what it returns."""
 
 import logging
 import os
@@ -55,7 +55,7 @@ def requeue_stalled() -> None:
 @shared_task(name=outbox.DELIVER_TASK, ignore_result=True)
 def deliver_webhook(delivery_id: str) -> None:
     if webhooks.deliver(uuid.UUID(delivery_id)):
-        outbox.enqueue(outbox.find_due(1))  # one that found too many on their way
+        outbox.enqueue(outbox.find_due(1))  # a delivery that the concurrency limit refused
 
 
 @shared_task(name="batch.expire", ignore_result=True)
@@ -64,7 +64,7 @@ def expire() -> None:
 
 
 def enqueue_job(job_id: uuid.UUID, *, queue: str | None = None) -> None:
-    """Enqueue a job that is kept already. A broker that is down only delays it: beat finds it again."""
+    """Enqueue a stored job. A broker that is down only delays it: the sweep finds it."""
     try:
         prepare_job.apply_async((str(job_id),), queue=queue)
     except OperationalError as error:
@@ -73,8 +73,8 @@ def enqueue_job(job_id: uuid.UUID, *, queue: str | None = None) -> None:
 
 def enqueue_chunks(chunk_ids: Iterable[int], *, queue: str | None = None) -> None:
     try:
-        with compute_chunk.app.producer_or_acquire() as producer:  # one connection for all
+        with compute_chunk.app.producer_or_acquire() as producer:  # one connection for all of them
             for chunk_id in chunk_ids:
                 compute_chunk.apply_async((chunk_id,), producer=producer, queue=queue)
-    except OperationalError as error:  # the sweep will find them
+    except OperationalError as error:  # the sweep finds them
         log_event(Event.BROKER_UNAVAILABLE, level=logging.ERROR, error=error)

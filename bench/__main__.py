@@ -1,8 +1,8 @@
-"""`python -m bench`, or ONLY=engine,batch python -m bench: print the tables, keep the figures.
+"""Print the tables and store the figures: `python -m bench`, or ONLY=engine,batch python -m bench.
 
-bench/out/latest.json is one flat object of the figures by name; a run of some subjects replaces only theirs. Beside
-them stands how much of the processors' time other guests of the machine took: what was slow then may not be ours.
-With BEFORE=commit that commit's figures come first, and both stand side by side at the end.
+bench/out/latest.json is one flat object of figures by name. A run of some subjects replaces only their figures. Each
+subject also records the share of processor time that other guests of the machine took, which may explain a slow run.
+With BEFORE=commit, that commit runs first, and a table compares the two.
 """
 
 import json
@@ -35,13 +35,13 @@ def main() -> None:
         OUT.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     if commit:
         before.show(commit, figures_before, figures)
-    print(f"figures kept in {OUT.relative_to(Path.cwd()) if OUT.is_relative_to(Path.cwd()) else OUT}")
+    print(f"figures stored in {OUT.relative_to(Path.cwd()) if OUT.is_relative_to(Path.cwd()) else OUT}")
 
 
 def stolen_percent(since: object) -> float:
-    """Of all processors' time since then, the share that a virtual machine's host did not give. 0 where unknown."""
+    """Return the share of processor time since then that the host of a virtual machine withheld; 0 if unknown."""
     spent = {name: now - getattr(since, name) for name, now in psutil.cpu_times()._asdict().items()}
-    total = sum(spent[name] for name in spent.keys() - {"guest", "guest_nice"})  # in user and nice already
+    total = sum(spent[name] for name in spent.keys() - {"guest", "guest_nice"})  # user and nice include them
     return 100 * spent.get("steal", 0.0) / total if total else 0.0
 
 

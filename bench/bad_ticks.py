@@ -1,7 +1,7 @@
-"""A batch of bad ticks beside one of good ones, through the real consumer: dead letters and acknowledgement included.
+"""Compare a batch of bad ticks with one of good ticks in the real consumer, including dead letters and acknowledgement.
 
-As many entries of one underlying each time. The bad ones are of every kind that a feed could flood us with: no JSON, no
-time, times with junk in them, numbers that nothing can hold, strikes that no table takes, prices of 0, others' keys.
+Both batches have the same number of entries of one underlying. The bad ticks are of every kind that a feed may send:
+invalid JSON, missing or malformed times, numbers and strikes out of range, prices of 0, keys of others.
 """
 
 import json
@@ -72,7 +72,7 @@ KINDS: Sequence[Callable[[dict[str, Any]], str]] = (
 
 
 def _seconds(client: "redis.Redis", make: Callable[[int], str]) -> float:
-    """From about a tenth of the entries to the end, so that starting is left out."""
+    """Return the seconds for all entries, measured without the first tenth, so that startup does not count."""
     empty(client)
     for begin in range(0, TICKS, 2_000):
         with client.pipeline(transaction=False) as pipeline:

@@ -1,8 +1,8 @@
-"""Jobs through the real service: HTTP in, Celery workers, PostgreSQL, HTTP out. python -m bench.batch
+"""Measure jobs in the real service: HTTP, Celery workers, PostgreSQL. python -m bench.batch
 
-A time runs from the first byte of the POST to the last result read; the items and the market are simulated, each
-instrument is another one, and every job is computed anew. The peer is what a caller would do without us: py_vollib in
-a loop, on the same options. The tables are printed as docs/performance.md has them.
+The time runs from the first byte of the POST to the last result read. The market is simulated, all instruments differ,
+and no job reuses an earlier one. The peer is py_vollib in a loop over the same options. The tables have the format of
+docs/performance.md.
 """
 
 import statistics
@@ -44,7 +44,7 @@ def run() -> dict[str, float]:
             py_vollib_seconds = loop_py_vollib(run_job(service.client, market.keys[:1000])[1]) / 1000
             show_jobs(one, two, py_vollib_seconds)
             show_costs(service, market)
-        print(f"web process: {growth:.1f} MiB over its resting size at the most, while {LARGEST:,} came and went")
+        print(f"web process: at most {growth:.1f} MiB over its idle size, with jobs of up to {LARGEST:,} items")
         sweep = {size: measure_chunk_size(market, size) for size in CHUNK_SIZES}
     show_sweep(sweep)
     return {
@@ -57,7 +57,7 @@ def run() -> dict[str, float]:
 
 
 def measure(service: Service, market: Market) -> tuple[dict[int, list[float]], float]:
-    """Seconds of each run by the number of items, and the MiB by which the web process grew at the most."""
+    """Return the seconds of each run by number of items, and the highest growth of the web process in MiB."""
     run_job(service.client, market.keys[:1000])  # warm
     seconds: dict[int, list[float]] = {}
     growth = 0.0
@@ -69,7 +69,7 @@ def measure(service: Service, market: Market) -> tuple[dict[int, list[float]], f
 
 
 def measure_million() -> dict[str, float]:
-    """A million distinct contracts in one job, nothing of it computed before."""
+    """Measure one job of a million distinct contracts."""
     with simulated_market(MILLION) as market, serving(market, workers=2) as service:
         run_job(service.client, market.keys[:100_000])  # warm
         before = job_table_bytes()
@@ -77,7 +77,7 @@ def measure_million() -> dict[str, float]:
             seconds, _ = run_job(service.client, market.keys)
         growth, kept = peak[-1] - peak[0], (job_table_bytes() - before) / MILLION
         print(f"\n{MILLION:,} items, 2 workers: {seconds:.1f} s from POST to last result read; the web process grew by")
-        print(f"{growth:.0f} MiB at the most; PostgreSQL keeps {kept:.0f} bytes an item: heap, TOAST and indexes")
+        print(f"at most {growth:.0f} MiB; PostgreSQL stores {kept:.0f} bytes per item: heap, TOAST and indexes")
     return {
         "batch.job_1m_seconds": seconds,
         "batch.web_rss_growth_mib": growth,
@@ -92,7 +92,7 @@ def measure_chunk_size(market: Market, size: int) -> list[float]:
 
 
 def run_job(client: httpx.Client, keys: list[str]) -> tuple[float, list[dict[str, Any]]]:
-    """Seconds from POST to last result read, and the last page's rows; every item must have its answer."""
+    """Return the seconds from POST to last result read, and the last page's rows. Every item must have an answer."""
     begun = time.perf_counter()
     job = submit_keys(client, keys)
     following: str | None = f"{job['links']['results']}?limit={PAGE}"
@@ -111,7 +111,7 @@ def run_job(client: httpx.Client, keys: list[str]) -> tuple[float, list[dict[str
 
 
 def loop_py_vollib(rows: list[dict[str, Any]]) -> float:
-    """Seconds that py_vollib, imported already, takes for the same options, given the inputs of their receipts."""
+    """Return the seconds that py_vollib takes for the same options, with the inputs of their receipts."""
     options = []
     for row in rows:
         if row["status"] == "ok":
@@ -131,7 +131,7 @@ def loop_py_vollib(rows: list[dict[str, Any]]) -> float:
                 black76=row["model"] == "black76",
             )
 
-    run(options[:1])  # its first call imports it, which takes half a second
+    run(options[:1])  # the first call imports py_vollib, which takes half a second
     begun = time.perf_counter()
     run(options)
     return (time.perf_counter() - begun) / len(options) * len(rows)
@@ -141,7 +141,7 @@ def loop_py_vollib(rows: list[dict[str, Any]]) -> float:
 
 
 def show_jobs(one: dict[int, list[float]], two: dict[int, list[float]], py_vollib_seconds: float) -> None:
-    """`py_vollib_seconds`: an option."""
+    """`py_vollib_seconds`: for one option."""
     print("\n| jobs, POST to last result read | 1 worker | 2 workers (worst) | items/s | py_vollib in a loop |")
     print("| --- | --- | --- | --- | --- |")
     for size in SIZES:
@@ -160,7 +160,7 @@ def show_sweep(sweep: dict[int, list[float]]) -> None:
 
 
 def show_costs(service: Service, market: Market) -> None:
-    """Where the time of a large job goes: by phase, nobody reading meanwhile, and by whose processor time."""
+    """Show where the time of a large job goes: by phase, without a reader, and by process."""
     busy = {name: processor_seconds(process) for name, process in service.processes.items()}
     begun = time.perf_counter()
     job = submit_keys(service.client, market.keys[:LARGEST])
@@ -179,12 +179,12 @@ def show_costs(service: Service, market: Market) -> None:
     phases = {
         "POST": posted,
         "prepared after": (started - created).total_seconds(),
-        "computed and kept in": (finished - started).total_seconds(),
+        "computed and stored in": (finished - started).total_seconds(),
         "read in": read,
     }
-    print(f"\n{LARGEST:,} items, 2 workers, read when all is done: ", end="")
+    print(f"\n{LARGEST:,} items, 2 workers, read after the end: ", end="")
     print(", ".join(f"{name} {seconds:.2f} s" for name, seconds in phases.items()))
-    print("processor seconds until all was done: ", end="")
+    print("processor seconds until the end: ", end="")
     print(", ".join(f"{name} {seconds:.1f}" for name, seconds in busy.items()))
 
 

@@ -1,7 +1,7 @@
-"""The same subjects on an earlier commit, in the same run: `make bench ONLY=batch BEFORE=458e1be`.
+"""Measure the same subjects on an earlier commit, in the same run: `make bench ONLY=batch BEFORE=458e1be`.
 
-The commit is checked out beside ours for the while and measures itself by its own `bench`, with our Python and
-libraries, and with servers and a state folder of its own.
+The commit gets a temporary checkout next to ours. It runs its own `bench`, with our Python and libraries, on its own
+servers and state folder.
 """
 
 import json
@@ -20,7 +20,7 @@ _STATE = "from signalsite.embedded.state import own_state_dir; print(own_state_d
 
 
 def run(commit: str, subjects: Sequence[str]) -> dict[str, float]:
-    """Figures by name; of a subject that the commit does not have, none."""
+    """Return the figures by name. Subjects that the commit lacks have none."""
     with _checked_out(commit) as folder:
         known = [name for name in subjects if (folder / "bench" / f"{name}.py").exists()]
         if not known:

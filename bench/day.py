@@ -1,9 +1,8 @@
-"""A day of an exchange from the command line: `batch_greeks` to the file written, beside a script of pandas and
-py_vollib on the same file. python -m bench.day
+"""Compute a day of an exchange from the command line, with `batch_greeks` and with a script. python -m bench.day
 
-The day is imported and the servers run, but no worker does: starting one is part of the work, and so is the computing:
-each round forgets the jobs before it. The script reads the exchange's file. Needs a file of a whole day in
-../shared/data.
+The script uses pandas and py_vollib, and reads the exchange's file. For `batch_greeks`, the day is imported and the
+servers run, but no worker does, so starting workers counts. Each round deletes the earlier jobs, so computing counts
+too. This needs a file of a whole day in ../shared/data.
 """
 
 import os
@@ -20,7 +19,7 @@ from signalsite.embedded.state import CHECKOUT, own_state_dir
 DAY = CHECKOUT.parent / "shared" / "data" / "1_bhavcopy" / "fo_legacycols_20260611.csv.gz"
 SCRIPT = Path(__file__).with_name("day_script.py")
 ROUNDS = 5
-FORGET = "from batch.models import Job; Job.objects.all().delete()"  # else its answers are used again
+FORGET = "from batch.models import Job; Job.objects.all().delete()"  # or the next job would reuse its answers
 
 
 def run() -> dict[str, float]:

@@ -1,8 +1,9 @@
-"""What a quant writes without us: a day of an exchange's options, from its file to a CSV of Greeks, by pandas and
-py_vollib. `python bench/day_script.py BHAVCOPY OUT`; the peer of `batch_greeks` in bench.day.
+"""Compute Greeks of an exchange's day with pandas and py_vollib, as a quant does without this service.
 
-The forward of an expiry is the settlement of its future, else of the underlying's nearest one. An option that has none,
-or whose price no volatility explains, has no numbers.
+`python bench/day_script.py BHAVCOPY OUT` reads the exchange's file and writes a CSV. It is the peer in bench.day.
+
+The forward of an expiry is the settlement price of its future, or else of the nearest one. An option without a forward,
+or without an implied volatility, gets no numbers.
 """
 
 import sys
@@ -51,7 +52,7 @@ def greeks(price: float, forward: float, strike: float, years: float, flag: str)
     try:
         volatility = implied_volatility(price, forward, strike, RATE, years, flag)
         return (volatility, *(each(flag, forward, strike, years, RATE, volatility) for each in GREEKS))
-    except Exception:  # noqa: BLE001 - below intrinsic, above the maximum, no volatility: a script's way
+    except Exception:  # noqa: BLE001 - price out of bounds or no volatility: scripts ignore it
         return NOTHING
 
 

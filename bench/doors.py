@@ -1,4 +1,4 @@
-"""What attacks cost: each figure in a file of its own."""
+"""Measure what attacks cost. Each figure has a file of its own."""
 
 from bench import bad_ticks, health_attacked
 

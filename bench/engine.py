@@ -1,4 +1,4 @@
-"""Implied volatility and five Greeks: ns per option, beside py_vollib and the numpy twin in the same run.
+"""Measure implied volatility and five Greeks in ns per option, against py_vollib and the numpy reference.
 
 python -m bench.engine
 """
@@ -18,7 +18,7 @@ GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 
 
 def chain(n: int) -> dict[str, np.ndarray]:
-    """Options like an index chain's: strikes within 20 % of the spot, a day to a year, a smile around 15 %."""
+    """Return options like an index chain's: strikes within 20 % of the spot, a day to a year, a smile around 15 %."""
     rng = np.random.default_rng(2026)
     moneyness = rng.normal(0, 0.07, n).clip(-0.2, 0.2)
     columns = {
@@ -36,7 +36,7 @@ def chain(n: int) -> dict[str, np.ndarray]:
 
 
 def best_seconds(call: Callable[[], object], budget: float = 1.0, repeats: int = 5) -> float:
-    """The shortest of several runs: what the machine can do, with the least of its neighbours in it."""
+    """Return the shortest of several runs, which other load on the machine disturbs least."""
     best, started = np.inf, time.perf_counter()
     while repeats > 0 or time.perf_counter() - started < budget:
         begun = time.perf_counter()
@@ -47,7 +47,7 @@ def best_seconds(call: Callable[[], object], budget: float = 1.0, repeats: int =
 
 
 def seconds_of_py_vollib(columns: dict[str, np.ndarray]) -> float:
-    """Per option: implied volatility and the five analytical Greeks, Black-Scholes-Merton."""
+    """Return ns per option for implied volatility and the five analytical Greeks, by Black-Scholes-Merton."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # py_vollib announces its new name, vollib
         from py_vollib.black_scholes_merton.greeks import analytical

@@ -1,6 +1,6 @@
-"""Exports through the real service: rows a second by format and coding, first byte, and the web process's memory.
+"""Measure exports of the real service: rows per second by format and coding, time to first byte, memory.
 
-python -m bench.exports. The peer is the same rows as JSON pages of 10,000 (the client decodes neither).
+python -m bench.exports. The peer is the same rows in JSON pages of 10,000. The client decodes neither.
 """
 
 import statistics
@@ -61,7 +61,7 @@ def measure(service: Service) -> dict[str, float]:
 
 
 def read_export(client: httpx.Client, job: dict[str, Any], format_: str, coding: str) -> tuple[float, float, int]:
-    """Seconds to the last byte, seconds to the first byte of the body, bytes."""
+    """Return the seconds to the last byte, the seconds to the first byte of the body, and the number of bytes."""
     begun, first, size = time.perf_counter(), 0.0, 0
     with client.stream(
         "GET", job["links"]["export"], params={"format": format_}, headers={"Accept-Encoding": coding}

@@ -1,7 +1,7 @@
-"""How long a job stands still when a worker process is killed in it: kill -9 at 30 % of 100,000 instruments.
+"""Measure how long a chunk waits after kill -9 of its worker process, at 30 % of a job of 100,000 instruments.
 
-The figure: seconds from the kill until the chunk that it was computing runs again. There is no peer: tasks whose worker
-was killed come back by Celery itself after its visibility timeout, here 120 s.
+The figure is the seconds from the kill until the chunk runs again. There is no peer: Celery alone redelivers the tasks
+of a killed worker after its visibility timeout, here 120 s.
 """
 
 import os
@@ -39,7 +39,7 @@ def _database() -> "psycopg.Connection[Any]":
 
 
 def takeover(client: httpx.Client, database: "psycopg.Connection[Any]", keys: list[str]) -> float:
-    """Seconds from the kill until another attempt at the chunk has begun; the job must still end with every answer."""
+    """Return the seconds from the kill until the next attempt. The job must still end with every answer."""
     job = submit_keys(client, keys)
     _until(database, _DONE, SHARE, job["id"])
     chunk, moment = _kill(database, job["id"])
@@ -50,7 +50,7 @@ def takeover(client: httpx.Client, database: "psycopg.Connection[Any]", keys: li
 
 
 def _kill(database: "psycopg.Connection[Any]", job: str) -> tuple[int, float]:
-    """Kill a process in the middle of a chunk: the chunk and the moment."""
+    """Kill a process in the middle of a chunk. Return the chunk and the moment."""
     while True:
         found = database.execute(_RUNNING, [job]).fetchone()
         if found is None:

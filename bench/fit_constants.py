@@ -1,11 +1,11 @@
-"""Where the coefficients of signals/greeks/core/kernel_constants.py come from.
+"""Compute the coefficients of signals/greeks/core/kernel_constants.py.
 
     python -m bench.fit_constants            print them with the error of each fit
     python -m bench.fit_constants --write    write the module
 
 exp, log and erfcx are Chebyshev interpolants computed with 40 digits (mpmath): near-minimax, and reproducible to the
-last bit. The two fits of the starting value are least squares in double precision over a fixed sample: another linear
-algebra library may change their last digits, which changes no result, because the starting value is refined.
+last bit. The two fits of the starting value are least squares in double precision over a fixed sample. Another linear
+algebra library may change their last digits. That changes no result, because the starting value is refined.
 """
 
 import argparse
@@ -26,7 +26,7 @@ Written by `python -m bench.fit_constants --write`; the fits, their domains and 
 
 
 def chebyshev(function: Callable[[mp.mpf], mp.mpf], degree: int, low: mp.mpf, high: mp.mpf) -> list[float]:
-    """Monomial coefficients in x of the Chebyshev interpolant of `function` on [low, high]."""
+    """Return the monomial coefficients in x of the Chebyshev interpolant of `function` on [low, high]."""
     nodes = 64
     angles = [mp.pi * (k + mp.mpf(1) / 2) / nodes for k in range(nodes)]
     centre, half = (high + low) / 2, (high - low) / 2
@@ -86,7 +86,7 @@ def normal_time_value(eta: np.ndarray) -> np.ndarray:
 
 
 def rational_fit(u: np.ndarray, y: np.ndarray, above: int, below: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numerator and denominator (constant term 1) of a least-squares rational fit, relative error, reweighted."""
+    """Return numerator and denominator (constant term 1) of a reweighted least-squares rational fit, relative error."""
     weight = np.ones_like(u)
     for _ in range(30):
         columns = np.hstack([u[:, None] ** np.arange(above + 1), -y[:, None] * u[:, None] ** np.arange(1, below + 1)])

@@ -1,4 +1,4 @@
-"""The peer of the hub: a broadcast as Channels does it, on its Pub/Sub layer, with a consumer as its manual has it."""
+"""The peer of the hub: broadcast through Channels' Pub/Sub layer, with a consumer as in its manual."""
 
 import os
 from typing import Any
@@ -25,7 +25,7 @@ class Consumer(AsyncWebsocketConsumer):
         await self.accept()
         await self.send(text_data='{"type":"welcome"}')
 
-    async def told(self, event: dict[str, Any]) -> None:
+    async def broadcast(self, event: dict[str, Any]) -> None:
         await self.send(text_data=event["text"])
 
 

@@ -1,8 +1,6 @@
-"""How long /health takes while the doors are jammed: forty silent bodies, forty slow headers, thirty wrong logins a
-second.
+"""Measure /health under attack: forty silent bodies, forty slow headers, thirty wrong logins a second.
 
-python -m bench.health_attacked. The attackers are a process of their own on the same cores; who is cut off comes again
-at once.
+python -m bench.health_attacked. The attackers are a separate process on the same cores. They reconnect at once.
 """
 
 import asyncio
@@ -22,7 +20,7 @@ SLOW_HEADERS = 40
 LOGINS_PER_SECOND = 30
 SECONDS = 20.0
 EVERY_SECONDS = 0.02
-UNANSWERED_SECONDS = 30.0  # what counts for a question that got no answer
+UNANSWERED_SECONDS = 30.0  # the time that counts for a request without a response
 
 SILENT = b"POST /api/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
 LOGIN = json.dumps({"username": "bench", "password": "a guess"}).encode()
@@ -35,7 +33,7 @@ def run() -> dict[str, float]:
         address = str(service.client.base_url)
         at_rest = ask(address, SECONDS / 4)
         with attackers(address):
-            time.sleep(2.0)  # until all of them are there
+            time.sleep(2.0)  # until all are connected
             attacked = ask(address, SECONDS)
         after = ask(address, SECONDS / 4)
     print(f"\n/health, milliseconds {'median':>9} {'p99':>9} {'worst':>9}")
@@ -49,7 +47,7 @@ def percentile(values: list[float], percent: int) -> float:
 
 
 def ask(address: str, seconds: float) -> list[float]:
-    """Milliseconds of each answer, with a new connection for each question."""
+    """Return the milliseconds of each response, with a new connection for each request."""
     taken = []
     end = time.perf_counter() + seconds
     while (begun := time.perf_counter()) < end:
@@ -82,7 +80,7 @@ def attack(address: str) -> None:
 
 
 class Attack:
-    """Goes on until its process ends."""
+    """Attack until the process ends."""
 
     def __init__(self, address: str) -> None:
         at = urlsplit(address)
@@ -110,7 +108,7 @@ class Attack:
             return
         try:
             await how(reader, writer)
-        except OSError:  # cut off: that is what we are there for
+        except OSError:  # the service cut us off, as it should
             pass
         finally:
             writer.close()

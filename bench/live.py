@@ -1,8 +1,8 @@
-"""The tick consumer's rate, from XREADGROUP to XACK: Greeks, outputs, persistence. On servers of the benchmark's own.
+"""Measure the tick consumer from XREADGROUP to XACK: Greeks, outputs, persistence. It runs its own servers.
 
-The streams are filled first, then one `manage.py consume_ticks` is started and watched from the side: the rate is that
-of the last nine tenths of the entries, so that starting and registering the instruments is left out. Spots, India VIX
-and options of two underlyings tick as in `simulate_market --stream`; chains are repriced at the usual beat meanwhile.
+The benchmark fills the streams, then starts one `manage.py consume_ticks` and watches it from outside. The rate is that
+of the last nine tenths of the entries, so that startup and registering instruments do not count. Spots, India VIX and
+options of two underlyings tick as in `simulate_market --stream`. Chains are repriced at the usual interval.
 """
 
 import os
@@ -64,7 +64,7 @@ def _tick_to_socket(client: "redis.Redis") -> dict[str, float]:
 
 
 def measure(client: "redis.Redis", ticks: list[tuple[str, Fields]], *, one_field: bool, write_back: bool) -> float:
-    """Ticks a second; every one must have been stored."""
+    """Return the ticks per second. Every tick must be stored."""
     empty(client)
     for begin in range(0, len(ticks), 2_000):
         with client.pipeline(transaction=False) as pipeline:
@@ -87,7 +87,7 @@ def measure(client: "redis.Redis", ticks: list[tuple[str, Fields]], *, one_field
 
 
 def watch(client: "redis.Redis", total: int, child: "subprocess.Popen[bytes]") -> tuple[float, int]:
-    """(seconds, ticks) from about a tenth of the ticks to the end, when the copies with state P are done with too."""
+    """Return seconds and ticks, without the first tenth, until the copies with state P are done too."""
     begun, first = 0.0, 0
     deadline = time.monotonic() + 300
     while True:
@@ -99,11 +99,11 @@ def watch(client: "redis.Redis", total: int, child: "subprocess.Popen[bytes]") -
             begun, first = now, done
         if begun and not waiting:
             return now - begun, total - first
-        time.sleep(0.05)  # watching costs the server time too
+        time.sleep(0.05)  # watching costs server time
 
 
 def acknowledged(client: "redis.Redis") -> tuple[int, int]:
-    """Entries acknowledged, and entries that are not yet."""
+    """Return the number of acknowledged entries, and of all others."""
     done = waiting = 0
     for symbol in ("NIFTY", "BANKNIFTY", "INDIAVIX"):
         for group in client.xinfo_groups(tick_stream(f"SIM@{symbol}")):

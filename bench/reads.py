@@ -1,8 +1,7 @@
-"""Live reads while ticks come in: greeks by key to one and to 32 callers, a chain to eight. In the same run, as
-"before", the same questions answered by Django's view on a thread.
+"""Measure live reads under a feed of ticks: Greeks by key to one and to 32 callers, a chain to eight.
 
-The load generator is wrk (Debian: `apt-get install wrk`), on the same cores as everything else: web, consumer, feed,
-PostgreSQL and Redis.
+The same run measures "before": the same requests answered by Django's view on a thread. The load generator is wrk
+(Debian: `apt-get install wrk`), on the same cores as web, consumer, feed, PostgreSQL and Redis.
 """
 
 import json
@@ -33,7 +32,7 @@ MARKET = ("--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", 
 UNDERLYING = "SIM@NIFTY"
 SECONDS = float(os.environ.get("READS_SECONDS", "8"))
 LIVE = "/api/v2/signals/realtime"
-DJANGO = "Cookie: sessionid=none"  # with a session, if one that is none, the event loop leaves a request to Django
+DJANGO = "Cookie: sessionid=none"  # with any session cookie, the event loop passes a request to Django
 SCRIPT = """
 local paths, next = {}, 0
 for line in io.lines(os.getenv("PATHS")) do paths[#paths + 1] = line end
@@ -50,8 +49,8 @@ end
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What wrk tells, and what it cost: the web process' microseconds of processor a request."""
+class Figures:
+    """The figures of wrk, and the cost: microseconds of processor time of the web process per request."""
 
     per_second: float
     p50: float  # ms
@@ -64,19 +63,19 @@ class Load:
         self._address, self._token, self._web, self._folder = address, token, web, folder
         (folder / "load.lua").write_text(SCRIPT)
 
-    def run(self, callers: int, paths: list[str], *, django: bool = False, seconds: float = SECONDS) -> Told:
+    def run(self, callers: int, paths: list[str], *, django: bool = False, seconds: float = SECONDS) -> Figures:
         (self._folder / "paths").write_text("\n".join(paths) + "\n")
         command = ["wrk", "-t1", f"-c{callers}", f"-d{seconds:g}s", "-s", str(self._folder / "load.lua")]
         command += ["-H", f"Authorization: Bearer {self._token}", *(("-H", DJANGO) if django else ()), self._address]
         environment = {**os.environ, "PATHS": str(self._folder / "paths")}
         spent = sum(self._web.cpu_times()[:2])
-        told = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+        output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
         spent = sum(self._web.cpu_times()[:2]) - spent
-        found = json.loads(told.splitlines()[-1])
+        found = json.loads(output.splitlines()[-1])
         if found["failed"] or not found["requests"]:
-            raise SystemExit(f"wrk: {told}")
+            raise SystemExit(f"wrk: {output}")
         rate = found["requests"] / found["seconds"]
-        return Told(rate, found["p50"], found["p99"], 1e6 * spent / found["requests"])
+        return Figures(rate, found["p50"], found["p99"], 1e6 * spent / found["requests"])
 
 
 def run() -> dict[str, float]:
@@ -84,7 +83,7 @@ def run() -> dict[str, float]:
         sys.exit("bench reads needs wrk, a load generator in C: apt-get install wrk")
     with market() as (load, keys):
         greeks, chain = [f"{LIVE}/greeks/{key}" for key in keys], [f"{LIVE}/chain/{UNDERLYING}"]
-        load.run(32, greeks, seconds=2)  # everything has been asked once
+        load.run(32, greeks, seconds=2)  # request everything once
         rows = {
             "greeks, 32 callers": (load.run(32, greeks, django=True), load.run(32, greeks)),
             "greeks, one caller": (load.run(1, greeks, django=True), load.run(1, greeks)),
@@ -111,7 +110,7 @@ def run() -> dict[str, float]:
 
 @contextmanager
 def market() -> Iterator[tuple[Load, list[str]]]:
-    """The service with a feed of TICKS_PER_SECOND for the length of the body, and the keys of options that are live."""
+    """Run the service with a feed of TICKS_PER_SECOND. Yield it with the keys of live options."""
     os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
     os.environ["PASSWORD"] = password = secrets.token_urlsafe(12)
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
@@ -142,7 +141,7 @@ def feed() -> Iterator[None]:
 
 
 def live_options(client: "redis.Redis", seconds: float = 60.0) -> list[str]:
-    """Once they are all there."""
+    """Wait until all of them are live."""
     deadline, before = time.monotonic() + seconds, -1
     while True:
         keys = [name.decode() for name in client.hkeys(f"latest:{UNDERLYING}") if b"_options@" in name]
@@ -150,7 +149,7 @@ def live_options(client: "redis.Redis", seconds: float = 60.0) -> list[str]:
         if len(keys) == before and keys:
             return keys
         if time.monotonic() > deadline:
-            raise SystemExit("the consumer tells of no options")
+            raise SystemExit("the consumer publishes no options")
         before = len(keys)
         time.sleep(2.0)
 

@@ -1,4 +1,4 @@
-"""The service to be measured: `manage.py up` on servers of the benchmarks' own, with a market of 100,000 options."""
+"""Run the service under test: `manage.py up` on its own servers, with a market of 100,000 options."""
 
 import os
 import secrets
@@ -46,7 +46,7 @@ with connection.cursor() as cursor:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    keys: list[str]  # of its options
+    keys: list[str]  # of the options
     password: str
     postgres: psutil.Process
 
@@ -59,7 +59,7 @@ class Service:
 
 @contextmanager
 def simulated_market(contracts: int = CONTRACTS) -> Iterator[Market]:
-    """Own servers for the length of the body, emptied and filled with a simulated market."""
+    """Run the benchmarks' own servers, emptied and filled with a simulated market."""
     os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
     os.environ["PASSWORD"] = password = secrets.token_urlsafe(12)
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
@@ -75,7 +75,7 @@ def simulated_market(contracts: int = CONTRACTS) -> Iterator[Market]:
 
 
 def job_table_bytes() -> int:
-    """Heap, TOAST and indexes of all tables of jobs."""
+    """Return the bytes of all tables of jobs: heap, TOAST and indexes."""
     return int(manage("shell", "-v0", "-c", _JOB_TABLES))
 
 
@@ -86,7 +86,7 @@ def manage(*arguments: str) -> str:
 
 @contextmanager
 def serving(market: Market, *, workers: int = 2, **environment: str) -> Iterator[Service]:
-    """The service for the length of the body, with so many worker processes and these variables."""
+    """Run the service with this many worker processes and these variables."""
     variables = {"WORKERS": str(workers), **environment}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -104,7 +104,7 @@ def serving(market: Market, *, workers: int = 2, **environment: str) -> Iterator
 
 
 def submit(client: httpx.Client, **body: Any) -> dict[str, Any]:
-    """A job as it was accepted. It is computed, though an earlier one may have been asked the same."""
+    """Submit a job that reuses no earlier one, and return it as accepted."""
     content = orjson.dumps({"kind": "greeks", "reuse": False, **body})
     answer = client.post(JOBS, content=content, headers={"Content-Type": "application/json"})
     return answer.raise_for_status().json()
@@ -115,7 +115,7 @@ def submit_keys(client: httpx.Client, keys: list[str]) -> dict[str, Any]:
 
 
 def finish(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
-    """The job when it has ended, with an answer to every item."""
+    """Wait for the job to end with an answer to every item, and return it."""
     while not job["done"]:
         time.sleep(0.1)
         job = client.get(job["links"]["self"]).raise_for_status().json()
@@ -127,7 +127,7 @@ def finish(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def peak_memory(process: psutil.Process) -> Iterator[list[float]]:
-    """[resting MiB, highest MiB while the body ran], sampled every 5 ms."""
+    """Yield a list that becomes [idle MiB, highest MiB], sampled every 5 ms."""
     sizes = [process.memory_info().rss / 2**20]
     highest, stop = sizes[0], threading.Event()
 
@@ -147,6 +147,6 @@ def peak_memory(process: psutil.Process) -> Iterator[list[float]]:
 
 
 def processor_seconds(process: psutil.Process) -> float:
-    """Of the process and its children so far, those that have ended among them."""
+    """Return the processor seconds of the process and its children, including ended ones."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return sum(each.user + each.system + each.children_user + each.children_system for each in times)

@@ -1,6 +1,7 @@
-"""The other ends of many sockets, in one process as cheap as can be: `python -m bench.socket_clients` (see `sockets`).
+"""Many socket clients in one process, as cheap as possible: `python -m bench.socket_clients` (see `sockets`).
 
-Reads one JSON command a line and answers each with one line. Times are CLOCK_MONOTONIC, which all processes share.
+It reads a JSON command from each line and answers each with one line. Times are CLOCK_MONOTONIC, which all processes
+share.
 """
 
 import asyncio
@@ -18,11 +19,11 @@ from typing import Any, cast
 import uvloop
 
 AT, BROADCAST, ENTRY = b'"sent_ns":', b'"to":"all"', b'"seq":"'
-EPOCH_NS = time.time_ns() - time.monotonic_ns()  # of the clock of the entries' IDs, on that of our own times
+EPOCH_NS = time.time_ns() - time.monotonic_ns()  # converts our times to the clock of the entries' IDs
 
 
 class Count:
-    """Of all sockets, since the last report. Milliseconds: from the tick, and from its output entry's ID."""
+    """Figures of all sockets since the last report, in milliseconds from the tick and from its output entry's ID."""
 
     def __init__(self) -> None:
         self.topics, self.broadcasts, self.arriving = array("d"), array("d"), array("d")
@@ -32,7 +33,7 @@ class Count:
 
 
 class Client(asyncio.Protocol):
-    """Reads frames just far enough: whole frames of unmasked text, and in them the time that they were sent at."""
+    """Read just enough: whole frames of unmasked text, and the time at which each was sent."""
 
     __slots__ = ("_buffer", "_count", "_first", "_open", "_sent_at", "ready", "request", "transport")
 
@@ -96,7 +97,7 @@ class Client(asyncio.Protocol):
 
 def masked(body: bytes, head: int = 0x81) -> bytes:
     size = struct.pack("!B", 0x80 | len(body)) if len(body) < 126 else struct.pack("!BH", 0xFE, len(body))
-    return bytes((head,)) + size + b"\0\0\0\0" + body  # a mask of zeros changes nothing
+    return bytes((head,)) + size + b"\0\0\0\0" + body  # a mask of zeros leaves the body as it is
 
 
 def upgrade(port: int, path: str, token: str) -> bytes:
@@ -111,7 +112,7 @@ def upgrade(port: int, path: str, token: str) -> bytes:
 async def connect(
     count: Count, *, port: int, path: str, token: str, subscribe: list[list[str]], ready_after: int
 ) -> dict[str, Any]:
-    """One socket for each list of topics. Ready when `ready_after` messages have come on each."""
+    """Open a socket for each list of topics. A socket is ready after `ready_after` messages."""
     loop, begun = asyncio.get_running_loop(), time.monotonic()
     for number, topics in enumerate(subscribe):
         first = json.dumps({"type": "subscribe", "topics": topics}).encode() if topics else b""

@@ -1,4 +1,4 @@
-"""Ten thousand sockets on one web process: from XADD to the client, with the clients on the same cores.
+"""Measure ten thousand sockets on one web process, from XADD to the client, with the clients on the same cores.
 
 The peer is the same broadcast through Channels' group_send. python -m bench.sockets
 """
@@ -66,7 +66,7 @@ def _hub(folder: Path) -> dict[str, float]:
         wanted = [[_topic(number % TOPICS), ALL] for number in range(SOCKETS)]
         made = ask(connect={"port": port, "path": PATH, "token": token(), "subscribe": wanted, "ready_after": 4})
         if made["ready"] != SOCKETS:
-            raise SystemExit(f"only {made['ready']} sockets of {SOCKETS} were had")
+            raise SystemExit(f"only {made['ready']} of {SOCKETS} sockets connected")
         time.sleep(1)
         each = (web.memory_full_info().uss - before) / SOCKETS / 1024
         print(f"\n{SOCKETS} sockets on one process, {made['seconds']:.1f} s to connect; idle {each:.1f} KiB each")
@@ -90,8 +90,8 @@ def _hub(folder: Path) -> dict[str, float]:
     _say(f"{RATE} updates/s, each to {SOCKETS // TOPICS}", topics, "topics")
     _say("one update to all", broadcasts, "broadcasts")
     print(f"{'':>28} conflated {conflated:.0f}, lost {lost:.0f} of {expected}")
-    _say("beside one that never reads", beside, "topics")
-    print(f"{'':>28} that one costs {stalled:.1f} MiB")
+    _say("with a reader that stalls", beside, "topics")
+    print(f"{'':>28} that reader costs {stalled:.1f} MiB")
     return {
         "sockets.topics_p99_ms": topics["topics_p99"],
         "sockets.topics_beside_stalled_p99_ms": beside["topics_p99"],
@@ -128,7 +128,7 @@ def _group_send(folder: Path) -> dict[str, float]:
 
 @contextmanager
 def _stalled_reader(port: int) -> Iterator[None]:
-    """A socket that wants every topic, whose client never reads: what the kernel holds for it is soon full."""
+    """Open a socket that subscribes to every topic and never reads, so that the kernel's buffers fill soon."""
     from bench.socket_clients import masked, upgrade
 
     with socket.socket() as reader:
@@ -173,7 +173,7 @@ async def _group_send_all() -> None:
 
     layer = RedisPubSubChannelLayer(hosts=[settings.REDIS_URL])
     for _ in range(BROADCASTS):
-        await layer.group_send("everyone", {"type": "told", "text": _body("all").decode()})
+        await layer.group_send("everyone", {"type": "broadcast", "text": _body("all").decode()})
         await asyncio.sleep(SPACING)
 
 
@@ -187,7 +187,7 @@ def token() -> str:
 
 def metric(port: int, name: str, *, settle: bool = False) -> float:
     if settle:
-        time.sleep(31)  # each socket's counts are added at its heartbeat
+        time.sleep(31)  # each socket adds its counts at its heartbeat
     for line in httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines():
         if line.startswith(f"{name} "):
             return float(line.split()[1])

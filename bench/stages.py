@@ -1,4 +1,4 @@
-"""Where the time of a tick goes: the running service's own histograms of its stages, as Prometheus reads them."""
+"""Show where the time of a tick goes, from the running service's own histograms of its stages."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 HISTOGRAMS = ("signal_service_stage_seconds", "signal_websocket_stage_seconds")
 ORDER = ("waiting", "decoding", "preparing", "pricing", "queueing", "storing", "publishing", "hearing", "sending")
-Buckets = dict[str, dict[float, float]]  # by stage: upper bound (s) -> how many ever took at most so long
+Buckets = dict[str, dict[float, float]]  # by stage: upper bound in seconds -> count of all at or below it
 
 
 def look(*ports: int) -> Buckets:
@@ -22,7 +22,7 @@ def look(*ports: int) -> Buckets:
 
 
 def say(before: Buckets, after: Buckets) -> dict[str, float]:
-    """Print p50 and p99 of what each stage took between two looks, and return them by name."""
+    """Print p50 and p99 of each stage between two readings, and return them by name."""
     figures = {}
     for stage in ORDER:
         counts = {bound: count - before[stage][bound] for bound, count in after[stage].items()}
@@ -34,7 +34,7 @@ def say(before: Buckets, after: Buckets) -> dict[str, float]:
 
 
 def quantile(counts: Mapping[float, float], part: float) -> float:
-    """As `histogram_quantile` of Prometheus: evenly spread within a bucket; the last bound for what is beyond it."""
+    """Like Prometheus' `histogram_quantile`: interpolate within a bucket; beyond the last bound, return that bound."""
     wanted = part * max(counts.values())
     for (low, below), (high, upto) in pairwise([(0.0, 0.0), *sorted(counts.items())]):
         if upto >= wanted and upto > below:

@@ -1,7 +1,7 @@
-"""From a tick's XADD to the client of a socket: the real consumer, the real web process, all on the same cores.
+"""Measure from a tick's XADD to the socket's client, with the real consumer and web process on the same cores.
 
-100 instruments of a simulated market tick; 1,000 sockets listen to one each, on cadence raw. Their spots move, so
-their chains are repriced at the usual beat meanwhile; what a repricing sends again of a tick is counted apart.
+100 instruments of a simulated market tick, and 1,000 sockets subscribe to one each, at cadence raw. Spots move, so
+chains are repriced at the usual interval. Messages of a repricing without a new tick are counted separately.
 """
 
 import itertools
@@ -29,12 +29,12 @@ SOCKETS, INSTRUMENTS = 1_000, 100
 SECONDS = float(os.environ.get("LIVE_SECONDS", "20"))
 RATES = (2_000, 10_000)
 STEP = 0.005  # seconds between publications
-MADE = 20_000  # ticks that come again and again, each time with the time it is then
+MADE = 20_000  # ticks, published in a loop, each time with the current time
 MIB = 1 << 20
 
 
 def measure(client: "redis.Redis") -> dict[str, float]:
-    """Figures by name. The servers run, migrated and empty."""
+    """Return figures by name. The servers must run, migrated and empty."""
     os.environ["WEBSOCKET_MAX_CONNECTIONS_PER_USER"] = os.environ["WEBSOCKET_MAX_CONNECTIONS"] = str(SOCKETS + 10)
     at = datetime.now(UTC)
     market = simulate_market(seed=7, at=at, symbols=["NIFTY"], contracts=INSTRUMENTS + 60, minutes=0)
@@ -58,11 +58,11 @@ def measure(client: "redis.Redis") -> dict[str, float]:
             server(consume, metrics, logs / "consumer.log", {"LOG_LEVEL": "ERROR"}) as daemon,
             clients() as ask,
         ):
-            _publish(client, itertools.cycle(ticks), 2_000, 3.0)  # instruments are registered, the book is filled
+            _publish(client, itertools.cycle(ticks), 2_000, 3.0)  # registers the instruments and fills the book
             wanted = [[key] for _, key in zip(range(SOCKETS), itertools.cycle(keys), strict=False)]
             made = ask(connect={"port": port, "path": PATH, "token": token(), "subscribe": wanted, "ready_after": 3})
             if made["ready"] != SOCKETS:
-                raise SystemExit(f"only {made['ready']} sockets of {SOCKETS} were had")
+                raise SystemExit(f"only {made['ready']} of {SOCKETS} sockets connected")
             print(f"\nfrom XADD to the socket: {len(keys)} instruments, {SOCKETS:,} sockets of one each, cadence raw")
             for rate in RATES:
                 figures |= _at(rate, client, ticks, process, daemon, (port, metrics), ask)
@@ -75,7 +75,7 @@ def _at(
     ticks: list[Any],
     web: psutil.Process,
     daemon: psutil.Process,
-    ports: tuple[int, int],  # of the web process, and of the consumer's metrics
+    ports: tuple[int, int],  # the web process, and the consumer's metrics
     ask: Any,
 ) -> dict[str, float]:
     port = ports[0]
@@ -93,15 +93,15 @@ def _at(
     growth = [
         (process.memory_full_info().uss - size) / MIB for process, size in zip((web, daemon), before, strict=True)
     ]
-    told = got["topics"]
+    received = got["topics"]
     sent = rate * SECONDS * SOCKETS / INSTRUMENTS
     print(
-        f"{rate:>8,} ticks/s ({rate * SECONDS / begun:,.0f} had)  p50 {got['topics_p50']:.1f} ms  "
+        f"{rate:>8,} ticks/s ({rate * SECONDS / begun:,.0f} achieved)  p50 {got['topics_p50']:.1f} ms  "
         f"p99 {got['topics_p99']:.1f} ms  worst {got['topics_p100']:.1f} ms;  "
-        f"{told:,} of {sent:,.0f} told, the rest conflated ({conflated:,.0f} of them in mailboxes); "
+        f"{received:,} of {sent:,.0f} received, the rest conflated ({conflated:,.0f} of them in mailboxes); "
         f"{got['repeated']:,} repriced;  memory web {growth[0]:+.1f} MiB, consumer {growth[1]:+.1f} MiB"
     )
-    told_stages = stages.say(looked, spent)
+    stage_figures = stages.say(looked, spent)
     print(f"          from the output entry's ID to the client {got['arriving_p50']:.1f}/{got['arriving_p99']:.1f}")
     if got["closed"]:
         raise SystemExit(f"{got['closed']} sockets were closed")
@@ -111,13 +111,13 @@ def _at(
     if rate != RATES[0]:
         return figures
     arriving = {f"live.stage_arriving_{part}_ms": got[f"arriving_{part}"] for part in ("p50", "p99")}
-    return figures | told_stages | arriving
+    return figures | stage_figures | arriving
 
 
 def _publish(client: "redis.Redis", ticks: Any, rate: float, seconds: float) -> float:
-    """So many ticks a second, each with the time of its XADD; returns the seconds that it took."""
+    """Publish `rate` ticks per second, each with the time of its XADD. Return the seconds that it took."""
     begun, sent = time.monotonic(), 0
-    connection = client.connection_pool.get_connection()  # a pipeline would take a fifth of a core
+    connection = client.connection_pool.get_connection()  # a pipeline takes a fifth of a core
     while sent < rate * seconds:
         due = min(int((time.monotonic() - begun) * rate), int(rate * seconds))
         ltt = datetime.now(UTC).isoformat()

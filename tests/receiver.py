@@ -1,4 +1,4 @@
-"""A receiver of webhooks: an HTTP server on a loopback address that keeps what it got and answers as it is told."""
+"""A webhook receiver: an HTTP server on a loopback address that records requests and sends scripted replies."""
 
 import ssl
 import threading
@@ -26,7 +26,7 @@ class Received:
 
 
 class Receiver(ThreadingHTTPServer):
-    """`replies` are used up one a request; the last one stays."""
+    """Each request uses up one of `replies`; the last one repeats."""
 
     daemon_threads = True
 
@@ -39,7 +39,7 @@ class Receiver(ThreadingHTTPServer):
         self.bytes_sent = 0
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A sender that breaks off (as over TLS it does not trust) is not the receiver's failure."""
+        """Ignore senders that disconnect, such as those that refuse the certificate."""
 
     def wait(self, count: int, seconds: float) -> list[Received]:
         deadline = time.monotonic() + seconds
@@ -65,11 +65,11 @@ class _Handler(BaseHTTPRequestHandler):
             for at in range(0, len(answer), step):
                 self.server.bytes_sent += self.wfile.write(answer[at : at + step])
                 time.sleep(reply.trickle)
-        except OSError:  # the sender does not wait for all of it
+        except OSError:  # the sender has disconnected
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the tests' output."""
+        """Print nothing into the tests' output."""
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Job results as files and streams: NDJSON, CSV, Parquet and Arrow, a page at a time."""
+"""Export job results as files and streams, page by page: NDJSON, CSV, Parquet and Arrow."""

@@ -1,4 +1,4 @@
-"""Exports are served on the event loop: a reader that is slow, stalled or gone holds no thread."""
+"""Serve exports on the event loop, so that a slow, stalled or vanished reader holds no thread."""
 
 import asyncio
 import logging
@@ -19,8 +19,8 @@ Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SLOT = "batch.export_slot"  # where the view finds its slot in the scope
-EXPORT_STALLED_SECONDS = 60.0  # without taking 64 KB
+SLOT = "batch.export_slot"  # the key of the slot in the scope
+EXPORT_STALLED_SECONDS = 60.0  # without reading 64 KB
 LONGEST_SECONDS = 3600.0
 _PATH = re.compile(r"/api/v2/(?:signals/)?batch/jobs/[0-9a-f-]{36}/(?:export|errors)")
 
@@ -33,11 +33,11 @@ def is_export(scope: Scope) -> bool:
 
 
 class ReaderStalled(Exception):
-    """A part waited too long to be taken."""
+    """The reader took too long for one part."""
 
 
 class Exports:
-    """Wraps Django's ASGI handler: a slot for each request, a limit on how long a part may wait for its reader."""
+    """Wrap Django's ASGI handler: give each request a slot, and limit how long a part may wait for its reader."""
 
     def __init__(
         self, django: Application, *, stalled: float = EXPORT_STALLED_SECONDS, longest: float = LONGEST_SECONDS
@@ -60,20 +60,20 @@ class Exports:
             try:
                 await self._django({**scope, SLOT: slot}, _without_body(receive), send_in_time)
             except (ReaderStalled, DataAccessError, DatabaseError) as error:
-                # Too late for a status: the answer stays without its end, and the server closes the connection.
+                # Too late for a status: the response stays incomplete, and the server closes the connection.
                 BROKEN_OFF.labels(type(error).__name__).inc()
                 seconds = round(time.monotonic() - begun, 1)
                 logger.warning("export broken off: %r", error, extra={"path": scope["path"], "seconds": seconds})
 
 
 def _without_body(receive: Receive) -> Receive:
-    """Django would keep a request's body, on disk if need be; an export's has no meaning and is let go."""
-    told = False
+    """Drop the request's body. Django would store it, although it means nothing to an export."""
+    ended = False
 
     async def receive_end() -> Message:
-        nonlocal told
-        if not told:
-            told = True
+        nonlocal ended
+        if not ended:
+            ended = True
             return {"type": "http.request", "body": b"", "more_body": False}
         while (message := await receive())["type"] != "http.disconnect":
             pass

@@ -1,4 +1,4 @@
-"""Streams that write a content coding."""
+"""Streams that apply a content coding."""
 
 import zlib
 from io import RawIOBase
@@ -10,7 +10,7 @@ _GZIP_LEVEL = 1  # level 6 takes three times as long for a tenth less
 
 
 class Outlet(RawIOBase):
-    """A file whose bytes are taken out as they come."""
+    """A file in memory that gives out its bytes as they arrive."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -29,7 +29,7 @@ class Outlet(RawIOBase):
 
 
 class _Gzip(RawIOBase):
-    """gzip without a time in it, so that equal content is equal bytes. (Arrow's only knows level 9.)"""
+    """gzip without a timestamp, so that equal content gives equal bytes. (Arrow's gzip has level 9 only.)"""
 
     def __init__(self, below: IO[bytes]):
         self._below = below
@@ -55,7 +55,7 @@ class _Gzip(RawIOBase):
 
 
 def encoder(coding: str, below: Any) -> Any:
-    """A stream that writes to `below` in this coding; flush() sends on all that was written, close() ends it."""
+    """Return a stream that writes to `below` in this coding. flush() forwards all bytes; close() ends the coding."""
     if coding == "gzip":
         return _Gzip(below)
     if coding == "zstd":

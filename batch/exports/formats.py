@@ -1,15 +1,15 @@
-"""The formats that results are given in."""
+"""The formats of exports."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    name: str  # also the ending of its files
+    name: str  # also the file extension
     media_type: str
-    rows_per_page: int  # 1 MB of Greeks: an export whose reader takes nothing holds it twice
+    rows_per_page: int  # 1 MB of Greeks; an export with a stalled reader holds two pages
     parameters: str = ""
-    compressed: bool = False  # by itself: a content coding would only cost
+    compressed: bool = False  # already; a content coding would only cost time
 
     @property
     def content_type(self) -> str:

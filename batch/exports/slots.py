@@ -1,4 +1,4 @@
-"""How many exports may run at once in this process, in all and for one user."""
+"""Limit how many exports run at once in this process, in total and for each user."""
 
 import threading
 from collections import Counter
@@ -29,13 +29,16 @@ class Slot:
         self.owner: int | None = None
 
     def claim(self, owner: int) -> None:
-        """Raises TooManyOfYours or TooManyExports. Once a request; given back when the request ends."""
+        """Take the slot for this owner, once per request. The end of the request frees it.
+
+        Raises TooManyOfYours or TooManyExports.
+        """
         self._slots.take(owner)
         self.owner = owner
 
 
 class Slots:
-    """Claimed on a view's thread once it is known who asks, freed on the event loop however the request ends."""
+    """The slots of this process. A view's thread takes one when it knows the user; the event loop always frees it."""
 
     def __init__(self, most: int = MOST, most_per_owner: int = MOST_PER_USER):
         self._most, self._most_per_owner = most, most_per_owner
@@ -50,7 +53,7 @@ class Slots:
         finally:
             if slot.owner is not None:
                 with self._lock:
-                    self._taken -= Counter({slot.owner: 1})  # owners with none left are dropped
+                    self._taken -= Counter({slot.owner: 1})  # subtraction drops owners without slots
 
     def take(self, owner: int) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""A job's results as a stream of bytes. Between two pages nothing is held: no cursor, transaction or connection."""
+"""Stream a job's results as bytes. Between two pages it holds no cursor, transaction or connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -17,20 +17,19 @@ from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import DataAccessError
 
-THREADS = 4  # at most so many connections and cores for all exports of the process; they take turns, page by page
+THREADS = 4  # limits the connections and cores of all exports in the process; they take turns by page
 
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="export")
 
 
 class ResultsGone(DataAccessError):
-    """Answers of the job were deleted while they were exported."""
+    """Answers of the job were deleted during the export."""
 
 
 def pages(job: Job, status: str = "", *, rows_per_page: int = 5000) -> Iterator[pa.Table]:
-    """The answers of an ended job, so many rows at a time or fewer.
+    """Yield the answers of an ended job, at most `rows_per_page` rows at a time.
 
-    Raises ResultsGone where fewer rows come than there were at the beginning: a stream that simply ended there would
-    look whole.
+    Raises ResultsGone if rows disappear meanwhile: a stream that simply ended would look complete.
     """
     layout = read_layout(job.pk)
     expected, read = layout.count(status), 0
@@ -38,9 +37,9 @@ def pages(job: Job, status: str = "", *, rows_per_page: int = 5000) -> Iterator[
         if not part.count(status):
             continue
         table = read_part(job.pk, part)
-        close_old_connections()  # back to the pool: whoever reads this may be slow
+        close_old_connections()  # back to the pool, because the reader may be slow
         if table is None:
-            raise ResultsGone(f"job {job.pk}: {read} of {expected} results, the others are gone")
+            raise ResultsGone(f"job {job.pk}: {read} of {expected} results, the others were deleted")
         if status:
             table = table.take(pa.array(rows_of_status(table, status)))
         for begin in range(0, len(table), rows_per_page):
@@ -50,7 +49,7 @@ def pages(job: Job, status: str = "", *, rows_per_page: int = 5000) -> Iterator[
 
 
 def encoded(job: Job, format_: Format, coding: str, status: str = "") -> Iterator[bytes]:
-    """The export's bytes in parts, one or none a page; what was read is sent before the next page is asked for."""
+    """Yield the export's bytes, a part for each page. A page is sent before the next is read."""
     outlet = Outlet()
     body = encoder(coding, outlet)
     writer = WRITERS[format_.name](body, schema(find(job.kind)))
@@ -64,9 +63,9 @@ def encoded(job: Job, format_: Format, coding: str, status: str = "") -> Iterato
 
 
 async def over_threads(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same parts, each made on a thread of the exports' own when the reader is ready for it.
+    """Yield the parts, each made on an export thread when the reader is ready for it.
 
-    A reader that goes away leaves nothing behind: what waits for a thread is cancelled, the rest is only memory.
+    A reader that disconnects leaves nothing behind: a part that waits for a thread is cancelled.
     """
     loop = asyncio.get_running_loop()
     while (part := await loop.run_in_executor(_threads, next, parts, None)) is not None:

@@ -1,4 +1,4 @@
-"""Results of an ended job as one stream (docs/exports.md)."""
+"""Export the results of an ended job as one stream (docs/exports.md)."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from batch.exports.asgi import SLOT
 from batch.exports.formats import FORMATS, Format
 from batch.exports.negotiation import CODINGS, ErrorsAsProblems, NoneAcceptable, choose_coding, choose_format
-from batch.jobs.etags import validators
+from batch.jobs.etags import validators_of
 from batch.jobs.models import Job
 from batch.jobs.selectors import get_job
 from batch.jobs.serializers import StatusWord
@@ -26,28 +26,28 @@ from signalsite.foundation.computations.registry import find
 from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
-_VERSION = 2  # counted up when equal rows become other bytes: it is part of the ETag
+_VERSION = 2  # part of the ETag: increase it when the same rows give other bytes
 _STREAM: dict[Any, Any] = {
     (200, each.media_type): OpenApiResponse(OpenApiTypes.BINARY, "The rows, in the order of the request.")
     for each in FORMATS.values()
 }
 _RESPONSES: dict[Any, Any] = {
     **_STREAM,
-    304: OpenApiResponse(description="Unchanged since the ETag or date that was sent."),
-    409: OpenApiResponse(
-        description="The job has not ended yet (Retry-After says when to ask again), or its computation is gone."
-    ),
+    304: OpenApiResponse(description="Unchanged since the ETag or date of the request."),
+    409: OpenApiResponse(description="The job has not ended yet (see Retry-After), or its computation is gone."),
 }
 
 
 class NotEnded(APIException):
     status_code = 409
-    default_detail = "the job has not ended; exports are of ended jobs (results gives what is complete so far)"
+    default_detail = "the job has not ended; export it later, or read the results so far"
     wait = 1  # Retry-After: 2
 
 
 class FormatQuerySerializer(StrictSerializer):
-    format = serializers.ChoiceField(list(FORMATS), required=False, help_text="Goes before the Accept header.")
+    format = serializers.ChoiceField(
+        list(FORMATS), required=False, help_text="Takes precedence over the Accept header."
+    )
 
 
 class ExportQuerySerializer(FormatQuerySerializer):
@@ -70,7 +70,10 @@ class ErrorsView(APIView):
     content_negotiation_class = ErrorsAsProblems
 
     @extend_schema(
-        tags=TAGS, parameters=[FormatQuerySerializer], responses=_RESPONSES, summary="Every item of it that is not ok"
+        tags=TAGS,
+        parameters=[FormatQuerySerializer],
+        responses=_RESPONSES,
+        summary="All results that are not ok",
     )
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
         query = FormatQuerySerializer(data=request.query_params.dict())
@@ -84,23 +87,23 @@ def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: st
     chosen = choose_format(request._request, format)
     coding = choose_coding(request.headers.get("Accept-Encoding"), ("identity",) if chosen.compressed else CODINGS)
     if coding is None:
-        raise NoneAcceptable(f"content codings offered are {', '.join(CODINGS)}; parquet comes without one")
-    final = validators(job, "export", _VERSION, chosen.name, coding, status)
-    if final is None:
+        raise NoneAcceptable(f"available content codings: {', '.join(CODINGS)}; parquet has none")
+    validators = validators_of(job, "export", _VERSION, chosen.name, coding, status)
+    if validators is None:
         raise NotEnded
-    find(job.kind)  # an unknown computation is a 409: once the stream has begun, it would be a broken 200
-    response = final.answer(request._request)
+    find(job.kind)  # an unknown computation must be a 409 now, not a broken 200 later
+    response = validators.answer(request._request)
     if response is None:
         response = HttpResponse() if request.method == "HEAD" else _stream(request, owner, job, chosen, coding, status)
-        final.mark(response)
+        validators.mark(response)
         response["Content-Type"] = chosen.content_type
         name = "-".join(filter(None, (job.kind, str(job.pk), status)))
         response["Content-Disposition"] = f'attachment; filename="{name}.{chosen.name}"'
-        response["X-Accel-Buffering"] = "no"  # nginx would hold the first bytes back
+        response["X-Accel-Buffering"] = "no"  # nginx would buffer the first bytes
         if coding != "identity":
             response["Content-Encoding"] = coding
     if isinstance(request._request, ASGIRequest):
-        # This thread is the request's own, and sending the answer may take long: the pool has its connection back now.
+        # Sending may take long, so this request's thread returns its connection to the pool now.
         connections.close_all()
     return response
 
@@ -108,10 +111,10 @@ def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: st
 def _stream(
     request: Request, owner: User, job: Job, format_: Format, coding: str, status: str
 ) -> StreamingHttpResponse:
-    from batch.exports.stream import encoded, over_threads  # loads pyarrow, which only exports need
+    from batch.exports.stream import encoded, over_threads  # imports pyarrow, which only exports need
 
     parts: Iterator[bytes] = encoded(job, format_, coding, status)
-    if not isinstance(request._request, ASGIRequest):  # under WSGI a slow reader holds a thread
+    if not isinstance(request._request, ASGIRequest):  # under WSGI, a slow reader holds a thread
         return StreamingHttpResponse(parts)
     if slot := request._request.scope.get(SLOT):
         slot.claim(owner.pk)

@@ -1,4 +1,4 @@
-"""What writes each format, a page of rows at a time."""
+"""Write each format, a page of rows at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from pyarrow import csv, parquet
 
 from signalsite.foundation.blocks import conform, json_lines
 
-_FORMULA = r"^[=+\-@\t\r\n]"  # what spreadsheets take for a formula at the beginning of a cell (OWASP)
-_ROW_GROUP = 10_000  # small groups cost Parquet readers and size; this is 2 MB of Greeks
+_FORMULA = r"^[=+\-@\t\r\n]"  # spreadsheets run a cell that begins like this (OWASP)
+_ROW_GROUP = 10_000  # smaller groups make files larger and slower to read; this is 2 MB of Greeks
 
 
 class TableWriter(ABC):
-    """Writes tables to a file that stays open: as the columns that it was made for, whatever a table lacks or has."""
+    """Write tables to a file, always with the same columns. It does not close the file."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self.columns = columns
@@ -25,11 +25,11 @@ class TableWriter(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Write what the format ends with."""
+        """Write the end of the format."""
 
 
 class NdjsonWriter(TableWriter):
-    """The rows as in the JSON pages."""
+    """The rows, as in pages of JSON results."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self._file = file
@@ -42,7 +42,7 @@ class NdjsonWriter(TableWriter):
 
 
 class CsvWriter(TableWriter):
-    """RFC 4180: CRLF, text quoted, null as nothing. Text that a spreadsheet would run gets an apostrophe before it."""
+    """RFC 4180: CRLF, text in quotes, null as an empty field. Text that a spreadsheet would run gets an apostrophe."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self.columns = columns
@@ -56,7 +56,7 @@ class CsvWriter(TableWriter):
 
 
 class ParquetWriter(TableWriter):
-    """Row groups of 10,000 or a page more, compressed with zstd."""
+    """Row groups of 10,000 rows, or up to a page more, compressed with zstd."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self.columns = columns
@@ -79,7 +79,7 @@ class ParquetWriter(TableWriter):
 
 
 class ArrowWriter(TableWriter):
-    """Arrow's IPC stream: a record batch a page."""
+    """Arrow's IPC stream, with a record batch for each page."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self.columns = columns
@@ -93,7 +93,7 @@ class ArrowWriter(TableWriter):
 
 
 def without_formulas(table: pa.Table) -> pa.Table:
-    """Text that begins with = + - @, tab, CR or LF gets an apostrophe before it; numbers, negative ones too, stay."""
+    """Put an apostrophe before text that begins with = + - @, tab, CR or LF. Numbers stay as they are."""
     for index, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             column = table.column(index)
@@ -110,4 +110,4 @@ WRITERS: dict[str, Callable[[IO[bytes], pa.Schema], TableWriter]] = {
     "parquet": ParquetWriter,
     "arrow": ArrowWriter,
 }
-"""By the name of the format."""
+"""The writer of each format, by its name."""

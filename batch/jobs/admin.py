@@ -1,4 +1,4 @@
-"""Jobs as staff see them: computed by the service, so read-only but for cancelling and trying again."""
+"""Jobs in the admin. They are read-only; staff may cancel and retry them."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ class JobAdmin(ActionAdmin):
 
     @admin.display(description="chunks")
     def chunk_grid(self, job: Job) -> SafeString:
-        """A square a chunk, in the order of the request; its title tells the rest."""
+        """Show a square for each chunk, in the order of the request, with a summary as its title."""
         squares = (
             (status, f"chunk {number}: {status}, attempt {attempt}, {failed} of {size} failed")
             for number, status, attempt, size, failed in job.chunks.order_by("number").values_list(
@@ -125,4 +125,4 @@ class JobAdmin(ActionAdmin):
 
 
 class AlreadyEnded(SignalServiceError):
-    """A job that has ended is asked to stop."""
+    """An ended job cannot be cancelled."""

@@ -1,4 +1,4 @@
-"""What the address of a computation answers, for the schema: the answers themselves are written as columns."""
+"""The shapes of answers, for the API schema only: the answers themselves are written from columns."""
 
 from functools import cache
 
@@ -11,10 +11,10 @@ from signalsite.foundation.computations.requests import params_serializer, pasca
 
 @cache
 def answer_serializer(computation: Computation) -> type[serializers.Serializer]:
-    """What the computation's own address answers at once. What the items share stands beside, as in a receipt."""
+    """Return the shape of an immediate answer. The fields of the receipt come in addition."""
     fields = {
         "as_of": serializers.DateTimeField(),
-        "params": params_serializer(computation)(help_text="Every parameter with its default filled in."),
+        "params": params_serializer(computation)(help_text="Every parameter, with defaults filled in."),
         "request_counts": RequestCountsSerializer(),
         "data": row_serializer(computation)(many=True, help_text="In the order of the items."),
     }
@@ -27,16 +27,16 @@ class RefusedItemSerializer(serializers.Serializer):
 
 
 class EstimateSerializer(serializers.Serializer):
-    """What a submission would be, which was not kept."""
+    """The answer to a dry run."""
 
     dry_run = serializers.BooleanField()
     kind = serializers.CharField()
     params = serializers.DictField()
     as_of = serializers.DateTimeField(allow_null=True)
     total = serializers.IntegerField()
-    refused = RefusedItemSerializer(many=True, help_text="The first of the items that would be answered `bad_input`.")
+    refused = RefusedItemSerializer(many=True, help_text="The first items that would be answered `bad_input`.")
     refused_count = serializers.IntegerField()
     chunk_size = serializers.IntegerField()
     chunks = serializers.IntegerField()
     estimated_seconds = serializers.FloatField()
-    items_ahead = serializers.IntegerField(help_text="In the queue.")
+    items_ahead = serializers.IntegerField(help_text="Items in the queue before these.")

@@ -1,4 +1,4 @@
-"""From items to their block of answers: the one way of a job's chunk and of an answer within the request."""
+"""Compute the block of answers to some items: for a chunk of a job, and for an immediate answer alike."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from signalsite.foundation.computations.contract import Computation, Inputs
 def answer(
     computation: Computation, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
 ) -> tuple[Block, str]:
-    """The answers, and the digest of the stored data that they were computed from."""
+    """Return the answers, and the digest of the stored data behind them."""
     inputs = load(computation, items, as_of, params, context)
     answers = computation.evaluate(inputs)
     return pack(items, declared(computation, answers), answers.item), inputs.digest()
@@ -23,6 +23,6 @@ def load(
     computation: Computation, items: Items, as_of: datetime, params: Mapping[str, Any], context: Mapping[str, Any]
 ) -> Inputs:
     keys = items.keys
-    if items.refused and computation.rows_per_item(params) > 1:  # one row says what is wrong with an item
+    if items.refused and computation.rows_per_item(params) > 1:  # a refused item gets one row, with its reason
         keys = ["" if place in items.refused else key for place, key in enumerate(keys)]
     return computation.load(keys, items.overrides, as_of, params, context)

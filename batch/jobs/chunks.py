@@ -1,4 +1,4 @@
-"""One chunk of a job: claimed, computed, kept. PostgreSQL's clock and an attempt number say whose it is."""
+"""Claim a chunk, compute it, store its answers. PostgreSQL's clock and an attempt number decide who owns it."""
 
 import logging
 import threading
@@ -33,17 +33,17 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 15
 HEARTBEAT_SECONDS = 5
 MAX_ATTEMPTS = 3
-CANCELLING_WORKER = "cancel"  # in the place of a worker's name
+CANCELLING_WORKER = "cancel"  # stored as the name of the worker
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ChunkClaim:
     chunk_id: int
     attempt: int
     job_id: uuid.UUID
     items: Items
     kind: str
-    params: dict[str, Any]  # or Unreadable, as the job's context: computing fails, and the chunk ends with that reason
+    params: dict[str, Any]  # or Unreadable, as the context may be: then computing fails
     as_of: datetime
     cancelling: bool
 
@@ -60,16 +60,16 @@ RETURNING c.attempt, c.job_id, c.item_block, c.size, j.kind, j.params::text, j.a
 """
 
 
-_BEAT = """
+_EXTEND_LEASE = """
 UPDATE batch_chunk SET lease_until = now() + make_interval(secs => %s)
 WHERE id = %s AND attempt = %s AND status = 'running'
 """
 
 
-def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> Claim | None:
-    """Take a chunk under a new attempt number, in one short transaction; None where it is done, held or not open.
+def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> ChunkClaim | None:
+    """Claim a chunk under a new attempt number, in one short transaction. Return None if it is not free.
 
-    `again`: the task runs anew because its last run failed or was lost with its process, so what that one held is free.
+    `again`: this task ran before, and failed or was lost with its process, so its earlier claim is free.
     """
     values: dict[str, int | str] = {
         "chunk": chunk_id,
@@ -84,7 +84,7 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
     if row is None:
         return None
     attempt, job_id, item_block, size, kind, params, as_of, cancelling = row
-    return Claim(
+    return ChunkClaim(
         chunk_id=chunk_id,
         attempt=attempt,
         job_id=job_id,
@@ -98,8 +98,10 @@ def claim(chunk_id: int, *, worker: str, task_id: str, again: bool = False) -> C
 
 @lru_cache(maxsize=2)
 def _context(job_id: uuid.UUID) -> Any:
-    """It does not change once a job has chunks to claim; of a million items it is megabytes, which each process reads
-    once."""
+    """Return what the job's chunks share.
+
+    It never changes while chunks can be claimed. For a million items it is megabytes, so each process reads it once.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT context::text FROM batch_job WHERE id = %s", (job_id,))
         found = cursor.fetchone()
@@ -107,10 +109,10 @@ def _context(job_id: uuid.UUID) -> Any:
 
 
 def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool = False) -> bool:
-    """Compute one chunk and keep its results; False where there was nothing to do or another attempt won.
+    """Compute one chunk and store its answers. Return False if there was nothing to do, or if another attempt won.
 
-    An error is raised after it was counted: the task is to be run `again`, under the same id. The attempt after the
-    MAX_ATTEMPTS-th does not compute, it ends the chunk with a reason.
+    An error is counted and raised. The caller must run the task again under the same id, with `again`. After
+    MAX_ATTEMPTS, the next attempt ends the chunk with a reason instead of computing it.
     """
     claimed = claim(chunk_id, worker=worker, task_id=task_id, again=again)
     if claimed is None:
@@ -118,14 +120,14 @@ def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool 
     if claimed.attempt > 1:
         log_event(Event.CHUNK_TAKEN_OVER, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, worker=worker)
     try:
-        return _keep(claimed, *_answer(claimed))
+        return _store(claimed, *_answer(claimed))
     except Exception as error:
         log_event(Event.CHUNK_FAILED, job=claimed.job_id, chunk=chunk_id, attempt=claimed.attempt, error=error)
         raise
 
 
-def _answer(claimed: Claim) -> tuple[Block, str]:
-    """The chunk's answers, and the digest of what they were computed from."""
+def _answer(claimed: ChunkClaim) -> tuple[Block, str]:
+    """Return the chunk's answers, and the digest of their inputs."""
     items, known = claimed.items, computations().get(claimed.kind)
     names = [column.name for column in (known.answer_columns if known else VERDICT)]
     if claimed.cancelling:
@@ -139,21 +141,21 @@ def _answer(claimed: Claim) -> tuple[Block, str]:
 
 
 @contextmanager
-def _heartbeat(claimed: Claim) -> Iterator[None]:
-    """Keep the lease while the body runs. A chunk takes well under a second, so the thread rarely gets to beat."""
+def _heartbeat(claimed: ChunkClaim) -> Iterator[None]:
+    """Extend the lease while the body runs. A chunk takes well under a second, so this rarely happens."""
     stop = threading.Event()
 
-    def beat() -> None:
+    def extend() -> None:
         try:
             while not stop.wait(HEARTBEAT_SECONDS):
                 with connection.cursor() as cursor:
-                    cursor.execute(_BEAT, (LEASE_SECONDS, claimed.chunk_id, claimed.attempt))
-        except DatabaseError as error:  # the lease runs out and another attempt takes over; ours will be refused
+                    cursor.execute(_EXTEND_LEASE, (LEASE_SECONDS, claimed.chunk_id, claimed.attempt))
+        except DatabaseError as error:  # the lease expires, another attempt takes over, ours is refused
             logger.warning("chunk %s: heartbeat failed: %s", claimed.chunk_id, error)
         finally:
-            connection.close()  # the thread's own
+            connection.close()  # each thread has its own
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=extend, daemon=True)
     thread.start()
     try:
         yield
@@ -171,8 +173,8 @@ WHERE id = %(job)s RETURNING status
 """
 
 
-def _keep(claimed: Claim, block: Block, digest: str) -> bool:
-    """Answers, the chunk's mark and the job's counters in one transaction that holds only if the attempt is ours."""
+def _store(claimed: ChunkClaim, block: Block, digest: str) -> bool:
+    """Store answers, chunk state and job counters in one transaction, if the attempt still owns the chunk."""
     size = len(claimed.items)
     with worker_transaction():
         ours = Chunk.objects.filter(pk=claimed.chunk_id, attempt=claimed.attempt, status=Chunk.Status.RUNNING).update(
@@ -202,9 +204,9 @@ def _keep(claimed: Claim, block: Block, digest: str) -> bool:
 
 
 def close_cancelled(job_id: uuid.UUID, *, seconds: float) -> list[int]:
-    """Close the open chunks of a job that is being cancelled, here and not in a worker, but for those that one holds.
+    """Close the open chunks of a job that is being cancelled, except those that a worker has claimed.
 
-    The ids of what is left after `seconds`, or after a chunk that PostgreSQL would not take.
+    Stop after `seconds`, or at an error of PostgreSQL. Return the ids of the chunks left.
     """
     deadline = time.monotonic() + seconds
     unfinished = Chunk.objects.filter(job=job_id).exclude(status=Chunk.Status.DONE)

@@ -1,4 +1,4 @@
-"""What a job would be and take, without keeping it."""
+"""Estimate a job without storing it."""
 
 from datetime import datetime
 from typing import Any
@@ -9,9 +9,9 @@ from batch.jobs.preparation import selection_error
 from batch.jobs.services import Submission, items_a_chunk
 from signalsite.foundation.errors import InvalidInput
 
-MOST_REFUSED = 100  # that are told
+MOST_REFUSED = 100  # listed in the estimate
 FIRST_GUESS = 5000.0
-"""Items a second, until this installation has computed a job that tells."""
+"""Items a second, until this installation has completed a job to measure."""
 
 _RATE = """
 SELECT sum(total) / nullif(sum(extract(epoch FROM finished_at - started_at)), 0) FROM (
@@ -27,8 +27,11 @@ WHERE c.status <> 'done' AND j.status IN ('validating', 'in_progress')
 
 
 def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
-    """Items, those refused at the door, chunks and seconds. Raises InvalidInput as the submission itself would, and
-    where its job would fail for what the selector stands for."""
+    """Return the number of items, the refused ones, the chunks and the seconds.
+
+    Raises InvalidInput if the submission is invalid, or if its job is bound to fail because of what its selector
+    selects.
+    """
     computation, refused, first_refused = submission.computation, 0, list[dict[str, Any]]()
     rows = computation.rows_per_item(submission.params)
     if submission.items is not None:

@@ -1,4 +1,4 @@
-"""What never changes again, so that a client need not read it twice: results of jobs that have ended."""
+"""Validators of ended jobs: their results never change, so a client need not read them twice."""
 
 import hashlib
 from datetime import datetime
@@ -13,7 +13,7 @@ VARY = ("Accept", "Accept-Encoding", "Authorization", "Cookie")
 
 
 class Validators:
-    """ETag and Last-Modified (RFC 9110, 8.8) of one representation of an ended job's results."""
+    """The ETag and Last-Modified (RFC 9110, 8.8) of one representation of an ended job's results."""
 
     def __init__(self, job: Job, finished_at: datetime, *representation: object):
         text = repr((str(job.pk), finished_at.isoformat(), *map(str, representation)))
@@ -21,7 +21,7 @@ class Validators:
         self.finished_at = finished_at
 
     def answer(self, request: HttpRequest) -> HttpResponseBase | None:
-        """304 or 412 where the request's conditions ask for it; None where the results are to be sent."""
+        """Return a 304 or 412 if the request's conditions ask for it. None means: send the results."""
         response = get_conditional_response(request, self.etag, int(self.finished_at.timestamp()))
         if response is not None:
             self.mark(response)
@@ -31,11 +31,11 @@ class Validators:
         response["ETag"] = self.etag
         response["Last-Modified"] = format_datetime(self.finished_at, usegmt=True)
         patch_vary_headers(response, VARY)
-        patch_cache_control(response, private=True, no_cache=True)  # kept by the client, asked for each time
+        patch_cache_control(response, private=True, no_cache=True)  # the client may store it, but must revalidate
 
 
-def validators(job: Job, *representation: object) -> Validators | None:
-    """None while the job runs. `representation`: whatever its bytes depend on besides the job."""
+def validators_of(job: Job, *representation: object) -> Validators | None:
+    """Return None while the job runs. `representation`: everything besides the job that the bytes depend on."""
     if job.status not in Job.TERMINAL or job.finished_at is None:
         return None
     return Validators(job, job.finished_at, *representation)

@@ -1,4 +1,4 @@
-"""Examples for the API's schema."""
+"""Examples for the API schema."""
 
 from drf_spectacular.utils import OpenApiExample
 

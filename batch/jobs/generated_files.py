@@ -1,4 +1,4 @@
-"""What declarations say to readers and to the client: texts that are kept in files, and checked to be current."""
+"""Generate files from the declarations of computations: a page of docs, and types for the client."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,12 +13,13 @@ CLIENT_TYPES = Path("batch/client/computations.py")
 
 
 def texts(found: Iterable[Computation]) -> dict[Path, str]:
-    """What the files should hold, by their paths in the repository."""
+    """Return the text of each file, by its path in the repository."""
     found = list(found)
     return {DOCS: docs_page(found), CLIENT_TYPES: client_types(found)}
 
 
 def outdated(found: Iterable[Computation]) -> list[Path]:
+    """Return the files whose text is not current."""
     paths = ((settings.BASE_DIR / path, path, text) for path, text in texts(found).items())
     return [path for file, path, text in paths if not file.exists() or file.read_text() != text]
 
@@ -76,7 +77,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def client_types(found: Iterable[Computation]) -> str:
-    """A module of TypedDicts, and nothing that the client would have to install."""
+    """Return a module of TypedDicts. It needs nothing but the standard library."""
     found = list(found)
     kinds = ", ".join(f'"{each.name}"' for each in found)
     lines = [

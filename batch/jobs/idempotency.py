@@ -1,4 +1,4 @@
-"""One answer to one submission: the Idempotency-Key header."""
+"""The Idempotency-Key header: answer a repeated submission with the first response."""
 
 import hashlib
 from collections.abc import Callable
@@ -25,8 +25,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
     {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
     location=OpenApiParameter.HEADER,
-    description=f"Of your making, one a submission. Within {HOURS} hours the same submission under the same key is "
-    f"answered with the first answer and `{REPLAYED}: true`; another one with 422.",
+    description=f"A key that you make up for each submission. Within {HOURS} hours, the same submission under the same "
+    f"key gets the first response again, with `{REPLAYED}: true`. A different submission under that key gets a 422.",
 )
 
 
@@ -34,8 +34,7 @@ class KeyUsedOtherwise(APIException):
     status_code = 422
 
 
-# A key that has expired is taken over as if it were new. Of simultaneous submissions PostgreSQL lets one insert and the
-# others wait until that one has committed.
+# An expired key counts as new. Of simultaneous submissions, PostgreSQL lets one insert; the others wait for its commit.
 _TAKE = """
 INSERT INTO batch_idempotencykey AS kept (owner_id, key, request_digest, status_code, body, location)
 VALUES (%(owner)s, %(key)s, %(digest)s, 0, '', '')
@@ -52,9 +51,9 @@ def json_response(body: str | bytes, *, status: int = 200) -> HttpResponse:
 
 
 def once(request: Request, answer: Callable[[Request], HttpResponse]) -> HttpResponse:
-    """`answer(request)`, or the answer that this key had before. What is refused (an exception) leaves the key free.
+    """Return `answer(request)`, or the stored response of the request's key. An exception leaves the key unused.
 
-    The answer, what it has kept and the key are one transaction: after a crash there are all or none.
+    The key, the response and everything that `answer` stores are one transaction.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -76,11 +75,11 @@ def once(request: Request, answer: Callable[[Request], HttpResponse]) -> HttpRes
 
 
 def request_digest(request: Request) -> str:
-    """Of method, path and body, however the body is spaced and its fields are ordered."""
+    """Return the digest of method, path and body. Spacing and the order of fields do not matter."""
     data, items = request.data, None
     if isinstance(data, dict) and isinstance(data.get("items"), Lists):
         items, mark = data["items"], uuid4().hex
-        check_count(len(items), settings.BATCH_MAX_ITEMS)  # before all of them are read
+        check_count(len(items), settings.BATCH_MAX_ITEMS)  # before reading them all
         data = {**data, "items": mark}
     whole = _canonical([request.method, request.path, data])
     if items is None:
@@ -97,7 +96,7 @@ def request_digest(request: Request) -> str:
 def _canonical(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError as error:  # it reads four times as deep as it writes
+    except orjson.JSONEncodeError as error:  # orjson reads four times as deep as it writes
         raise InvalidInput("body", "the body is nested too deeply") from error
 
 

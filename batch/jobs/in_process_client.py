@@ -1,4 +1,4 @@
-"""The API's own client, called in this process: what a command does is what a request does."""
+"""The API's client inside this process, so that commands and requests do exactly the same."""
 
 import logging
 
@@ -14,21 +14,21 @@ COMMAND_LINE_USER = "command-line"
 
 
 def client() -> Client:
-    """A client of this very process, signed in as the command line's own user: no web server is needed."""
+    """Return a client that calls this process, signed in as the command line's user. It needs no web server."""
     user, made = get_user_model().objects.get_or_create(username=COMMAND_LINE_USER)
     if made:
         user.set_unusable_password()
         user.save(update_fields=["password"])
     application = get_wsgi_application()
-    logging.getLogger("django.request").setLevel(logging.ERROR)  # a 4xx is the caller's to tell
+    logging.getLogger("django.request").setLevel(logging.ERROR)  # the caller reports a 4xx
     return Client(
-        f"https://{_allowed_host()}",  # https: not to be redirected to it
+        f"https://{_allowed_host()}",  # http would be redirected to https
         token=lambda: str(AccessToken.for_user(user)),
         transport=httpx.WSGITransport(application),
     )
 
 
 def _allowed_host() -> str:
-    """A name that ALLOWED_HOSTS lets in: its first, `.example.com` standing for example.com too and `*` for all."""
+    """Return a host that ALLOWED_HOSTS admits: its first. `.example.com` includes example.com, and `*` means any."""
     first: str = next(iter(settings.ALLOWED_HOSTS), "localhost")
     return "localhost" if first == "*" else first.removeprefix(".")

@@ -1,6 +1,6 @@
-"""Processes of a command that compute a job's chunks, beside whatever Celery workers run.
+"""Processes of a command that compute a job's chunks, alongside any Celery workers.
 
-They claim chunks as a worker does, so nothing is computed twice, and a job outlives the command. No broker is asked.
+They claim chunks as workers do, so nothing is computed twice, and the job survives the command. They need no broker.
 """
 
 import logging
@@ -25,10 +25,10 @@ from signalsite.foundation.process import end_with_parent
 
 logger = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.02  # while all chunks are in other hands
+PAUSE_SECONDS = 0.02  # while others have claimed all chunks
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 10.0
-_fork = multiprocessing.get_context("fork")  # what the parent has imported need not be imported again
+_fork = multiprocessing.get_context("fork")  # a fork has the parent's imports
 
 Compute = Callable[[uuid.UUID], None]
 
@@ -38,10 +38,10 @@ class WorkerEnded(RuntimeError):
 
 
 class LocalWorkers:
-    """`start` before there is a job: the processes load the kernels meanwhile. Call it before any thread is started."""
+    """A pool of processes. Start it early: they load the kernels meanwhile. Start it before any thread: it forks."""
 
     def __init__(self, count: int) -> None:
-        connections.close_all()  # a connection must not be shared
+        connections.close_all()  # a fork must not share connections
         self._pipes: list[Connection] = []
         self._processes = []
         for number in range(count):
@@ -53,20 +53,20 @@ class LocalWorkers:
             self._processes.append(process)
 
     def compute(self, job_id: uuid.UUID) -> None:
-        """Begin with a job: it is prepared here, unless a Celery worker was first."""
+        """Prepare a job, unless a Celery worker was first, and start computing it."""
         preparation.prepare(job_id)
         for pipe in self._pipes:
-            with suppress(BrokenPipeError):  # one that has died: the others do its part, and `check` tells of the last
+            with suppress(BrokenPipeError):  # a dead process: the others do its part, and `check` reports the last
                 pipe.send(job_id)
 
     def check(self) -> None:
-        """Raise WorkerEnded when none of the processes is left."""
+        """Raise WorkerEnded if no process is left."""
         if not any(process.is_alive() for process in self._processes):
             codes = ", ".join(str(process.exitcode) for process in self._processes)
             raise WorkerEnded(f"the local workers ended with exit codes {codes} before the job did")
 
     def stop(self) -> None:
-        """Each ends with the chunk that it is at; whoever takes too long is killed, and its chunk's lease runs out."""
+        """Let each process finish its chunk. Kill those that take too long: the leases of their chunks expire."""
         for process in self._processes:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
@@ -89,7 +89,7 @@ def _work(jobs: Connection, number: int, count: int, parent: int) -> None:
     end_with_parent(signal.SIGTERM, parent)
     ending = Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it cancels the job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C: it cancels the job
     from signals.greeks.core.engine import warm
 
     warm()
@@ -100,13 +100,13 @@ def _work(jobs: Connection, number: int, count: int, parent: int) -> None:
 
 
 def _compute(job_id: uuid.UUID, number: int, count: int, name: str, ending: Event) -> None:
-    """Until the job has ended. An attempt that fails was counted: after a few, its chunk ends with a reason."""
+    """Compute chunks until the job ends."""
     while not ending.is_set():
         try:
             open_chunks = _open_chunks(job_id)
             if open_chunks is None:
                 return
-            begin = len(open_chunks) * number // count  # not all at the same chunk
+            begin = len(open_chunks) * number // count  # each process starts at another chunk
             for chunk_id in (*open_chunks[begin:], *open_chunks[:begin]):
                 if ending.is_set():
                     return
@@ -117,13 +117,13 @@ def _compute(job_id: uuid.UUID, number: int, count: int, name: str, ending: Even
             logger.warning("job %s: %s; trying again in %g s", job_id, error, RETRY_SECONDS)
             connection.close()
             time.sleep(RETRY_SECONDS)
-        except Exception:  # whatever it is: the attempt was counted, and after a few the chunk ends with a reason
+        except Exception:  # of any kind: failed attempts are counted, and end the chunk after a few
             logger.exception("job %s: a chunk failed; trying again in %g s", job_id, RETRY_SECONDS)
             time.sleep(RETRY_SECONDS)
 
 
 def _open_chunks(job_id: uuid.UUID) -> list[int] | None:
-    """Chunks that can be claimed now, in order; None when the job has ended."""
+    """Return the chunks that can be claimed now, in order; None if the job has ended."""
     if Job.objects.filter(pk=job_id, status__in=Job.TERMINAL).exists():
         return None
     claimable = Q(status=Chunk.Status.PENDING) | Q(status=Chunk.Status.RUNNING, lease_until__lt=Now())

@@ -1,4 +1,4 @@
-"""Submissions as they come: JSON, lines of it, or Arrow. A large one is read from its file, slice by slice."""
+"""Parse submissions: JSON, NDJSON or Arrow. A large body is read from a file, slice by slice."""
 
 import mmap
 import os
@@ -21,7 +21,7 @@ class _SpooledParser(BaseParser):
     read: Callable[[IO[bytes]], Any]
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The file stays open for the items that are read from it later: the view closes it."""
+        """Read the body. Its file stays open, because items are read from it later; the view closes it."""
         file = parser_context["view"].body = spooled(stream, parser_context["request"])
         return type(self).read(file)
 
@@ -43,7 +43,7 @@ class LinesParser(_SpooledParser):
 
 
 def _read_arrow(file: IO[bytes]) -> Any:
-    """A large body is mapped, not read: its pages are the file's."""
+    """Map a large body into memory instead of reading it."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size <= IN_MEMORY_BYTES:
@@ -57,7 +57,7 @@ class ArrowParser(_SpooledParser):
 
 
 class SubmissionView(APIView):
-    """Takes a submission in each of these forms."""
+    """A view that takes submissions in all forms."""
 
     parser_classes = (SubmissionParser, LinesParser, ArrowParser)
     body: IO[bytes] | None = None
@@ -69,6 +69,6 @@ class SubmissionView(APIView):
 
 
 def in_each_form(shape: Any) -> dict[str, Any]:
-    """The request of the schema: what is JSON has this shape; the other two forms have their items outside of it."""
+    """Return the request for the API schema. Only JSON has this shape: the other forms carry their items outside it."""
     forms = SubmissionView.parser_classes
     return {form.media_type: shape if form is SubmissionParser else OpenApiTypes.BINARY for form in forms}

@@ -1,4 +1,4 @@
-"""Who may see and act on jobs, in the API as in the admin: an owner on the own ones, others by Django's permissions."""
+"""Who may see jobs and act on them, in the API and in the admin: owners, and users with Django's permissions."""
 
 from django.contrib.auth.models import AnonymousUser, User
 
@@ -8,7 +8,7 @@ VIEW, CHANGE = "batch.view_job", "batch.change_job"
 
 
 def may_see_all(user: User | AnonymousUser) -> bool:
-    """Whoever may change may look, as in Django's admin."""
+    """As in Django's admin, the permission to change includes the permission to view."""
     return user.has_perm(VIEW) or user.has_perm(CHANGE)
 
 
@@ -17,5 +17,5 @@ def may_see(user: User | AnonymousUser, job: Job) -> bool:
 
 
 def may_act_on(user: User | AnonymousUser, job: Job) -> bool:
-    """Cancel it, or try it again."""
+    """Whether the user may cancel or retry the job."""
     return job.owner_id == user.pk or user.has_perm(CHANGE)

@@ -1,5 +1,4 @@
-"""Between submission and computing: what a job's chunks share is found once, or its answers are found with an earlier
-job."""
+"""Prepare a job for computing: find what its chunks share, or an earlier job with the same answers."""
 
 import hashlib
 import logging
@@ -31,8 +30,8 @@ MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """The keys of a job's items, a chunk at a time: a million are four megabytes as they are kept."""
+class _StoredKeys:
+    """The keys of a job's items, read a chunk at a time. A million stored items are four megabytes."""
 
     blocks: list[tuple[bytes | memoryview, int]]
 
@@ -41,16 +40,18 @@ class _Kept:
 
 
 def prepare(job_id: uuid.UUID) -> list[int]:
-    """Resolve what the job's chunks share and open them for work; their ids. Nothing where that was done before, or
-    where an earlier job has the answers."""
+    """Find what the job's chunks share, open the chunks for work, and return their ids.
+
+    Return none if the job is prepared already, or if an earlier job has the answers.
+    """
     job = _begin(job_id)
     if job is None:
         return []
     computation = find(job.kind)
     if job.selector is None:
-        kept = _Kept(list(job.chunks.order_by("number").values_list("item_block", "size")))
-        blocks = [block for block, _ in kept.blocks]
-        prepared = computation.prepare(kept, job.as_of, job.params)
+        stored = _StoredKeys(list(job.chunks.order_by("number").values_list("item_block", "size")))
+        blocks = [block for block, _ in stored.blocks]
+        prepared = computation.prepare(stored, job.as_of, job.params)
     else:
         prepared = computation.prepare_selector(job.selector, job.as_of, job.params)
         blocks = [Items(prepared.keys or [], [None] * len(prepared.keys or ())).to_block()]
@@ -61,7 +62,7 @@ def prepare(job_id: uuid.UUID) -> list[int]:
 
 
 def _begin(job_id: uuid.UUID) -> Job | None:
-    """The job, its attempt counted before the work: one that takes its worker along each time must end too."""
+    """Count the attempt, and return the job. Counting comes first, so that a job that kills its worker ends too."""
     with worker_transaction():
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.status != Job.Status.VALIDATING:
@@ -86,7 +87,7 @@ def _begin(job_id: uuid.UUID) -> Job | None:
 def _request_digest(
     job: Job, computation: Computation, prepared: Prepared, item_blocks: Iterable[bytes | memoryview]
 ) -> str:
-    """Of everything that the answers depend on but the items' own stored data, which the chunks' digests are of."""
+    """Return the digest of all that the answers depend on, except stored market data: chunks have its digest."""
     asked = [computation.name, computation.version, job.params, prepared.as_of, prepared.context]
     found = hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16)
     for block in item_blocks:
@@ -95,14 +96,14 @@ def _request_digest(
 
 
 def find_reusable(job: Job, digest: str, computation: Computation, prepared: Prepared) -> Job | None:
-    """An ended job of the same owner that was asked the same and whose stored inputs are still what they were."""
+    """Return a completed job of the same owner with the same request, whose stored inputs have not changed."""
     size = job.chunk_size if prepared.keys is None else items_a_chunk(computation, job.params, len(prepared.keys))
     earlier = Job.objects.filter(
         owner=job.owner_id,
         status=Job.Status.COMPLETED,
         request_digest=digest,
         reused_from=None,
-        chunk_size=size,  # answers are taken over chunk by chunk
+        chunk_size=size,  # answers are copied chunk by chunk
     ).first()
     if earlier is None or prepared.as_of is None:
         return None
@@ -147,7 +148,7 @@ def _answer_from(job: Job, earlier: Job) -> None:
 
 
 def selection_error(prepared: Prepared, rows_per_item: int) -> str:
-    """Why what a selector stands for makes no job; empty where it makes one, and where items were given."""
+    """Return why the selected items make no job; empty if they do, or if the caller gave items."""
     keys = prepared.keys
     if keys is None:
         return ""

@@ -1,6 +1,6 @@
-"""How far a job is, told to whoever watches it on a socket: an entry in a stream, a few a second and always the last.
+"""Publish the progress of jobs to sockets: a few states a second in a Redis stream, and always the last one.
 
-Best effort: a Redis that is down costs a chunk nothing but a log line.
+This is best effort. If Redis is down, a chunk loses nothing, and one line is logged.
 """
 
 import logging
@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 STREAM = "signal_job_stream"
 MAXLEN = 10_000
 EVERY_MS = 250  # between two states of a job
-SILENT_SECONDS = 5.0  # after Redis did not answer
+SILENT_SECONDS = 5.0  # after an error of Redis
 _FIELDS = ("id", "owner_id", "status", "total", "completed", "failed", "error", "started_at", "finished_at")
 _silent_until = 0.0
 
 
 def publish_state(job_id: uuid.UUID, *, at_once: bool = False) -> None:
-    """Publish the job's state as committed: call it after the commit. `at_once`: not to be held back."""
+    """Publish the job's committed state; call this after the commit. `at_once`: do not throttle."""
     global _silent_until
     if time.monotonic() < _silent_until and not at_once:
         return
@@ -41,11 +41,11 @@ def publish_state(job_id: uuid.UUID, *, at_once: bool = False) -> None:
             _publish(job_id)
     except redis.RedisError as error:
         _silent_until = time.monotonic() + SILENT_SECONDS
-        logger.warning("progress of jobs is not told for %g s: %s", SILENT_SECONDS, error)
+        logger.warning("progress of jobs is not published for %g s: %s", SILENT_SECONDS, error)
 
 
 def _publish(job_id: uuid.UUID) -> None:
-    """Another worker may end the job and tell so between our reading and our telling: then the end is told again."""
+    """Publish the state; publish it again if the job ended meanwhile, because the end must come last."""
     while (job := _read(job_id)) is not None:
         publish(STREAM, {job_topic(job_id): _state(job)}, maxlen=MAXLEN)
         if job.status in Job.TERMINAL or not _has_ended(job_id):
@@ -87,7 +87,7 @@ def _locate(topic: str) -> Feed:
 
 @database_sync_to_async
 def _authorise(reader: Reader, topic: str) -> None:
-    """Its owner and who may see all, as over HTTP: to others the job does not exist."""
+    """Admit the same users as over HTTP. For all others, the job does not exist."""
     user = get_user_model().objects.filter(pk=reader.user_id, is_active=True).first()
     job = Job.objects.only("owner_id").filter(pk=read_job(topic)).first()
     if user is None or job is None or not may_see(user, job):

@@ -1,4 +1,4 @@
-"""Reading answers: each chunk keeps its own as one block of columns, and a page is cut out of one or a few of them."""
+"""Read answers. Each chunk stores them as one block of columns; a page comes from one or a few blocks."""
 
 import logging
 import uuid
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A chunk whose answers can be read: those before it can be, too. `first_row`: how many they have."""
+    """A chunk with answers, as have all chunks before it. `first_row`: the number of rows in those."""
 
     number: int
     first_row: int
@@ -31,10 +31,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The chunks with answers, from the first to the last before one that has none yet."""
+    """The chunks with answers, up to the first chunk that has none yet."""
 
     parts: list[Part]
-    complete: bool  # whether that is all of them
+    complete: bool  # whether these are all chunks of the job
 
     @property
     def rows(self) -> int:
@@ -67,7 +67,7 @@ WHERE job_id = %(job)s AND number = %(number)s AND status = 'done'
 
 
 def read_part(job_id: uuid.UUID, part: Part) -> pa.Table | None:
-    """The rows of a chunk; None where they are gone, with their job."""
+    """Return the rows of a chunk, or None if they were deleted with their job."""
     found = binary_rows(_BLOCKS, {"job": job_id, "number": part.number})
     if not found:
         return None
@@ -82,15 +82,15 @@ def read_part(job_id: uuid.UUID, part: Part) -> pa.Table | None:
 @dataclass(frozen=True, slots=True)
 class Page:
     lists: list[bytes]
-    """The rows as JSON lists, one behind the other."""
+    """The rows, as consecutive JSON lists."""
     count: int
     last_row: int | None
 
 
 def read_page(job_id: uuid.UUID, layout: Layout, *, after: int, limit: int, status: str = "") -> Page:
-    """At most `limit` of the rows behind the row `after`, in the order of the request.
+    """Return at most `limit` rows after the row `after`, in the order of the request.
 
-    `status`: a status word, `failed` for all but ok, or nothing for all.
+    `status`: a status word, `failed` for all but ok, or empty for all.
     """
     lists: list[bytes] = []
     count, last_row = 0, None
@@ -113,7 +113,7 @@ def read_page(job_id: uuid.UUID, layout: Layout, *, after: int, limit: int, stat
 
 
 def copy_from_job(job_id: uuid.UUID, earlier_id: uuid.UUID) -> None:
-    """Give a job the answers of an earlier one that is cut alike. Within the caller's transaction."""
+    """Copy the answers of an earlier job with the same chunks, in the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE batch_chunk c SET status = 'done', finished_at = now(), answer_block = e.answer_block,"
@@ -131,8 +131,10 @@ _ANSWERS = "SELECT answer_block FROM batch_chunk WHERE job_id = %(job)s AND numb
 
 
 def retryable_places(job_id: uuid.UUID, words: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:
-    """Number of each chunk that has some, and the places in it of the items that trying again can help: those
-    that have a row with one of these status words. One block of answers is held at a time."""
+    """Yield the number of each chunk with items to retry, and their places in it.
+
+    These are the items with a row of one of these status words. Only one block of answers is in memory at a time.
+    """
     for (number,) in binary_rows(_RETRYABLE, {"job": job_id, "words": list(words)}):
         for (block,) in binary_rows(_ANSWERS, {"job": job_id, "number": number}):
             try:

@@ -1,4 +1,4 @@
-"""Ended jobs go after their time, a batch at a time, so that nothing is locked for long."""
+"""Delete ended jobs after the retention time, in small batches, so that locks are short."""
 
 import logging
 
@@ -10,7 +10,7 @@ from batch.jobs.idempotency import HOURS
 from batch.jobs.models import Job
 from batch.webhooks import outbox
 
-CHUNKS = 50  # with their answers, some hundred kilobytes each
+CHUNKS = 50  # each has some hundred kilobytes of answers
 
 _DUE = """
 SELECT id FROM batch_job WHERE finished_at < now() - make_interval(secs => %s) ORDER BY finished_at LIMIT 1
@@ -27,10 +27,10 @@ _REFERENCES = (
 
 
 def expire(*, most_chunks: int = 5_000) -> int:
-    """Remove jobs that ended more than JOB_RETENTION_DAYS ago, and idempotency keys past their time.
+    """Delete jobs that ended more than JOB_RETENTION_DAYS ago, and expired idempotency keys.
 
-    Returns the number of jobs removed; whoever dies on the way leaves a job with fewer chunks, which the next call
-    removes. Not more than about `most_chunks` chunks a call: the rest waits for the next.
+    Returns the number of jobs deleted. A call deletes about `most_chunks` chunks and leaves the rest to the next. A
+    call that is killed leaves a job with fewer chunks, which the next call deletes.
     """
     seconds = settings.JOB_RETENTION_DAYS * 86400
     removed = chunks = 0

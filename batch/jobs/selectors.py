@@ -1,4 +1,4 @@
-"""Reading jobs."""
+"""Read jobs, their results and statistics."""
 
 import uuid
 from typing import Any
@@ -17,12 +17,12 @@ from signalsite.foundation.stored_json import Unreadable
 
 
 def jobs_visible_to(user: User | AnonymousUser) -> QuerySet[Job]:
-    """One's own jobs; of whoever has the permission, all."""
+    """Return the user's own jobs, or all jobs if the user may see all."""
     return _jobs() if may_see_all(user) else _jobs().filter(owner=user.pk)
 
 
 def get_job(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
-    """Raises Http404 also where there is one that the user may not see: it does not exist for that user."""
+    """Return a job that the user may see. Raises Http404 for any other: it does not exist for that user."""
     job = _jobs().filter(pk=job_id).first()
     if job is None or not may_see(user, job):
         raise Http404
@@ -30,16 +30,16 @@ def get_job(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
 
 
 def read_receipt(user: User | AnonymousUser, job_id: uuid.UUID) -> dict[str, Any]:
-    """What the job's items share; empty until the job is prepared, or where it cannot be read."""
+    """Return what the job's items share. It is empty until the job is prepared, and if it is unreadable."""
     job = get_job(user, job_id)
     context = {} if isinstance(job.context, Unreadable) else job.context
-    computation = computations().get(job.kind)  # its app may be gone
+    computation = computations().get(job.kind)  # None if its app was removed
     shared = computation.receipt(context) if computation else {}
     return {"job_id": job.pk, "as_of": job.as_of, **shared}
 
 
 def get_job_to_act_on(user: User | AnonymousUser, job_id: uuid.UUID) -> Job:
-    """Raises Http404, or PermissionDenied where the user may see it and no more."""
+    """Return a job that the user may cancel or retry. Raises PermissionDenied if the user may only see it."""
     job = get_job(user, job_id)
     if not may_act_on(user, job):
         raise PermissionDenied(f"it takes the permission {CHANGE} to act on another's job")
@@ -51,10 +51,10 @@ def _jobs() -> QuerySet[Job]:
 
 
 def read_results(job: Job, *, after: int, limit: int, status: str = "") -> tuple[Page, int | None]:
-    """A page of results behind the row `after`, and the row to read on after; None when that was the last.
+    """Return a page of results after the row `after`, and the row after which to continue; None after the last row.
 
-    While a job runs, results are given up to the first chunk that is still to be computed: whoever reads on after each
-    page gets every item once, in the order of the request, however the chunks come in.
+    While a job runs, pages end at the first chunk without answers. So a caller who reads page after page gets every
+    item once, in the order of the request, whatever the order in which chunks are computed.
     """
     layout = read_layout(job.pk)
     page = read_page(job.pk, layout, after=after, limit=limit, status=status)
@@ -73,7 +73,7 @@ WHERE j.status IN ('validating', 'in_progress', 'cancelling') AND c.status <> 'd
 
 
 def statistics(user: User | AnonymousUser) -> dict[str, Any]:
-    """Counts and timings of the jobs that the user may see, and the state of the queue that all share."""
+    """Return counts and timings of the jobs that the user may see, and the state of the shared queue."""
     jobs = jobs_visible_to(user)
     elapsed = ExpressionWrapper(F("finished_at") - F("created_at"), output_field=DurationField())
     ended = Q(status=Job.Status.COMPLETED)

@@ -1,4 +1,4 @@
-"""What the batch API tells of jobs."""
+"""How the batch API and webhooks show a job."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ class RequestCountsSerializer(serializers.Serializer):
 
 
 class StatusWord(serializers.RegexField):
-    """Which answers, by their status."""
+    """A filter of answers by status."""
 
     def __init__(self) -> None:
-        help_text = "A status word; `failed` means everything but ok; absent: all."
+        help_text = "A status word, or `failed` for all but ok. Default: all."
         super().__init__(r"^[a-z_]{1,32}$", required=False, help_text=help_text)
 
 
@@ -35,16 +35,18 @@ class JobSerializer(serializers.ModelSerializer):
     owner = serializers.CharField(source="owner.get_username")
     kind = serializers.CharField()
     status = serializers.ChoiceField(Job.Status.choices)
-    params = serializers.SerializerMethodField(help_text="Every parameter with its default filled in.")
-    selector = serializers.SerializerMethodField(help_text="What was asked for, when it was not a list of items.")
-    unreadable = serializers.SerializerMethodField(
-        help_text="What is stored of the job and cannot be shown (it is null here), each with the reason; usually none."
+    params = serializers.SerializerMethodField(help_text="Every parameter, with defaults filled in.")
+    selector = serializers.SerializerMethodField(
+        help_text="The rule that selects the items, if the caller gave no list."
     )
-    done = serializers.SerializerMethodField(help_text="The status is final.")
+    unreadable = serializers.SerializerMethodField(
+        help_text="Stored fields that cannot be read, each with the reason; they are null here. Usually none."
+    )
+    done = serializers.SerializerMethodField(help_text="Whether the status is final.")
     request_counts = RequestCountsSerializer(source="*")
-    progress = serializers.SerializerMethodField(help_text="Part of the items that have their answer, 0 to 1.")
-    eta_seconds = serializers.SerializerMethodField(help_text="At the rate so far; null where there is none yet.")
-    duration_seconds = serializers.SerializerMethodField(help_text="From acceptance to the end, or until now.")
+    progress = serializers.SerializerMethodField(help_text="Share of the items with an answer, 0 to 1.")
+    eta_seconds = serializers.SerializerMethodField(help_text="At the rate so far; null until there is one.")
+    duration_seconds = serializers.SerializerMethodField(help_text="From acceptance to the end, or to now.")
     links = serializers.SerializerMethodField()
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What can be done with jobs. Enqueueing is the caller's: these functions return what is to be enqueued."""
+"""Submit, answer, cancel and retry. These functions return what the caller must enqueue."""
 
 import logging
 import math
@@ -33,24 +33,24 @@ from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import Conflict, LimitExceeded, StorageTooSlow
 
 logger = logging.getLogger(__name__)
-CLOSE_SECONDS = 1.5  # of the 5 that a request may take, should Redis hang too
+CLOSE_SECONDS = 1.5  # of the 5 s of a request, in case Redis hangs too
 
 
 class TooManyOpenJobs(LimitExceeded):
-    """The owner has as many unfinished jobs as one may have."""
+    """The owner has too many unfinished jobs."""
 
 
 class NothingToRetry(Conflict):
-    """The job has no item that trying again could help, or has not ended."""
+    """The job has no item worth a retry, or has not ended."""
 
 
 class SubmissionTooSlow(StorageTooSlow):
-    """Keeping the submission took too long; nothing of it is kept."""
+    """Storing the submission took too long. Nothing of it is stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What a caller asks for, checked: either items or a selector, every parameter filled in."""
+    """A validated request: either items or a selector, with every parameter filled in."""
 
     computation: Computation
     params: Mapping[str, Any]
@@ -62,8 +62,10 @@ class Submission:
 
 
 def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) -> Job:
-    """Keep a job, with its items in chunks, as they are read. It is to be prepared next; until then its instant may be
-    open. All of it is one transaction, whose statements take BATCH_SUBMIT_SECONDS and one more at the most."""
+    """Store a job, with its items in chunks as they are read. The caller must enqueue its preparation.
+
+    This is one transaction. Its statements take at most BATCH_SUBMIT_SECONDS, and one statement more.
+    """
     webhook = submission.webhook or {}
     with transaction.atomic():
         if Job.objects.filter(owner=owner).exclude(status__in=Job.TERMINAL).count() >= settings.BATCH_MAX_OPEN_JOBS:
@@ -88,7 +90,7 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
 
 
 def too_many_rows(items: int, rows_per_item: int) -> str:
-    """Why so many answers are too many for a job; empty where they are not."""
+    """Return why a job cannot have this many answers; empty if it can."""
     if items * rows_per_item <= settings.BATCH_MAX_ROWS:
         return ""
     total = items * rows_per_item
@@ -96,19 +98,21 @@ def too_many_rows(items: int, rows_per_item: int) -> str:
 
 
 def items_a_chunk(computation: Computation, params: Mapping[str, Any], total: int) -> int:
-    """How a job of so many items is cut by the settings of now."""
+    """Return the chunk size of a job with this many items, by the current settings."""
     rows = computation.rows_per_item(params)
     return chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
 
 
 def cut(job: Job, items: Given, seconds: float = math.inf) -> None:
-    """Keep the items in chunks. Raises SubmissionTooSlow where the statements take longer than `seconds`: what reading
-    and encoding the items takes beside other requests is not PostgreSQL's."""
+    """Store the items in chunks. Raises SubmissionTooSlow if the statements alone take longer than `seconds`.
+
+    Reading and encoding the items does not count: other requests slow it down, not PostgreSQL.
+    """
     job.chunk_size = items_a_chunk(find(job.kind), job.params, len(items))
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
     first, spent = 0, 0.0
-    for number, part in enumerate(items.chunks(job.chunk_size)):  # a statement each: each has its own clock
+    for number, part in enumerate(items.chunks(job.chunk_size)):  # one statement each, so that each has its own timeout
         block = part.to_block()
         begun = time.monotonic()
         Chunk.objects.create(job=job, number=number, first_position=first, size=len(part), item_block=block)
@@ -128,7 +132,7 @@ class Answer:
 
 
 def answer_now(submission: Submission, items: Items, now: datetime) -> Answer:
-    """The same computation without a job: prepared, computed and encoded at once."""
+    """Prepare, compute and encode within the request, without a job."""
     computation, params = submission.computation, submission.params
     prepared = computation.prepare([items.keys], submission.as_of, params)
     block, _ = answer(computation, items, prepared.as_of or now, params, prepared.context)
@@ -151,10 +155,10 @@ def answer_body(answer: Answer, params: Mapping[str, Any]) -> bytes:
 
 
 def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
-    """Stop a job: what is computed stays, the rest gets a row that says so.
+    """Stop a job. Computed answers stay; every other item gets a row that says it was cancelled.
 
-    What no worker holds is closed here, so that a job ends though no worker runs; the ids of the chunks for which
-    `seconds` were too short are returned. To cancel again goes on. A job that has ended stays as it is.
+    This closes the chunks that no worker has claimed, so that a job ends even if no worker runs. It returns the ids of
+    the chunks that it could not close within `seconds`. Cancelling again continues. An ended job does not change.
     """
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
@@ -173,7 +177,7 @@ def cancel(job: Job, *, seconds: float = CLOSE_SECONDS) -> list[int]:
 
 
 def retry(job: Job) -> Job:
-    """A new job of the ended one's items that trying again can help; of the whole selector where that had failed."""
+    """Submit a new job of an ended job's items worth a retry, or of its selector if that had failed as a whole."""
     if job.status not in Job.TERMINAL:
         raise NothingToRetry("the job has not ended")
     if unreadable := unreadable_fields(job):
@@ -191,13 +195,13 @@ def retry(job: Job) -> Job:
     items = _to_retry(job, computation.retryable)
     if not items.total:
         raise NothingToRetry(
-            f"no item of this job is one of {', '.join(computation.retryable)}: trying again can help none"
+            f"no item of this job is one of {', '.join(computation.retryable)}: a retry cannot help any"
         )
     return submit(job.owner, replace(again, items=items), retry_of=job)
 
 
 def _to_retry(job: Job, words: Sequence[str]) -> Given:
-    """Of one that failed as a whole, which has no answers, all; else the items that trying again can help."""
+    """Return the items worth a retry: all of a failed job, which has no answers, else those with these words."""
     sizes = dict(job.chunks.order_by("number").values_list("number", "size"))
     wanted: Mapping[int, np.ndarray]
     if job.status == Job.Status.FAILED:

@@ -1,4 +1,4 @@
-"""What is stored of a job and cannot be read any more, and what stands in its place."""
+"""Read stored data of jobs that may be unreadable."""
 
 from batch.jobs.core.items import Items
 from batch.jobs.models import Job
@@ -7,13 +7,13 @@ from signalsite.foundation.stored_json import Unreadable
 
 
 def unreadable_fields(job: Job) -> dict[str, str]:
-    """Field -> why. A job that has any can be shown, cancelled and removed, but not computed."""
+    """Map each unreadable field to the reason. Such a job can be shown, cancelled and deleted, but not computed."""
     asked = {"params": job.params, "selector": job.selector}
     return {name: value.reason for name, value in asked.items() if isinstance(value, Unreadable)}
 
 
 def stored_items(block: bytes | memoryview, size: int) -> Items:
-    """A chunk's items; where they cannot be read, as many that are refused for that reason."""
+    """Return a chunk's items. If they are unreadable, return as many refused items with the reason."""
     try:
         return Items.from_block(block)
     except UNREADABLE_BLOCK as error:

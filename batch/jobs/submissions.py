@@ -1,4 +1,4 @@
-"""What the batch API takes: the shapes of submissions, and what is read out of them."""
+"""Validate submissions to the batch API."""
 
 from datetime import datetime
 from functools import cache
@@ -25,13 +25,13 @@ from timeframes.core.keys import MAX_KEY_LENGTH
 from timeframes.core.sessions import parse_instant
 
 LONGEST_SECRET = 100
-LARGEST_PRICE = 1e12  # as a strike's column holds, and an item's prices may be
+LARGEST_PRICE = 1e12  # the limit of a strike's column, and of an item's prices
 MOST_EXPIRIES = 10_000
-KEYS_ASKED_FOR_ZONE = 100_000  # a second's work, where none of them is a key
+KEYS_ASKED_FOR_ZONE = 100_000  # a second's work if none of them is a key
 
 
 class WindowSerializer(StrictSerializer):
-    """Both ends belong to it; without one, it is open there."""
+    """A closed window. Without min or max, it is open at that end."""
 
     min = Number(required=False, min_value=0.0, max_value=LARGEST_PRICE)
     max = Number(required=False, min_value=0.0, max_value=LARGEST_PRICE)
@@ -43,26 +43,29 @@ class WindowSerializer(StrictSerializer):
 
 
 class SelectorSerializer(StrictSerializer):
-    """A rule that stands for items: the options quoted at as_of that fit it."""
+    """A rule that selects items: the options quoted at as_of that match it."""
 
     underlying = Text(
-        required=False, max_length=MAX_KEY_LENGTH, help_text="Key (NSE@NIFTY) or symbol (NIFTY); absent: all."
+        required=False, max_length=MAX_KEY_LENGTH, help_text="Key (NSE@NIFTY) or symbol (NIFTY). Default: all."
     )
-    exchange = Text(required=False, max_length=32, help_text="Without an underlying: which exchange's options.")
+    exchange = Text(required=False, max_length=32, help_text="The exchange of the options, if there is no underlying.")
     expiries = Several(
-        child=Day(), required=False, max_length=MOST_EXPIRIES, help_text="Absent or empty: all; a repeated one is one."
+        child=Day(),
+        required=False,
+        max_length=MOST_EXPIRIES,
+        help_text="Absent or empty means all. Repetitions are ignored.",
     )
     strike = WindowSerializer(required=False, help_text="Closed window of strikes.")
     moneyness = WindowSerializer(required=False, help_text="Closed window of strike / forward: 0.95 to 1.05.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "expiries" in attrs:  # as it is kept with the job
+        if "expiries" in attrs:  # as stored with the job
             attrs["expiries"] = [expiry.isoformat() for expiry in attrs["expiries"]]
         return attrs
 
 
 class WebhookSerializer(StrictSerializer):
-    url = Text(max_length=LONGEST_URL, help_text="https, and http where it is allowed; a public host.")
+    url = Text(max_length=LONGEST_URL, help_text="https, or http if the operator allows it. The host must be public.")
     secret = Text(
         write_only=True, max_length=LONGEST_SECRET, help_text="whsec_ and the base64 of 24 to 64 random bytes."
     )
@@ -83,9 +86,10 @@ class WebhookSerializer(StrictSerializer):
 
 
 class SubmissionSerializer(StrictSerializer):
-    """What all submissions have in common. After validation: every parameter, as_of, and items or selector.
+    """What all submissions have in common.
 
-    `submission_serializer` adds what one computation asks for: its `params`, and the overrides of its `items`.
+    `submission_serializer` adds the `params` and `items` of one computation. After validation, `take` returns the
+    submission.
     """
 
     computation: ClassVar[Computation]
@@ -95,19 +99,20 @@ class SubmissionSerializer(StrictSerializer):
         required=False,
         allow_null=True,
         max_length=40,
-        help_text="ISO instant; without an offset in the zone of the first readable key's exchange; a date alone means "
-        "that session's close. "
-        "Default: the newest quote of the selection.",
+        help_text="ISO instant. Without an offset, it is in the time zone of the first valid key's exchange. A date "
+        "means that session's close. Default: the newest quote of the selection.",
     )
-    reuse = Flag(default=True, help_text="false: compute anew, even where an earlier job of yours had the same inputs.")
-    webhook = WebhookSerializer(required=False, help_text="Told when the job has ended; makes it a job, however small.")
-    dry_run = Flag(default=False, help_text="true: validate and estimate; nothing is kept.")
+    reuse = Flag(default=True, help_text="false: compute again, even if an earlier job of yours had the same inputs.")
+    webhook = WebhookSerializer(
+        required=False, help_text="Receives a message when the job ends. Makes any request a job."
+    )
+    dry_run = Flag(default=False, help_text="true: validate and estimate only; store nothing.")
 
     def to_internal_value(self, data: Any) -> Any:
-        """A hundred thousand items don't go through a field each, and `params` have their own errors.
+        """Take items and params out of the data, which have their own validation.
 
-        The items are taken out of the request's data: a request is in a reference cycle (DRF's request, parser and
-        view know each other), and what it holds would stay until the garbage collector comes by.
+        A hundred thousand items are too many for a field each. Taking them out of the request's data also frees their
+        memory early: DRF's request, parser and view are a reference cycle, which only the garbage collector frees.
         """
         if not isinstance(data, dict):
             raise serializers.ValidationError({"body": "must be a JSON object"})
@@ -117,7 +122,7 @@ class SubmissionSerializer(StrictSerializer):
         return attrs
 
     def take(self) -> Submission:
-        """What was submitted, once: the serializer is in a cycle too."""
+        """Return the submission, once: the serializer is in a reference cycle too, and must not hold it."""
         submission: Submission = self.submission
         del self.submission
         return submission
@@ -161,45 +166,45 @@ class SubmissionSerializer(StrictSerializer):
 
 @cache
 def submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
-    """What the computation's own address takes."""
+    """Return the serializer of the computation's own address."""
     items = Several(
         child=item_field(computation),
         required=False,
         min_length=1,
         max_length=settings.BATCH_MAX_ITEMS,
-        help_text="Objects, or bare instrument keys. What is wrong with one is said in its own answer (`bad_input`).",
+        help_text="Objects, or bare instrument keys. An invalid item gets its own answer (`bad_input`).",
     )
     fields = {
         "computation": computation,
         "items": items,
         "params": params_serializer(computation)(required=False),
-        "async": Flag(default=False, help_text="true: always a job, however few the items."),
-        "__doc__": f"{computation.summary}: of what, how, and as of when.",
+        "async": Flag(default=False, help_text="true: always make a job, even of a few items."),
+        "__doc__": f"{computation.summary}: the items, the parameters and the instant.",
     }
     return type(f"{pascal(computation.name)}SubmissionSerializer", (SubmissionSerializer,), fields)
 
 
 @cache
 def job_submission_serializer(computation: Computation) -> type[SubmissionSerializer]:
-    """The same as the address of jobs takes it, by `kind`."""
+    """Return the serializer for the address of jobs, where `kind` names the computation."""
     name, base = f"{pascal(computation.name)}JobSubmissionSerializer", submission_serializer(computation)
     return type(name, (base,), {"kind": KindField([computation.name]), "__doc__": base.__doc__})
 
 
 @extend_schema_field(OpenApiTypes.STR)
 class KindField(serializers.ChoiceField):
-    """What is to be computed."""
+    """The name of a computation."""
 
 
 class UnknownKindSerializer(SubmissionSerializer):
-    """In the place of the serializer of a kind that there is not: it says so, beside whatever else is wrong."""
+    """The serializer of an unknown kind. It reports that, and all other errors."""
 
     def get_fields(self) -> dict[str, Any]:
         return {**super().get_fields(), "kind": KindField(list(computations()))}
 
 
 def read_job(data: Any) -> SubmissionSerializer:
-    """The serializer, already valid, of a body that names its kind. Raises ValidationError or InvalidInput."""
+    """Return the validated serializer of a body that names its kind. Raises ValidationError or InvalidInput."""
     kind = data.get("kind") if isinstance(data, dict) else None
     computation = computations().get(kind) if isinstance(kind, str) else None
     chosen = UnknownKindSerializer if computation is None else job_submission_serializer(computation)

@@ -1,11 +1,11 @@
-"""What waits though nobody is going to come: its task was lost, or its worker died."""
+"""Find stalled work: jobs and chunks whose task was lost, or whose worker died."""
 
 import uuid
 
 from django.db import connection
 
 PATIENCE_EMPTY, PATIENCE_QUEUED = 8, 300  # seconds
-# A queue keeps its order: where what was enqueued later has long been begun, the task before it was lost.
+# A queue keeps its order: if later work started long ago, the task of the earlier was lost.
 _STALLED_JOBS = """
 SELECT id FROM batch_job j WHERE status = 'validating'
   AND (created_at < now() - make_interval(secs => %(patience)s)
@@ -33,10 +33,10 @@ UPDATE batch_chunk SET requeued_at = now() FROM stalled WHERE batch_chunk.id = s
 
 
 def find_stalled(*, queued: int, most: int = 500) -> tuple[list[uuid.UUID], list[int]]:
-    """Jobs that nobody prepares and chunks that nobody works on: their tasks were lost, or their worker died.
+    """Return the jobs and chunks that nobody works on. The caller must enqueue them.
 
-    `queued`: tasks that wait in the broker. While there are some, what waits is most likely among them, and is only
-    rung for again after long, or when it was overtaken; a broker that is empty has lost them.
+    `queued`: the number of tasks in the broker. If there are any, the waiting work is most likely among them, so it
+    counts as stalled only after a long time, or when later work overtook it. An empty broker has lost the tasks.
     """
     patience = {"patience": PATIENCE_QUEUED if queued else PATIENCE_EMPTY, "overtaken": PATIENCE_EMPTY, "most": most}
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Transactions of workers."""
+"""Transactions of workers, with a timeout."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ SILENCE_SECONDS = 10
 
 @contextmanager
 def worker_transaction() -> Iterator[None]:
-    """A transaction that PostgreSQL ends when its client says nothing for SILENCE_SECONDS.
+    """Run a transaction that PostgreSQL aborts when its client is silent for SILENCE_SECONDS.
 
-    A process that is stopped in it would keep its row locks, and nobody could take its work over. A COPY has no such
-    limit: send what there is as parameters of one statement.
+    Otherwise a suspended process keeps its row locks, and nobody can take over its work. The timeout does not apply
+    within a COPY, so send data as parameters of a statement.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

@@ -157,7 +157,7 @@ WHERE d.event_id = %(id)s AND e.id = d.event_id AND status = 'pending' AND next_
        AND jsonb_array_length(o.log) < o.attempts) < %(concurrency)s
 RETURNING attempts, attempts - attempts_before, e.subject_id, e.url, e.secret, e.payload
 """
-_LOST = orjson.dumps([{"error": "the worker ended before it heard an answer"}]).decode()
+_LOST = orjson.dumps([{"error": "the worker ended before a response arrived"}]).decode()
 
 
 def claim(event_id: uuid.UUID) -> DeliveryClaim | None:

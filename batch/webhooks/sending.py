@@ -1,6 +1,6 @@
-"""One POST to a stranger's URL: to an address that was checked, within a time, of whose answer little is read.
+"""Send one POST to an untrusted URL: to a checked address, within a time limit, reading little of the response.
 
-No redirect is followed, no proxy of the environment used, no answer decompressed.
+It follows no redirect, uses no proxy of the environment, and decompresses nothing.
 """
 
 import socket
@@ -27,24 +27,24 @@ Resolver = Callable[[str, int], list[str]]
 
 
 class Unreachable(ExternalServiceError):
-    """No answer came: the name, the connection, TLS or the time failed."""
+    """There was no response: the name, the connection, TLS or the time limit failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
     status_code: int
     headers: Mapping[str, str]  # names in lower case
-    body: bytes  # its first MOST_READ_BYTES, or what came of them in time
+    body: bytes  # at most MOST_READ_BYTES, or as much as arrived in time
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a name, in the system's order of preference."""
+    """Return all addresses of a name, in the system's order of preference."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def site_policy() -> Policy:
-    """What the operator's settings allow."""
+    """Return the policy of the operator's settings."""
     return Policy(settings.WEBHOOK_ALLOW_HTTP, settings.WEBHOOK_ALLOWED_NETWORKS)
 
 
@@ -58,8 +58,10 @@ def post(
     tls: ssl.SSLContext | None = None,
     total_seconds: float = TOTAL_SECONDS,
 ) -> WebhookResponse:
-    """Raises ForbiddenAddress where the URL, or any address that its name has now, is not to be sent to; Unreachable
-    where no answer's head came within `total_seconds`. `tls`: default trusts certifi's authorities, or SSL_CERT_FILE's.
+    """Send the request and return the response.
+
+    Raises ForbiddenAddress if the policy forbids the URL, or any current address of its host. Raises Unreachable if no
+    status arrives within `total_seconds`. `tls` defaults to certifi's authorities, or those of SSL_CERT_FILE.
     """
     target = read_url(url, policy)
     network = _CheckedNetwork(policy, resolver, deadline=time.monotonic() + total_seconds)
@@ -79,8 +81,8 @@ def post(
         with httpcore.ConnectionPool(ssl_context=tls or httpx.create_ssl_context(), network_backend=network) as pool:
             response = pool.handle_request(request)
             try:
-                answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return WebhookResponse(response.status, answered, _beginning(response.iter_stream()))
+                fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+                return WebhookResponse(response.status, fields, _beginning(response.iter_stream()))
             finally:
                 response.close()
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
@@ -95,12 +97,12 @@ def _beginning(stream: Iterable[bytes]) -> bytes:
             if len(read) >= MOST_READ_BYTES:
                 break
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-        return read  # the status has been heard, and it alone decides
+        return read  # the status has arrived, and it alone decides
     return read[:MOST_READ_BYTES]
 
 
 class _CheckedNetwork(httpcore.SyncBackend):
-    """Connects to addresses that were checked, and to no name: DNS is asked once, so it can't answer twice."""
+    """Connect to checked addresses only, never to a name: one DNS lookup cannot give two answers."""
 
     def __init__(self, policy: Policy, resolver: Resolver, deadline: float) -> None:
         self._policy, self._resolver, self._deadline = policy, resolver, deadline
@@ -129,7 +131,7 @@ class _CheckedNetwork(httpcore.SyncBackend):
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A stream on which all operations together have a deadline: a trickle of bytes would reset any other timeout."""
+    """A stream with one deadline for all operations. A trickle of bytes resets any other kind of timeout."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream, self._deadline = stream, deadline
@@ -161,18 +163,18 @@ def _left(deadline: float, timeout: float | None, overdue: type[httpcore.Timeout
 
 
 def _in_time(ask: Callable[[], list[str]], deadline: float) -> list[str]:
-    """The system's resolver knows no timeout: it is asked in a thread that is left behind when it takes too long."""
-    answer: Future[list[str]] = Future()
+    """Run the resolver on a thread, and abandon it at the deadline: the system's resolver has no timeout."""
+    found: Future[list[str]] = Future()
 
     def work() -> None:
         try:
-            answer.set_result(ask())
+            found.set_result(ask())
         except (OSError, UnicodeError) as error:
-            answer.set_exception(error)
+            found.set_exception(error)
 
     Thread(target=work, daemon=True, name="resolve").start()
     try:
-        addresses = answer.result(max(deadline - time.monotonic(), 0))
+        addresses = found.result(max(deadline - time.monotonic(), 0))
     except (OSError, UnicodeError) as error:
         if isinstance(error, TimeoutError):
             raise httpcore.ConnectTimeout("the name was not resolved in time") from error

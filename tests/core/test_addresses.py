@@ -1,4 +1,4 @@
-"""A webhook's URL is read or refused, whatever it is."""
+"""Every URL of a webhook is either parsed or refused."""
 
 import pytest
 from hypothesis import given

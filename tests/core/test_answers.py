@@ -1,4 +1,4 @@
-"""Answers as blocks: packed, read as rows, counted and found by status; broken ones say so."""
+"""Blocks of answers: pack them, read rows, count and filter by status, and handle broken blocks."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Submissions as Arrow streams: the same items, and nothing that a stream could say does harm."""
+"""Submissions as Arrow streams give the same items as JSON, and hostile streams do no harm."""
 
 import base64
 import json
@@ -101,7 +101,7 @@ for body in json.load(sys.stdin):
 
 
 def test_a_first_message_that_is_no_schema_is_refused_and_not_read() -> None:
-    """In a process of its own: Arrow reads such a message past its end, and the process may end with it."""
+    """In a separate process, because Arrow reads such a message past its end and may crash."""
     table = pa.table({"instrument_key": ["NSE@A", "NSE@B", None], "volatility": [0.1, None, 0.3]})
     spoiled = [{20: 33, 86: 1, 120: 128}, {29: 0, 36: 128}, {29: 0}, {29: 2}, {29: 3}, {29: 255}]
     bodies = []

@@ -1,4 +1,4 @@
-"""Which content coding a client gets, and how many exports at once."""
+"""Choose content codings, and limit simultaneous exports."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Rows into formats and content codings, a page at a time."""
+"""Write rows in all formats and content codings, a page at a time."""
 
 import csv
 import gzip
@@ -19,7 +19,7 @@ from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.registry import computations
 
 COLUMNS = pa.schema([("n", pa.int64()), ("text", pa.string()), ("value", pa.float64()), ("flag", pa.bool_())])
-# Arrow's JSON reader and PostgreSQL's text have no room for lone surrogates; JSON has none for NaN and infinity.
+# Arrow's JSON reader and PostgreSQL's text cannot hold lone surrogates; JSON cannot hold NaN and infinity.
 TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 FINITE = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 ROWS = st.lists(
@@ -95,7 +95,7 @@ def test_what_is_flushed_can_be_read_before_the_end(coding: str) -> None:
     body.close()
     whole = early + outlet.take()
     if coding == "gzip":
-        assert whole[4:8] == bytes(4)  # no time in it: equal rows are equal bytes
+        assert whole[4:8] == bytes(4)  # no timestamp, so equal rows give equal bytes
         whole = gzip.decompress(whole)
     elif coding == "zstd":
         assert pa.CompressedInputStream(pa.py_buffer(early), "zstd").read(15) == b"a page of rows\n"

@@ -1,4 +1,4 @@
-"""Reading a request's items: the list must be readable, an item's own faults are its own."""
+"""Read a request's items: an invalid list is refused, and an invalid item affects no other."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Signatures of webhooks and the addresses that they may go to."""
+"""Sign and verify webhooks."""
 
 import base64
 from ipaddress import ip_address, ip_network

@@ -1,4 +1,4 @@
-"""A body cut into slices holds what it held whole, wherever the cuts fall; what cannot be read is named."""
+"""A sliced body has the same items as a whole one, wherever the cuts fall. Errors name what is wrong."""
 
 import io
 import random
@@ -35,7 +35,7 @@ def value(chance: random.Random, depth: int = 0) -> Any:
 
 
 def spaced(chance: random.Random, body: Any) -> bytes:
-    """JSON of it with spaces wherever they may stand, and some characters escaped that need not be."""
+    """Return JSON with optional spaces everywhere, and with some needless escapes."""
     if isinstance(body, dict):
         inner = b",".join(spaced(chance, key) + b":" + spaced(chance, each) for key, each in body.items())
         written = b"{" + inner + b"}"
@@ -69,7 +69,7 @@ def test_slices_hold_what_the_body_held(seed: int) -> None:
     assert {name: each for name, each in cut.items() if name != "items"} == {
         name: each for name, each in whole.items() if name != "items"
     }
-    for _ in range(2):  # as often as asked
+    for _ in range(2):  # it can be iterated repeatedly
         assert [item for some in cut["items"] for item in some] == whole["items"]
     assert len(cut["items"]) == len(whole["items"])
 

@@ -1,4 +1,4 @@
-"""Quotes and grids of Greeks through real jobs: pages, filters, exports, retry, reuse, receipts; and their numbers."""
+"""Quotes and grids of Greeks in real jobs: pages, filters, exports, retry, reuse, receipts and numbers."""
 
 import io
 import itertools
@@ -96,7 +96,7 @@ class TestQuotes:
         found = {each: table(alice, job, each) for each in ("ndjson", "parquet", "arrow")}
         assert found["parquet"].to_pylist() == found["arrow"].to_pylist() == found["ndjson"].to_pylist() == rows
         assert table(alice, job, "csv").column("price").to_pylist() == [row["price"] for row in rows]
-        assert found["arrow"].schema.field("settle").type == pa.float64()  # though the simulator knows none
+        assert found["arrow"].schema.field("settle").type == pa.float64()  # although the simulator has none
 
     @pytest.mark.parametrize(
         ("item", "words"),
@@ -135,7 +135,7 @@ class TestGrid:
                 assert row["price"] == max(sign * (row["underlying"] - float(strike)), 0.0)
                 assert [row[name] for name in GREEKS] == [None] * 5 and "has expired by then" in row["reason"]
                 continue
-            if row["price"] < 1.0:  # py_vollib would imply the volatility again, and there is nothing to imply it from
+            if row["price"] < 1.0:  # too small for py_vollib to imply a volatility
                 continue
             theirs = py_vollib_greeks(
                 price=row["price"],

@@ -1,4 +1,4 @@
-"""What exports of 100,000 rows cost the web process and everyone else."""
+"""The cost of exports of 100,000 rows, for the web process and for other requests."""
 
 import io
 import socket
@@ -44,7 +44,7 @@ def web_process(address: str) -> psutil.Process:
 
 @contextmanager
 def stalled_readers(client: httpx.Client, link: str, count: int) -> Iterator[list[socket.socket]]:
-    """Connections that asked for an export, got its first bytes, and read no more."""
+    """Open connections that request an export, read its first bytes and then stop reading."""
     at = urlsplit(str(client.base_url))
     request = (
         f"GET {link} HTTP/1.1\r\nHost: {at.netloc}\r\nAuthorization: {client.headers['Authorization']}\r\n"
@@ -115,27 +115,27 @@ def test_readers_that_vanish_leave_nothing_behind(alice: httpx.Client, address: 
     web = web_process(address)
     alice.get(big["links"]["errors"])
     threads, files = web.num_threads(), web.num_fds()
-    for _ in range(4):  # forty in all: more than one user may have at once
+    for _ in range(4):  # forty in total, above the limit for one user
         with stalled_readers(alice, big["links"]["export"], 10):
             pass
         deadline = time.monotonic() + 10
         while web.num_fds() > files + 3:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    assert web.num_threads() <= threads + 20  # the pools may still grow to their full size; a thread a reader is more
+    assert web.num_threads() <= threads + 20  # pools may still grow; a thread per reader would be more
     assert alice.get(big["links"]["export"]).status_code == 200
 
 
 def test_an_export_whose_rows_are_deleted_meanwhile_does_not_look_whole(alice: httpx.Client, keys: list[str]) -> None:
     job, _ = run(alice, items=(keys * 20)[:20_000])
     delete = f"from batch.models import Job; Job.objects.filter(pk='{job['id']}').delete()"
-    with stalled_readers(alice, job["links"]["export"], 1) as (reader,):  # what the sockets hold is a third of it
+    with stalled_readers(alice, job["links"]["export"], 1) as (reader,):  # the sockets hold a third of the export
         succeed("shell", "-v0", "-c", delete)
         reader.settimeout(10)
         read = b""
         while part := reader.recv(1 << 20):
             read = read[-16:] + part
-    assert not read.endswith(b"0\r\n\r\n")  # how a whole answer ends
+    assert not read.endswith(b"0\r\n\r\n")  # the end of a complete response
     assert alice.get(job["links"]["export"]).status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""Exports from the real service: their content, and who may have it."""
+"""Exports of the real service: their content and their permissions."""
 
 import csv
 import gzip
@@ -32,7 +32,7 @@ def keys(login: Login) -> list[str]:
 
 @pytest.fixture(scope="module")
 def mixed(login: Login, keys: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A job of 5,003 items over three pages of an export, with errors and with text that a spreadsheet would run."""
+    """Return a job of 5,003 items, three pages of an export, with errors and with formulas in its text."""
     items = [{"instrument_key": key, "custom_id": f"#{n}"} for n, key in enumerate((keys * 5)[:5000])]
     items[10] |= {"custom_id": '=HYPERLINK("http://x","y")'}
     items[11] |= {"custom_id": "-5"}

@@ -1,4 +1,4 @@
-"""What an answer says of its forward, through every door, and what it says where the strikes disagree."""
+"""What answers say about their forward, in every API, and when the strikes disagree."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ HEAD = (
 
 @pytest.fixture(scope="module")
 def nifty(login: Any) -> list[dict[str, Any]]:
-    """All answers for the simulated NIFTY, of which some quotes are bad."""
+    """Return all answers for the simulated NIFTY, which has some bad quotes."""
     alice = login("alice")
     job = wait(alice, submit(alice, selector={"underlying": "SIM@NIFTY"}, as_of=AT))
     rows = read(alice, job)
@@ -34,7 +34,7 @@ def nifty(login: Any) -> list[dict[str, Any]]:
 
 
 def test_call_and_put_of_a_strike_have_one_volatility(nifty: list[dict[str, Any]]) -> None:
-    """On a forward that is off they are apart: the demo had 0.128 for a call and 0.167 for its put."""
+    """With a wrong forward they differ: once 0.128 for a call and 0.167 for its put."""
     sides: dict[str, dict[str, float]] = {}
     for row in nifty:
         if row["status"] == "ok" and row["price_source"] == "mid":
@@ -85,7 +85,7 @@ def test_an_underlying_of_ones_own_has_no_receipt_of_strikes(alice: httpx.Client
 
 
 def split_market(path: Path) -> Path:
-    """An end-of-day file in which every strike says another forward."""
+    """Return an end-of-day file in which every strike implies another forward."""
     lines = [HEAD]
     for place, strike in enumerate(range(900, 1_120, 20)):
         forward = 900.0 + 37.0 * (5 * place % 11)

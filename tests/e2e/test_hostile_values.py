@@ -1,4 +1,4 @@
-"""Values that no honest caller sends, at every door: each is a 4xx that names its field, and none is kept."""
+"""Send hostile values to every API: each gets a 4xx that names its field, and none is stored."""
 
 import base64
 import time
@@ -23,7 +23,7 @@ def assert_refused(answer: httpx.Response, field: str, status: int = 400) -> Non
     problem = answer.json()
     assert problem["status"] == status and problem["title"] and problem["detail"]
     assert {error["field"] for error in problem["errors"]} == {field}, problem["detail"]
-    assert len(answer.content) < 20_000  # whatever was sent is not sent back
+    assert len(answer.content) < 20_000  # the response does not repeat the request
 
 
 BODIES: list[tuple[dict[str, Any], str]] = [
@@ -399,7 +399,7 @@ class TestAddresses:
         assert httpx.get(f"{address}{path}").status_code == 200
         for method in ("POST", "PUT", "DELETE", "PATCH"):
             answer = httpx.request(method, f"{address}{path}", content=b"{}")
-            assert answer.status_code in (403, 405)  # a plain view wants a CSRF token first
+            assert answer.status_code in (403, 405)  # a plain view requires a CSRF token first
             assert answer.headers["Content-Type"] == PROBLEM
 
     @pytest.mark.parametrize("query", ["version=%0a", "version=%0d%0aX:1", "lang=%00", "format=xml"])

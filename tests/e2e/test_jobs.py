@@ -16,7 +16,7 @@ VALUES = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho", "theor
 
 @pytest.fixture(scope="session")
 def chain(login: Callable[[str], httpx.Client]) -> list[dict[str, Any]]:
-    """Every simulated option with its answer, in the order of the chain."""
+    """Return all simulated options with their answers, in the order of the chain."""
     job, rows = run(login("alice"), selector={"exchange": "SIM"})
     assert job["status"] == "completed"
     return rows
@@ -72,7 +72,7 @@ def test_py_vollib_finds_the_same_from_the_receipts(chain: list[dict[str, Any]])
             black76=row["model"] == "black76",
         )
         if isinstance(theirs, str) or row["vega"] < 1e-3:
-            continue  # so deep that the price says next to nothing about the volatility
+            continue  # so deep in the money that the price barely depends on the volatility
         for name, value in theirs.items():
             assert row[name] == pytest.approx(value, rel=1e-6, abs=1e-9), (row["instrument_key"], name)
         compared += 1

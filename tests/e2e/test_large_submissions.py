@@ -1,4 +1,4 @@
-"""Submissions that are read from a file in slices, and what they cost. The full size is in `make bench ONLY=batch`."""
+"""Submissions read from a file in slices, and their cost. `make bench ONLY=batch` measures the full size."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ from bench.service import peak_memory
 from tests.e2e.conftest import BATCH, read, run, wait
 from tests.e2e.test_export_costs import web_process
 
-COUNT = 60_000  # of 4 MB, in some twenty slices
+COUNT = 60_000  # 4 MB, in about twenty slices
 LINES = {"Content-Type": "application/x-ndjson"}
 JSON = {"Content-Type": "application/json"}
 ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
@@ -56,7 +56,7 @@ def as_arrow(items: list[Any], **head: Any) -> bytes:
 def test_each_form_is_answered_item_by_item(alice: httpx.Client, items: list[dict[str, Any]], form: str) -> None:
     flawed = [*items]
     flawed[7] = {"instrument_key": 7, "custom_id": "bad"}
-    flawed[50_000] = {**flawed[50_000], "custom_id": "own-3"}  # of another slice
+    flawed[50_000] = {**flawed[50_000], "custom_id": "own-3"}  # in another slice
     flawed[50_001] = {**flawed[50_001], "price": 10**200}
     if form == "lines":
         answer = post(alice, as_lines(flawed), LINES)
@@ -146,7 +146,7 @@ def test_a_dry_run_reads_all_and_keeps_nothing(alice: httpx.Client, items: list[
 
 
 def test_a_large_job_can_be_tried_again(alice: httpx.Client, items: list[dict[str, Any]]) -> None:
-    first = post(alice, as_json(items, params={"price": "settle"}), JSON)  # which the simulated market has none of
+    first = post(alice, as_json(items, params={"price": "settle"}), JSON)  # which the simulated market lacks
     job = wait(alice, first.json())
     assert job["request_counts"]["failed"] == COUNT
     again = wait(alice, alice.post(job["links"]["retry"]).raise_for_status().json())

@@ -1,4 +1,4 @@
-"""Django's permissions decide who sees and acts on others' jobs: in the API, on sockets and in the admin."""
+"""Django's permissions decide who sees others' jobs and acts on them: in the API, on sockets and in the admin."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ PASSWORD = "of-staff-with-fewer-rights"
 
 @pytest.fixture(scope="module")
 def staff(address: str) -> Iterator[dict[str, httpx.Client]]:
-    """Members of staff, none a superuser, by name; signed in to the API."""
+    """Yield clients of staff members by name, signed in to the API. None is a superuser."""
     named = " ".join(f"{name}:{permission}" for name, permission in PERMISSIONS.items())
     succeed("shell", "-v0", "-c", _MAKE, ACCOUNTS=named, PASSWORD=PASSWORD)
     clients = {name: httpx.Client(base_url=address, timeout=30) for name in PERMISSIONS}

@@ -1,4 +1,4 @@
-"""Submitting once, trying again, reusing, estimating, and the limits of one caller."""
+"""Idempotent submissions, retries, reuse, estimates, and the limits of one caller."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import AT, BATCH, read, run, submit, wait
 
 KEY = "SIM@NIFTY@equity_options@2026-03-30@call@24000"
-NO_QUOTE = {"price": "settle"}  # the simulated market has none
+NO_QUOTE = {"price": "settle"}  # which the simulated market lacks
 
 
 def post(client: httpx.Client, body: Any, key: str | None = None, door: str = "jobs") -> httpx.Response:
@@ -26,7 +26,7 @@ class TestIdempotencyKey:
         first = post(alice, body, "replayed")
         assert first.status_code == 202 and "Idempotency-Replayed" not in first.headers
         wait(alice, first.json())
-        again = post(alice, dict(reversed(body.items())), "replayed")  # the same submission, written otherwise
+        again = post(alice, dict(reversed(body.items())), "replayed")  # other order of fields
         assert again.status_code == 202
         assert again.headers["Idempotency-Replayed"] == "true"
         assert again.headers["Location"] == first.headers["Location"]
@@ -143,7 +143,7 @@ def test_a_dry_run_validates_and_estimates_and_keeps_nothing(alice: httpx.Client
 
 
 class TestLimits:
-    """Each answers 4xx in problem+json within a second."""
+    """Each gets a 4xx in problem+json within a second."""
 
     @pytest.fixture(autouse=True)
     def quickly(self) -> Any:

@@ -1,4 +1,4 @@
-"""Rows that an earlier version kept, or that nothing can read: they say so, and never take their neighbours along."""
+"""Rows of an earlier version, or unreadable ones, are shown as unreadable and affect no other row."""
 
 import json
 from typing import Any
@@ -12,8 +12,8 @@ from tests.e2e.conftest import BATCH, read, run, succeed, wait
 from tests.e2e.sockets import V2, Socket, connect
 
 KEY = "SIM@NIFTY@equity_options@2026-03-30@call@24000"
-HUGE = "1" + "0" * 5000  # jsonb keeps it; neither a float nor Python's int() takes it
-# Jobs of alice: the JSON that is stored, and what differs from a job that was just submitted.
+HUGE = "1" + "0" * 5000  # jsonb stores it, but neither float nor Python's int() accepts it
+# Jobs of alice: the stored JSON, and the differences from a new job.
 ROWS: dict[str, dict[str, Any]] = {
     "beyond 64 bits": {"selector": '{"underlying": "SIM@NIFTY", "strike": {"max": 100000000000000000000}}'},
     "beyond floats": {"selector": f'{{"underlying": "SIM@NIFTY", "strike": {{"max": {HUGE}}}}}'},
@@ -68,9 +68,9 @@ print(json.dumps(made))
 
 @pytest.fixture(scope="module")
 def ids(address: str) -> dict[str, dict[str, str]]:
-    """Straight into the tables, since the door lets none of them in: once with their tasks, once without."""
-    told = succeed("shell", "-v0", "-c", _INSERT, ROWS=json.dumps(ROWS), KEY=KEY)
-    found: dict[str, dict[str, str]] = json.loads(told.splitlines()[0])  # the log comes after it
+    """Insert the jobs into the tables, because the API refuses them: once with tasks, once without."""
+    printed = succeed("shell", "-v0", "-c", _INSERT, ROWS=json.dumps(ROWS), KEY=KEY)
+    found: dict[str, dict[str, str]] = json.loads(printed.splitlines()[0])  # log lines follow
     return found
 
 
@@ -181,7 +181,7 @@ def test_retention_removes_them(alice: httpx.Client, poisoned: dict[str, str]) -
 
 
 def test_a_live_state_that_is_none_says_so(alice: httpx.Client) -> None:
-    """What an earlier version published without escaping, beside a state that is whole."""
+    """An earlier version published this without escaping. A valid state stands beside it."""
     live, good, bad = "/api/v2/signals/realtime", "CBOE@VIX@equity_options@2099-03-18@call@20", ""
     bad = good.replace("call", "put")
     state = {"instrument_key": good, "entry_id": "1-1", "time": "2026-03-02T05:30:00+00:00", "tick": {"ltp": "1.5"}}

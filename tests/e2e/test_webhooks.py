@@ -1,4 +1,4 @@
-"""Webhooks of real jobs: through HTTP, workers and beat to a receiver on the loopback address.
+"""Webhooks of real jobs, from HTTP through workers and beat to a receiver on the loopback address.
 
 The service of these tests may send to 127.0.0.2 (tests/e2e/conftest.py), so that 127.0.0.1 is as private as ever.
 """
@@ -47,11 +47,11 @@ def test_a_completed_job_tells_so_at_once_and_once(alice: httpx.Client) -> None:
         job = wait(alice, job)
         time.sleep(1)
         assert len(receiver.received) == 1
-    told = message(received)
-    assert (received.path, told["type"]) == ("/done?desk=7", "batch.completed")
-    data = told["data"]
+    sent = message(received)
+    assert (received.path, sent["type"]) == ("/done?desk=7", "batch.completed")
+    data = sent["data"]
     assert (data["id"], data["status"], data["request_counts"]) == (job["id"], "completed", job["request_counts"])
-    assert data["links"] == job["links"] and told["timestamp"] == job["finished_at"]
+    assert data["links"] == job["links"] and sent["timestamp"] == job["finished_at"]
     with pytest.raises(InvalidSignature):
         verify("whsec_" + "A" * 32, received.headers, received.body, now=time.time())
 
@@ -76,13 +76,13 @@ def test_failed_and_cancelled_jobs_tell_so_too(alice: httpx.Client) -> None:
     with receiving(host=ALLOWED_RECEIVER) as receiver:
         nifty = {"underlying": "SIM@NIFTY"}
         failed = submit(alice, selector=nifty, as_of="2020-01-01", webhook=hook(receiver.address))
-        told = message(receiver.wait(1, 5)[0])
-        assert (told["type"], told["data"]["id"]) == ("batch.failed", failed["id"])
-        assert told["data"]["error"]
+        sent = message(receiver.wait(1, 5)[0])
+        assert (sent["type"], sent["data"]["id"]) == ("batch.failed", failed["id"])
+        assert sent["data"]["error"]
         cancelled = submit(alice, items=[KEY] * 60_000, reuse=False, webhook=hook(receiver.address))
         alice.post(cancelled["links"]["cancel"]).raise_for_status()
-        told = message(receiver.wait(2, 30)[1])
-        assert (told["type"], told["data"]["id"]) == ("batch.cancelled", cancelled["id"])
+        sent = message(receiver.wait(2, 30)[1])
+        assert (sent["type"], sent["data"]["id"]) == ("batch.cancelled", cancelled["id"])
 
 
 def test_a_webhook_makes_a_small_request_a_job(alice: httpx.Client) -> None:
@@ -98,7 +98,7 @@ def test_after_a_500_it_comes_again_and_the_admin_shows_both(alice: httpx.Client
         receiver.wait(1, 5)
         begun = time.monotonic()
         first, second = receiver.wait(2, 10)
-        assert 3.5 < time.monotonic() - begun < 8  # 5 s, a fifth more or less, when it is due
+        assert 3.5 < time.monotonic() - begun < 8  # due after 5 s, give or take a fifth
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body == (json.dumps(message(second), separators=(",", ":"))).encode()
     time.sleep(0.5)
@@ -130,7 +130,7 @@ def test_a_receiver_that_is_down_gets_it_once_it_is_up(alice: httpx.Client) -> N
     with receiving(host=ALLOWED_RECEIVER) as receiver:
         port = receiver.port
     job = wait(alice, submit(alice, items=[KEY], webhook=hook(f"http://{ALLOWED_RECEIVER}:{port}/")))
-    time.sleep(1)  # the first attempt finds nobody
+    time.sleep(1)  # the first attempt fails
     with receiving(host=ALLOWED_RECEIVER, port=port) as receiver:
         (received,) = receiver.wait(1, 30)
     assert message(received)["data"]["id"] == job["id"]

@@ -1,4 +1,4 @@
-"""The real service on servers of its own, so that they can be killed: `manage.py up`, spoken to over HTTP.
+"""Run the real service on its own servers, so that tests can kill them: `manage.py up`, used over HTTP.
 
 The tests marked `faults` are left out of `make test`; `make faults` runs all.
 """
@@ -49,7 +49,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def site(service: Site) -> Iterator[Site]:
-    """The service in peace, and in peace again after the test."""
+    """Yield the healthy service, and wait for it to be healthy again after the test."""
     service.begin()
     yield service
     service.finish(service.submit(500))
@@ -60,7 +60,7 @@ MEASURED = pytest.StashKey[dict[str, float]]()
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> dict[str, float]:
-    """Seconds by what took them, for the report at the end of the run."""
+    """Collect durations by name, for the report at the end of the run."""
     return request.config.stash.setdefault(MEASURED, {})
 
 

@@ -1,4 +1,4 @@
-"""The service under fault: its processes by name, its answers, its rows, its metrics and its log."""
+"""The service under fault: its processes, responses, rows, metrics and log."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ import redis
 from signalsite.embedded import state as places
 
 BATCH = "/api/v2/signals/batch"
-SLOWEST = 5.0  # seconds that any request may take, whatever has failed
+SLOWEST = 5.0  # limit in seconds of every request, whatever has failed
 T = TypeVar("T")
 _ROWS = """
 SELECT j.status, j.total, j.completed, j.failed, j.finished_at IS NOT NULL, c.* FROM batch_job j,
@@ -52,7 +52,7 @@ def hanging(pid: int) -> Iterator[None]:
 def _command(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # it has just ended
+    except psutil.NoSuchProcess:  # it ended just now
         return ""
 
 
@@ -64,8 +64,8 @@ class Site:
     up: psutil.Process  # `manage.py up`
     keys: list[str]
     client: httpx.Client
-    read: int = 0  # bytes of the log that earlier tests have written
-    before: dict[str, float] = field(default_factory=dict)  # events that earlier tests have caused
+    read: int = 0  # bytes of the log written by earlier tests
+    before: dict[str, float] = field(default_factory=dict)  # events counted in earlier tests
 
     def begin(self) -> None:
         self.read, self.before = self.log.stat().st_size, self.events()
@@ -73,7 +73,7 @@ class Site:
     # processes
 
     def process(self, name: str) -> psutil.Process:
-        """web, worker or beat, when it is up."""
+        """Wait for web, worker or beat, and return its process."""
         mark = "uvicorn" if name == "web" else name
         return until(
             lambda: next((child for child in self.up.children() if mark in _command(child)), None),
@@ -82,12 +82,12 @@ class Site:
         )
 
     def server(self, name: str) -> int:
-        """The process of postgres or valkey, when it is up."""
+        """Wait for postgres or valkey, and return its process."""
         lock = self.state / "locks" / f"{name}.keeper"
         return int(until(lock.read_text, 20, f"{name} runs"))
 
     def keeper(self, name: str) -> int:
-        """The process that starts the server again."""
+        """Return the process that restarts the server."""
         return int(psutil.Process(self.server(name)).ppid())
 
     @contextmanager
@@ -106,7 +106,7 @@ class Site:
             return cursor.fetchall() if cursor.description else []
 
     def answers(self, job: str) -> list[tuple[int, str]]:
-        """Position and status of every answer kept, in the order of the chunks: read by Arrow, not by our code."""
+        """Return position and status of every stored answer, in the order of chunks, read without our code."""
         blocks = "SELECT first_position, answer_block FROM batch_chunk WHERE job_id = %s ORDER BY number"
         return [
             (first + place, word)
@@ -118,7 +118,7 @@ class Site:
     # HTTP
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """Any request: never an answer of 500, never over five seconds; a 503 says when to come again."""
+        """Send a request. It never gets a 500 and never takes five seconds; a 503 has Retry-After."""
         begun = time.monotonic()
         answer = self.client.request(method, path, **more)
         taken = time.monotonic() - begun
@@ -142,12 +142,12 @@ class Site:
         return str(answer.json()["id"])
 
     def begun(self, job: str, share: float = 0.3, seconds: float = 60) -> None:
-        """Return when this share of the job's chunks is done."""
+        """Wait until this share of the job's chunks is done."""
         count = "SELECT count(*) FILTER (WHERE status = 'done') >= %s * count(*) FROM batch_chunk WHERE job_id = %s"
         until(lambda: self.rows(count, share, job)[0][0], seconds, f"{share:.0%} of the job")
 
     def finish(self, job: str, seconds: float = 60) -> dict[str, Any]:
-        """Wait for the end of the job over HTTP and check that nothing was lost, doubled or counted wrong."""
+        """Wait over HTTP for the job to end, and check that nothing is lost, duplicated or miscounted."""
         ended: dict[str, Any] = until(lambda: self.ended(job), seconds, "the end of the job")
         (found,) = self.rows(_ROWS, job)
         status, total, completed, failed, finished, chunks_open, of_chunks, failed_of_chunks = found
@@ -161,11 +161,11 @@ class Site:
         return ended
 
     def ended(self, job: str) -> dict[str, Any] | None:
-        """The job as HTTP gives it, when it has ended."""
+        """Wait for the job to end, and return it as HTTP shows it."""
         answer = self.ask("GET", f"{BATCH}/jobs/{job}")
         return answer.json() if answer.status_code == 200 and answer.json()["done"] else None
 
-    # what tells what happened
+    # metrics and logs
 
     def events(self) -> dict[str, float]:
         text = self.ask("GET", "/metrics").text
@@ -173,7 +173,7 @@ class Site:
         return {name: float(count) for name, count in found}
 
     def restarts(self) -> dict[tuple[str, str], float]:
-        """How often each process was started again since `up` began, by process and reason."""
+        """Return how often each process was restarted since `up` began, by process and reason."""
         text = self.ask("GET", "/metrics").text
         found = re.findall(
             r'^signal_service_restarts_total\{process="(\w+)",reason="(\w+)"\} (\S+)', text, re.MULTILINE
@@ -181,11 +181,11 @@ class Site:
         return {(process, reason): float(count) for process, reason, count in found}
 
     def count(self, event: str) -> float:
-        """How often it has happened in this test, as the metrics say."""
+        """Return how often the metrics counted the event in this test."""
         return self.events().get(event, 0.0) - self.before.get(event, 0.0)
 
     def logged(self, part: str, **context: str) -> bool:
-        """Whether a line of the service's log, since the test began, has this in its message and this context."""
+        """Return whether a log line of this test has this message and this context."""
         with self.log.open("rb") as log:
             log.seek(self.read)
             for line in log.read().decode(errors="replace").splitlines():
@@ -196,14 +196,14 @@ class Site:
         return False
 
     def tells(self, event: str, **context: str) -> None:
-        """A metric and a log line say that it happened."""
+        """Check that both a metric and a log line report the event."""
         until(lambda: self.count(event), 10, f"{event} in the metrics")
         until(lambda: self.logged(event, **context), 10, f"{event} in the log")
 
-    # blows
+    # faults
 
     def strike(self, job: str, blow: Callable[[int], object]) -> tuple[int, float]:
-        """Do `blow` to a pool child that has just begun a chunk of the job; the chunk's id, and the moment."""
+        """Do `blow` to a pool child that has just started a chunk of the job. Return the chunk's id and the moment."""
         running = (
             "SELECT id, worker FROM batch_chunk WHERE job_id = %s AND status = 'running' AND attempt = 1"
             " AND started_at > clock_timestamp() - interval '0.1 s'"
@@ -213,13 +213,13 @@ class Site:
             for chunk, worker in self.rows(running, job)[:1]:
                 blow(int(worker.rpartition(":")[2]))
                 moment = time.monotonic()
-                time.sleep(0.05)  # what it had sent already may still be committed
+                time.sleep(0.05)  # statements already sent may still commit
                 if (chunk,) in self.rows("SELECT id FROM batch_chunk WHERE id = %s AND status = 'running'", chunk):
                     return chunk, moment
         raise AssertionError("no chunk was running")
 
     def takeover(self, chunk: int, since: float) -> float:
-        """Seconds until another attempt at the chunk has begun."""
+        """Wait for the next attempt at the chunk, and return the seconds."""
         again = "SELECT 1 FROM batch_chunk WHERE id = %s AND attempt > 1"
         until(lambda: self.rows(again, chunk), 60, "another attempt")
         return time.monotonic() - since

@@ -1,4 +1,4 @@
-"""Tasks that are delivered twice, jobs that are cancelled, chunks that cannot be kept."""
+"""Tasks delivered twice, cancelled jobs, and chunks that cannot be stored."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ class TestTwice:
             self.send(site, "batch.compute_chunk", chunk)
         ended = site.finish(job)
         assert ended["status"] == "completed"
-        for chunk in chunks:  # and once more, of a job that has ended
+        for chunk in chunks:  # once more, after the job has ended
             self.send(site, "batch.compute_chunk", chunk)
         self.send(site, "batch.prepare_job", job)
         time.sleep(1)
@@ -56,7 +56,7 @@ class TestCancel:
 class TestCancelWithoutWorkers:
     @pytest.fixture
     def stopped(self, site: Site) -> Iterator[Callable[[], None]]:
-        """Call it and every process of the worker hangs, until the end of the test."""
+        """Yield a function that suspends every process of the worker until the end of the test."""
         with ExitStack() as hung:
 
             def stop() -> None:
@@ -67,7 +67,7 @@ class TestCancelWithoutWorkers:
             yield stop
 
     def cancel(self, site: Site, job: str) -> dict[str, Any] | None:
-        """What the job is then; None where that could not be said because a worker that hangs has locked it."""
+        """Return the job afterwards, or None if a suspended worker has locked it."""
         answer = site.ask("POST", f"{BATCH}/jobs/{job}/cancel")
         return answer.json() if answer.status_code == 202 else None
 
@@ -99,7 +99,7 @@ class TestCancelWithoutWorkers:
 
 @pytest.fixture
 def poisoned(site: Site) -> Iterator[None]:
-    """PostgreSQL refuses the answers of one position, as it would what breaks a constraint."""
+    """Have PostgreSQL refuse the answers of one position, as if they violated a constraint."""
     site.rows(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'poison'; END $$;"
         "CREATE TRIGGER poison BEFORE UPDATE ON batch_chunk FOR EACH ROW WHEN (NEW.status = 'done'"

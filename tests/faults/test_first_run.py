@@ -1,4 +1,4 @@
-"""`make setup` is killed at a random moment, on a state that nobody has used; the next `make demo` works.
+"""Kill `make setup` at a random moment on a new state: the next `make demo` works.
 
 What is there after the kill is what a user has: half a venv, half a package, a database being created.
 """
@@ -28,7 +28,7 @@ MARKS = (".made", ".installed-requirements", ".installed-requirements-dev", ".co
 
 @dataclass
 class Checkout:
-    """A checkout with a venv and a state of its own, and as root with an account of its own."""
+    """A checkout with its own venv and state, and with its own account if we are root."""
 
     folder: Path
     venv: Path
@@ -37,7 +37,7 @@ class Checkout:
     variables: dict[str, str]
 
     def make(self, *arguments: str) -> "subprocess.Popen[str]":
-        # Not what the tests' own processes have, nor what an outer make hands down.
+        # Without the variables of the tests' processes and of an outer make.
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         kept |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         own = {"SIGNALSITE_STATE": str(self.state), "SIGNALSITE_SYSTEM_USER": self.account}
@@ -53,13 +53,13 @@ class Checkout:
         )
 
     def setup_killed_after(self, seconds: float, *, servers_too: bool) -> bool:
-        """Whether it was still running then."""
+        """Return whether it was still running."""
         setup = self.make("setup")
         try:
             setup.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(setup.pid, signal.SIGKILL)
-            for pid in running_on(self.state) if servers_too else ():  # keepers and servers are not of that group
+            for pid in running_on(self.state) if servers_too else ():  # keepers and servers are outside the group
                 os.kill(pid, signal.SIGKILL)
         setup.wait()
         return setup.returncode == -signal.SIGKILL
@@ -76,7 +76,7 @@ class Checkout:
         assert "100 answers read" in said, said[-5000:]
 
     def use_installed(self) -> None:
-        """The packages of this very venv, so that nothing has to be installed."""
+        """Use the packages of the current venv, so that nothing needs installing."""
         self.venv.mkdir()
         for name in ("bin", "lib", "pyvenv.cfg"):
             (self.venv / name).symlink_to(Path(sys.prefix) / name)
@@ -84,17 +84,17 @@ class Checkout:
             (self.venv / name).touch()
 
     def begin_anew(self) -> None:
-        """No state and no account, as on a new machine."""
+        """Remove state and account, as on a new machine."""
         until(lambda: not running_on(self.state), 30, "servers stopped")
         shutil.rmtree(self.state, ignore_errors=True)
         if os.geteuid() == 0:
-            for command in ("userdel", "groupdel"):  # userdel removes the group too, when there is a user
+            for command in ("userdel", "groupdel"):  # userdel also removes the group, if the user exists
                 subprocess.run([f"/usr/sbin/{command}", self.account], capture_output=True, check=False)
 
 
 @pytest.fixture
 def here() -> Iterator[Checkout]:
-    """This checkout and its compiled kernels; the state is new."""
+    """This checkout with its compiled kernels, on a new state."""
     with fresh_state() as state:
         kernels = {"NUMBA_CACHE_DIR": f"{own_state_dir()}-test/numba"}
         checkout = Checkout(ROOT, state.parent / "venv", state, f"sigtest-{secrets.token_hex(4)}", kernels)
@@ -120,7 +120,7 @@ def copy() -> Iterator[Checkout]:
 @pytest.fixture
 def kill_and_demo(measured: dict[str, float]) -> Callable[[Checkout, float], None]:
     def act(checkout: Checkout, longest: float) -> None:
-        """Kill `make setup` at a moment within `longest` seconds; then demonstrate."""
+        """Kill `make setup` within `longest` seconds, then run `make demo`."""
         seconds, servers_too = random.uniform(0.1, longest), random.random() < 0.5
         killed = checkout.setup_killed_after(seconds, servers_too=servers_too)
         begun = time.monotonic()
@@ -141,7 +141,7 @@ def test_a_setup_killed_once(here: Checkout, kill_and_demo: Callable[[Checkout, 
 def test_a_setup_killed_while_it_makes_the_state(
     copy: Checkout, kill_and_demo: Callable[[Checkout, float], None]
 ) -> None:
-    """Collected files, account, initdb, database, migrations, kernels: twelve times on a new state."""
+    """Interrupt collected files, account, initdb, database, migrations, kernels: twelve times on a new state."""
     copy.use_installed()
     (copy.venv / ".collected-static").unlink()
     begun = time.monotonic()
@@ -156,7 +156,7 @@ def test_a_setup_killed_while_it_makes_the_state(
 
 @pytest.mark.faults
 def test_a_setup_killed_while_it_installs(copy: Checkout, kill_and_demo: Callable[[Checkout, float], None]) -> None:
-    """The venv and its packages too (from pip's cache): eight times, on no venv or on a whole one to be updated."""
+    """Interrupt the venv and its packages too (from pip's cache): eight times, without a venv or with an old one."""
     begun = time.monotonic()
     copy.setup()
     setup = time.monotonic() - begun

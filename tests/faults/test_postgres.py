@@ -1,4 +1,4 @@
-"""PostgreSQL dies in the middle of a job and comes back: the API says so in between, the job completes."""
+"""PostgreSQL dies in the middle of a job and returns: meanwhile the API says so, and the job completes."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.site import BATCH, Site, hanging
 
-RECOVERY = 30.0  # seconds, besides the computing
+RECOVERY = 30.0  # seconds, without the computing
 
 
 @pytest.mark.parametrize("blow", [pytest.param(signal.SIGKILL, marks=pytest.mark.faults), signal.SIGQUIT])
@@ -34,10 +34,10 @@ def test_postgres_is_restarted_in_a_job(site: Site, measured: dict[str, float], 
 
 @pytest.mark.faults
 def test_submissions_while_postgres_is_away(site: Site, measured: dict[str, float]) -> None:
-    """Each is a job that completes, or a 503 and no row."""
+    """Each submission is either a job that completes, or a 503 without a row."""
     keeper = site.keeper("postgres")
     before = site.rows("SELECT count(*) FROM batch_job")[0][0]
-    with hanging(keeper):  # so that it does not come back at once
+    with hanging(keeper):  # so that it does not restart at once
         os.kill(site.server("postgres"), signal.SIGQUIT)
         answers = [site.post(600) for _ in range(5)]
         assert {answer.status_code for answer in answers} == {503}
@@ -53,7 +53,7 @@ def test_submissions_while_postgres_is_away(site: Site, measured: dict[str, floa
 
 
 def test_postgres_hangs(site: Site, measured: dict[str, float]) -> None:
-    """Stopped, not dead: its sockets take what they are sent, and nothing comes back."""
+    """PostgreSQL is suspended: its sockets accept data, and nothing answers."""
     job = site.submit(40_000)
     site.begun(job, 0.1)
     server = psutil.Process(site.server("postgres"))
@@ -75,12 +75,12 @@ def test_postgres_hangs(site: Site, measured: dict[str, float]) -> None:
 
 @contextmanager
 def slowed(server: psutil.Process, share: float) -> Iterator[None]:
-    """PostgreSQL gets this share of the time, in slices of a fifth of a second: a machine with too much to do."""
+    """Give PostgreSQL this share of the time, in slices of a fifth of a second, as on an overloaded machine."""
     over = threading.Event()
 
     def tell(blow: signal.Signals) -> None:
         for process in (server, *server.children()):
-            with suppress(ProcessLookupError):  # a backend whose client went away
+            with suppress(ProcessLookupError):  # a backend whose client has disconnected
                 os.kill(process.pid, blow)
 
     def pulse() -> None:

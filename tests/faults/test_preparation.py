@@ -1,4 +1,4 @@
-"""Jobs that can never be prepared: given up after five attempts, with a reason, a log line and a count."""
+"""A job that can never be prepared is given up after five attempts, with a reason, a log line and a count."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Obstruct = Callable[[str], None]
 
 @pytest.fixture
 def obstruct(site: Site) -> Iterator[Obstruct]:
-    """Have PostgreSQL run this statement whenever a job's preparation is to be kept; until the test or its end."""
+    """Have PostgreSQL run this statement whenever a job's preparation is stored, until the test ends."""
 
     def make(statement: str) -> None:
         site.rows(
@@ -53,7 +53,7 @@ def test_a_job_whose_preparation_fails_each_time(site: Site, obstruct: Obstruct,
 
 @pytest.mark.faults
 def test_a_job_whose_preparation_kills_its_process(site: Site, obstruct: Obstruct, measured: dict[str, float]) -> None:
-    obstruct("PERFORM pg_sleep(3)")  # long enough to be met in it
+    obstruct("PERFORM pg_sleep(3)")  # long enough to kill the worker meanwhile
     begun = time.monotonic()
     job = site.submit(500)
     met = (

@@ -1,4 +1,4 @@
-"""Redis dies with its data or without, or hangs. It is only a doorbell: the jobs are in PostgreSQL."""
+"""Redis hangs, or dies with or without its data. No job is lost: jobs are in PostgreSQL."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.site import BATCH, SLOWEST, Site, hanging
 
-RECOVERY = 30.0  # seconds, besides the computing
+RECOVERY = 30.0  # seconds, without the computing
 
 
 def test_redis_killed_comes_back_with_its_data(site: Site, measured: dict[str, float]) -> None:
@@ -47,7 +47,7 @@ def test_redis_killed_and_empty_afterwards(site: Site, measured: dict[str, float
 
 
 def check_submission(site: Site) -> str | None:
-    """Submit while the broker is away: the job's id where it was accepted, and then its row is there."""
+    """Submit without a broker. Return the job's id if it was accepted: then its row must exist."""
     kept = "SELECT count(*) FROM batch_job"
     before = site.rows(kept)
     answer = site.post(1000)
@@ -79,7 +79,7 @@ def test_submission_to_a_redis_that_hangs(site: Site, measured: dict[str, float]
 @pytest.mark.faults
 def test_submission_to_a_redis_that_is_down(site: Site, measured: dict[str, float]) -> None:
     keeper = site.keeper("valkey")
-    with hanging(keeper):  # so that it does not come back at once
+    with hanging(keeper):  # so that it does not restart at once
         os.kill(site.server("valkey"), signal.SIGKILL)
         job = check_submission(site)
         time.sleep(10)
@@ -103,7 +103,7 @@ def test_redis_that_hangs_for_a_minute(site: Site, measured: dict[str, float]) -
     begun = time.monotonic()
     assert site.finish(job, RECOVERY)["status"] == "completed"
     measured["Redis hung for 60 s in a job of 100,000: the job has ended"] = time.monotonic() - begun
-    job = site.submit(40_000)  # and afterwards both processes work: when one hangs, the other goes on
+    job = site.submit(40_000)  # afterwards both processes work: if one hangs, the other continues
     stopped: list[int] = []
     chunk, moment = site.strike(job, lambda pid: (os.kill(pid, signal.SIGSTOP), stopped.append(pid)))
     try:

@@ -1,4 +1,4 @@
-"""Processes that stand still are started anew; those that wait for a server are not."""
+"""Stalled processes are restarted; processes that wait for a server are not."""
 
 import os
 import random
@@ -50,7 +50,7 @@ def test_nobody_is_blamed_for_a_server_that_hangs_for_a_minute(site: Site, serve
 @pytest.mark.faults
 def test_beat_ends_when_told_to_whenever_postgres_hangs(site: Site, measured: dict[str, float]) -> None:
     longest = 0.0
-    for _ in range(4):  # each start is put off longer than the one before
+    for _ in range(4):  # each restart is delayed longer than the previous
         beat = site.process("beat")
         until((site.state / "heartbeats" / "beat").exists, 60, "it beats")
         main = psutil.Process(site.server("postgres"))

@@ -1,4 +1,4 @@
-"""What dies while a large submission is kept: afterwards there is nothing of it, or all of it."""
+"""Processes die while a large submission is stored: all of it is stored, or nothing."""
 
 import os
 import random
@@ -21,7 +21,7 @@ _LEFT = "SELECT (SELECT count(*) FROM batch_job), (SELECT count(*) FROM batch_ch
 
 @pytest.fixture
 def slow_chunks(site: Site) -> Iterator[None]:
-    """Each chunk takes PostgreSQL a tenth of a second to keep."""
+    """Have PostgreSQL take a tenth of a second to store each chunk."""
     site.rows(
         "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$;"
@@ -32,7 +32,7 @@ def slow_chunks(site: Site) -> Iterator[None]:
 
 
 class Submission:
-    """A submission of COUNT items under a key, on its way."""
+    """Start a submission of COUNT items under a key."""
 
     def __init__(self, site: Site, key: str) -> None:
         self._site, self._key = site, key
@@ -43,7 +43,7 @@ class Submission:
     def _send(self) -> None:
         try:
             self.answer = self.send()
-        except httpx.HTTPError:  # the web process is gone
+        except httpx.HTTPError:  # the web process has died
             self.answer = None
 
     def send(self) -> httpx.Response:
@@ -99,7 +99,7 @@ def test_what_dies_while_a_submission_is_kept(site: Site, slow_chunks: None, see
 
 
 def test_a_submission_that_takes_too_long_is_let_go(site: Site) -> None:
-    """No statement of it is slow enough to be given up; together they are."""
+    """No single statement is too slow, but all of them together are."""
     site.rows(
         "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$;"

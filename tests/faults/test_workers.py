@@ -1,4 +1,4 @@
-"""Workers that die, hang, come back late or are asked to leave, in the middle of a job of 100,000 instruments."""
+"""Workers die, hang, resume late or are asked to stop, in the middle of a job of 100,000 instruments."""
 
 import os
 import signal
@@ -104,7 +104,7 @@ def test_a_child_stopped_beyond_its_lease_is_refused_when_it_comes_back(site: Si
 
 @pytest.mark.faults
 def test_a_child_stopped_in_the_transaction_that_keeps_its_results(site: Site, measured: dict[str, float]) -> None:
-    """It holds the locks of its chunk and its job; PostgreSQL ends its connection."""
+    """The worker holds the locks of its chunk and its job; PostgreSQL ends its connection."""
     job = site.submit(WHOLE)
     site.begun(job, 0.1)
     keeping = (
@@ -118,7 +118,7 @@ def test_a_child_stopped_in_the_transaction_that_keeps_its_results(site: Site, m
             pid = int(worker.rpartition(":")[2])
             os.kill(pid, signal.SIGSTOP)
             moment = time.monotonic()
-            time.sleep(0.3)  # the server ends the statement that it has
+            time.sleep(0.3)  # the server finishes the current statement
             if site.rows(free, chunk):
                 os.kill(pid, signal.SIGCONT)
             else:

@@ -1,4 +1,4 @@
-"""Databases of their own on the tests' server, named by DATABASE_URL."""
+"""Create separate databases on the tests' server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from tests.integration.processes import environment
 
 @contextmanager
 def fresh_database(name: str) -> Iterator[dict[str, str]]:
-    """The environment of commands that use a new and empty database of this name."""
+    """Create an empty database of this name, and yield the environment of commands that use it."""
     used = settings.DATABASES["default"]
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with psycopg.connect(
@@ -26,7 +26,7 @@ def fresh_database(name: str) -> Iterator[dict[str, str]]:
     ) as admin:
         admin.execute(drop)
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        host = quote(used["HOST"], safe="")  # or the folder of a socket
+        host = quote(used["HOST"], safe="")  # it may be the folder of a socket
         url = f"postgresql://{used['USER']}:{quote(used['PASSWORD'], safe='')}@{host}:{used['PORT']}/{name}"
         try:
             yield environment(settings.STATE_DIR, DATABASE_URL=url, REDIS_URL=settings.REDIS_URL)

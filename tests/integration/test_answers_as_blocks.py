@@ -1,4 +1,4 @@
-"""The migration that turns items and answers kept as JSON into blocks: nothing that a caller sees changes."""
+"""The migration from JSON items and answers to blocks changes nothing that a caller sees."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ ITEMS = [
 
 
 def answer(position: int) -> dict[str, object]:
-    """In the columns, and in their order, of the version that wrote rows."""
+    """Return an answer with the columns, and their order, of the version that wrote rows."""
     status = "bad_input" if position == 3 else "ok"
     ok = status == "ok"
     return {
@@ -40,7 +40,7 @@ def answer(position: int) -> dict[str, object]:
 
 @pytest.fixture
 def before() -> Iterator[None]:
-    """The tables of jobs as they were; the migration cannot be undone, so they are made anew."""
+    """Create the old tables of jobs. The migration cannot be reversed, so this drops the new ones."""
     tables = ", ".join(name for name in connection.introspection.table_names() if name.startswith("batch_"))
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {tables} CASCADE")
@@ -80,14 +80,14 @@ def test_an_old_job_reads_as_it_did() -> None:
     apps.get_model("batch", "Chunk").objects.create(
         job=thinned, number=0, first_position=0, size=3, items=ITEMS[0], status="done"
     )
-    for position in (0, 2):  # retention was on its way
+    for position in (0, 2):  # retention was halfway
         row = answer(position)
         results.create(job=thinned, position=position, status="ok", body=orjson.dumps(row).decode())
     waiting = apps.get_model("batch", "Job").objects.create(owner_id=owner.pk, kind="greeks", total=3)
     chunk = apps.get_model("batch", "Chunk").objects.create(
         job=waiting, number=0, first_position=0, size=3, items=ITEMS[0], status="pending"
     )
-    with connection.cursor() as cursor:  # as an early version let in
+    with connection.cursor() as cursor:  # an early version accepted such numbers
         huge = "1" + "0" * 5000
         cursor.execute(
             f"UPDATE batch_chunk SET items = jsonb_set(items, '{{overrides,price,1}}', '{huge}') WHERE id = %s",

@@ -1,4 +1,4 @@
-"""Exports read from PostgreSQL: what is held between pages, what happens when rows go, and the WSGI door."""
+"""Exports read from PostgreSQL: resources between pages, rows that disappear, and WSGI."""
 
 import asyncio
 import threading
@@ -89,7 +89,7 @@ def observer() -> Iterator[psycopg.Connection]:
 
 @pytest.fixture(autouse=True)
 def threads_let_go() -> Iterator[None]:
-    """Without a pool the exports' threads keep their connections for a while: the test database couldn't be dropped."""
+    """Close the connections of the exports' threads: without a pool they would block dropping the test database."""
     yield
     together = threading.Barrier(stream.THREADS)
 

@@ -1,4 +1,4 @@
-"""`manage.py migrate` on databases of its own, killed between a migration's tables and its record, and run twice."""
+"""Run `manage.py migrate` twice at once, and kill it between a migration's tables and its record."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ from signalsite.management.commands.migrate import LOCK
 from tests.integration.databases import fresh_database
 from tests.integration.processes import ROOT, until
 
-# The moment is chosen by what runs then; the death is real.
+# A patched method picks the moment; the process really dies.
 KILLED = """
 import os, signal, sys
 import django

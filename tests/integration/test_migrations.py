@@ -1,4 +1,4 @@
-"""Every schema that a database may have by our migrations ends as a new one has it, with its rows."""
+"""Every schema of an earlier migration ends like a new one, and keeps its rows."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from django.db import connection, connections
 from batch.jobs.core.answers import whole
 
 ROOT = Path(__file__).resolve().parents[2]
-EARLY = Path(__file__).parent / "early_schemas"  # what 0001 of `batch` made before it was edited in place
+EARLY = Path(__file__).parent / "early_schemas"  # the schemas of 0001 of `batch` before it was edited in place
 LANDED = Path(__file__).parent / "landed_migrations.json"
 CATALOGUE = {
     "columns": """SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity
@@ -44,14 +44,14 @@ SINCE_0F135AD = {**SINCE_FFED852, "attempts": "3"}
 
 @pytest.fixture(scope="module", autouse=True)
 def unblocked(django_db_blocker: Any) -> Iterator[None]:
-    """These tests have databases of their own."""
+    """Allow database access: these tests use separate databases."""
     with django_db_blocker.unblock():
         yield
 
 
 @contextmanager
 def scratch(name: str, template: str = "template0") -> Iterator[str]:
-    """A database of its own; gives its alias."""
+    """Create a separate database, and yield its alias."""
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -83,7 +83,7 @@ def new() -> Iterator[dict[str, set[Any]]]:
     with scratch("schema_new") as alias:
         migrate(alias)
         found = catalogue(alias)
-        connections[alias].close()  # it is a template from now on
+        connections[alias].close()  # it becomes a template, which must have no connections
         yield found
 
 
@@ -128,7 +128,7 @@ def test_from_each_early_schema_the_tables_end_the_same_and_rows_stay(
         with connections[alias].cursor() as cursor:
             for statement in ROWS:
                 cursor.execute(statement.format(**parts))
-            if columns:  # since there are webhooks
+            if columns:  # these schemas have webhooks
                 before = (", attempts_before", ", 1") if early == "0002_webhooks_sent_again" else ("", "")
                 cursor.execute(DELIVERIES.format(more=before[0], values=before[1]))
         migrate(alias)
@@ -148,11 +148,11 @@ def test_from_each_early_schema_the_tables_end_the_same_and_rows_stay(
             )
             delivery = (DELIVERY, JOB, "batch.completed", "pending", 1, '[{"status_code": 500}]')
             assert cursor.fetchall() == ([delivery] if columns else [])
-        migrate(alias)  # again: nothing is left to do
+        migrate(alias)  # a second run has nothing to do
 
 
 def test_a_landed_migration_is_never_edited() -> None:
-    """A new one is added to landed_migrations.json with its digest when it lands; none of them changes."""
+    """Add each new migration to landed_migrations.json, with its digest. Landed ones never change."""
     files = sorted(path for path in (ROOT / "migrations").glob("*/*.py") if path.name != "__init__.py")
     digests = {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     landed = json.loads(LANDED.read_text())

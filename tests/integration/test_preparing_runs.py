@@ -1,4 +1,4 @@
-"""Preparation is given a job's keys as runs, one a chunk: what it finds is of all of them."""
+"""Preparation gets a job's keys in runs, one for each chunk, and covers all of them."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ NEAR, FAR, BANK = (
 
 
 class Runs:
-    """Can be iterated again, and is no list."""
+    """An iterable that is no list, and can be iterated again."""
 
     def __init__(self, *runs: list[str]) -> None:
         self.runs = runs
@@ -52,7 +52,7 @@ def test_the_newest_instant_is_that_of_all_runs(name: str) -> None:
 
 @pytest.fixture
 def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements of the selectors, which are run all the same."""
+    """Record the statements of the selectors, which still run."""
     seen: list[str] = []
 
     def watched(query: str, parameters: Any) -> Any:
@@ -67,14 +67,14 @@ def test_one_run_is_one_statement(queries: list[str]) -> None:
     assert newest_quote_time(Runs([NEAR, FAR])) == NOW + timedelta(seconds=2)
     assert len(queries) == 1
     assert newest_quote_time(Runs([NEAR], [FAR], [BANK])) == NOW + timedelta(seconds=2)
-    assert len(queries) == 3  # nothing is newer than the first run: the others are not asked
+    assert len(queries) == 3  # no run can be newer than the first, so the others are not queried
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 50_000])
 def test_many_newer_quotes_of_other_keys_change_nothing(
     monkeypatch: pytest.MonkeyPatch, queries: list[str], most: int
 ) -> None:
-    """`most` quotes are read at the most, however few keys they are of; where that says too little, all are asked."""
+    """It reads at most `most` quotes of a few keys first, and queries all keys only if those are not enough."""
     monkeypatch.setattr(selectors, "_MOST_NEWER", most)
     later = NOW + timedelta(hours=1)
     busy = [Quote(instrument_key="NSE@BUSY", time=later + timedelta(seconds=n), last=1.0, source="t") for n in range(9)]

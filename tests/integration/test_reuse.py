@@ -1,4 +1,4 @@
-"""A job's answers are taken over from an earlier one chunk by chunk: only from one that is cut alike."""
+"""A job copies the answers of an earlier job only if both have the same chunks."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ def owner() -> User:
 
 
 def ended(owner: User, gone: Sequence[str] = ()) -> Job:
-    """A job of all of them by a selector, at one instant; the quotes of some are gone when it is computed."""
+    """A selector selects all of them at an instant; some of the quotes are deleted before the computation."""
     quotes = find("quotes")
     asked = Submission(
         computation=quotes,

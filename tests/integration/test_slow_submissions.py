@@ -1,4 +1,4 @@
-"""BATCH_SUBMIT_SECONDS bounds the time of PostgreSQL, not that of reading the items beside other requests."""
+"""BATCH_SUBMIT_SECONDS limits the time of PostgreSQL, not the time to read the items."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def submission(seconds: float = 0.0) -> Submission:
     def runs() -> Iterator[Items]:
         for _ in range(3):
-            time.sleep(seconds)  # as reading a run takes
+            time.sleep(seconds)  # stands for reading a run
             yield Items(["NSE@NIFTY"] * 500, [None] * 500)
 
     quotes = find("quotes")

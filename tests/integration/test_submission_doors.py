@@ -1,4 +1,4 @@
-"""What submissions are refused for, and read as, before anything of them is kept."""
+"""How submissions are validated and read, before anything is stored."""
 
 import json
 from collections.abc import Sequence
@@ -41,15 +41,15 @@ def test_too_many_items_are_refused_before_one_is_read(client: Client, settings:
     ]
 
 
-SPOT = "DERIBIT@BTC@crypto_spot"  # an exchange whose day is UTC's
+SPOT = "DERIBIT@BTC@crypto_spot"  # an exchange in UTC
 
 
 @pytest.mark.parametrize(
     ("before", "as_of"),
     [
         (0, "2026-11-20T12:00:00+00:00"),
-        (50_000, "2026-11-20T12:00:00+00:00"),  # of an earlier slice than the first key
-        (100_000, "2026-11-20T06:30:00+00:00"),  # nobody reads further: DEFAULT_EXCHANGE's
+        (50_000, "2026-11-20T12:00:00+00:00"),  # in an earlier slice than the first key
+        (100_000, "2026-11-20T06:30:00+00:00"),  # beyond the limit: DEFAULT_EXCHANGE applies
     ],
 )
 def test_the_zone_of_as_of_is_that_of_the_first_readable_key(client: Client, before: int, as_of: str) -> None:

@@ -1,4 +1,4 @@
-"""Jobs of a computation whose app is not installed any more: they end, can be read, and take nothing along."""
+"""Jobs of a removed computation end, can be read, and affect no others."""
 
 import pytest
 from django.contrib.auth import get_user_model

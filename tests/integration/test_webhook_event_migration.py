@@ -1,4 +1,4 @@
-"""The migration that gives webhooks events of their own: deliveries of earlier versions go on as they were."""
+"""The migration to webhook events: deliveries of earlier versions continue unchanged."""
 
 import time
 import uuid
@@ -29,7 +29,7 @@ LANDED = ["0002_webhooks_sent_again", "0004_after_repair", "0005_answers_as_bloc
 
 @pytest.fixture
 def before(request: Any) -> Iterator[Any]:
-    """The models of an earlier landing, on tables as it left them."""
+    """Create the tables of an earlier landing, and yield its models."""
     landing = ("batch", request.param)
     tables = ", ".join(name for name in connection.introspection.table_names() if name.startswith("batch_"))
     with connection.cursor() as cursor:
@@ -41,7 +41,7 @@ def before(request: Any) -> Iterator[Any]:
 
 
 def ended(apps: Any, owner: int, url: str, status: str = "completed", **values: Any) -> Any:
-    """A job of the earlier version with its delivery; gives the delivery."""
+    """Create an ended job of the earlier version, and return its delivery."""
     moment = datetime(2026, 11, 20, 9, 0, 0, 0 if status == "failed" else 123456, UTC)
     job = apps.get_model("batch", "Job").objects.create(
         owner_id=owner,
@@ -60,10 +60,10 @@ def ended(apps: Any, owner: int, url: str, status: str = "completed", **values: 
 
 
 def body_of_the_earlier_version(job_id: uuid.UUID) -> bytes:
-    """As `batch.webhooks.delivery.payload` made it of the job at each attempt."""
+    """Return the message that the earlier version built from the job at each attempt."""
     whole = JobSerializer(Job.objects.get(pk=job_id)).data
-    told = {name: whole[name] for name in FIELDS}
-    return orjson.dumps({"type": f"batch.{whole['status']}", "timestamp": whole["finished_at"], "data": told})
+    data = {name: whole[name] for name in FIELDS}
+    return orjson.dumps({"type": f"batch.{whole['status']}", "timestamp": whole["finished_at"], "data": data})
 
 
 @pytest.mark.parametrize("before", LANDED, indirect=True)
@@ -83,7 +83,7 @@ def test_deliveries_go_on_under_their_ids_with_the_same_bytes(before: Any, setti
         before.get_model("batch", "WebhookDelivery").objects.filter(pk=done.pk).update(status="delivered")
 
         call_command("migrate", verbosity=0)
-        call_command("migrate", verbosity=0)  # again: nothing is left to do
+        call_command("migrate", verbosity=0)  # a second run has nothing to do
 
         assert set(outbox.find_due()) == {each.pk for each in waiting}
         for each in waiting:

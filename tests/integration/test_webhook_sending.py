@@ -1,4 +1,4 @@
-"""One webhook message, posted to a real receiver on the loopback address: to where, how far, how long."""
+"""Post one webhook to a real receiver on the loopback address: addresses, limits and timeouts."""
 
 import socket
 import ssl
@@ -39,7 +39,7 @@ class TestSending:
 
         def resolver(host: str, port: int) -> list[str]:
             asked.append(host)
-            return ["127.0.0.2"] if len(asked) == 1 else ["10.0.0.1"]  # as whoever rebinds a name would
+            return ["127.0.0.2"] if len(asked) == 1 else ["10.0.0.1"]  # as in a DNS rebinding attack
 
         with receiving(host="127.0.0.2") as receiver:
             send(f"http://hooks.example.com:{receiver.port}/", resolver=resolver)
@@ -83,7 +83,7 @@ class TestSending:
         with receiving(Reply(500, body=b"x" * (256 << 20))) as receiver:
             answer = send(receiver.address)
         assert (answer.status_code, len(answer.body)) == (500, MOST_READ_BYTES)
-        assert receiver.bytes_sent < 32 << 20  # what the sockets' buffers took
+        assert receiver.bytes_sent < 32 << 20  # the sockets' buffers
 
     @pytest.mark.parametrize("reply", [Reply(before=30), Reply(trickle=0.2)])
     def test_a_slow_receiver_has_its_time_and_no_more(self, reply: Reply) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks against a real receiver on the loopback address, with the rows in PostgreSQL."""
+"""Deliver webhooks to a real receiver on the loopback address, with the rows in PostgreSQL."""
 
 import json
 import threading
@@ -49,7 +49,7 @@ class TestDelivery:
         )
         with transaction.atomic():
             publish_end(job.pk)
-            publish_end(job.pk)  # twice is once
+            publish_end(job.pk)  # a second call does nothing
         return WebhookDelivery.objects.select_related("event").get(event__subject_id=job.pk)
 
     def due_now(self, delivery: WebhookDelivery) -> None:
@@ -192,7 +192,7 @@ class TestDelivery:
             dead = outbox.claim(delivery.pk)
             assert dead is not None
             assert outbox.find_due() == {} and not webhooks.deliver(delivery.pk)
-            self.due_now(delivery)  # the lease has run out
+            self.due_now(delivery)  # as if the lease had expired
             assert webhooks.deliver(delivery.pk)
             outbox.record(dead, WebhookDelivery.Status.FAILED, {"error": "too late"})
         delivery.refresh_from_db()

@@ -1,4 +1,4 @@
-"""A chunk's answers as one block of columns, and blocks as rows again."""
+"""Pack a chunk's answers into one block of columns, and read rows from blocks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from signalsite.foundation.blocks import UNREADABLE_BLOCK, Values, count_words, 
 
 OK = "ok"
 FAILED = "failed"
-"""In the place of a status word: every status but `ok`."""
-_ITEM = "item"  # column of a block whose items may have several rows: the place of each row's item
+"""Used as a status word, this means every status but `ok`."""
+_ITEM = "item"  # the column with the place of each row's item, if items may have several rows
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`counts`: rows by status word. `completed`: items of which every row has a value."""
+    """`counts`: rows by status word. `completed`: number of items whose rows all have a value."""
 
     data: bytes
     rows: int
@@ -28,9 +28,9 @@ class Block:
 
 
 def pack(items: Items, columns: Mapping[str, Values], item: np.ndarray | None = None) -> Block:
-    """The answers to these items. `item`: the item of each row, ascending; None where each item has one.
+    """Pack the answers to these items. `item`: the item of each row, ascending; None if each item has one row.
 
-    What was wrong with an item at the door stands, whatever the computing made of it.
+    An item refused at submission keeps its reason, whatever the computation answered.
     """
     table = to_table(columns)
     if items.refused:
@@ -46,7 +46,7 @@ def pack(items: Items, columns: Mapping[str, Values], item: np.ndarray | None = 
 
 
 def without_value(items: Items, names: Sequence[str], status: str, reason: str) -> Block:
-    """A row for each item that says why it was not computed; trying again can help."""
+    """Pack a retryable row for each item, with the reason why it was not computed."""
     count = len(items)
     columns: dict[str, list[Any]] = {name: [None] * count for name in names}
     return pack(items, columns | {"status": [status] * count, "reason": [reason] * count, "retryable": [True] * count})
@@ -66,7 +66,7 @@ def _refuse(table: pa.Table, refused: Mapping[int, str], item: np.ndarray | None
 
 
 def whole(answer_block: bytes, item_block: bytes, first_position: int) -> pa.Table:
-    """The rows of a chunk as callers get them: what each answers, then the answer."""
+    """Return the rows of a chunk as callers get them: the item's identity, then its answer."""
     answers = decode(answer_block)
     if _ITEM in answers.column_names:
         places = answers.column(_ITEM).to_numpy()
@@ -82,7 +82,7 @@ def whole(answer_block: bytes, item_block: bytes, first_position: int) -> pa.Tab
 
 
 def _asked(item_block: bytes) -> pa.Table:
-    """Answers to items that cannot be read say so; they can be read all the same."""
+    """Return the items, or an empty table if they are unreadable: their answers can be read all the same."""
     try:
         return decode(item_block)
     except UNREADABLE_BLOCK:
@@ -90,7 +90,7 @@ def _asked(item_block: bytes) -> pa.Table:
 
 
 def lost(rows: int, first_position: int) -> pa.Table:
-    """In the place of a chunk's rows that cannot be read: as many that say so."""
+    """Return rows that replace a chunk's unreadable ones, with the reason."""
     columns: dict[str, Any] = {
         "position": range(first_position, first_position + rows),
         "custom_id": [None] * rows,
@@ -103,7 +103,7 @@ def lost(rows: int, first_position: int) -> pa.Table:
 
 
 def rows_of_status(table: pa.Table, status: str) -> np.ndarray:
-    """Places of the rows with this status word; all where it is empty, every one but `ok` where it is `failed`."""
+    """Return the places of the rows with this status word. Empty means all, and `failed` all but `ok`."""
     if not status:
         return np.arange(len(table))
     words = table.column("status")
@@ -112,14 +112,14 @@ def rows_of_status(table: pa.Table, status: str) -> np.ndarray:
 
 
 def count_of_status(counts: Mapping[str, int], status: str) -> int:
-    """The same, counted."""
+    """Count the rows that `rows_of_status` returns."""
     if not status:
         return sum(counts.values())
     return sum(counts.values()) - counts.get(OK, 0) if status == FAILED else counts.get(status, 0)
 
 
 def places_of_status(answer_block: bytes, words: Sequence[str]) -> np.ndarray:
-    """Places of the items of a chunk of which a row has one of these status words."""
+    """Return the places of the items that have a row with one of these status words."""
     answers = decode(answer_block)
     found = np.flatnonzero(pc.is_in(answers.column("status"), pa.array(words)).to_numpy())
     if _ITEM in answers.column_names:

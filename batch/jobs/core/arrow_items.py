@@ -1,7 +1,7 @@
-"""A submission as an Arrow IPC stream: its head in the schema's metadata, its items in the columns.
+"""Read a submission from an Arrow IPC stream: the head in the schema's metadata, the items in the columns.
 
-Whoever sends one may have made every length and offset in it: a batch is used only after Arrow has checked all of it,
-and compressed buffers, which may unpack to any size, are not taken.
+A hostile sender controls every length and offset. So a batch is used only after Arrow has validated all of it, and
+compressed buffers, which can unpack to any size, are refused.
 """
 
 import struct
@@ -38,6 +38,7 @@ class ArrowItems(Lists):
 
 
 def read_arrow(body: pa.Buffer) -> Any:
+    """Return the submission, with ArrowItems as its `items`. Raises InvalidInput."""
     schema, batches = _batches(body)
     head = (schema.metadata or {}).get(HEAD, b"{}")
     if len(head) > LARGEST_HEAD:
@@ -56,7 +57,7 @@ def _batches(body: pa.Buffer) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     try:
         messages = pa.ipc.MessageReader.open_stream(pa.BufferReader(body))
         message = messages.read_next_message()
-        if message.type != "schema":  # read_schema takes it for one: then it reads memory that is none of the body's
+        if message.type != "schema":  # read_schema does not check, and would read memory outside the body
             raise UnreadableBody(f"an Arrow stream begins with its schema, not with a message of type {message.type}")
         schema = pa.ipc.read_schema(message)
         _check_columns(schema)
@@ -95,7 +96,7 @@ def _checked(messages: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def _is_compressed(metadata: memoryview) -> bool:
-    """Whether a record batch's message says so (format/Message.fbs); Arrow has checked it, and does not tell."""
+    """Return whether a record batch is compressed (format/Message.fbs). Arrow knows, but has no API for it."""
     message = struct.unpack_from("<I", metadata)[0]
     header = _field(metadata, message, 2)
     batch = header + struct.unpack_from("<I", metadata, header)[0]
@@ -103,7 +104,7 @@ def _is_compressed(metadata: memoryview) -> bool:
 
 
 def _field(metadata: memoryview, table: int, number: int) -> int:
-    """Where a flatbuffers table has this field; 0 where it has none."""
+    """Return the offset of a field in a flatbuffers table, or 0 if the table lacks it."""
     layout = table - struct.unpack_from("<i", metadata, table)[0]
     at = 4 + 2 * number
     if at >= struct.unpack_from("<H", metadata, layout)[0]:

@@ -1,4 +1,4 @@
-"""The items of a request as columns; what is wrong with one item is kept beside it and sinks nothing else."""
+"""Read the items of a request as columns. An error in one item is kept with it and does not affect the others."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import MAX_KEY_LENGTH
 
 MAX_CUSTOM_ID_LENGTH = 128
-_OVERRIDE = "override."  # before the name, in a block's columns
-_LARGEST = sys.float_info.max  # NaN, infinity and integers that no float holds are beyond it
+_OVERRIDE = "override."  # prefix of the columns of overrides in a block
+_LARGEST = sys.float_info.max  # excludes NaN, infinity and integers too large for a float
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Columns of equal length; `overrides` and `refused` are sparse, by place within this run of items."""
+    """A run of items as columns of equal length. `overrides` and `refused` are sparse, by place within the run."""
 
     keys: list[str]
     custom_ids: list[str | None]
@@ -30,7 +30,7 @@ class Items:
 
     @classmethod
     def all_refused(cls, count: int, reason: str) -> "Items":
-        """So many items of which nothing is known but why."""
+        """Return `count` refused items, all with the same reason."""
         return cls([""] * count, [None] * count, refused=dict.fromkeys(range(count), reason))
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Items:
         )
 
     def append(self, other: "Items") -> None:
-        """All of another run behind this one."""
+        """Append all items of another run."""
         at = len(self.keys)
         self.keys.extend(other.keys)
         self.custom_ids.extend(other.custom_ids)
@@ -58,7 +58,7 @@ class Items:
         self.refused.update((at + place, reason) for place, reason in other.refused.items())
 
     def extend(self, other: "Items", places: Sequence[int]) -> None:
-        """Append the items of another run that stand at these places."""
+        """Append the items of another run at these places."""
         for place in places:
             at = len(self.keys)
             self.keys.append(other.keys[place])
@@ -70,7 +70,7 @@ class Items:
                 self.refused[at] = other.refused[place]
 
     def to_block(self) -> bytes:
-        """All of it as one block of columns, the same bytes for the same items."""
+        """Return one block of columns. Equal items give equal bytes."""
         columns: dict[str, pa.Array] = {"instrument_key": pa.array(self.keys, pa.string())}
         if any(self.custom_ids):
             columns["custom_id"] = pa.array(self.custom_ids, pa.string())
@@ -101,7 +101,7 @@ def _sparse(values: Sequence[Any]) -> dict[int, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The items of a submission, however many: `runs` gives some thousand at a time, as often as it is asked."""
+    """The items of a submission. `runs` yields some thousand at a time, and can be called repeatedly."""
 
     total: int
     runs: Callable[[], Iterator[Items]]
@@ -114,7 +114,7 @@ class Given:
         return cls(len(items), lambda: iter((items,)))
 
     def chunks(self, size: int) -> Iterator[Items]:
-        """The same items, `size` at a time; the last may have fewer."""
+        """Yield the items in runs of `size`; the last run may be shorter."""
         chunk = Items([], [])
         for run in self.runs():
             start = 0
@@ -130,7 +130,7 @@ class Given:
 
 
 def read_given(raw: Any, overrides: Mapping[str, Bounds], *, most: int) -> Given:
-    """The same of a list, which is read at once, or of Lists, of which each list is read when its turn comes."""
+    """Read the items of a list at once, or those of Lists lazily, list by list. Raises InvalidInput."""
     if not isinstance(raw, Lists):
         return Given.whole(read_items(raw, overrides, most=most))
     check_count(len(raw), most)
@@ -138,7 +138,7 @@ def read_given(raw: Any, overrides: Mapping[str, Bounds], *, most: int) -> Given
 
 
 def check_count(count: int, most: int) -> None:
-    """Raises InvalidInput."""
+    """Raise InvalidInput unless there are 1 to `most` items."""
     if not 0 < count <= most:
         raise InvalidInput("items", f"items must hold 1 to {most} items, not {count}")
 
@@ -146,8 +146,8 @@ def check_count(count: int, most: int) -> None:
 def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int) -> Items:
     """Read a request's `items`: objects with instrument_key, optional custom_id and overrides, or bare keys.
 
-    Raises InvalidInput for what makes the list itself unreadable: no list, empty, too long, an element that is neither
-    object nor string. Anything wrong inside one item is a reason in `refused`.
+    Raises InvalidInput if the list itself is invalid: not a list, empty, too long, or with an element that is neither
+    object nor string. An error inside one item becomes its reason in `refused`.
     """
     if not isinstance(raw, list):
         raise InvalidInput("items", "items must be a list")
@@ -156,7 +156,7 @@ def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int
 
 
 class ItemReader:
-    """Reads a request's items, one run after the other."""
+    """Read a request's items, one run after the other."""
 
     def __init__(self, overrides: Mapping[str, Bounds]):
         self._overrides = overrides
@@ -188,19 +188,22 @@ class ItemReader:
 
 
 class SeenIds:
-    """Which custom_ids have come before. Of a million, the texts would be 100 MB: what is kept is 64 bits of each, by
-    a hash that nobody outside knows the key of; two of a million are taken for one with a chance of 1 in 37 million."""
+    """Find repeated custom_ids.
+
+    The texts of a million ids take 100 MB, so this keeps a 64-bit hash of each, with a key that no caller knows. The
+    chance that two of a million ids collide is 1 in 37 million.
+    """
 
     def __init__(self) -> None:
-        self._run: dict[int, int] = {}  # of this run: mark -> place
-        self._sorted: list[np.ndarray] = []  # of the runs before; each at least twice as long as the one after it
+        self._run: dict[int, int] = {}  # hash -> place, in the current run
+        self._sorted: list[np.ndarray] = []  # hashes of earlier runs; each array is at least twice as long as the next
 
     def add(self, custom_id: str, place: int) -> bool:
-        """False where an earlier item of this run has it."""
+        """Return False if an earlier item of the current run has this id."""
         return self._run.setdefault(hash(custom_id), place) == place
 
     def end_run(self) -> list[int]:
-        """Places of those that an earlier run has."""
+        """End the run, and return the places of the ids that an earlier run has."""
         if not self._run:
             return []
         marks = np.fromiter(self._run, np.int64, len(self._run))

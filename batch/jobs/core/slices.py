@@ -1,4 +1,4 @@
-"""Where a large body is cut: its items come as lists of some thousand, read from the body's file as often as asked."""
+"""Cut a large body into slices: lists of some thousand items, read from the body's file on demand."""
 
 import re
 from abc import ABC, abstractmethod
@@ -15,10 +15,10 @@ from signalsite.foundation.errors import InvalidInput
 SLICE_BYTES = 256 << 10
 LARGEST_ITEM = 1 << 20
 LARGEST_HEAD = 2 << 20
-"""Bytes of all that is not an item: kind, params, selector, ..."""
+"""Limit in bytes of everything except the items: kind, params, selector, ..."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _COMMA, _COLON, _QUOTE, _OPEN, _CLOSE, _BEGIN, _END = b',:"{}[]'
-_LOWER = 0x20  # set in a bracket, it makes it a brace
+_LOWER = 0x20  # the bit that distinguishes a brace from a bracket
 
 
 class UnreadableBody(InvalidInput):
@@ -32,24 +32,24 @@ class UnreadableBody(InvalidInput):
 class Span:
     begin: int
     end: int
-    first: int  # place of its first item
+    first: int  # place of its first item in the request
     count: int
 
 
 class Lists(ABC):
-    """The items of a body, some thousand at a time, as often as asked. `len` is how many they are in all."""
+    """The items of a body, some thousand at a time. It can be iterated repeatedly; `len` counts all items."""
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def __iter__(self) -> Iterator[list[Any]]:
-        """Raises InvalidInput."""
+        """Yield the next list. Raises InvalidInput."""
 
 
 @dataclass(frozen=True)
 class Slices(Lists):
-    """Of a body of text. `read`: the items of one span's bytes; raises InvalidInput."""
+    """The items of a text body. `read` returns the items in one span's bytes, and may raise InvalidInput."""
 
     file: IO[bytes]
     spans: list[Span]
@@ -65,9 +65,9 @@ class Slices(Lists):
 
 
 def read_json(file: IO[bytes], size: int) -> Any:
-    """A large JSON body, with Slices in the place of its `items`. The other fields may come before and after them.
+    """Read a large JSON body, with Slices as its `items`. Other fields may come before and after the items.
 
-    What follows from the brackets alone is checked here; each slice is checked when it is read.
+    This checks the structure of brackets only. Each slice is checked when it is read.
     """
     start, at = b"", None
     for most in (SLICE_BYTES, LARGEST_HEAD):
@@ -92,7 +92,7 @@ def read_json(file: IO[bytes], size: int) -> Any:
 
 
 def _without_list(start: bytes, at: int | None) -> InvalidInput:
-    """Why a body that is too large to be read whole cannot be cut. A small one that is wrong alike is told so alike."""
+    """Return why a large body cannot be cut, with the message that a small body gets for the same error."""
     if start.lstrip()[:1] not in (b"{", b""):
         return UnreadableBody("must be a JSON object")
     if at is not None and start[at : at + 4] != b"null":
@@ -101,7 +101,7 @@ def _without_list(start: bytes, at: int | None) -> InvalidInput:
 
 
 def read_ndjson(file: IO[bytes]) -> Any:
-    """A body of lines: the first is the submission without its items, each other one an item; empty ones are none."""
+    """Read NDJSON: the first line is the submission without its items, each other line an item; skip empty lines."""
     head = file.readline(LARGEST_HEAD + 1)
     if len(head) > LARGEST_HEAD:
         raise UnreadableBody(f"the first line may have {LARGEST_HEAD} bytes")
@@ -165,7 +165,7 @@ def _too_large(place: int) -> InvalidInput:
 
 
 def _structure(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes, 0 within strings; and the depth of brackets behind each. `data` begins outside of any string."""
+    """Return the bytes, 0 within strings, and the depth of brackets after each. `data` starts outside of strings."""
     octets = np.frombuffer(_ESCAPED.sub(b"__", data) if b"\\" in data else data, np.uint8)
     outside = np.bitwise_xor.accumulate((octets == _QUOTE).view(np.uint8)) == 0
     octets = octets * outside
@@ -175,7 +175,7 @@ def _structure(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _find_items(start: bytes) -> int | None:
-    """Where the value of the body's own field `items` begins; None where that is not in `start`."""
+    """Return where the value of the body's top-level field `items` begins, or None if it is not in `start`."""
     octets, depth = _structure(start)
     if not start.lstrip().startswith(b"{"):
         return None
@@ -191,12 +191,12 @@ def _find_items(start: bytes) -> int | None:
 def _is_items(key: bytes) -> bool:
     try:
         return bool(orjson.loads(key) == "items")
-    except orjson.JSONDecodeError:  # told when the head is read as a whole
+    except orjson.JSONDecodeError:  # parsing the whole head reports it
         return False
 
 
 def _cut_list(file: IO[bytes], begin: int) -> tuple[list[Span], int]:
-    """The spans of the list that begins there, and where it ends: the place behind its bracket."""
+    """Return the spans of the list that begins there, and the place after its closing bracket."""
     spans: list[Span] = []
     place, most = 0, SLICE_BYTES
     while True:

@@ -1,4 +1,4 @@
-"""Greeks of a chain, or of a whole exchange, from the command line: the same job that the API submits."""
+"""Compute Greeks of a chain, or of a whole exchange, from the command line: the same job that the API submits."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from batch.client import ApiError, Client, Job, ServiceUnreachable
 from batch.exports.writers import CsvWriter, ParquetWriter, TableWriter
-from batch.jobs import in_process_client as runner
+from batch.jobs import in_process_client
 from batch.jobs.local_workers import LocalWorkers, WorkerEnded, local_workers
 from signalsite.foundation.blocks import count_words
 from signalsite.foundation.computations.contract import Computation
@@ -57,7 +57,7 @@ def parameter(text: str) -> tuple[str, str | float]:
 
 
 class Command(BaseCommand):
-    requires_system_checks = []  # half a second, of a command that takes two
+    requires_system_checks = []  # they take half a second of two
     help = "Compute implied volatility and Greeks of the options quoted at an instant, as a batch job."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -74,27 +74,29 @@ class Command(BaseCommand):
         parser.set_defaults(kind="greeks", keys=[])
 
     def add_selection(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--underlying", help="symbol (NIFTY) or key (NSE@NIFTY); default: every one of the exchange"
-        )
-        parser.add_argument("--exchange", help="without --underlying: which exchange (default: DEFAULT_EXCHANGE)")
+        parser.add_argument("--underlying", help="symbol (NIFTY) or key (NSE@NIFTY); default: all of the exchange")
+        parser.add_argument("--exchange", help="the exchange, without --underlying (default: DEFAULT_EXCHANGE)")
         parser.add_argument("--expiry", action="append", default=[], metavar="YYYY-MM-DD", help="may be repeated")
         parser.add_argument("--strike", nargs=2, type=float, metavar=("MIN", "MAX"), help="window of strikes")
         parser.add_argument("--moneyness", nargs=2, type=float, metavar=("MIN", "MAX"), help="window of strike/forward")
         parser.add_argument(
-            "--at", metavar="INSTANT", help="ISO instant, or a date for its close; default: newest quote"
+            "--at", metavar="INSTANT", help="ISO instant, or a date for its close; default: the newest quote"
         )
-        parser.add_argument("--out", metavar="FILE", help="write .csv or .parquet, a row an answer; default: a summary")
+        parser.add_argument(
+            "--out",
+            metavar="FILE",
+            help="write one row per answer to a .csv or .parquet file; default: print a summary",
+        )
 
     def columns(self, computation: Computation) -> Sequence[str]:
-        """What is written of an answer."""
+        """Return the columns to write."""
         return COLUMNS
 
     def handle(self, **options: Any) -> None:
         out = Path(options["out"]) if options["out"] else None
         if out and out.suffix.lower() not in FILE_WRITERS:
             raise CommandError(f"out: {out} must end in {' or '.join(FILE_WRITERS)}")
-        with local_workers(settings.WORKERS) as workers, runner.client() as client:
+        with local_workers(settings.WORKERS) as workers, in_process_client.client() as client:
             try:
                 job = self.run(client, workers, options)
                 if out:
@@ -119,7 +121,7 @@ class Command(BaseCommand):
             self.stdout.write(f"written to {out}")
 
     def run(self, client: Client, workers: LocalWorkers, options: dict[str, Any]) -> Job:
-        """The completed job. Interrupted, it is cancelled."""
+        """Run the job to its end and return it. Ctrl-C cancels it."""
         keys = options["keys"] or None
         job = client.submit(
             keys,
@@ -158,7 +160,7 @@ def selector(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(path: Path, answers: pyarrow.Table, columns: Sequence[str]) -> None:
-    """The answers' rows in these columns; the format by the name of the file."""
+    """Write these columns of the answers, in the format of the file's extension."""
     table = answers.select(columns)
     with path.open("wb") as file:
         writer = FILE_WRITERS[path.suffix.lower()](file, table.schema)

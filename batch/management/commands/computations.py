@@ -1,4 +1,4 @@
-"""The page of docs and the client's types that follow from the declarations of computations."""
+"""Write the generated files: a page of docs and the client's types."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from signalsite.foundation.computations.registry import computations
 
 
 class Command(BaseCommand):
-    help = "Write docs/computations.md and the client's types anew from what computations declare."
+    help = "Generate docs/computations.md and the client's types from the declarations of computations."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--check", action="store_true", help="write nothing, and fail where a file is not current")
+        parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not current")
 
     def handle(self, **options: Any) -> None:
         found = list(computations().values())

@@ -1,4 +1,4 @@
-"""Any computation from the command line: its options are what it declares."""
+"""Run any computation from the command line. Its options follow from its declaration."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from signalsite.foundation.computations.registry import computations
 
 class Command(batch_greeks.Command):
     help = (
-        "Compute something of instruments as a batch job: of those named, or of the options quoted at an instant. "
-        "Django's own options, such as --settings, stand before NAME."
+        "Run a computation as a batch job, over the instruments named or over the options quoted at an instant. "
+        "Put Django's own options, such as --settings, before NAME."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,6 +1,6 @@
-"""Signatures of webhooks, as Standard Webhooks 1.0 has them (symmetric, `v1`): standardwebhooks.com.
+"""Sign and verify webhooks by Standard Webhooks 1.0 (symmetric, `v1`): standardwebhooks.com.
 
-The standard library alone, and ValueErrors: receivers of webhooks use `verify` too, without the rest of this service.
+This module needs only the standard library and raises ValueErrors, so that receivers can use `verify` on its own.
 """
 
 import base64
@@ -15,18 +15,18 @@ TOLERANCE_SECONDS = 300
 
 
 class InvalidSecret(ValueError):
-    """A secret that is not `whsec_` and the base64 of 24 to 64 bytes."""
+    """The secret is not `whsec_` and the base64 of 24 to 64 bytes."""
 
 
 class InvalidSignature(ValueError):
-    """A message that its sender did not sign, or not lately."""
+    """The message is unsigned, wrongly signed or too old."""
 
 
 def read_secret(secret: str) -> bytes:
-    """The key inside `whsec_<base64>`. Raises InvalidSecret; its message never repeats the secret."""
+    """Return the key inside `whsec_<base64>`. Raises InvalidSecret, whose message never repeats the secret."""
     encoded = secret.removeprefix(SECRET_PREFIX)
     if encoded == secret:
-        raise InvalidSecret(f"a secret begins with {SECRET_PREFIX}")
+        raise InvalidSecret(f"a secret must begin with {SECRET_PREFIX}")
     try:
         key = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -37,7 +37,7 @@ def read_secret(secret: str) -> bytes:
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`. Raises InvalidSecret."""
+    """Return `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`. Raises InvalidSecret."""
     signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
     return "v1," + base64.b64encode(hmac.digest(read_secret(secret), signed, hashlib.sha256)).decode()
 
@@ -53,11 +53,11 @@ def signed_headers(secret: str, message_id: str, timestamp: int, body: bytes) ->
 def verify(
     secret: str, headers: Mapping[str, str], body: bytes, *, now: float, tolerance: float = TOLERANCE_SECONDS
 ) -> str:
-    """Check a message as it was received; its webhook-id, which is the same in every attempt.
+    """Verify a received message, and return its webhook-id, which is the same in every attempt.
 
-    `headers`: names in any case. `body`: the bytes as they came, before any parsing. `now`: Unix seconds.
-    One fitting signature among several is enough (senders sign twice while a secret changes). Raises InvalidSignature,
-    InvalidSecret.
+    `headers`: names in any case. `body`: the bytes as received, before any parsing. `now`: Unix seconds.
+    One valid signature among several is enough: senders sign twice while they change a secret. Raises
+    InvalidSignature or InvalidSecret.
     """
     found = {name.lower(): value for name, value in headers.items()}
     try:
