@@ -235,7 +235,7 @@ def deribit(name: str) -> list[Compared]:
 
 
 def judge(compared: list[Compared], *, most: float, nearly_all: float, agree: float = 1.0) -> None:
-    """Assert that all with enough strikes are within `most` of the official price, 95 % within `nearly_all`; 1 is 100 %.
+    """Assert: all with enough strikes are within `most` of the official price, 95 % within `nearly_all`; 1 is 100 %.
 
     The forward's own half bid-ask (or residual) is allowed on top: it says how much is known.
     """
