@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from batch.jobs import services
 from batch.jobs.core.items import Items
+from batch.jobs.examples import INSTRUMENT_GREEKS_EXAMPLE
 from batch.jobs.services import Submission
 from signals.instruments.listing import find_listed
 from signals.instruments.views import TAGS, checked_key, conditional
@@ -98,6 +99,7 @@ class InstrumentGreeksView(APIView):
         tags=TAGS,
         parameters=[query_serializer(find(GREEKS))],
         responses=answer_serializer(find(GREEKS)),
+        examples=[INSTRUMENT_GREEKS_EXAMPLE],
         operation_id="v2_signals_instruments_greeks",
         summary="Greeks of one option at an instant, computed from what is stored",
     )

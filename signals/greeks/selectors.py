@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
+from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import GreeksParams, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
@@ -104,19 +105,13 @@ _OPTION_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OptionRows:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionRows(ContractColumns):
     """Contracts and quotes in the order of the keys. An unknown key has None for underlying and expiry."""
 
     underlying: Sequence[str | None]
     expiry: Sequence[date | None]
     product: Sequence[str | None]
-    sign: np.ndarray  # NaN where the instrument is no option
-    strike: np.ndarray
-    expires_at: np.ndarray  # seconds since 1970
-    black76: np.ndarray
-    dividend_yield: np.ndarray
-    quotes: QuoteColumns
 
     def digest(self) -> str:
         """Return a digest of all columns: equal digests mean that the same data was loaded."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from signals.greeks.core.answers import AskedOptions, answer_options
+from signals.greeks.core.answers import answer_options
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.snapshot import UNKNOWN_MARKET
 from signals.greeks.market import Market
@@ -22,22 +22,14 @@ def compute_greeks(
     """Return the Greeks of each key as columns by name, NaN for null. `rows` holds the contracts in the same order."""
     pairs = list(zip(rows.underlying, rows.expiry, strict=True))
     number = {group: at for at, group in enumerate(dict.fromkeys(pairs))}
-    asked = AskedOptions(
-        group=np.array([number[pair] for pair in pairs], np.intp),
-        sign=rows.sign,
-        strike=rows.strike,
-        expires_at=rows.expires_at,
-        black76=rows.black76,
-        dividend_yield=rows.dividend_yield,
-        quotes=rows.quotes,
-    )
+    group = np.array([number[pair] for pair in pairs], np.intp)
     markets = [
         market.get((key, expiry), UNKNOWN_MARKET) if key and expiry else UNKNOWN_MARKET for key, expiry in number
     ]
     no_option = np.flatnonzero(np.isnan(rows.sign)).tolist()
     refused = {place: _refusal(keys[place], rows.product[place]) for place in no_option}
     given = {name: _column(values, len(keys)) for name, values in overrides.items()}
-    return answer_options(asked, markets, given, refused, as_of.timestamp(), params)
+    return answer_options(rows, group, markets, given, refused, as_of.timestamp(), params)
 
 
 def _column(values: Mapping[int, float], length: int) -> np.ndarray:

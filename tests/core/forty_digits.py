@@ -8,7 +8,7 @@ EPSILON = np.finfo(np.float64).eps
 
 
 def exact_price(volatility, underlying, strike, years, rate, carry, sign):
-    """Black-Scholes-Merton with 40 digits; Black-76 is carry = rate."""
+    """Return the Black-Scholes-Merton price with 40 digits; Black-76 is carry = rate."""
     volatility, underlying, strike, years, rate, carry = map(
         mp.mpf, (volatility, underlying, strike, years, rate, carry)
     )
@@ -19,7 +19,7 @@ def exact_price(volatility, underlying, strike, years, rate, carry, sign):
 
 
 def exact_volatility(price, underlying, strike, years, rate, carry, sign, near):
-    """The 40-digit root next to a double-precision answer: Newton's method, which doubles the digits each time."""
+    """Return the 40-digit root next to a double-precision result, by Newton's method, which doubles the digits."""
     volatility, s = mp.mpf(near), mp.mpf(underlying)
     for _ in range(7):
         total = volatility * mp.sqrt(mp.mpf(years))
@@ -30,15 +30,17 @@ def exact_volatility(price, underlying, strike, years, rate, carry, sign, near):
 
 
 def attainable(greeks, underlying, strike, years, rate, carry):
-    """Relative change of the volatility if price, underlying, strike and discount factors move by one rounding each:
-    no algorithm in double precision can promise more."""
+    """Return the relative change of the volatility if price, underlying, strike and discounts move by one rounding.
+
+    No algorithm in double precision can promise more.
+    """
     legs = underlying * np.exp(-carry * years) + strike * np.exp(-rate * years)
     moved = np.abs(greeks.price) + np.abs(greeks.delta) * underlying + legs * np.abs(greeks.delta)
     return EPSILON * np.maximum(1.0, moved / (100 * greeks.vega * greeks.implied_volatility))
 
 
 def contracts(n, seed=0, wild=False):
-    """Keyword columns of model_greeks: a usual chain, or everything from a minute to 20 years, 1 % to 500 % (wild)."""
+    """Return arguments of model_greeks: a usual chain, or anything from a minute to 20 years, 1 % to 500 % (wild)."""
     rng = np.random.default_rng(seed)
     underlying = 10 ** rng.uniform(0, 5, n)
     return {

@@ -1,4 +1,4 @@
-"""An evaluation is of a whole chunk: no number in one row may make it raise, since its neighbours would go with it."""
+"""No number in one row makes the evaluation of a chunk raise, since the other rows would fail with it."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -27,7 +27,7 @@ ANY = st.sampled_from([NAN, INF, -INF, 0.0, -0.0, -1.0, 5e-324, 1e308, 1.5e308, 
 
 
 def rows_of(usual: dict[str, float]) -> st.SearchStrategy[list[dict[str, float]]]:
-    """Rows that are as usual but for some columns, and rows of which nothing is."""
+    """Rows that are usual except for some columns, and rows in which nothing is usual."""
     some = st.fixed_dictionaries({}, optional=dict.fromkeys(usual, ANY)).map(lambda changed: {**usual, **changed})
     return st.lists(some | st.fixed_dictionaries(dict.fromkeys(usual, ANY)), min_size=1, max_size=8)
 
@@ -37,7 +37,7 @@ def column(rows: list[dict[str, float]], name: str) -> np.ndarray:
 
 
 def answers_of(name: str, inputs: Any, rows: int) -> dict[str, Any]:
-    """As a chunk takes them: evaluated, held against the declaration, packed."""
+    """Evaluate, check against the declaration and pack, as a chunk does."""
     computation = computations()[name]
     found = computation.evaluate(inputs)
     pack(Items([KEY] * rows, [None] * rows), declared(computation, found), found.item)
@@ -81,7 +81,7 @@ GROUP = st.just(
 ) | st.builds(lambda forward, *rest: [*forward, *rest], FORWARD, NUMBER, NUMBER, ANY, PARITY)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's of an overflow: a line in a log, no chunk that fails
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy warns of overflow: a line in the log, not a failed chunk
 @pytest.mark.parametrize("name", ["greeks", "greeks_grid"])
 @given(
     rows=rows_of({**GOOD, **TIMES, **OPTION}),

@@ -1,4 +1,4 @@
-"""Reading end-of-day files: layouts, padding, untraded contracts, lots, and each reason for which a row is refused."""
+"""End-of-day files: layouts, padding, untraded contracts, lots, and every reason for rejecting a row."""
 
 from datetime import date
 

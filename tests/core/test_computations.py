@@ -1,4 +1,4 @@
-"""The contract of computations: what may be declared, and what follows from it."""
+"""The contract of computations: which declarations are valid, and what follows from them."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""The engine against py_vollib, 40-digit arithmetic, its own inverse, parity and its numpy twin."""
+"""The engine compared with py_vollib, 40-digit arithmetic, its inverse, parity and its numpy twin."""
 
 import mpmath as mp
 import numpy as np
@@ -22,7 +22,7 @@ HIGHER = ("vanna", "volga", "charm", "speed", "zomma", "color")
 
 
 def split(columns):
-    """The contract without the volatility, and the effective carry."""
+    """Return the contract without the volatility, and the effective carry."""
     contract = {name: column for name, column in columns.items() if name != "volatility"}
     return contract, np.where(columns["black76"], columns["rate"], columns["dividend_yield"])
 
@@ -35,7 +35,7 @@ def precision(answer, columns):
 
 
 def py_vollib(row):
-    """(price, implied volatility, Greeks at the given volatility) by py_vollib."""
+    """Return py_vollib's (price, implied volatility, Greeks at the given volatility)."""
     flag = "c" if row["sign"] > 0 else "p"
     s, k, t, r, q, v = (
         row[n] for n in ("underlying", "strike", "expiry_years", "rate", "dividend_yield", "volatility")
@@ -58,7 +58,7 @@ def test_agrees_with_py_vollib():
     solved = implied.status == Status.OK
     assert solved.mean() > 0.97
     within = np.abs(implied.implied_volatility / volatilities - 1) <= np.maximum(1e-9, 8 * precision(implied, columns))
-    for j in np.flatnonzero(solved & ~within):  # they differ: the 40-digit root decides, and we must be as near to it
+    for j in np.flatnonzero(solved & ~within):  # where they differ, the engine must be as near to the 40-digit root
         args = [contract[n][j] for n in ("underlying", "strike", "expiry_years", "rate")]
         exact = exact_volatility(prices[j], *args, carry[j], contract["sign"][j], implied.implied_volatility[j])
         assert abs(implied.implied_volatility[j] - exact) <= abs(volatilities[j] - exact)

@@ -1,4 +1,4 @@
-"""Other ways into the engine: bars, single quantities, the compiled cache, the constants."""
+"""Other entry points of the engine: bars, single quantities, the compiled cache, the constants."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Why there is no answer, the edges of the domain, and what the engine accepts as arguments."""
+"""Statuses, the edges of the domain, and the arguments that the engine accepts."""
 
 import math
 import subprocess
@@ -49,7 +49,7 @@ CASES = [
     (Status.BAD_INPUT, {"expiry_years": math.inf}),
     (Status.OK, {"expiry_years": MINUTE, "price": 0.02, **FREE}),
     (Status.OK, {"expiry_years": 100.0, "price": 99.5}),
-    # everything else that is no number or no contract
+    # everything else that is not a number or not a contract
     (Status.BAD_INPUT, {"price": math.nan}),
     (Status.BAD_INPUT, {"price": math.inf}),
     *((Status.BAD_INPUT, {name: bad}) for name in ("underlying", "strike") for bad in (0.0, -1.0, math.nan, math.inf)),
@@ -79,7 +79,7 @@ CASES = [
 @pytest.mark.parametrize(("status", "changes"), CASES)
 @pytest.mark.parametrize("position", [0, 3, 20])
 def test_status(status, changes, position):
-    """Alone, inside a full vector, and in the overlapping tail: always the same answer."""
+    """An option alone, inside a full vector and in the overlapping tail has the same result."""
     contract = AT_THE_MONEY | changes
     contract["price"] *= contract.pop("price_scale", 1.0)
     n = 1 if position == 0 else 21
@@ -172,12 +172,12 @@ def test_columns_that_do_not_fit_are_refused(strike):
 
 
 def test_py_vollib_solves_what_is_left_to_it():
-    """On options that it can solve, since none is known that it solves and we do not."""
+    """Uses options that both solve: none is known that only py_vollib solves."""
     n = 5
     strikes = np.linspace(90, 110, n)
     columns = [np.full(n, value) for value in (10.0, 100.0, 1.0, 1.0, 0.05, 0.01, 1.0)]
     columns[0], columns[2] = np.linspace(18, 8, n), strikes
-    columns[0][4] = 200.0  # above the maximum: py_vollib's answer does not give the price back
+    columns[0][4] = 200.0  # above the maximum: py_vollib's volatility does not reproduce the price
     black76 = np.array([0, 1, 0, 1, 0], np.uint8)
     result, status = np.full((7, n), np.nan), np.full(n, Status.NOT_CONVERGED, np.uint8)
     status[0] = Status.EXPIRED  # not open: stays

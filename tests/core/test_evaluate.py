@@ -1,4 +1,4 @@
-"""From what is known of options to their answers: the function behind every door."""
+"""`evaluate`, the function behind every entry point."""
 
 import math
 from dataclasses import fields

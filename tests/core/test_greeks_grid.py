@@ -1,4 +1,4 @@
-"""The grid's cells against the slow reference, and against the Greeks that they differentiate."""
+"""The grid's cells compared with the slow reference, and with the Greeks whose differences they are."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The market as it is kept with a job: what a chunk asks of it is what was found."""
+"""The market that is stored with a job: a chunk reads back what was found."""
 
 import math
 from datetime import date

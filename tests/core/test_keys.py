@@ -1,4 +1,4 @@
-"""The grammar of instrument keys: parse and format are inverse, and a bad key names its bad part."""
+"""The grammar of instrument keys: parsing and formatting are inverses, and an error names the wrong part."""
 
 from datetime import date
 from decimal import Decimal

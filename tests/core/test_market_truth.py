@@ -1,4 +1,4 @@
-"""The engine against published tables and against figures that exchanges and vendors published with their prices."""
+"""The engine compared with published tables, and with figures that exchanges and vendors publish with their prices."""
 
 import ast
 import csv
@@ -39,7 +39,7 @@ def test_haug_1998():
 
 
 def test_py_vollib_table():
-    """Its theta and vega are annual and per 1.00, its rho per 1.00."""
+    """The table's theta and vega are annual and per 1.00, its rho is per 1.00."""
     table = pd.read_json(DATA / "7_reference/py_vollib_test_data.json", orient="split")
     units = {"D": ("delta", 1), "G": ("gamma", 1), "T": ("theta", 365), "V": ("vega", 100), "R": ("rho", 100)}
     for side, sign, price in (("C", 1.0, "bs_call"), ("P", -1.0, "bs_put")):
@@ -116,7 +116,7 @@ def test_deribit_greeks(name):
 
 @pytest.mark.parametrize("name", ["deribit_BTC_2020-05-21.csv.gz", "deribit_ETH_2021-02-11.csv.gz"])
 def test_deribit_volatility(name):
-    """Its mark price, in coin, gives back its mark IV where the price has the digits for it."""
+    """The mark price, in coin, reproduces the mark IV if the price has enough digits."""
     frame, _, days, answer, parts = deribit(name)
     sign = np.where(parts[3] == "C", 1.0, -1.0)
     implied = implied_greeks(

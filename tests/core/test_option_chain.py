@@ -1,4 +1,4 @@
-"""Reading NSE's option-chain JSON."""
+"""NSE's option-chain JSON."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from signals.importers.core.option_chain import NotAnOptionChain, OptionChainFil
 
 
 def leg(**changes: Any) -> dict[str, Any]:
-    """One leg as NSE writes it; None takes a field away."""
+    """Return one leg as NSE writes it. None removes a field."""
     fields = {
         "strikePrice": 33000,
         "expiryDate": "20-May-2021",

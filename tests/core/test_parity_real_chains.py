@@ -1,4 +1,4 @@
-"""The forward by parity on every real chain at hand, against the official future, close or underlying beside it."""
+"""The forward by parity on real chains, compared with the official future, close or underlying of the same file."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ NUMBERS = ["bid", "ask", "price", "volume"]
 
 @dataclass(frozen=True)
 class Compared:
-    """One expiry: what its strikes say, and what stands beside. `off` is relative."""
+    """One expiry: its forward by parity and the official one. `off` is their relative difference."""
 
     group: tuple[object, ...]
     years: float
@@ -39,7 +39,7 @@ class Compared:
 
 
 def compare(legs: pd.DataFrame, by: list[str], rate: float) -> list[Compared]:
-    """`legs`: a row an option, with `by`, strike, right (C or P), years, official, and NUMBERS."""
+    """`legs` has one row per option: `by`, strike, right (C or P), years, official, and NUMBERS."""
     sides = [legs[legs.right == right].drop_duplicates([*by, "strike"]) for right in "CP"]
     pairs = sides[0].merge(sides[1], on=[*by, "strike"], suffixes=("_c", "_p")).sort_values([*by, "strike"])
 
@@ -75,7 +75,7 @@ def legs_of(frame: pd.DataFrame, **columns: object) -> pd.DataFrame:
 
 
 def legacy(name: str) -> list[Compared]:
-    """Closes and settlements of a day; official: the close of the same expiry's future, where that traded."""
+    """Closes and settlements of a day. Official: the close of the same expiry's future, if it traded."""
     head = None if "2025" in name else 0
     frame = pd.read_csv(DATA / "1_bhavcopy" / name, header=head)
     frame.columns = pd.Index(LEGACY.split())
@@ -100,7 +100,7 @@ def legacy(name: str) -> list[Compared]:
 
 
 def nse_chain(name: str) -> list[Compared]:
-    """Quotes from the exchange's page; official: the index, carried at 6.5 %."""
+    """Quotes from the exchange's page. Official: the index, carried at 6.5 %."""
     records = json.loads(gzip.decompress((DATA / "2_nse_chain" / name).read_bytes()))["records"]
     now = pd.to_datetime(records["timestamp"], format="%d-%b-%Y %H:%M:%S")
     rows = [(row["expiryDate"], row["strikePrice"], side[0], row[side]) for row in records["data"]
@@ -124,7 +124,7 @@ def nse_chain(name: str) -> list[Compared]:
 
 
 def minutes(day: str) -> list[Compared]:
-    """Last trades of a chain each minute; official: the index of that minute, carried."""
+    """Last trades of a chain by the minute. Official: the index of that minute, carried."""
     frame = pd.read_parquet(DATA / "3_intraday_india" / f"NIFTY_chain_1min_snapshots_{day}.parquet")
     now = pd.to_datetime(frame.timestamp, format="%Y%m%d%H%M")
     expiry = pd.to_datetime(frame.expiry, format="%d-%b-%Y") + pd.Timedelta(hours=15, minutes=40)
@@ -190,7 +190,7 @@ def stocks() -> list[Compared]:
 
 
 def cboe(rate: float) -> list[Compared]:
-    """Quotes of SPX; official: the index, carried at 1.5 % net of dividends."""
+    """Quotes of SPX. Official: the index, carried at 1.5 % net of dividends."""
     frame = pd.read_csv(DATA / "4_vendor_greeks/cboe_SPX_2022-07-12_1155ET.csv.gz", skiprows=2)
     hours = frame.Calls.str.startswith("SPXW").map({True: 16.0, False: 9.5})
     expiry = pd.to_datetime(frame["Expiration Date"], format="%a %b %d %Y") + pd.to_timedelta(hours, unit="h")
@@ -212,7 +212,7 @@ def cboe(rate: float) -> list[Compared]:
 
 
 def deribit(name: str) -> list[Compared]:
-    """Quotes in coin; official: the row's own underlying price, which is the expiry's future."""
+    """Quotes in coin. Official: the row's underlying price, which is the expiry's future."""
     frame = pd.read_csv(DATA / "4_vendor_greeks" / name)
     parts = frame.instrument_name.str.split("-", expand=True)
     expiry = pd.to_datetime(parts[1], format="%d%b%y", utc=True) + pd.Timedelta(hours=8)
@@ -235,7 +235,7 @@ def deribit(name: str) -> list[Compared]:
 
 
 def judge(compared: list[Compared], *, most: float, nearly_all: float, agree: float = 1.0) -> None:
-    """All within `most` of what is official, 95 % within `nearly_all`, of those with enough strikes; 1 is 100 %.
+    """Assert: all with enough strikes are within `most` of the official price, 95 % within `nearly_all`; 1 is 100 %.
 
     The forward's own half bid-ask (or residual) is allowed on top: it says how much is known.
     """

@@ -1,4 +1,4 @@
-"""Which price is used, and which forward."""
+"""The choice of the price and of the forward."""
 
 import math
 
@@ -50,7 +50,7 @@ def test_a_named_price_is_strict(wanted: str, price: float) -> None:
 def chain(
     forward: float = 24_000.0, discount: float = 0.99, *, strikes: int = 41, spread: float = NAN
 ) -> ParityColumns:
-    """A chain in parity with this forward: time value 300 at the money, falling off."""
+    """Return a chain in parity with this forward: time value 300 at the money, less in the wings."""
     strike = forward + 100.0 * (np.arange(strikes) - strikes // 2) + 20.0
     away = forward - strike
     time_value = 300.0 * np.exp(-np.abs(away) / 800.0)
@@ -69,7 +69,7 @@ def chain(
 
 
 def parity_forward(columns: ParityColumns, *, discount: float) -> ParityForward:
-    """Of one expiry, a year ahead."""
+    """Return the forward of one expiry, a year ahead."""
     sizes = np.array([len(columns.strike)])
     (found,) = parity_forwards(columns, sizes, rate=-math.log(discount), expiry_years=np.ones(1))
     return found

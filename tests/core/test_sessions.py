@@ -1,4 +1,4 @@
-"""Sessions and expiries, against dates on which the exchanges are known to have traded."""
+"""Sessions and expiries on dates for which the exchanges' hours are known."""
 
 from datetime import UTC, date, datetime
 
@@ -73,7 +73,10 @@ def test_is_session(exchange: str, day: str, trades: bool) -> None:
     [
         ("NSE@NIFTY@equity_options@2025-03-27@call@23500", "2025-03-27 10:00"),
         ("NSE@NIFTY@equity_futures@2026-12-29", "2026-12-29 10:10"),
-        ("NSE@NIFTY@equity_options@2025-08-15@put@23500", "2025-08-15 10:00"),  # a holiday: the data is the truth
+        (
+            "NSE@NIFTY@equity_options@2025-08-15@put@23500",
+            "2025-08-15 10:00",
+        ),  # a holiday: the key decides
         ("DERIBIT@BTC@crypto_options@2020-05-22@call@9000", "2020-05-22 08:00"),
         ("NASDAQ@MSFT@equity_options@2021-05-21@call@250", "2021-05-21 20:00"),
         ("NASDAQ@MSFT@equity_options@2025-11-28@call@250", "2025-11-28 18:00"),

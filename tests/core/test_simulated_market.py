@@ -1,4 +1,4 @@
-"""The simulated market: the same for a seed, and like a market except where it is meant to be odd."""
+"""The simulated market: one market per seed, and realistic except for its deliberate flaws."""
 
 from collections import Counter
 from datetime import UTC, date, datetime

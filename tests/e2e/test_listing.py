@@ -1,6 +1,7 @@
 """The listing over HTTP, against the running service: what it answers, and what it refuses."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -238,3 +239,19 @@ def test_other_methods_are_refused(alice: httpx.Client) -> None:
     for path in ("underlyings", "instruments", f"instruments/{KEY}", f"instruments/{KEY}/greeks"):
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             assert alice.request(method, f"{PREFIX}/{path}", json={}).status_code == 405, (method, path)
+
+
+def test_forty_readers_at_once(alice: httpx.Client) -> None:
+    paths = [
+        "instruments?live=false&limit=50",
+        "instruments?limit=500",
+        f"instruments/{KEY}/greeks",
+        "underlyings",
+    ] * 10
+
+    def read(path: str) -> int:
+        with httpx.Client(base_url=alice.base_url, headers=alice.headers, timeout=60) as client:
+            return client.get(f"{PREFIX}/{path}").status_code
+
+    with ThreadPoolExecutor(40) as pool:
+        assert set(pool.map(read, paths)) == {200}

@@ -1,4 +1,4 @@
-"""What a job's chunks share is read by each process once, for the two jobs that it last had to do with."""
+"""Each process reads what a job's chunks share once, and keeps it for its two latest jobs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def owner() -> User:
 
 
 def job_of(owner: User, forward: float | None = None, count: int = 3) -> Job:
-    """Prepared with this forward, or to be prepared."""
+    """A job prepared with this forward, or still to be prepared."""
     job = Job.objects.create(
         owner=owner,
         kind="greeks",
@@ -121,7 +121,7 @@ def test_an_error_while_the_context_is_read_counts_as_a_failure_of_its_chunk(own
 
 
 def test_a_job_prepared_again_has_the_context_that_was_kept(owner: User) -> None:
-    """The first attempt at preparing it comes to nothing, the third comes too late."""
+    """The first attempt at preparing it fails, the third comes too late."""
     job = job_of(owner)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE batch_job ADD CONSTRAINT closed CHECK (status <> 'in_progress')")
@@ -130,7 +130,7 @@ def test_a_job_prepared_again_has_the_context_that_was_kept(owner: User) -> None
                 prepare(job.pk)
         finally:
             cursor.execute("ALTER TABLE batch_job DROP CONSTRAINT closed")
-    assert not compute(job, 0)  # it is not open yet: nothing of its context is kept by this process
+    assert not compute(job, 0)  # it is not open yet, so this process keeps nothing of its context
     Quote.objects.create(instrument_key=SPOT, time=NOW + timedelta(seconds=1), last=26_050.0, source="test")
     Quote.objects.create(instrument_key=KEY, time=NOW + timedelta(seconds=1), last=610.0, source="test")
     assert len(prepare(job.pk)) == 3

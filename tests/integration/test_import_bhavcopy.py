@@ -1,4 +1,4 @@
-"""manage.py import_bhavcopy: real files where they are present, and each quirk in a small file of our own."""
+"""manage.py import_bhavcopy: real files if present, and each quirk in a small file."""
 
 import csv
 import gzip

@@ -6,8 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
+from rest_framework.test import APIRequestFactory, force_authenticate
 
+from realtime.snapshot.live_keys import live_among
 from signals.instruments.listing import (
     FILTERS,
     MOST_ROUNDS,
@@ -21,7 +24,8 @@ from signals.instruments.listing import (
 )
 from signals.instruments.models import Instrument
 from signals.instruments.services import register_instruments
-from signals.instruments.views import nobody_knows
+from signals.instruments.views import InstrumentsView, InstrumentView, nobody_knows
+from signalsite.embedded.service import free_port
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 
@@ -204,3 +208,27 @@ def test_a_page_of_live_instruments_reads_so_many_and_no_more(many: None) -> Non
     assert asked == [ROUND_ROWS] * MOST_ROUNDS
     assert keys(pages(10, live=True, live_among=none_is_live)) == []
     assert sum(asked) - ROUND_ROWS * MOST_ROUNDS == Instrument.objects.count()
+
+
+@pytest.fixture
+def no_redis(settings: Any) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+
+
+def get(view: Any, query: str = "", **captured: str) -> Any:
+    request = APIRequestFactory().get(f"/{query}")
+    force_authenticate(request, User(username="reader"))
+    return view.as_view(live_among=live_among)(request, **captured)
+
+
+def test_without_redis_nobody_knows_what_is_live(few: list[str], no_redis: None) -> None:
+    answer = get(InstrumentsView, "?underlying=SIM@FEW&limit=3")
+    assert answer.status_code == 200
+    assert [row["live"] for row in orjson.loads(answer.content)["data"]] == [None] * 3
+    one = get(InstrumentView, instrument_key=few[0])
+    assert one.status_code == 200 and orjson.loads(one.content)["live"] is None
+
+
+@pytest.mark.parametrize("live", ["true", "false"])
+def test_without_redis_a_filter_by_live_is_refused(few: list[str], no_redis: None, live: str) -> None:
+    assert get(InstrumentsView, f"?underlying=SIM@FEW&live={live}").status_code == 503

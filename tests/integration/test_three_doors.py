@@ -1,7 +1,6 @@
-"""The same chain through every door: ticks into the live book, SQL at an instant, a job's kept market, overrides.
+"""One chain through every entry point: ticks into the live book, SQL at an instant, a job's stored market, overrides.
 
-The ticks go all the way that ticks go, to the JSON that is published; the quotes that SQL reads are those that the
-consumer stores of them.
+The ticks go all the way to the JSON that is published. SQL reads the quotes that the consumer stores of them.
 """
 
 from dataclasses import replace
@@ -57,7 +56,7 @@ AGES = (0.0, 0.0, 0.5, 59.0, 60.0, 61.0, 4_000.0)
 
 
 def fair(key: str) -> float:
-    """Of options in parity with a forward of 101; of all else what it stands at."""
+    """Return the price of an option in parity with a forward of 101, or the level of anything else."""
     _, _, product, *contract = key.split("@")
     if product != "equity_options":
         return {SPOT: 100.0, VIX: 15.0}.get(key, 101.0)
@@ -100,7 +99,7 @@ def entry(place: int, key: str, at: float, told: dict[str, float]) -> tuple[str,
 
 
 def published(entries: list, as_of: datetime, chosen: GreeksParams) -> tuple[Book, dict[str, dict[str, Any]]]:
-    """The book, and what is published of each option that has a tick, once every tick has been taken."""
+    """Return the book after all ticks, and what is published of each option that has one."""
     book, now = Book(), as_of.timestamp()
     cycle = Cycle(book, chosen, reprice_interval=0.25, window=2, max_bytes=1_000, sanity=CREDULOUS, computations={})
     decoded = cycle.decode(entries, now + 1.0)
@@ -174,13 +173,13 @@ def test_every_door_gives_the_same_answers(
     for key in keys:
         assert at_once[key] == {name: live[key][name] for name in at_once[key]}, key
 
-    # What the market says, said by the request: the same numbers, and receipts that name the request.
+    # A request that overrides with the market's values: the same numbers, and receipts that name the request.
     def said(name: str) -> dict[int, float]:
         return {place: at_once[key][name] for place, key in enumerate(keys) if at_once[key][name] is not None}
 
     overrides = {"price": said("price_used"), "rate": said("rate"), "dividend_yield": said("dividend_yield")}
     others = chosen
-    if chosen.forward is ForwardSource.SPOT:  # then no strike is asked, and nothing of the request's own counts
+    if chosen.forward is ForwardSource.SPOT:  # then the strikes are not asked, and the overrides do not count
         Quote.objects.filter(instrument_key__in=[SPOT, *OPTIONS]).delete()
         others = replace(chosen, rate=0.11, dividend_yield=0.02, price=PriceSource.CLOSE)
         if (spot := live[keys[0]]["underlying_price"]) is not None:
@@ -188,7 +187,7 @@ def test_every_door_gives_the_same_answers(
     same = sql_door(keys, as_of, others, overrides)
     for key in keys:
         assert same[key]["status"] == at_once[key]["status"], key
-        if same[key]["status"] != "expired":  # an expired group has no forward, an underlying that is said stays said
+        if same[key]["status"] != "expired":  # an expired group has no forward, but an override stays
             assert _numbers(same[key]) == _numbers(at_once[key]), key
     by_volatility = sql_door(keys, as_of, others, {**overrides, "volatility": said("implied_volatility")})
     for key in keys:

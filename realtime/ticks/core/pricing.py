@@ -10,7 +10,8 @@ import numpy as np
 from realtime.core.states import encode_answers
 from realtime.ticks.core.applied_ticks import AppliedTicks, join_quotes
 from realtime.ticks.core.book import Book, ExpiryBook, Rows, UnderlyingBook
-from signals.greeks.core.answers import AskedOptions, answer_options
+from signals.greeks.core.answers import answer_options
+from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.forward import Forward
 from signals.greeks.core.prices import QuoteColumns
@@ -84,8 +85,7 @@ def price_options(
     terms = [book.underlyings[group.underlying].terms for group in groups]
     snapshot = take_snapshot(book, groups, now)
     markets = find_markets(snapshot, params)
-    asked = AskedOptions(
-        group=place,
+    contracts = ContractColumns(
         sign=book.sign[rows],
         strike=book.strike[rows],
         expires_at=book.expires_at[rows],
@@ -93,7 +93,7 @@ def price_options(
         dividend_yield=np.array([each.dividend_yield for each in terms])[place],
         quotes=quotes,
     )
-    answers = answer_options(asked, markets, {}, {}, now, params)
+    answers = answer_options(contracts, place, markets, {}, {}, now, params)
     spot = np.array([market.spot for market in markets])
     spots = (book.recent.get(each.spot_key) for each in terms)
     kept = np.array([np.nan if recent is None else recent.restored for recent in spots])  # by an earlier consumer

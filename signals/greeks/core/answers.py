@@ -1,11 +1,11 @@
 """Answers with their receipts and reasons, as every entry point gives them to its callers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import (
     FORWARD_SOURCES,
     FORWARD_WORDS,
@@ -17,7 +17,7 @@ from signals.greeks.core.conventions import (
 )
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
 from signals.greeks.core.forward import forward_columns
-from signals.greeks.core.prices import QuoteColumns, fresh_quotes
+from signals.greeks.core.prices import fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.snapshot import GroupMarket
 from signals.greeks.core.status import Status
@@ -34,21 +34,9 @@ _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strike
 _MODEL = (str(Model.BSM), str(Model.BLACK76))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedOptions:
-    """The options of a request, in the caller's order: float64 unless noted otherwise, NaN for unknown."""
-
-    group: np.ndarray  # intp: its place among the markets
-    sign: np.ndarray  # +1 call, -1 put; NaN for what is no option
-    strike: np.ndarray
-    expires_at: np.ndarray  # seconds since 1970
-    black76: np.ndarray  # bool: the underlying's own pricing model
-    dividend_yield: np.ndarray  # the underlying's own
-    quotes: QuoteColumns
-
-
 def answer_options(
-    asked: AskedOptions,
+    contracts: ContractColumns,
+    group: np.ndarray,
     markets: Sequence[GroupMarket],
     overrides: Mapping[str, np.ndarray],
     refused: Mapping[int, str],
@@ -57,25 +45,25 @@ def answer_options(
 ) -> dict[str, list[Any]]:
     """Evaluate the options and return their `answer_columns`.
 
-    `overrides` are the caller's own values as columns by name (price, underlying_price, volatility, rate,
-    dividend_yield), NaN where the market's value counts.
+    `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns
+    by name (price, underlying_price, volatility, rate, dividend_yield), NaN where the market's value counts.
     """
 
     def shared(name: str) -> np.ndarray:
-        column: np.ndarray = np.array([getattr(market, name) for market in markets], np.float64)[asked.group]
+        column: np.ndarray = np.array([getattr(market, name) for market in markets], np.float64)[group]
         return column
 
-    nothing = np.full(len(asked.sign), np.nan)
+    nothing = np.full(len(contracts.sign), np.nan)
     options = OptionColumns(
-        sign=asked.sign,
-        strike=asked.strike,
-        seconds_to_expiry=asked.expires_at - at,
+        sign=contracts.sign,
+        strike=contracts.strike,
+        seconds_to_expiry=contracts.expires_at - at,
         days_to_expiry=shared("days_to_expiry"),
-        black76=asked.black76,
-        dividend_yield=asked.dividend_yield,
-        quotes=fresh_quotes(asked.quotes, at, params.max_quote_age_seconds),
+        black76=contracts.black76,
+        dividend_yield=contracts.dividend_yield,
+        quotes=fresh_quotes(contracts.quotes, at, params.max_quote_age_seconds),
         spot=shared("spot"),
-        **forward_columns([market.forward for market in markets], asked.group),
+        **forward_columns([market.forward for market in markets], group),
         volatility_index=shared("volatility_index"),
         override_price=overrides.get("price", nothing),
         override_underlying=overrides.get("underlying_price", nothing),
