@@ -30,10 +30,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batch.jobs import selectors, services
-from batch.jobs.answer_shapes import EstimateSerializer, answer_serializer
+from batch.jobs.answer_shapes import (
+    EstimateSerializer,
+    ReceiptSerializer,
+    ResultsPageSerializer,
+    StatisticsSerializer,
+    answer_serializer,
+)
 from batch.jobs.estimates import estimate
 from batch.jobs.etags import validators
-from batch.jobs.examples import JOB_EXAMPLE, SELECTOR_EXAMPLE, items_example
+from batch.jobs.examples import JOB_EXAMPLE, RESULTS_EXAMPLE, SELECTOR_EXAMPLE, items_example
 from batch.jobs.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.jobs.models import Job
 from batch.jobs.parsers import SubmissionView, in_each_form
@@ -196,7 +202,7 @@ class JobView(APIView):
 class ReceiptView(APIView):
     @extend_schema(
         tags=TAGS,
-        responses=OpenApiTypes.OBJECT,
+        responses=ReceiptSerializer,
         summary="What a job's items share: of each expiry the forward, its bid and ask, and the strikes left out",
     )
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
@@ -243,7 +249,8 @@ class ResultsView(APIView):
     @extend_schema(
         tags=TAGS,
         parameters=[ResultsQuerySerializer, OpenApiParameter("job_id", OpenApiTypes.UUID, "path")],
-        responses=OpenApiTypes.OBJECT,
+        responses=ResultsPageSerializer,
+        examples=[RESULTS_EXAMPLE],
         summary="Results in the order of the request; while the job runs, as far as they are complete",
     )
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
@@ -263,7 +270,7 @@ class ResultsView(APIView):
 
 
 class StatisticsView(APIView):
-    @extend_schema(tags=TAGS, responses=OpenApiTypes.OBJECT, summary="Jobs, items, timings and the queue")
+    @extend_schema(tags=TAGS, responses=StatisticsSerializer, summary="Jobs, items, timings and the queue")
     def get(self, request: Request) -> Response:
         return Response(selectors.statistics(request.user))
 
