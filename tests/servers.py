@@ -60,10 +60,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    from signalsite.embedded.keep_running import hold
+    from signalsite.embedded.keep_running import keep_running
 
     if not session.config.option.collectonly and any(SERVERLESS not in item.path.parents for item in session.items):
-        _held.enter_context(hold(wait=True))
+        _held.enter_context(keep_running(wait=True))
 
 
 @pytest.hookimpl(trylast=True)

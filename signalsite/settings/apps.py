@@ -26,7 +26,7 @@ INSTALLED_APPS = [
 MIGRATION_MODULES = {name: f"migrations.{name}" for name in ("timeframes", "signals", "batch", "signalsite")}
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "signalsite.foundation.problems.ProblemsUnderApi",  # sees what those after it answer
+    "signalsite.foundation.problems.ProblemsUnderApi",  # sees the answers of those below
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

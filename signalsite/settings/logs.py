@@ -22,8 +22,12 @@ LOGGING = {
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "httpx": {"level": "WARNING"},
-        "channels_redis": {"level": "CRITICAL"},  # a traceback a second while Redis is away; our listener says it once
-        "celery.worker.strategy": {"level": "WARNING"},  # a line for each task received, and one for each done,
-        "celery.app.trace": {"level": "WARNING"},  # say less than our own one a chunk
+        "channels_redis": {
+            "level": "CRITICAL"
+        },  # else a traceback a second while Redis is away; our listener logs it once
+        "celery.worker.strategy": {
+            "level": "WARNING"
+        },  # else a line for each received task and one for each finished task;
+        "celery.app.trace": {"level": "WARNING"},
     },
 }

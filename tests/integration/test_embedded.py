@@ -17,14 +17,14 @@ from signalsite.embedded import keep_running as holding
 from signalsite.embedded import state as places
 from signalsite.embedded.account import make_system_user, system_user
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.servers import SERVERS, check_socket_dir
 from tests.integration.processes import environment, fresh_state, running_on, until
 
 HOLDER = """
 import sys
-from signalsite.embedded.keep_running import hold
-with hold(wait=True) as held:
+from signalsite.embedded.keep_running import keep_running
+with keep_running(wait=True) as held:
     print(*[server.server_pid() for server in held], flush=True)
     sys.stdin.read()
 """
@@ -97,7 +97,7 @@ def read(state):
 
 
 def test_data_survives_every_kind_of_kill(state):
-    with hold(wait=True) as held:
+    with keep_running(wait=True) as held:
         write(state, 1)
         kill(held, [server.server_pid() for server in held])  # the servers: their keepers start them again
         assert read(state) == ([1], [1])
@@ -110,13 +110,13 @@ def test_data_survives_every_kind_of_kill(state):
         kill(held, running_on(state))  # all at once
         assert read(state) == ([1, 2, 3], [1, 2, 3])
     assert not running_on(state)
-    with hold(wait=True):  # and a plain stop and start
+    with keep_running(wait=True):  # and a plain stop and start
         assert read(state) == ([1, 2, 3], [1, 2, 3])
 
 
 def test_holders_share_and_the_last_one_stops_the_servers(state):
     first, pids = holder(state)
-    with hold(wait=True) as held:
+    with keep_running(wait=True) as held:
         assert [server.server_pid() for server in held] == pids
         first.kill()
         first.wait()
@@ -134,7 +134,7 @@ def test_holders_share_and_the_last_one_stops_the_servers(state):
 
 
 def test_servers_are_private_durable_and_bounded(state):
-    with hold(wait=True):
+    with keep_running(wait=True):
         with database(state) as connection:
             show = {
                 name: connection.execute(f"SHOW {name}").fetchone()[0]
@@ -158,7 +158,7 @@ def test_servers_are_private_durable_and_bounded(state):
 def test_two_checkouts_run_side_by_side(state):
     with fresh_state() as other:
         process, pids = holder(other)
-        with hold() as held:
+        with keep_running() as held:
             assert not {server.server_pid() for server in held} & set(pids)
             write(state, 1)
             with database(other) as connection, pytest.raises(psycopg.errors.UndefinedTable):
@@ -175,7 +175,7 @@ def test_a_long_and_odd_path_works(state, monkeypatch):
     sockets = places.socket_dir(long)
     assert sockets.parent == Path("/tmp") and len(bytes(sockets)) < 60
     try:
-        with hold(wait=True):
+        with keep_running(wait=True):
             write(long, 1)
             assert read(long) == ([1], [1])
             assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
@@ -191,11 +191,11 @@ def test_a_long_and_odd_path_works(state, monkeypatch):
 
 def test_only_what_the_environment_does_not_name_is_started(state, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere.invalid/x")
-    with hold(wait=True) as held:
+    with keep_running(wait=True) as held:
         assert [server.name for server in held] == ["valkey"]
         assert not any("postgres" in command for command in running_on(state).values())
         monkeypatch.setenv("REDIS_URL", "redis://elsewhere.invalid/0")
-        with hold() as none:
+        with keep_running() as none:
             assert none == []
 
 
@@ -203,7 +203,10 @@ def test_a_failing_start_shows_the_log(state, monkeypatch):
     monkeypatch.setattr(holding, "TIMEOUT", 3.0)
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere.invalid/x")
     monkeypatch.setenv("SIGNALSITE_REDIS_MAXMEMORY", "plenty")
-    with pytest.raises(EmbeddedError, match=r"(?s)embedded valkey.*end of .*valkey\.log.*maxmemory"), hold(wait=True):
+    with (
+        pytest.raises(EmbeddedError, match=r"(?s)embedded valkey.*end of .*valkey\.log.*maxmemory"),
+        keep_running(wait=True),
+    ):
         pass
 
 

@@ -17,7 +17,7 @@ import pytest
 from signalsite.embedded import account
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.servers import SERVERS
 from tests.integration.processes import ROOT, fresh_state, running_on, until
 from tests.integration.test_embedded import read, write
@@ -112,14 +112,14 @@ def test_a_useradd_outlives_its_killed_caller_and_keeps_the_lock(name, tmp_path,
 
 def test_a_replaced_account_gets_its_folders_back(state, name, monkeypatch):
     """The second account of two that were made at once: nobody owns the first one's folders any more."""
-    with hold(wait=True):
+    with keep_running(wait=True):
         write(state, 1)
     assert (state / "postgres").stat().st_uid == pwd.getpwnam(name).pw_uid
     with throw_away_account() as second:
         monkeypatch.setenv("SIGNALSITE_SYSTEM_USER", second)
         for _ in range(2):  # and the other way round, with both accounts there
             places.socket_dir(state).chmod(0o755)
-            with hold(wait=True):
+            with keep_running(wait=True):
                 assert read(state) == ([1], [1])
                 for folder in (places.socket_dir(state), state / "postgres", state / "valkey"):
                     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

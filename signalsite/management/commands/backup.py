@@ -10,9 +10,9 @@ from django.db import connection
 from signalsite.backups import BackupError, write_backup
 
 NOT_IN_IT = """\
-Not in it: what is only in Redis (ticks not yet stored, the newest live states, queued tasks: the sweep enqueues
-unfinished chunks again), the secrets of the state folder (SECRET_KEY, passwords of the demo and Flower) and the
-environment. It has the users' password hashes: keep it private."""
+Not in it: what is only in Redis (ticks that are not stored yet, the newest live states, queued tasks: the sweep
+enqueues unfinished chunks again), the secrets of the state folder (SECRET_KEY, passwords of the demo and Flower)
+and the environment. It contains the users' password hashes: keep it private."""
 
 
 class Command(BaseCommand):
