@@ -1,4 +1,4 @@
-"""A receiver of webhooks: an HTTP server on a loopback address that keeps what it got and answers as it is told."""
+"""A receiver of webhooks: an HTTP server on a loopback address that records requests and sends given replies."""
 
 import ssl
 import threading
@@ -26,7 +26,7 @@ class Received:
 
 
 class Receiver(ThreadingHTTPServer):
-    """`replies` are used up one a request; the last one stays."""
+    """Each request takes one of `replies`; the last one repeats."""
 
     daemon_threads = True
 
@@ -39,7 +39,7 @@ class Receiver(ThreadingHTTPServer):
         self.bytes_sent = 0
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A sender that breaks off (as over TLS it does not trust) is not the receiver's failure."""
+        """Ignore a sender that disconnects, such as one that does not trust our certificate."""
 
     def wait(self, count: int, seconds: float) -> list[Received]:
         deadline = time.monotonic() + seconds
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the tests' output."""
+        """Write nothing to the tests' output."""
 
 
 @contextmanager

@@ -72,11 +72,6 @@ def redis_url(state: Path) -> str:
     return f"unix://{quote(str(socket_dir(state) / REDIS_SOCKET))}"
 
 
-def broker_url(state: Path) -> str:
-    """Return the same address for Celery and Flower: `redis+socket:///.../valkey.sock`."""
-    return f"redis+socket://{quote(str(socket_dir(state) / REDIS_SOCKET))}"
-
-
 def numba_cache_dir(state: Path) -> Path:
     """Return the folder of compiled kernels. It is beside the data, since the checkout may be read-only."""
     return state / "numba"

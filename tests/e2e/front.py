@@ -19,7 +19,7 @@ JSON = "Content-Type: application/json"
 
 @contextmanager
 def served_meanwhile(address: str, seconds: float = 0.5) -> Iterator[None]:
-    """Somebody else asks all the time, and is answered in time. /ready needs a thread and the database."""
+    """Check that another client is answered in time meanwhile. /ready needs a thread and the database."""
 
     def ask() -> float:
         slowest = 0.0

@@ -32,7 +32,7 @@ class TestSilence:
                 each.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
             signed_in.ask(JOBS, authorization(alice), JSON, "Content-Length: 2000000", body=b"{")
             begun = time.monotonic()
-            while time.monotonic() - begun < FRONT_SECONDS - 1:  # a byte now and then does not help
+            while time.monotonic() - begun < FRONT_SECONDS - 1:  # a byte now and then does not extend the limit
                 for each in slow:
                     each.send(b"a")
                 time.sleep(0.2)
@@ -119,7 +119,7 @@ class TestStrangers:
 
 
 def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
-    """An address for each entry of the URLconf, with something in the place of what varies."""
+    """Yield an address for each entry of the URLconf, with values for its parameters."""
     for entry in resolver.url_patterns:
         route = prefix + str(entry.pattern).removeprefix("^").replace("\\Z", "").removesuffix("$")
         if isinstance(entry, URLResolver):

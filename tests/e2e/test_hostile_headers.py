@@ -79,7 +79,7 @@ class TestAddresses:
         assert httpx.get(f"{address}{path}").status_code == 200
         for method in ("POST", "PUT", "DELETE", "PATCH"):
             answer = httpx.request(method, f"{address}{path}", content=b"{}")
-            assert answer.status_code in (403, 405)  # a plain view wants a CSRF token first
+            assert answer.status_code in (403, 405)  # a plain view checks the CSRF token first
             assert answer.headers["Content-Type"] == PROBLEM
 
     @pytest.mark.parametrize("query", ["version=%0a", "version=%0d%0aX:1", "lang=%00", "format=xml"])

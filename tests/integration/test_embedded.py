@@ -1,4 +1,4 @@
-"""The embedded servers: real ones, on states of their own, killed in every way."""
+"""The embedded servers, run on state folders of their own and killed in every way."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ with keep_running(wait=True) as held:
 
 @pytest.fixture(scope="module")
 def folder():
-    """One state for the whole module, since a new database takes its time; each test starts and stops the servers."""
+    """One state folder for the whole module, since a new database takes long. Each test starts and stops the servers."""
     with fresh_state() as state:
         yield state
 
@@ -69,7 +69,7 @@ def parent(pid):
 
 
 def kill(held, pids):
-    """Kill processes, and return when every server has been started anew and answers."""
+    """Kill processes, and return when every server was restarted and answers."""
     old = [server.server_pid() for server in held]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -122,13 +122,13 @@ def test_holders_share_and_the_last_one_stops_the_servers(state):
         first.wait()
         second, seen = holder(state)
         assert seen == pids
-    assert set(pids) <= set(running_on(state))  # leaving did not wait: another holds
+    assert set(pids) <= set(running_on(state))  # the exit did not wait: another block needs them
     second.stdin.close()
     second.wait(20)
     assert not running_on(state)
 
     last, _ = holder(state)
-    last.kill()  # nobody says goodbye
+    last.kill()  # without a clean exit
     last.wait()
     until(lambda: not running_on(state), 10, "servers stopped after their holder was killed")
 
@@ -179,7 +179,7 @@ def test_a_long_and_odd_path_works(state, monkeypatch):
             write(long, 1)
             assert read(long) == ([1], [1])
             assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
-        sockets.chmod(0o755)  # as if someone else had made it
+        sockets.chmod(0o755)  # as if somebody else had made it
         with pytest.raises(EmbeddedError, match="not a private folder"):
             check_socket_dir(long)
     finally:
@@ -245,7 +245,7 @@ def test_a_secret_is_made_once(state):
     assert len(found) == 16 and len(set(found)) == 1 and len(found[0]) == 32
     assert stat.S_IMODE((state / "secrets" / "key").stat().st_mode) == 0o600
     assert stat.S_IMODE((state / "secrets").stat().st_mode) == 0o700
-    assert not [name for name in os.listdir(state / "secrets") if name.startswith(".")]  # nothing half-made is left
+    assert not [name for name in os.listdir(state / "secrets") if name.startswith(".")]  # no unfinished file is left
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")
@@ -262,7 +262,7 @@ def test_root_copies_programs_that_its_system_user_cannot_reach(monkeypatch):
             version = subprocess.run([program, "--version"], capture_output=True, check=True, user=user.pw_name)
             assert b"18.6" in version.stdout or b"9.1" in version.stdout
         assert binaries.valkey_server().is_relative_to(state)  # the same copy again
-        assert len(list(state.iterdir())) == 3  # two copies and the lock, and nothing half-made
+        assert len(list(state.iterdir())) == 3  # two copies and the lock, and no unfinished copy
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")

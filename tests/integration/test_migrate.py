@@ -1,4 +1,4 @@
-"""`manage.py migrate` on databases of its own, killed between a migration's tables and its record, and run twice."""
+"""`manage.py migrate`, killed between a migration's tables and its record, and run twice at once."""
 
 import signal
 import subprocess
