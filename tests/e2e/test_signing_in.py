@@ -189,9 +189,7 @@ def test_processes_share_the_count_and_a_trusted_proxy_names_the_address(address
         for _ in range(settings.SIGN_IN_ATTEMPTS):
             assert sign_in(one, "shared", "wrong").status_code == 401
         assert sign_in(other, "shared", "wrong", headers={"X-Forwarded-For": local}).status_code == 429
-        forwarded = {
-            "X-Forwarded-For": f"{local}, 203.0.113.7"
-        }  # the caller's claim, and the address that the proxy saw
+        forwarded = {"X-Forwarded-For": f"{local}, 203.0.113.7"}  # the claim, and what the proxy saw
         assert sign_in(other, "shared", "wrong", headers=forwarded).status_code == 401
         for n in range(1, settings.SIGN_IN_ATTEMPTS + 1):  # one customer's addresses
             there = {"X-Forwarded-For": f"2001:db8:0:1::{n}"}

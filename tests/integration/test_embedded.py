@@ -32,7 +32,7 @@ with keep_running(wait=True) as held:
 
 @pytest.fixture(scope="module")
 def folder():
-    """One state folder for the whole module, since a new database takes long. Each test starts and stops the servers."""
+    """One state folder for the module, since a new database takes long. Each test starts and stops the servers."""
     with fresh_state() as state:
         yield state
 
