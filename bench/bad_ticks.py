@@ -19,7 +19,7 @@ import redis
 
 from bench.live import empty
 from signalsite.embedded import state as places
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 
 TICKS = int(os.environ.get("BAD_TICKS", "20000"))
@@ -33,7 +33,7 @@ def run() -> dict[str, float]:
     os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ.pop(name, None)
-    with hold(wait=True):
+    with keep_running(wait=True):
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=CHECKOUT, check=True)
         client = redis.Redis.from_url(places.redis_url(places.state_dir()))
         pairs = [(_seconds(client, good), _seconds(client, bad)) for _ in range(ROUNDS)]

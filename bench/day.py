@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 
 DAY = CHECKOUT.parent / "shared" / "data" / "1_bhavcopy" / "fo_legacycols_20260611.csv.gz"
@@ -29,7 +29,7 @@ def run() -> dict[str, float]:
     os.environ["SIGNALSITE_STATE"] = f"{own_state_dir()}-bench"
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ.pop(name, None)
-    with hold(wait=True), tempfile.TemporaryDirectory() as folder:
+    with keep_running(wait=True), tempfile.TemporaryDirectory() as folder:
         for arguments in (["migrate", "-v0"], ["flush", "--noinput", "-v0"], ["import_bhavcopy", str(DAY)]):
             _seconds(["manage.py", *arguments])
         ours, theirs = Path(folder) / "ours.csv", Path(folder) / "theirs.csv"

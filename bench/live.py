@@ -21,7 +21,7 @@ import redis
 from signals.simulator.core.simulated_market import simulate_market
 from signals.simulator.core.simulated_ticks import Fields, TickSource
 from signalsite.embedded import state as places
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 from timeframes.core.tick_stream import tick_stream
 
@@ -35,7 +35,7 @@ def run() -> dict[str, float]:
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ.pop(name, None)
     os.environ["SIGNALSITE_REDIS_MAXMEMORY"] = "1gb"
-    with hold(wait=True):
+    with keep_running(wait=True):
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=CHECKOUT, check=True)
         client = redis.Redis.from_url(places.redis_url(places.state_dir()))
         at = datetime.now(UTC)

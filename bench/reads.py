@@ -23,7 +23,7 @@ import redis
 
 from bench.service import MAKE_USER, manage
 from signalsite.embedded import state as places
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.service import running_service
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 
@@ -115,7 +115,7 @@ def market() -> Iterator[tuple[Load, list[str]]]:
     os.environ["PASSWORD"] = password = secrets.token_urlsafe(12)
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ.pop(name, None)
-    with hold(wait=True), tempfile.TemporaryDirectory() as folder:
+    with keep_running(wait=True), tempfile.TemporaryDirectory() as folder:
         manage("migrate", "-v0")
         manage("flush", "--noinput", "-v0")
         client = redis.Redis.from_url(places.redis_url(places.state_dir()))

@@ -17,7 +17,7 @@ import httpx
 import orjson
 import psutil
 
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.service import running_service
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 
@@ -64,7 +64,7 @@ def simulated_market(contracts: int = CONTRACTS) -> Iterator[Market]:
     os.environ["PASSWORD"] = password = secrets.token_urlsafe(12)
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ.pop(name, None)
-    with hold(wait=True) as servers:
+    with keep_running(wait=True) as servers:
         manage("migrate", "-v0")
         manage("flush", "--noinput", "-v0")
         manage("simulate_market", "--seed", "5", "--contracts", str(contracts))

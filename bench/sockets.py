@@ -47,9 +47,9 @@ def run() -> dict[str, float]:
     django.setup()
     from django.core.management import call_command
 
-    from signalsite.embedded.keep_running import hold
+    from signalsite.embedded.keep_running import keep_running
 
-    with hold(wait=True), tempfile.TemporaryDirectory() as folder:
+    with keep_running(wait=True), tempfile.TemporaryDirectory() as folder:
         call_command("migrate", verbosity=0)
         figures = _hub(Path(folder))
         return figures | _group_send(Path(folder))

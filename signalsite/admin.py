@@ -1,4 +1,4 @@
-"""Users as staff see them: what takes rights from an account closes its sockets too."""
+"""The admin of users. A change that takes rights from an account also closes its sockets."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -30,21 +30,21 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class SocketUserAdmin(UserAdmin):
-    """A socket's token is checked once, when it opens: it would outlive what the token stands for."""
+    """Closes sockets when their account changes: a socket's token is checked only when the socket opens."""
 
     actions = ["close_sockets", "sign_out"]
 
     @admin.action(description="Close the sockets of selected users", permissions=["change"])
     def close_sockets(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         if _close(request, queryset.values_list("pk", flat=True), "closed by staff"):
-            self.message_user(request, "Their sockets are closed; it takes a new token to open others.")
+            self.message_user(request, "Their sockets are closed. They need a new token to open others.")
 
     @admin.action(description="Sign selected users out of the API, and close their sockets", permissions=["change"])
     def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         users = list(queryset.values_list("pk", flat=True))
         SignIn.objects.filter(user__in=users).delete()
         if _close(request, users, "signed out by staff"):
-            self.message_user(request, "They are signed out: it takes the password to go on.")
+            self.message_user(request, "They are signed out, and need their password to sign in again.")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -74,12 +74,12 @@ class SocketUserAdmin(UserAdmin):
 
 
 def _is_less(before: Any, after: Any) -> bool:
-    """A flag that is off now, or a list that lacks something it had."""
+    """Return whether a flag was cleared, or a list lost an entry."""
     return not after if isinstance(after, bool) else bool(set(before) - set(after))
 
 
 def _close(request: HttpRequest, users: Iterable[int], reason: str) -> bool:
-    """What was done to the account stands, whether or not its sockets could be told."""
+    """Close the sockets of users. The change of the account stands even when Redis does not answer."""
     try:
         for user in users:
             disconnect(user, reason)

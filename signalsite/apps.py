@@ -6,4 +6,4 @@ class SignalsiteConfig(AppConfig):
     verbose_name = "Signal Service"
 
     def ready(self) -> None:
-        from signalsite import celery  # noqa: F401 - shared tasks belong to the application that exists first
+        from signalsite import celery  # noqa: F401 - shared tasks bind to the first Celery application

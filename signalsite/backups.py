@@ -1,6 +1,6 @@
-"""Backups of the database, by the client programs of our own PostgreSQL wheel.
+"""Backups of the database, made with the client programs of our PostgreSQL wheel.
 
-They understand every server up to their own version; those of a distribution may be older than the server and refuse.
+They support every server up to their own version. A distribution's programs may be older than the server.
 """
 
 import os
@@ -24,11 +24,11 @@ from signalsite.foundation.process import ends_with_parent
 
 SCHEMA = "public"
 LOCK_WAIT = "60s"
-SESSIONS_SECONDS = 3.0  # in which the sessions of what has just ended are gone
+SESSIONS_SECONDS = 3.0  # how long the sessions of a service that has just stopped may stay
 
-# What `migrate` and beat fill by themselves.
+# Tables that `migrate` and beat fill.
 NOT_DATA = re.compile("django_migrations|django_content_type|auth_permission|django_celery_beat_.*")
-# An extension's objects are not ours; a column's sequence and a table's partition go with what they are part of.
+# Skip an extension's objects, and what goes with its owner: a column's sequence, a table's partition.
 _PART_OF_ANOTHER = """EXISTS (
   SELECT FROM pg_depend d WHERE d.classid = o.tableoid AND d.objid = o.oid AND d.refobjid <> o.oid
   AND d.deptype IN ('e', 'a', 'i'))"""
@@ -40,11 +40,11 @@ _SESSIONS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend_pid()
 """
-# The schema itself stays: it may not be ours to drop, and extensions live in it.
+# The schema stays: it may not be ours to drop, and extensions live in it.
 _DROP_ALL = f"""
 SET client_min_messages = warning;
 DO $$ DECLARE command text; BEGIN
-  -- All names first: what CASCADE has dropped meanwhile has none.
+  -- Collect all names first: CASCADE may drop objects while the loop runs.
   FOREACH command IN ARRAY ARRAY(
     SELECT format('DROP %s IF EXISTS %s CASCADE', CASE o.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
                   WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
@@ -64,13 +64,13 @@ END $$;
 
 
 class BackupError(Exception):
-    """The backup cannot be written or restored; the message says why. Nothing was changed."""
+    """A backup cannot be written or restored. The message says why, and nothing has changed."""
 
 
 def write_backup(connection: BaseDatabaseWrapper, file: Path) -> int:
-    """Write all rows as of one moment to `file`, whole or not at all, readable by its owner only; its size in bytes.
+    """Write all rows as of one moment to `file`, and return its size in bytes.
 
-    An earlier `file` is replaced.
+    The file appears whole or not at all, replaces an earlier one, and only its owner may read it.
     """
     _refuse_hypertables(connection)
     what = [
@@ -90,10 +90,10 @@ def write_backup(connection: BaseDatabaseWrapper, file: Path) -> int:
 
 
 def restore_backup(connection: BaseDatabaseWrapper, file: Path, *, replace: bool) -> int:
-    """Make the database what it was when `file` was written, in one transaction.
+    """Restore `file` in one transaction, and return how many migrations of this version the backup lacks.
 
-    Returns how many migrations this version has beyond the backup's. Raises BackupError when a service is connected,
-    when there is data and not `replace`, and when `file` is no backup or one of a newer version.
+    Raises BackupError when a service is connected, when the database has data and `replace` is false, and when `file`
+    is not a backup or comes from a newer version.
     """
     applied = _migrations_in(file)
     known = set(MigrationLoader(None).disk_migrations)
@@ -118,7 +118,7 @@ def _refuse_hypertables(connection: BaseDatabaseWrapper) -> None:
 
 
 def _migrations_in(file: Path) -> set[tuple[str, str]]:
-    """App and name of each migration that the backup's database had applied."""
+    """Return the app and name of each migration that the backup's database had applied."""
     if not file.is_file():
         raise BackupError(f"{file} is not there, or is no file.")
     read = [str(postgres_bin() / "pg_restore"), "--data-only", "--table=django_migrations", "--file=-", str(file)]
@@ -159,7 +159,7 @@ def _table_with_data(connection: BaseDatabaseWrapper) -> str | None:
 
 
 def _replace_all(connection: BaseDatabaseWrapper, file: Path) -> None:
-    """Let psql run what pg_restore writes. COMMIT is sent when pg_restore has ended well: whatever dies, it is not."""
+    """Let psql run the script that pg_restore writes. COMMIT follows only after pg_restore has succeeded."""
     options = ["--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--file=-"]
     psql = _client(connection, "psql", *options)
     read = [str(postgres_bin() / "pg_restore"), "--no-owner", "--no-privileges", f"--schema={SCHEMA}", "--file=-"]
@@ -169,13 +169,13 @@ def _replace_all(connection: BaseDatabaseWrapper, file: Path) -> None:
         _child([*read, str(file)], dict(os.environ), complaints, stdout=subprocess.PIPE) as reader,
     ):
         assert writer.stdin and reader.stdout
-        with suppress(BrokenPipeError):  # psql has ended: its status and its complaint say why
+        with suppress(BrokenPipeError):  # psql has ended; its status and messages say why
             writer.stdin.write(b"BEGIN;" + _DROP_ALL.encode())
             writer.stdin.write(_for_server(reader.stdout.read(1 << 16), connection))
             shutil.copyfileobj(reader.stdout, writer.stdin)
             if reader.wait() == 0:
                 writer.stdin.write(b"COMMIT;\n")
-        with suppress(BrokenPipeError):  # closing sends what is left, and fails once more
+        with suppress(BrokenPipeError):  # close() flushes the rest, and fails again
             writer.stdin.close()
         reader.stdout.close()
         if (reader.wait(), writer.wait()) != (0, 0):
@@ -183,7 +183,7 @@ def _replace_all(connection: BaseDatabaseWrapper, file: Path) -> None:
 
 
 def _for_server(script: bytes, connection: BaseDatabaseWrapper) -> bytes:
-    """The script's beginning without the one setting that servers older than PostgreSQL 17 do not know."""
+    """Remove the one setting that servers before PostgreSQL 17 do not know from the script's beginning."""
     with connection.cursor():
         old = connection.connection.info.server_version < 170000
     return script.replace(b"SET transaction_timeout = 0;\n", b"") if old else script
@@ -191,7 +191,7 @@ def _for_server(script: bytes, connection: BaseDatabaseWrapper) -> bytes:
 
 @contextmanager
 def _appearing_whole(file: Path) -> Iterator[Path]:
-    """A private file beside `file`, which takes its place when the body has ended well."""
+    """Yield a private file beside `file`, and move it to `file` when the body succeeds."""
     if file.is_dir():
         raise BackupError(f"{file} is a folder: name a file.")
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".partial")
@@ -208,13 +208,13 @@ def _appearing_whole(file: Path) -> Iterator[Path]:
 
 
 def _client(connection: BaseDatabaseWrapper, program: str, *options: str) -> list[str]:
-    """The command line of a client program of the wheel that connects as Django does."""
+    """Return the command line of one of the wheel's client programs, which connects as Django does."""
     (_, *arguments), _ = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, list(options))
     return [str(postgres_bin() / program), "--no-password", *arguments]
 
 
 def _environment(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """The environment for it: everyone can read a command line, so the password goes this way."""
+    """Return its environment, which carries the password: everyone on the machine can read a command line."""
     _, variables = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
     return {**os.environ, "PGCONNECT_TIMEOUT": "5", **(variables or {})}
 
@@ -227,13 +227,13 @@ def _child(
     stdin: int | None = None,
     stdout: int | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """A program that ends with us, however we end."""
+    """Start a program that ends when this process ends."""
     dying = ends_with_parent(signal.SIGKILL)
     return subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=complaints, preexec_fn=dying)
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:
-    """What the program writes; BackupError with what it complains of when it fails."""
+    """Return what the program writes to stdout. Raises BackupError with the end of its stderr."""
     with tempfile.TemporaryFile() as complaints:
         with _child(command, environment, complaints, stdout=subprocess.PIPE) as process:
             said, _ = process.communicate()

@@ -1,8 +1,8 @@
-"""Celery beat that ends when it is told to, whatever its database does.
+"""A Celery beat that ends on SIGTERM, even while its database hangs.
 
-Celery's own handler of SIGTERM saves the schedule inside the handler. When the signal interrupts a query, that waits
-for a lock of the connection which the interrupted code holds: beat stands still for ever. Ours only leaves a word for
-the scheduler's next round, and lets the kernel end the process when no next round comes.
+Celery's own handler saves the schedule inside the signal handler. When the signal interrupts a query, saving waits for
+a lock that the interrupted code holds, and beat hangs for ever. Our handler only sets a flag for the scheduler's next
+tick. If no tick comes, an alarm ends the process.
 """
 
 import signal
@@ -12,7 +12,7 @@ from typing import Any
 from celery import platforms
 from celery.apps import beat
 
-ENDING_SECONDS = 5  # for the round that runs, and to save when each task ran last
+ENDING_SECONDS = 5  # to finish the current tick and save when each task ran last
 
 
 class Beat(beat.Beat):
@@ -23,6 +23,6 @@ class Beat(beat.Beat):
     def install_sync_handler(self, service: Any) -> None:
         def stop(number: int, frame: FrameType | None) -> None:
             Beat.stopping = True
-            signal.alarm(ENDING_SECONDS)  # nobody handles SIGALRM: it ends the process
+            signal.alarm(ENDING_SECONDS)  # SIGALRM has no handler, so it ends the process
 
         platforms.signals.update(SIGTERM=stop, SIGINT=stop)

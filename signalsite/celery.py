@@ -19,14 +19,14 @@ read_settings()
 class Application(Celery):
     @cached_property
     def Beat(self) -> Any:
-        """What `celery beat` runs."""
+        """Return the class that `celery beat` runs."""
         return self.subclass_with_self("signalsite.beat:Beat")
 
 
 class Heartbeat(bootsteps.StartStopStep):
-    """A worker's signs of life come from the loop that takes messages from the broker: none while it is not connected.
+    """Touches the heartbeat file from the loop that receives messages, so only while the broker is connected.
 
-    Its pool's processes need none: a task has a time limit.
+    The pool's processes need no heartbeat: tasks have a time limit.
     """
 
     requires = {"celery.worker.consumer.connection:Connection"}
@@ -72,7 +72,7 @@ def take_the_request_id(task: Any, **_: Any) -> None:
 
 @signals.task_prerun.connect
 def leave_lost_connections(**_: Any) -> None:
-    """Connections are kept from task to task (CELERY_DB_REUSE_MAX), even one that has failed."""
+    """Close failed connections: CELERY_DB_REUSE_MAX keeps connections from task to task."""
     from django.db import close_old_connections
 
     close_old_connections()
@@ -80,18 +80,18 @@ def leave_lost_connections(**_: Any) -> None:
 
 @signals.worker_init.connect
 def wait_for_the_broker(**_: Any) -> None:
-    """A worker waits for a broker that hangs, where a request gives up.
+    """Remove the socket timeout in workers, so that they wait for a broker that hangs. Requests give up instead.
 
-    kombu counts a message whose acknowledgement timed out as being worked on for as long as the connection lasts, so
-    that after two of them a worker of two processes would take no more. A broker whose host is gone ends the
-    connection (TCP_USER_TIMEOUT).
+    When an acknowledgement times out, kombu counts its message as in progress for as long as the connection lasts.
+    After two of them a worker with two processes would take no more messages. TCP_USER_TIMEOUT still ends the
+    connection when the broker's host is gone.
     """
     app.conf.broker_transport_options["socket_timeout"] = None
 
 
 @signals.worker_init.connect
 def load_kernels(**_: Any) -> None:
-    """Once in the parent, so that no task waits for it and the pool's processes share the memory."""
+    """Compile in the parent, so that no task waits and the pool's processes share the memory."""
     from signals.greeks.core.engine import warm
 
     warm()

@@ -1,4 +1,4 @@
-"""Is the process alive, and can it work?"""
+"""Liveness and readiness."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ HEALTHY = b'{"status": "ok", "service": "Signals Backend"}'
 
 
 def health(request: HttpRequest) -> HttpResponse:
-    """Where the gate (signalsite.front), which answers by itself, does not stand before Django."""
+    """Answer /health where Django runs without the gate (`signalsite.front`), which answers it itself."""
     return HttpResponse(HEALTHY, content_type="application/json")
 
 
@@ -48,13 +48,13 @@ DEPENDENCIES: dict[str, Callable[[], None]] = {
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 {"status": "ok"}, or 503 with each dependency's state."""
+    """Answer 200 {"status": "ok"}, or 503 with the state of each dependency."""
     states = {}
     for name, probe in DEPENDENCIES.items():
         try:
             probe()
             states[name] = "ok"
-        except Exception as error:  # noqa: BLE001 - whatever a driver raises means: not ready
+        except Exception as error:  # noqa: BLE001 - any error of a driver means not ready
             logger.warning("%s is not ready: %s", name, error)
             states[name] = f"unavailable: {type(error).__name__}"
     if all(state == "ok" for state in states.values()):

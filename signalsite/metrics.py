@@ -1,7 +1,7 @@
-"""What /metrics of the web process tells beside Django's own figures.
+"""The metrics of the web process, besides django-prometheus's.
 
-Registered by the web process alone: every process loads the apps and the addresses, and Flower and the tick consumer
-have metrics of their own. Flower's page failed with ours: it asks from an event loop, where Django refuses to query.
+Only the web process registers them. Flower and the tick consumer have metrics of their own, and Flower collects on an
+event loop, where Django refuses to query.
 """
 
 import json
@@ -19,17 +19,17 @@ from signalsite.embedded.state import RESTARTS, heartbeats_dir
 
 
 class ProcessCollector(Collector):
-    """Of the processes of `manage.py up`; elsewhere there are none to tell of."""
+    """Collects the heartbeats and restarts of the processes of `manage.py up`. Elsewhere it yields no samples."""
 
     def collect(self) -> Iterator[Metric]:
         ages = GaugeMetricFamily(
             "signal_service_heartbeat_age_seconds",
-            "Since a process last showed that it works.",
+            "Seconds since a process last touched its heartbeat file.",
             labels=["process"],
         )
         restarts = CounterMetricFamily(
             "signal_service_restarts",
-            "Times that a process was started again: it had ended, or it stood still and was killed.",
+            "How often a process was restarted because it had ended, or had stalled and was killed.",
             labels=["process", "reason"],
         )
         folder = heartbeats_dir(settings.STATE_DIR)
@@ -40,7 +40,7 @@ class ProcessCollector(Collector):
                         restarts.add_metric([process, reason], count)
                 elif not file.suffix:
                     ages.add_metric([file.name], max(time.time() - file.stat().st_mtime, 0.0))
-            except FileNotFoundError:  # its process is just being started
+            except FileNotFoundError:  # its process is being started
                 continue
         yield ages
         yield restarts

@@ -1,4 +1,4 @@
-"""Prometheus' door: open in development, else for a token or an allowed network (docs/security.md)."""
+"""The /metrics view: open in development, else for a token or an allowed network (docs/security.md)."""
 
 import hmac
 

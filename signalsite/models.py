@@ -1,4 +1,4 @@
-"""What the roof keeps: who is signed in."""
+"""Sign-ins to the API."""
 
 import uuid
 
@@ -8,9 +8,9 @@ from django.db.models.functions import Now
 
 
 class SignIn(models.Model):
-    """One sign-in to the API, and the one refresh token of it that may be used next. It ends by being deleted.
+    """One sign-in to the API, and its one refresh token that may be used next. Deleting the row ends the sign-in.
 
-    Its id is the claim `sid` of every token that comes from it.
+    Every token of the sign-in carries its id in the claim `sid`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

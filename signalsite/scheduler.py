@@ -1,4 +1,4 @@
-"""What beat asks for its tasks: the tables that staff edit in the admin."""
+"""Beat's schedule, read from the tables that staff edit in the admin."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from signalsite.foundation import heartbeat
 
 
 class Scheduler(DatabaseScheduler):
-    """CELERY_BEAT_MAX_LOOP_INTERVAL bounds the time between two ticks."""
+    """Touches the heartbeat file and stops beat. CELERY_BEAT_MAX_LOOP_INTERVAL bounds the time between ticks."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         if Beat.stopping:

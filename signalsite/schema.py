@@ -1,4 +1,4 @@
-"""The OpenAPI document: what it leaves out, and the errors that every operation can answer."""
+"""The OpenAPI document: its components, and the errors of every operation."""
 
 from functools import cache
 from http import HTTPStatus
@@ -12,6 +12,9 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from realtime.snapshot.shapes import live_components
+from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.openapi import components
 from signalsite.foundation.problem_json import CONTENT_TYPE, problem_document
 
 Operation = dict[str, Any]
@@ -87,16 +90,23 @@ _PROBLEM_SCHEMA = {
 }
 
 
+def with_declared_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the components that follow from structs and dataclasses, and that serializers and views refer to."""
+    receipts = [kind for each in computations().values() for kind in each.receipts.values()]
+    result["components"]["schemas"] |= live_components() | components(receipts)
+    return result
+
+
 def without_aliases(endpoints: list[tuple[str, ...]], **_: Any) -> list[tuple[str, ...]]:
-    """The same views under /api/v2/ are an alias of /api/v2/signals/."""
+    """Leave out /api/v2/, an alias of /api/v2/signals/."""
     return [each for each in endpoints if not each[0].startswith("/api/v2/") or each[0].startswith("/api/v2/signals/")]
 
 
 def with_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Give every operation the errors that it can answer, each with its schema and an example.
+    """Add to every operation its possible errors, each with a schema and an example.
 
-    What follows from an operation's shape (a body, a login, an identifier) is found here; only a conflict is its view's
-    to declare, as a response 409.
+    Most follow from the operation: it has a body, a login or an identifier. Views declare only conflicts, as a
+    response 409.
     """
     result["components"]["schemas"]["Problem"] = _PROBLEM_SCHEMA
     result["components"]["responses"] = {_name(status): _response(status) for status in _EXAMPLES}
@@ -136,14 +146,14 @@ def _response(status: int) -> dict[str, Any]:
 
 
 class _Named(DefaultContentNegotiation):
-    """By `?format=json` or `?format=yaml` too."""
+    """Also negotiates by `?format=json` and `?format=yaml`."""
 
-    settings = SimpleNamespace(URL_FORMAT_OVERRIDE="format")  # type: ignore[assignment]  # all that it is asked for
+    settings = SimpleNamespace(URL_FORMAT_OVERRIDE="format")  # type: ignore[assignment]  # the only setting that is used
 
 
 @cache
 def document() -> dict[str, Any]:
-    """Made once a process: it takes a quarter of a second, and anyone may ask."""
+    """Return the document, made once per process: it takes a quarter of a second, and anyone may ask."""
     found: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
     return found
 

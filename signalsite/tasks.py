@@ -1,4 +1,4 @@
-"""Celery's side of the roof."""
+"""Celery tasks of the site."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""Every address of the service."""
+"""The URLs of the service."""
 
 from django.contrib import admin
 from django.templatetags.static import static
@@ -18,7 +18,7 @@ from signalsite.health import health, ready
 from signalsite.metrics_view import metrics
 from signalsite.schema import SchemaView
 
-TOKEN_BYTES = 4 << 10  # of a name and a password, or of a token
+TOKEN_BYTES = 4 << 10  # enough for a name and a password, or for a token
 
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
@@ -44,6 +44,6 @@ urlpatterns = [
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    path("api/v2/", include(v2)),  # an alias; before the canonical prefix, so that reverse() gives the latter
+    path("api/v2/", include(v2)),  # an alias; listed first, so that reverse() returns the canonical prefix
     path("api/v2/signals/", include(v2)),
 ]

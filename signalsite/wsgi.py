@@ -1,4 +1,4 @@
-"""HTTP as a WSGI application."""
+"""The WSGI application."""
 
 import os
 
@@ -10,8 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
 read_settings()
 application = get_wsgi_application()
 
-from signals.greeks.core.engine import warm  # noqa: E402 - after the settings, which say where kernels are cached
+from signals.greeks.core.engine import warm  # noqa: E402 - after the settings, which set where kernels are cached
 from signalsite import metrics  # noqa: E402 - after the apps
 
 metrics.register()
-warm()  # no request waits for it
+warm()  # so that no request waits for compilation

@@ -1,4 +1,4 @@
-"""pytest plugin (`-p tests.servers`): the tests have servers of their own, on a state folder of their own.
+"""A pytest plugin (`-p tests.servers`) that runs servers for the tests, on a state folder of their own.
 
 It is imported before the settings are. TEST_DATABASE_URL and TEST_REDIS_URL name other servers, TEST_STATE another
 state folder (for runs in one process); whatever the environment says for a normal run (DATABASE_URL, REDIS_URL,
@@ -24,7 +24,7 @@ SHARED_SERVICE = ("tests/e2e/", "tests/faults/")
 
 
 def _free_state() -> Path:
-    """The tests' state folder, or the first spare one: runs side by side would empty each other's tables."""
+    """Return the tests' state folder, or the first free one: concurrent runs would empty each other's tables."""
     for number in range(1, 20):
         folder = Path(f"{state.own_state_dir()}-test{'' if number == 1 else number}")
         state.make_state(folder)
@@ -48,7 +48,7 @@ _held = ExitStack()
 
 
 class Together(LoadScopeScheduling):
-    """What runs in one process: a file's tests, or all those of a folder that share one service."""
+    """Return the group of tests that one process runs: a file, or a folder that shares one service."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -60,10 +60,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    from signalsite.embedded.keep_running import hold
+    from signalsite.embedded.keep_running import keep_running
 
     if not session.config.option.collectonly and any(SERVERLESS not in item.path.parents for item in session.items):
-        _held.enter_context(hold(wait=True))
+        _held.enter_context(keep_running(wait=True))
 
 
 @pytest.hookimpl(trylast=True)

@@ -95,3 +95,34 @@ INSTRUMENT_GREEKS_EXAMPLE = OpenApiExample(
     },
     response_only=True,
 )
+RESULTS_EXAMPLE = OpenApiExample(
+    "The last page of a job of two options",
+    {
+        "job_id": "6f1c1f0e-6a2b-4f0e-9a57-2f6c6c0f6a11",
+        "status": "completed",
+        "next_cursor": None,
+        "data": [
+            {
+                "position": 0,
+                "custom_id": None,
+                "instrument_key": _KEY,
+                "status": "ok",
+                "reason": None,
+                "retryable": False,
+                "implied_volatility": 0.1312,
+                "delta": 0.5243,
+            },
+            {
+                "position": 1,
+                "custom_id": "what-if",
+                "instrument_key": "NSE@NIFTY@equity_options@2026-12-29@put@99000",
+                "status": "bad_input",
+                "reason": "there is no such instrument",
+                "retryable": False,
+                "implied_volatility": None,
+                "delta": None,
+            },
+        ],
+    },
+    response_only=True,
+)

@@ -22,7 +22,7 @@ from signals.instruments.listing import find_listed
 from signals.instruments.views import TAGS, checked_key, conditional
 from signalsite.foundation.computations.contract import Computation, Parameter
 from signalsite.foundation.computations.registry import find
-from signalsite.foundation.computations.requests import params_serializer, pascal, row_serializer
+from signalsite.foundation.computations.requests import params_serializer, pascal, receipt_fields, row_serializer
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Text
 from signalsite.foundation.serializers import StrictSerializer
@@ -69,26 +69,13 @@ def query_serializer(computation: Computation) -> type[StrictSerializer]:
     return type(f"{pascal(computation.name)}QuerySerializer", (params_serializer(computation),), fields)
 
 
-class ForwardReceiptSerializer(serializers.Serializer):
-    underlying = serializers.CharField()
-    expiry = serializers.DateField()
-    forward = serializers.FloatField(allow_null=True)
-    forward_source = serializers.CharField(allow_null=True)
-    forward_bid = serializers.FloatField(allow_null=True)
-    forward_ask = serializers.FloatField(allow_null=True)
-    forward_residual = serializers.FloatField(allow_null=True)
-    forward_strikes = serializers.IntegerField(allow_null=True)
-    forward_excluded = serializers.ListField(child=serializers.FloatField(), help_text="Strikes that took no part.")
-    strikes_disagree = serializers.BooleanField()
-
-
 @cache
 def answer_serializer(computation: Computation) -> type[serializers.Serializer]:
     fields = {
         "instrument_key": serializers.CharField(),
         "as_of": serializers.DateTimeField(),
         "params": params_serializer(computation)(help_text="Every parameter with its default filled in."),
-        "forwards": ForwardReceiptSerializer(many=True, help_text="The forward of the instrument's expiry."),
+        **receipt_fields(computation),
         "greeks": row_serializer(computation)(help_text="The row that `POST batch/greeks` answers for this item."),
     }
     return type(f"Instrument{pascal(computation.name)}Serializer", (serializers.Serializer,), fields)

@@ -11,7 +11,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from batch.jobs import selectors
+from batch.jobs.answer_shapes import ReceiptSerializer, ResultsPageSerializer
 from batch.jobs.etags import validators_of
+from batch.jobs.examples import RESULTS_EXAMPLE
 from batch.jobs.idempotency import json_response
 from batch.jobs.models import Job
 from batch.jobs.serializers import StatusWord
@@ -25,7 +27,7 @@ LAST_POSITION = 2**31 - 1
 class ReceiptView(APIView):
     @extend_schema(
         tags=TAGS,
-        responses=OpenApiTypes.OBJECT,
+        responses=ReceiptSerializer,
         summary="What a job's items share: for each expiry the forward, its bid and ask, and the excluded strikes",
     )
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
@@ -54,7 +56,8 @@ class ResultsView(APIView):
     @extend_schema(
         tags=TAGS,
         parameters=[ResultsQuerySerializer, OpenApiParameter("job_id", OpenApiTypes.UUID, "path")],
-        responses=OpenApiTypes.OBJECT,
+        responses=ResultsPageSerializer,
+        examples=[RESULTS_EXAMPLE],
         summary="Results in the order of the request. While the job runs, those before the first gap",
     )
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:

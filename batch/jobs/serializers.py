@@ -9,6 +9,8 @@ from rest_framework import serializers
 
 from batch.jobs.models import Job
 from batch.jobs.stored import unreadable_fields
+from signalsite.foundation.computations.registry import computations
+from signalsite.foundation.computations.requests import params_schemas
 from signalsite.foundation.stored_json import Unreadable
 
 
@@ -75,6 +77,7 @@ class JobSerializer(serializers.ModelSerializer):
             "links",
         )
 
+    @extend_schema_field({**params_schemas(computations().values()), "nullable": True})
     def get_params(self, job: Job) -> dict[str, Any] | None:
         return None if isinstance(job.params, Unreadable) else job.params
 

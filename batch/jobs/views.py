@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -17,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batch.jobs import selectors, services
-from batch.jobs.answer_shapes import EstimateSerializer
+from batch.jobs.answer_shapes import EstimateSerializer, StatisticsSerializer
 from batch.jobs.examples import JOB_EXAMPLE, SELECTOR_EXAMPLE
 from batch.jobs.idempotency import IDEMPOTENCY_KEY, once
 from batch.jobs.models import Job
@@ -129,6 +128,6 @@ class RetryView(APIView):
 
 
 class StatisticsView(APIView):
-    @extend_schema(tags=TAGS, responses=OpenApiTypes.OBJECT, summary="Jobs, items, timings and the queue")
+    @extend_schema(tags=TAGS, responses=StatisticsSerializer, summary="Jobs, items, timings and the queue")
     def get(self, request: Request) -> Response:
         return Response(selectors.statistics(request.user))

@@ -4,16 +4,16 @@
 """
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from realtime.snapshot import reads
+from realtime.snapshot import reads, shapes
 from realtime.snapshot.selectors import Reading, run
 from realtime.snapshot.serializers import ChainQuerySerializer, GreeksBodySerializer, GreeksQuerySerializer
 
 TAGS = ["realtime"]
+MANY = OpenApiResponse(shapes.MANY, examples=[OpenApiExample("One of two is live", shapes.MANY_EXAMPLE)])
 
 
 def _json(reading: Reading[bytes]) -> HttpResponse:
@@ -21,7 +21,11 @@ def _json(reading: Reading[bytes]) -> HttpResponse:
 
 
 class LiveGreeksView(APIView):
-    @extend_schema(tags=TAGS, responses={200: OpenApiTypes.OBJECT}, summary="Live Greeks of one instrument")
+    @extend_schema(
+        tags=TAGS,
+        responses={200: OpenApiResponse(shapes.ONE, examples=[OpenApiExample("A call", shapes.ONE_EXAMPLE)])},
+        summary="Live Greeks of one instrument",
+    )
     def get(self, request: Request, instrument_key: str) -> HttpResponse:
         return _json(reads.one(instrument_key, {}))
 
@@ -31,7 +35,7 @@ class ManyLiveGreeksView(APIView):
         operation_id="v2_signals_realtime_greeks_list",
         tags=TAGS,
         parameters=[GreeksQuerySerializer],
-        responses={200: OpenApiTypes.OBJECT},
+        responses={200: MANY},
         summary="Live Greeks of up to 500 instruments",
     )
     def get(self, request: Request) -> HttpResponse:
@@ -40,7 +44,7 @@ class ManyLiveGreeksView(APIView):
     @extend_schema(
         tags=TAGS,
         request=GreeksBodySerializer,
-        responses={200: OpenApiTypes.OBJECT},
+        responses={200: MANY},
         summary="Live Greeks of up to 500 instruments, named in the body",
     )
     def post(self, request: Request) -> HttpResponse:
@@ -53,7 +57,7 @@ class LiveChainView(APIView):
     @extend_schema(
         tags=TAGS,
         parameters=[ChainQuerySerializer],
-        responses={200: OpenApiTypes.OBJECT},
+        responses={200: OpenApiResponse(shapes.CHAIN, examples=[OpenApiExample("One strike", shapes.CHAIN_EXAMPLE)])},
         summary="Live option chain of one expiry",
     )
     def get(self, request: Request, underlying: str) -> HttpResponse:

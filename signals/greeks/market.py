@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -26,25 +27,40 @@ def load_market(groups: Iterable[ExpiryGroup], as_of: datetime, params: GreeksPa
     return market
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardReceipt:
+    """The forward of one underlying and expiry, and how it was found. `forward_excluded` lists strikes left out."""
+
+    underlying: str
+    expiry: str
+    forward: float | None
+    forward_source: str | None
+    forward_bid: float | None
+    forward_ask: float | None
+    forward_residual: float | None
+    forward_strikes: int | None
+    forward_excluded: list[float]
+    strikes_disagree: bool
+
+
 def forward_receipts(market: Market) -> list[dict[str, Any]]:
-    """Return the forward of each underlying and expiry with its receipt, as JSON values; null where unknown."""
+    """The forward of each underlying and expiry with its receipt, as JSON values; null where not known."""
     receipts = []
     for (underlying, expiry), group in sorted(market.items()):
         found, parity = group.forward, group.forward.parity
-        receipts.append(
-            {
-                "underlying": underlying,
-                "expiry": expiry.isoformat(),
-                "forward": _known(found.value) if found.found else None,
-                "forward_source": str(found.source) if found.found else None,
-                "forward_bid": _known(parity.bid) if parity else None,
-                "forward_ask": _known(parity.ask) if parity else None,
-                "forward_residual": _known(parity.residual) if parity else None,
-                "forward_strikes": parity.strikes if parity else None,
-                "forward_excluded": list(parity.excluded) if parity else [],
-                "strikes_disagree": parity.disagree if parity else False,
-            }
+        receipt = ForwardReceipt(
+            underlying=underlying,
+            expiry=expiry.isoformat(),
+            forward=_known(found.value) if found.found else None,
+            forward_source=str(found.source) if found.found else None,
+            forward_bid=_known(parity.bid) if parity else None,
+            forward_ask=_known(parity.ask) if parity else None,
+            forward_residual=_known(parity.residual) if parity else None,
+            forward_strikes=parity.strikes if parity else None,
+            forward_excluded=list(parity.excluded) if parity else [],
+            strikes_disagree=parity.disagree if parity else False,
         )
+        receipts.append(asdict(receipt))
     return receipts
 
 

@@ -11,7 +11,14 @@ from django.db.models import QuerySet
 
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.window import moneyness, within
-from signals.greeks.market import Market, forward_receipts, load_market, market_from_json, market_to_json
+from signals.greeks.market import (
+    ForwardReceipt,
+    Market,
+    forward_receipts,
+    load_market,
+    market_from_json,
+    market_to_json,
+)
 from signals.greeks.selectors import ExpiryGroup, newest_quote_time, option_groups
 from signals.instruments.models import Instrument
 from signals.instruments.selectors import (
@@ -82,6 +89,8 @@ class OptionComputation(InstrumentComputation):
 
     The forward, spot and volatility index of each expiry are found once for the whole job.
     """
+
+    receipts = {"forwards": ForwardReceipt}
 
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
         as_of = as_of or newest_quote_time(runs)

@@ -1,4 +1,4 @@
-"""The admin's sign-in page: the same limits as the API's, told on the page."""
+"""The admin's sign-in page, with the same limits on attempts as the API."""
 
 from typing import Any
 

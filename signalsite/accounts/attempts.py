@@ -1,8 +1,9 @@
-"""Guessing of passwords: what is counted, for how long one has to wait, and who is spared.
+"""Limits on guessing passwords: what they count, and how long the delays are.
 
-An address that has not signed in to the account before meets three counts: of the account from this address, of the
-account from all such addresses, and of the address over all accounts. One that has meets the first alone: nobody can
-lock a user out from elsewhere. Accounts are counted by the name that was sent, whether or not there is one.
+An attempt from an address that has not signed in to the account before is counted three times: for the account from
+this address, for the account from all such addresses, and for the address over all accounts. A known address meets only
+the first limit, so that nobody can lock a user out from elsewhere. Attempts count under the name that was sent, whether
+or not that account exists.
 """
 
 import hashlib
@@ -20,12 +21,12 @@ from signalsite.foundation.limits import GrowingDelay
 FIRST_DELAY_SECONDS = 2.0
 FORGET_SECONDS = 3600.0
 KNOWN_SECONDS = 90 * 86_400  # since the last sign-in from anywhere
-MOST_KNOWN = 50  # addresses of one account; the one that was used longest ago goes
+MOST_KNOWN = 50  # addresses of one account; the least recently used one is dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try that was counted. `account` is a digest: what is typed as a name may be a password."""
+    """One counted attempt. `account` is a digest, since users type passwords into the name field by mistake."""
 
     account: str
     address: str
@@ -47,9 +48,9 @@ class Attempt:
 
 
 def begin(username: str, address: str) -> tuple[Attempt, float]:
-    """Count a try, before anything is hashed; with the seconds to wait where it was not counted because there are some.
+    """Count an attempt before a password is hashed. Return it with the seconds to wait, or with 0 when it was counted.
 
-    Raises RedisConnectionError: without the counts nobody may guess.
+    Raises RedisConnectionError: without the counts nobody may sign in.
     """
     account = hashlib.sha256(unicodedata.normalize("NFKC", username).encode(errors="replace")).hexdigest()[:32]
     try:
@@ -61,15 +62,15 @@ def begin(username: str, address: str) -> tuple[Attempt, float]:
 
 
 def withdraw(attempt: Attempt) -> None:
-    """Nothing was guessed after all. Raises RedisConnectionError."""
+    """Take the attempt back: no password was checked. Raises RedisConnectionError."""
     limits.give_back(attempt.delays())
 
 
 def succeed(attempt: Attempt) -> None:
-    """The password was right: the address is known now, and its count of this account begins anew.
+    """Record a right password: the address becomes known, and its count for this account starts again.
 
-    The counts of the account and of the address only lose this try: an attacker who signs in to an account of his own,
-    or a user who signs in while someone guesses, clears neither. Raises RedisConnectionError.
+    The other counts only lose this attempt. Otherwise an attacker could clear them by signing in to an account of their
+    own, and a user who signs in would clear them for whoever is guessing. Raises RedisConnectionError.
     """
     limits.give_back(name for name in attempt.delays() if name != attempt.pair)
     try:

@@ -1,4 +1,4 @@
-"""Access tokens over HTTP: the signature, and in one query the user and the sign-in that the token comes from."""
+"""Access tokens over HTTP. One query finds the user and the sign-in that a token comes from."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +16,7 @@ from signalsite.models import SignIn
 
 
 class BearerAuthentication(JWTAuthentication):
-    """The library's own answers 500 to claims of the wrong type, and knows no sign-ins."""
+    """Checks claims and sign-ins. The library's class answers 500 to claims of the wrong type."""
 
     def get_validated_token(self, raw_token: bytes) -> Token:
         try:
@@ -36,7 +36,7 @@ class BearerAuthentication(JWTAuthentication):
 
 
 def standing(tokens: Sequence[tuple[Token, Identity]]) -> list[bool]:
-    """Of each token whether the database stands by it, for all of them in two queries. Raises DatabaseError."""
+    """Return whether each token is still valid in the database, with two queries for all. Raises DatabaseError."""
     try:
         users = _users_of(identity for _, identity in tokens)
         found = [(token, users.get(identity)) for token, identity in tokens]
@@ -46,11 +46,11 @@ def standing(tokens: Sequence[tuple[Token, Identity]]) -> list[bool]:
 
 
 def _users_of(identities: Iterable[Identity]) -> dict[Identity, User]:
-    """Without those whose user does not exist, or whose sign-in has ended."""
+    """Return the users by identity, without those whose user does not exist or whose sign-in has ended."""
     wanted = set(identities)
     sign_ins = SignIn.objects.select_related("user").in_bulk({each.sign_in for each in wanted if each.sign_in})
     by_id = {str(pk): sign_in for pk, sign_in in sign_ins.items()}
-    users = User.objects.in_bulk({each.user_id for each in wanted if not each.sign_in})  # commands of ours make these
+    users = User.objects.in_bulk({each.user_id for each in wanted if not each.sign_in})
     found = {}
     for each in wanted:
         if not each.sign_in:

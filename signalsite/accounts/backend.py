@@ -1,4 +1,4 @@
-"""The one place where passwords are checked: the API and the admin both come through Django's authenticate()."""
+"""The authentication backend. The API and the admin both check passwords here, through Django's authenticate()."""
 
 import logging
 import threading
@@ -18,13 +18,13 @@ from signalsite.foundation.client_address import client_network
 from signalsite.foundation.errors import RedisConnectionError
 
 logger = logging.getLogger(__name__)
-LONGEST_NAME = 150  # characters, as the column has
-LONGEST_PASSWORD = 1024  # more is no password, and only makes hashing slow
-PLACE_SECONDS = 1.0  # that one waits for the hash before
+LONGEST_NAME = 150  # characters, like the column
+LONGEST_PASSWORD = 1024  # a longer one only makes hashing slow
+PLACE_SECONDS = 1.0  # how long one waits for the hash ahead of it
 
 
 class SignInRefused(APIException):
-    """The password was not looked at. `wait`: seconds after which it may be tried again."""
+    """The password was not checked. `wait` is the number of seconds until the next attempt may succeed."""
 
     def __init__(self, detail: str, wait: float) -> None:
         super().__init__(detail)
@@ -40,10 +40,10 @@ class SignInUnavailable(SignInRefused):
 
 
 class Places:
-    """A hash takes a thread and a core for a third of a second, so that few may be computed or waited for at once."""
+    """Limits how many hashes run and wait at once: each occupies a thread and a core for a third of a second."""
 
     def __init__(self) -> None:
-        most = (settings.WEB_THREADS - 1) // 2  # there are two of us, and others need a thread
+        most = (settings.WEB_THREADS - 1) // 2  # two instances exist, and other requests need a thread
         hashing = min(settings.SIGN_IN_CONCURRENCY, most)
         self._hashing = threading.BoundedSemaphore(hashing)
         self._places = threading.BoundedSemaphore(max(hashing, settings.WEB_THREADS // 2 - 1))
@@ -63,14 +63,14 @@ class Places:
             self._places.release()
 
 
-_strangers, _known = Places(), Places()  # apart, so that a flood of strangers keeps no user out
+_strangers, _known = Places(), Places()  # separate, so that a flood of strangers does not keep users out
 
 
 class ThrottledBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **more: Any
     ) -> User | None:
-        """Raises SignInRefused before anything is hashed. Without a request (a command) there is no limit."""
+        """Raises SignInRefused before it hashes. Commands pass no request and have no limit."""
         if username is None or password is None or len(username) > LONGEST_NAME or len(password) > LONGEST_PASSWORD:
             return None
         if request is None:
@@ -79,11 +79,11 @@ class ThrottledBackend(ModelBackend):
         try:
             with (_known if attempt.known else _strangers).one():
                 user = super().authenticate(request, username, password, **more)
-        except Exception:  # raised again: an attempt that was never judged must not count against its name
-            _tell(attempts.withdraw, attempt)
+        except Exception:  # raised again: an attempt that was never checked must not count
+            _count(attempts.withdraw, attempt)
             raise
         if user is not None:
-            _tell(attempts.succeed, attempt)
+            _count(attempts.succeed, attempt)
         return user
 
     async def aauthenticate(
@@ -104,9 +104,9 @@ def _begin(username: str, address: str) -> attempts.Attempt:
     return attempt
 
 
-def _tell(what: Any, attempt: attempts.Attempt) -> None:
-    """The password's answer stands whether or not it could be counted."""
+def _count(update: Any, attempt: attempts.Attempt) -> None:
+    """Update the counts. The answer to the password stands even when Redis does not answer."""
     try:
-        what(attempt)
+        update(attempt)
     except RedisConnectionError as error:
         logger.warning("an attempt to sign in stays counted: %s", error)

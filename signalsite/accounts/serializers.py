@@ -1,4 +1,4 @@
-"""What the token endpoints take. Each bound is checked before PostgreSQL, Redis or a hash hears of the value."""
+"""Serializers of the token endpoints. They check every bound before PostgreSQL, Redis or a hash sees the value."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sign-ins to the API: each hands out refresh tokens of which only the newest can be used, and ends as a whole."""
+"""Sign-ins to the API. Only the newest refresh token of a sign-in can be used, and a sign-in ends as a whole."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -15,8 +15,8 @@ from signalsite.models import SignIn
 
 logger = logging.getLogger(__name__)
 AGAIN_SECONDS = 10.0
-"""A token may come again for so long: its answer may have been lost, or two threads of a client have sent it at once.
-Whoever sends it gets the same successor; no further one comes of it."""
+"""How long a used token may be sent again: the answer may have been lost, or two threads of a client may have sent it.
+Every such request gets the same successor."""
 
 
 def sign_in(user: User) -> RefreshToken:
@@ -27,9 +27,9 @@ def sign_in(user: User) -> RefreshToken:
 
 
 def renew(shown: RefreshToken, now: datetime) -> RefreshToken:
-    """The successor of a refresh token, with the claims of the user as of now. Raises NotAuthenticated.
+    """Return the successor of a refresh token, with the user's current claims. Raises NotAuthenticated.
 
-    A token that was used before is in two hands: its sign-in ends for both.
+    A token that was used before may have been stolen, so its sign-in ends.
     """
     kept = SignIn.objects.select_related("user").filter(pk=_id_of(shown)).first()
     if kept is None:
@@ -38,7 +38,7 @@ def renew(shown: RefreshToken, now: datetime) -> RefreshToken:
         raise NotAuthenticated("the account is not active, or its password was changed: sign in again")
     following = RefreshToken.for_user(kept.user)
     following[SIGN_IN_CLAIM] = str(kept.pk)
-    # One statement: of two that show the same token at once, one finds it current.
+    # One statement, so that only one of two concurrent requests finds the token current.
     if SignIn.objects.filter(pk=kept.pk, current=shown["jti"]).update(
         current=following["jti"], previous=shown["jti"], renewed_at=now, expires_at=_expiry(following)
     ):
@@ -53,9 +53,9 @@ def renew(shown: RefreshToken, now: datetime) -> RefreshToken:
 
 
 def end(shown: RefreshToken, reason: str) -> None:
-    """End the sign-in that the token comes from: none of its tokens is taken any more. It may have ended before.
+    """End the sign-in that the token comes from, if it has not ended yet. None of its tokens is accepted afterwards.
 
-    Sockets that can't be told (Redis is away) stay open until their access token expires. Raises NotAuthenticated.
+    When Redis does not answer, its sockets stay open until their access token expires. Raises NotAuthenticated.
     """
     kept = SignIn.objects.filter(pk=_id_of(shown)).first()
     if kept is None:
@@ -72,7 +72,7 @@ def forget_expired(now: datetime) -> int:
 
 
 def password_stands(token: Token, user: User) -> bool:
-    """Whether the user's password is still the one that the token was had by."""
+    """Return whether the user's password has not changed since the token was issued."""
     return bool(token.get(api_settings.REVOKE_TOKEN_CLAIM) == get_md5_hash_password(user.password))
 
 

@@ -1,4 +1,4 @@
-"""Signing in to the API, going on, and signing out."""
+"""Sign in to the API, refresh tokens and sign out."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class TokenView(APIView):
     permission_classes = ()
 
     def get_authenticate_header(self, request: Request) -> str:
-        return f'{AUTH_HEADER_TYPES[0]} realm="api"'  # a 401, where without it DRF would make it a 403
+        return f'{AUTH_HEADER_TYPES[0]} realm="api"'  # without this header DRF would answer 403 instead of 401
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response["Cache-Control"] = "no-store"

@@ -1,4 +1,4 @@
-"""The system user who runs root's servers, since PostgreSQL refuses root; and the folders that belong to it."""
+"""The system user that runs root's servers, and its folders. PostgreSQL refuses to run as root."""
 
 import grp
 import os
@@ -15,7 +15,7 @@ USERADD_SECONDS = 30.0
 
 
 def system_user() -> pwd.struct_passwd | None:
-    """Who runs the servers: ourselves (None), or for root the system user, which `make_system_user` creates.
+    """Return the user that runs the servers: None for the current user, or for root the system user.
 
     Raises EmbeddedError when that user does not exist.
     """
@@ -31,10 +31,10 @@ def system_user() -> pwd.struct_passwd | None:
 
 
 def make_system_user() -> None:
-    """Create root's system user where it is missing; raises EmbeddedError. Call it before anything asks who it is.
+    """Create root's system user when it is missing. Call this before `system_user`. Raises EmbeddedError.
 
-    Two `useradd` at once can both succeed, and the later account replaces the earlier one. So one runs at a time on
-    this machine, and it keeps the lock to its own end even when we are killed.
+    Two concurrent `useradd` can both succeed, and the later account then replaces the earlier one. So only one runs at
+    a time, and it inherits the lock, which it holds until it ends even when this process is killed.
     """
     if os.geteuid() != 0 or _exists(_name()):
         return
@@ -48,11 +48,11 @@ def make_system_user() -> None:
 
 
 def hand_over(folder: Path, user: pwd.struct_passwd) -> None:
-    """Give `folder` and all that it contains to `user`, whose account may have been created anew since.
+    """Give `folder` and its content to `user`, whose account may be newer than the files.
 
-    Everything below /var/lib/signalsite is ours. A state folder elsewhere may lie on somebody else's data (think of
-    SIGNALSITE_STATE=/var/lib): there we take over only what belongs to root or to no account at all. Links are not
-    followed, and a file with a second name is refused, since that name may be anywhere. Raises EmbeddedError.
+    Everything below /var/lib/signalsite is ours. Elsewhere a state folder may contain other people's data, such as with
+    SIGNALSITE_STATE=/var/lib. There this takes over only what belongs to root or to no account. It does not follow
+    links, and refuses files with a second hard link, which may be anywhere. Raises EmbeddedError.
     """
     for path, folders, files, fd in os.fwalk(folder):
         for name in (*folders, *files):
@@ -61,7 +61,7 @@ def hand_over(folder: Path, user: pwd.struct_passwd) -> None:
 
 
 def give(folder: Path, user: pwd.struct_passwd) -> None:
-    """`hand_over` for the folder alone."""
+    """Do what `hand_over` does, for the folder alone."""
     _give(folder, user, str(folder))
 
 
@@ -99,11 +99,11 @@ def _has_account(uid: int) -> bool:
 
 
 def _useradd(name: str, lock: int) -> str:
-    """Run useradd, which inherits the open file `lock`; what it complains of."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # not all of root's PATHs have these
+    """Run useradd, which inherits the open file `lock`. Return its error message."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # some of root's PATHs lack these
     command = [shutil.which("useradd", path=path) or "useradd", "--system", "--no-create-home"]
     command += ["--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]
-    # A useradd that was killed may have left the group.
+    # A killed useradd may have left the group.
     command += ["--gid", name] if _group_exists(name) else ["--user-group"]
     try:
         done = subprocess.run(
@@ -112,7 +112,7 @@ def _useradd(name: str, lock: int) -> str:
             text=True,
             check=False,
             timeout=USERADD_SECONDS,
-            start_new_session=True,  # a kill of our process group lets it end what it has begun
+            start_new_session=True,  # a kill of our process group does not interrupt it
             pass_fds=[lock],
         )
     except FileNotFoundError:

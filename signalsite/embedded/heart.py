@@ -1,8 +1,8 @@
-"""Does a process stand still that should show signs of life (`signalsite.foundation.heartbeat`)?
+"""Detects processes that have stalled: they no longer touch their heartbeat file (`foundation.heartbeat`).
 
-It does when it has been silent for so many seconds in which PostgreSQL and Redis answered all the time and we ourselves
-ran. So whoever waits for a server that hangs is not blamed, and has all of its patience once the server answers; nor is
-anybody on a machine that slept or stopped us.
+Only seconds count in which PostgreSQL and Redis answered and this process ran itself. So a process that waits for a
+hanging server is not blamed, and gets its full patience again once the server answers. Nor is any process blamed after
+the machine slept or this process was stopped.
 """
 
 import threading
@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-QUIET = 3.0  # seconds of silence that nobody asks about
-STARTING = 60.0  # until the first sign, at least: a process may have kernels to compile
-LONGEST_STEP = 2.0  # of the time between two looks, no more counts
-FRESH = 4.0  # seconds that an answer of the servers is good for
+QUIET = 3.0  # seconds of silence before it asks the servers
+STARTING = 60.0  # at least, until the first heartbeat: a process may have kernels to compile
+LONGEST_STEP = 2.0  # no more than this counts of the time between two checks
+FRESH = 4.0  # seconds that an answer of the servers counts
 
 
 class Heart:
-    """The file that a process touches, and how long it may be silent (s)."""
+    """The heartbeat file of one process, and its patience: how many seconds the file may stay untouched."""
 
     def __init__(self, file: Path, patience: float) -> None:
         self.file = file
@@ -26,12 +26,12 @@ class Heart:
         self._silent = self._blamed = 0.0
 
     def begin(self) -> None:
-        """A process is being started: what an earlier one has left is no sign of it."""
+        """Forget the heartbeats of an earlier process, before a new one starts."""
         self.file.unlink(missing_ok=True)
         self._beat, self._silent, self._blamed = None, 0.0, 0.0
 
     def stands_still(self, elapsed: float, servers_answer: Callable[[], bool]) -> bool:
-        """To be asked about once a second, with the seconds since it was asked last."""
+        """Return whether the process has stalled. Call it about once a second with the seconds since the last call."""
         elapsed = min(elapsed, LONGEST_STEP)
         if (beat := self._newest()) != self._beat:
             self._beat, self._silent, self._blamed = beat, 0.0, 0.0
@@ -49,7 +49,7 @@ class Heart:
 
 
 class Servers:
-    """Do the servers answer? Asked once a second at most, in a thread of its own, since an answer may never come."""
+    """Asks at most once a second whether the servers answer, on a thread, since an answer may never come."""
 
     def __init__(self, ask: Callable[[], object]) -> None:
         """`ask` raises, or does not return, when one of them does not answer."""
@@ -58,7 +58,7 @@ class Servers:
         self._asked = self._answered = float("-inf")
 
     def answer(self) -> bool:
-        """Whether they did a moment ago; the first time they have not been asked yet."""
+        """Return whether they answered a moment ago. The first call returns False: it only asks."""
         now = time.monotonic()
         if now - self._asked >= 1.0 and not (self._asking and self._asking.is_alive()):
             self._asked = now
@@ -69,6 +69,6 @@ class Servers:
     def _probe(self, begun: float) -> None:
         try:
             self._ask()
-        except Exception:  # noqa: BLE001 - whatever a driver raises means: no answer, and that is what is asked
+        except Exception:  # noqa: BLE001 - any error of a driver means no answer
             return
         self._answered = begun

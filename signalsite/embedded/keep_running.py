@@ -1,4 +1,4 @@
-"""Holding the embedded servers: they run while somebody holds them (see `keeper`)."""
+"""Keep the embedded servers running while a block of code needs them (see `keeper`)."""
 
 import fcntl
 import os
@@ -18,12 +18,12 @@ TIMEOUT = 60.0  # seconds, for a start that has to recover from a crash
 STEP = 0.02
 LOG_LINES = 15
 
-# Keepers started here end on their own; a reference keeps Python from warning of children nobody waited for.
+# Keepers end by themselves. These references keep Python from warning about children that nobody waited for.
 _keepers: "list[subprocess.Popen[bytes]]" = []
 
 
-class Held:
-    """A hold on one server: the shared lock, and the wish to see it up."""
+class RunningServer:
+    """One server that this process keeps running. Its shared lock tells the keeper that somebody needs the server."""
 
     def __init__(self, name: str, state: Path, problem: Callable[[Path], str]):
         self.name = name
@@ -45,7 +45,7 @@ class Held:
             time.sleep(STEP)
 
     def ensure(self) -> None:
-        """Start a keeper when there is none, because it was killed or asked to end. Cheap; does not wait."""
+        """Start a keeper when none runs: it may have been killed or stopped. Cheap; does not wait."""
         if self._keeper:
             self._keeper.poll()
         lock = _open(self._keeper_lock_path)
@@ -55,10 +55,10 @@ class Held:
                 self._keeper = start_keeper(self.name, self.state, lock)
                 _keepers.append(self._keeper)
         finally:
-            os.close(lock)  # the keeper has the same open file, and so the lock
+            os.close(lock)  # the keeper inherited the open file, and so the lock
 
     def await_answer(self) -> None:
-        """Return when the server answers; EmbeddedError with the end of its log when it does not."""
+        """Return when the server answers. Raises EmbeddedError with the end of its log when it does not."""
         deadline = time.monotonic() + TIMEOUT
         while problem := self._problem():
             if time.monotonic() > deadline:
@@ -66,17 +66,17 @@ class Held:
             time.sleep(STEP)
 
     def server_pid(self) -> int | None:
-        """The server's process; None while it is not up."""
+        """Return the server's process id, or None while it is down."""
         text = os.pread(self._keeper_lock, 20, 0)
         return int(text) if text else None
 
     def unlock(self) -> None:
-        fcntl.flock(self._holders, fcntl.LOCK_UN)  # not only close: a child forked meanwhile has a copy
+        fcntl.flock(self._holders, fcntl.LOCK_UN)  # closing is not enough: a child that was forked meanwhile has a copy
 
     def await_end(self) -> None:
-        """Return when the server has stopped, or when others hold it. To be called unlocked."""
+        """Return when the server has stopped, or when others need it. Call it after `unlock`."""
         others = 0
-        while others < 5:  # in a row, since a keeper looking for holders has the lock for a moment
+        while others < 5:  # in a row, since a keeper that checks for users holds the lock for a moment
             if locks(self._keeper_lock, fcntl.LOCK_EX):
                 return
             if locks(self._holders, fcntl.LOCK_EX):
@@ -107,37 +107,37 @@ class Held:
 
 
 @contextmanager
-def hold(*, wait: bool = False) -> Iterator[list[Held]]:
-    """Hold the servers that the environment does not name (DATABASE_URL, REDIS_URL), started and answering.
+def keep_running(*, wait: bool = False) -> Iterator[list[RunningServer]]:
+    """Start the servers that the environment does not name (DATABASE_URL, REDIS_URL); keep them running for the body.
 
-    Holds may be nested and concurrent: each is one more shared lock. A long-lived body calls `ensure()` on what it is
-    given now and then, in case a keeper was killed. With `wait` the end is awaited: a server that nobody else holds
-    has stopped when the body is left. Raises EmbeddedError when a server cannot be had.
+    Blocks may be nested and concurrent: each takes one more shared lock. A long-lived body calls `ensure()` on each
+    server now and then, in case a keeper was killed. With `wait`, a server that nobody else needs has stopped when the
+    block ends. Raises EmbeddedError when a server does not start.
     """
     wanted: dict[str, Callable[[Path], str]] = {}
     if places.embeds_postgres():
         wanted["postgres"] = ready.postgres_problem
     if places.embeds_redis():
         wanted["valkey"] = ready.valkey_problem
-    held: list[Held] = []
+    servers: list[RunningServer] = []
     try:
         if wanted:
             state = _state_with_folders()
             make_system_user()
-            held += [Held(name, state, problem) for name, problem in wanted.items()]
-        for server in held:
+            servers += [RunningServer(name, state, problem) for name, problem in wanted.items()]
+        for server in servers:
             server.lock()
-        for server in held:
+        for server in servers:
             server.ensure()  # all start side by side
-        for server in held:
+        for server in servers:
             server.await_answer()
-        yield held
+        yield servers
     finally:
-        for server in held:
+        for server in servers:
             server.unlock()
-        for server in held if wait else ():
+        for server in servers if wait else ():
             server.await_end()
-        for server in held:
+        for server in servers:
             server.close()
 
 

@@ -1,16 +1,16 @@
 """The keeper of one embedded server: `python -m signalsite.embedded.keeper postgres|valkey STATE LOCK_FD`.
 
-It is the server's parent. It restarts a server that dies, stops it once nobody holds it, and takes it along when it is
-itself killed (the kernel tells the server). Two lock files per server, under `STATE`/locks:
+The keeper is the server's parent process. It restarts a server that dies, and stops it once nobody needs it. When the
+keeper is killed, the kernel signals the server to end. Each server has two lock files under `STATE`/locks:
 
-    NAME.holders  a shared lock for everyone who needs the server (see `hold`). The keeper tries for the exclusive one:
-                  to have it means that nobody holds the server. It then stops the server before it lets go, so that a
-                  newcomer waits for a clean end and starts the next keeper.
-    NAME.keeper   an exclusive lock for the life of the keeper: there is one at a time. Who starts the keeper takes it
-                  and hands it over as an open file, so that there is no moment in between. The file contains the
-                  server's process id while the server is up.
+    NAME.holders  Every process that needs the server holds a shared lock (see `keep_running`). The keeper tries to take
+                  the exclusive lock. When it succeeds, nobody needs the server, and the keeper stops the server before
+                  it releases the lock. So a newcomer waits for a clean stop and then starts the next keeper.
+    NAME.keeper   The keeper holds an exclusive lock, so that only one runs. The process that starts the keeper takes
+                  the lock and passes the open file on, which leaves no gap. The file contains the server's process id
+                  while the server is up.
 
-The kernel drops the locks of whoever is killed: nothing has to be cleaned up.
+The kernel releases the locks of a killed process, so that nothing has to be cleaned up.
 """
 
 import fcntl
@@ -30,15 +30,15 @@ from .state import CHECKOUT
 
 log = logging.getLogger("keeper")
 
-POLL = 0.3  # seconds between looks at the holders' lock
-LINGER = 1.0  # how long an unheld server stays, so that one command after another does not restart it
-# For the end of a server that a killed keeper has left, and of our own; then it is killed, which loses nothing.
-# PostgreSQL 18 hangs when it is told to stop in the moment after one of its processes was killed.
+POLL = 0.3  # seconds between attempts to take the holders' lock
+LINGER = 1.0  # how long an unused server stays up, so that consecutive commands do not restart it
+# Seconds for a server to stop, ours or one that a killed keeper left. Then it is killed, which loses no data.
+# PostgreSQL 18 hangs when it is stopped in the moment after one of its processes was killed.
 PATIENCE = 10.0
-STEADY = 10.0  # a server that has lived so long starts with the shortest delay when it dies
+STEADY = 10.0  # a server that has lived this long restarts with the shortest delay
 DELAYS = (0.1, 5.0)
-SYNC_SECONDS = 1.0  # between two syncs of what a server only appends: what a power cut can cost, and the sync's length
-LOG_BYTES = 10 << 20  # a longer log is put aside at the next start, over the one before it
+SYNC_SECONDS = 1.0  # between two syncs of an append-only file; a power cut loses no more than this and one sync
+LOG_BYTES = 10 << 20  # at the next start a longer log is renamed and replaces the previous one
 
 
 class Keeper:
@@ -55,10 +55,10 @@ class Keeper:
         self.unheld_since: float | None = None
 
     def run(self) -> None:
-        """Return when nobody holds the server any more or SIGTERM comes, with the server stopped."""
+        """Run the server until nobody needs it or SIGTERM arrives. The server has stopped when this returns."""
         wakes = {signal.SIGCHLD, signal.SIGTERM}
         signal.pthread_sigmask(signal.SIG_BLOCK, wakes)
-        if self.server.synced:  # in a thread: a slow disk does not keep us from our server
+        if self.server.synced:  # in a thread, so that a slow disk does not delay restarts
             threading.Thread(target=keep_synced, args=[self.server.synced], daemon=True).start()
         while not self._unheld():
             self._keep_alive()
@@ -68,7 +68,7 @@ class Keeper:
         self._stop()
 
     def _unheld(self) -> bool:
-        """Whether nobody has held the server for LINGER seconds; when true, the exclusive lock is ours for good."""
+        """Return whether nobody has needed the server for LINGER seconds. If so, keep the exclusive lock."""
         try:
             fcntl.flock(self.holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -84,7 +84,7 @@ class Keeper:
     def _keep_alive(self) -> None:
         now = time.monotonic()
         if self.process and self.process.poll() is not None:
-            self._tell("")
+            self._write_pid("")
             log.warning("pid %d ended with status %d", self.process.pid, self.process.returncode)
             if now - self.started >= STEADY:
                 self.delay = DELAYS[0]
@@ -93,11 +93,11 @@ class Keeper:
         if self.process is None and now >= self.due and self._alone(now):
             self.process = self.server.start(self.log_file)
             self.started = now
-            self._tell(str(self.process.pid))
+            self._write_pid(str(self.process.pid))
             log.info("started pid %d", self.process.pid)
 
     def _alone(self, now: float) -> bool:
-        """Whether no process of an earlier server is left on the data; past PATIENCE such a process is killed."""
+        """Return whether no process of an earlier server is left. After PATIENCE seconds, kill such processes."""
         others = living_in(self.server.folder)
         if not others:
             for path in self.server.leftovers:
@@ -117,30 +117,30 @@ class Keeper:
                 log.warning("pid %d does not stop: killing it", self.process.pid)
                 self.process.kill()
                 self.process.wait()
-        self._tell("")
+        self._write_pid("")
         log.info("stopped")
 
-    def _tell(self, pid: str) -> None:
+    def _write_pid(self, pid: str) -> None:
         os.ftruncate(self.lock_fd, 0)
         os.pwrite(self.lock_fd, pid.encode(), 0)
 
 
 def keep_synced(folder: Path) -> None:
-    """Sync the files of `folder` to the disk once a second, for ever; what has not changed costs nothing."""
+    """Sync the files of `folder` to the disk once a second, for ever. Unchanged files cost nothing."""
     while True:
         time.sleep(SYNC_SECONDS)
         for path in folder.glob("*.aof"):
             try:
                 with path.open("rb") as file:
                     os.fdatasync(file.fileno())
-            except FileNotFoundError:  # replaced meanwhile by a shorter one, which the server has synced
+            except FileNotFoundError:  # the server has replaced it with a shorter one, and synced that
                 continue
             except OSError as error:
                 log.error("%s could not be synced: %s", path, error)
 
 
 def start_keeper(name: str, state: Path, lock_fd: int) -> "subprocess.Popen[bytes]":
-    """Start the keeper of server `name`, apart from our terminal and its Ctrl-C. `lock_fd` has the keeper's lock."""
+    """Start the keeper of server `name` in a session of its own, which Ctrl-C does not reach. It inherits `lock_fd`."""
     with (state / "log" / "keeper.log").open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "signalsite.embedded.keeper", name, str(state), str(lock_fd)],

@@ -1,4 +1,4 @@
-"""Whether the embedded servers answer: what keeps them from it, as words, empty when they do."""
+"""Checks whether the embedded servers answer. Each check returns the problem, or an empty string."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from .state import DATABASE, PORT, ROLE, redis_url
 
 
 def postgres_problem(state: Path) -> str:
-    """Empty when PostgreSQL answers and has the project's role and database; they are created when missing."""
+    """Check that PostgreSQL answers. Create the project's role and database when they are missing."""
     sockets = str(check_socket_dir(state))
     try:
         with psycopg.connect(
@@ -25,7 +25,7 @@ def postgres_problem(state: Path) -> str:
 
 
 def _create_database(admin: psycopg.Connection) -> None:
-    admin.execute("SELECT pg_advisory_lock(1)")  # one at a time; let go at the end of the connection
+    admin.execute("SELECT pg_advisory_lock(1)")  # one at a time; released when the connection closes
     if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(sql.Identifier(ROLE)))  # CREATEDB: for the tests
     if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
@@ -37,6 +37,6 @@ def valkey_problem(state: Path) -> str:
     try:
         with redis.Redis.from_url(redis_url(state), socket_timeout=5) as client:
             client.ping()
-    except redis.RedisError as error:  # among them: still loading its data
+    except redis.RedisError as error:  # including: still loading its data
         return str(error)
     return ""

@@ -1,7 +1,7 @@
-"""How the embedded PostgreSQL and Valkey are laid out and started.
+"""Files, options and start of the embedded PostgreSQL and Valkey.
 
-Neither listens on TCP. Their sockets are in a folder that only their user (and root) may enter, so who can connect at
-all may do everything and no password is asked: it would have to lie in a file under the same protection.
+Neither listens on TCP. Their sockets are in a folder that only their user and root may enter. They ask for no password,
+which would have to be kept in a file under the same protection.
 """
 
 import os
@@ -53,10 +53,10 @@ POSTGRES_OPTIONS = {
 
 @dataclass(frozen=True)
 class Server:
-    """A server ready to be started.
+    """A server that is ready to start.
 
-    Its processes work in `folder`: by that they are known. `leftovers` are what a killed one leaves there and elsewhere
-    to say that it runs. `synced`: a folder of files that it appends to and does not sync; its keeper does.
+    Its processes have `folder` as their working folder, which identifies them. `leftovers` are the files by which a
+    killed server still seems to run. `synced` is a folder of files that the server appends to and its keeper syncs.
     """
 
     command: list[str]
@@ -67,7 +67,7 @@ class Server:
     synced: Path | None = None
 
     def start(self, log: Path) -> "subprocess.Popen[bytes]":
-        """To be called when none of the server's processes is left. Raises EmbeddedError."""
+        """Start the server. None of its earlier processes may be left. Raises EmbeddedError."""
         if self.user and not self.folder.is_symlink():
             hand_over(self.folder, self.user)
         with log.open("ab") as output:
@@ -75,7 +75,7 @@ class Server:
 
 
 def postgres(state: Path) -> Server:
-    """PostgreSQL in `state`/postgres, which is created the first time. Raises EmbeddedError."""
+    """Return PostgreSQL in `state`/postgres, and create that folder the first time. Raises EmbeddedError."""
     user, sockets = _prepare(state)
     folder = state / "postgres"
     if not folder.is_dir():
@@ -83,13 +83,13 @@ def postgres(state: Path) -> Server:
     command = [str(postgres_bin() / "postgres"), "-D", str(folder), "-k", str(sockets)]
     for name, value in POSTGRES_OPTIONS.items():
         command += ["-c", f"{name}={value}"]
-    # PostgreSQL takes any living process that by now has the number in these for its predecessor.
+    # These contain a process id. PostgreSQL takes any process that has it now for its predecessor.
     leftovers = (folder / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock")
     return Server(command, folder, leftovers, user, signal.SIGINT)  # SIGINT: fast shutdown
 
 
 def valkey(state: Path) -> Server:
-    """Valkey in `state`/valkey. One server is broker, streams and cache, so only keys with a lifetime are evicted."""
+    """Return Valkey in `state`/valkey. It is broker, streams and cache, so it evicts only keys that expire."""
     user, sockets = _prepare(state)
     folder = state / "valkey"
     _private(folder, state, user)
@@ -100,10 +100,10 @@ def valkey(state: Path) -> Server:
         "dir": str(folder),
         "appendonly": "yes",
         # The server writes before it answers, so that kill -9 loses nothing, and its keeper syncs. With `everysec` it
-        # answers and puts the write off while a slow sync runs; with `always` a slow disk stops it.
+        # delays writes while a slow sync runs; with `always` a slow disk blocks it.
         "appendfsync": "no",
         "save": "",
-        "rdbcompression": "no",  # rewriting the file takes a third less of a core, while ticks come in
+        "rdbcompression": "no",  # without it a rewrite during ticks takes a third less CPU
         "maxmemory": os.environ.get("SIGNALSITE_REDIS_MAXMEMORY", "512mb"),
         "maxmemory-policy": "volatile-lru",
     }
@@ -118,9 +118,9 @@ SERVERS: dict[str, Callable[[Path], Server]] = {"postgres": postgres, "valkey": 
 
 
 def check_socket_dir(state: Path) -> Path:
-    """The socket folder, which must belong to us (root: to the servers' user) and to no one else.
+    """Return the socket folder. Raises EmbeddedError unless it is private to the user of the servers.
 
-    Raises EmbeddedError: a folder under /tmp could have been put there by anyone, to be sent our data.
+    Anyone could have put a folder under /tmp to receive our data.
     """
     folder = socket_dir(state)
     user = system_user()
@@ -145,14 +145,14 @@ def _prepare(state: Path) -> tuple[pwd.struct_passwd | None, Path]:
 
 
 def _private(folder: Path, state: Path, user: pwd.struct_passwd | None) -> None:
-    """Make `folder` with mode 0700 for `user`. A wrong owner or mode is repaired in the state folder only.
+    """Make `folder` with mode 0700 for `user`. Repair a wrong owner or mode in the state folder only.
 
-    Under /tmp we hand over only one of root's, left by a killed start: any other may be somebody's trap.
+    Under /tmp, hand over only root's folder, which a killed start may have left. Any other may be a trap.
     """
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        # A symbolic link is an administrator's: the server says what it thinks of where that leads.
+        # An administrator made the symbolic link. The server reports what is wrong with its target.
         if folder.is_symlink() or (folder.parent != state and folder.lstat().st_uid != os.geteuid()):
             return
     if user:
@@ -162,7 +162,7 @@ def _private(folder: Path, state: Path, user: pwd.struct_passwd | None) -> None:
 
 
 def _initdb(state: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
-    """A new cluster appears under its name only when it is whole."""
+    """Create a cluster. It appears under its name only when it is complete."""
     for unfinished in state.glob("initdb-*"):
         _remove(unfinished)
     fresh = Path(tempfile.mkdtemp(dir=state, prefix="initdb-"))
@@ -179,7 +179,7 @@ def _initdb(state: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
 
 
 def _remove(unfinished: Path) -> None:
-    """Remove what a killed initdb has left. A child of it may still write there."""
+    """Remove the files of a killed initdb. A child of it may still be writing."""
     deadline = time.monotonic() + REMOVAL_SECONDS
     while True:
         for pid in living_in(unfinished):
@@ -198,7 +198,7 @@ def _remove(unfinished: Path) -> None:
 def _spawn(
     command: list[str], user: pwd.struct_passwd | None, at_our_death: signal.Signals, output: BinaryIO | None = None
 ) -> "subprocess.Popen[bytes]":
-    # No PG* variable of the caller, and no locale that this machine may not have; but another malloc, say.
+    # Pass on no PG* variable and no locale that this machine may lack, but LD_PRELOAD, for another malloc.
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     if preloaded := os.environ.get("LD_PRELOAD"):
         environment["LD_PRELOAD"] = preloaded

@@ -1,4 +1,4 @@
-"""The whole service as a child process, for whoever wants to talk to it: the demo, the tests, the benchmarks."""
+"""Run the whole service as a child process, for the demo, the tests and the benchmarks."""
 
 import os
 import socket
@@ -13,11 +13,11 @@ from pathlib import Path
 from signalsite.embedded.state import CHECKOUT
 
 READY_SECONDS = 60.0
-READY = "ready in "  # what `manage.py up` says
+READY = "ready in "  # the text that `manage.py up` prints
 
 
 class ServiceFailed(RuntimeError):
-    """The service ended or was not ready in time; the message ends with its log."""
+    """The service ended or was not ready in time. The message contains the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ def free_port() -> int:
 def running_service(
     log: Path, *arguments: str, port: int = 0, environment: Mapping[str, str] | None = None
 ) -> Iterator[Service]:
-    """`manage.py up --no-flower` with these further arguments for the length of the body; its output goes to `log`.
+    """Run `manage.py up --no-flower` with these further arguments for the body, and write its output to `log`.
 
-    `environment`: what its environment has besides ours.
+    `environment` is added to this process's environment.
     """
     port = port or free_port()
     command = [sys.executable, str(CHECKOUT / "manage.py"), "up", "--no-flower", "--port", str(port), *arguments]

@@ -1,7 +1,6 @@
 """Where a checkout keeps its servers' data, sockets, secrets and caches.
 
-Paths and addresses only, from the environment: no process is started here and nothing but the standard library is
-imported, so that the settings can use it.
+The settings use this module, so it starts no process and imports only the standard library.
 """
 
 import contextlib
@@ -17,24 +16,24 @@ SHARED = Path("/var/lib/signalsite")  # root's states and binaries: a system use
 
 DATABASE = "signalsite"
 ROLE = "signalsite"
-PORT = "5432"  # names the socket's file only: nothing listens on TCP
+PORT = "5432"  # only part of the socket's file name: nothing listens on TCP
 REDIS_SOCKET = "valkey.sock"
 RESTARTS = "restarts.json"  # among the heartbeats
 
-# An address of a unix socket is at most 107 bytes long; leave room for the suffix of PostgreSQL's lock file.
+# A unix socket's path has at most 107 bytes. PostgreSQL's lock file adds a suffix.
 LONGEST_SOCKET_PATH = 103
 
 
 def state_dir() -> Path:
-    """The state folder: SIGNALSITE_STATE (relative to the checkout), else the checkout's own."""
+    """Return the state folder: SIGNALSITE_STATE (relative to the checkout), else the checkout's own."""
     given = os.environ.get("SIGNALSITE_STATE")
     return CHECKOUT / given if given else own_state_dir()
 
 
 def own_state_dir() -> Path:
-    """`.state` in the checkout; for root a system folder, since the user of root's servers cannot enter a private home.
+    """Return `.state` in the checkout; for root a system folder, since root's servers cannot enter a private home.
 
-    Another one beside it (`-test`) is had by a suffix.
+    The tests append a suffix (`-test`) for a folder of their own.
     """
     return SHARED / digest(CHECKOUT) if os.geteuid() == 0 else CHECKOUT / ".state"
 
@@ -44,9 +43,9 @@ def digest(path: Path) -> str:
 
 
 def socket_dir(state: Path) -> Path:
-    """The folder of both sockets: `run` in the state, or a short one under /tmp when that path is too long to bind.
+    """Return the folder of both sockets: `run` in the state, or one under /tmp when that path is too long to bind.
 
-    /tmp by name and not TMPDIR: every process must come to the same answer.
+    It does not use TMPDIR, since every process must get the same folder.
     """
     run = state / "run"
     longest = max(f".s.PGSQL.{PORT}", REDIS_SOCKET, key=len)
@@ -64,55 +63,50 @@ def embeds_redis() -> bool:
 
 
 def database(state: Path) -> dict[str, str]:
-    """Django's NAME, USER, PASSWORD, HOST and PORT of the embedded PostgreSQL. There is no password: see `servers`."""
+    """Return Django's NAME, USER, PASSWORD, HOST and PORT of the embedded PostgreSQL."""
     return {"NAME": DATABASE, "USER": ROLE, "PASSWORD": "", "HOST": str(socket_dir(state)), "PORT": PORT}
 
 
 def redis_url(state: Path) -> str:
-    """Address of the embedded Valkey as redis-py and channels_redis write it: `unix:///.../valkey.sock`."""
+    """Return the address of the embedded Valkey for redis-py and channels_redis: `unix:///.../valkey.sock`."""
     return f"unix://{quote(str(socket_dir(state) / REDIS_SOCKET))}"
 
 
-def broker_url(state: Path) -> str:
-    """The same address as Celery and Flower write it: `redis+socket:///.../valkey.sock`."""
-    return f"redis+socket://{quote(str(socket_dir(state) / REDIS_SOCKET))}"
-
-
 def numba_cache_dir(state: Path) -> Path:
-    """Where compiled kernels are kept: beside the data, since the checkout may be read-only."""
+    """Return the folder of compiled kernels. It is beside the data, since the checkout may be read-only."""
     return state / "numba"
 
 
 def heartbeats_dir(state: Path) -> Path:
-    """What the processes of `manage.py up` touch, and how often each was started again (see `heart`, `supervisor`)."""
+    """Return the folder of `manage.py up`'s heartbeat files and restart counts (see `heart`, `supervisor`)."""
     return state / "heartbeats"
 
 
 def make_state(state: Path) -> Path:
-    """Create the state folder: private to its user; root's may be passed through by the system user of its servers.
+    """Create the state folder, private to its user.
 
-    What is private in root's state has a 0700 folder of its own.
+    The system user of root's servers may pass through root's state folder. What is private in it has a 0700 folder.
     """
     if not state.is_dir():
         if state.parent == SHARED:
             SHARED.mkdir(parents=True, exist_ok=True)
             SHARED.chmod(0o755)  # whatever the umask
         state.mkdir(parents=True, exist_ok=True)
-        state.chmod(0o711 if os.geteuid() == 0 else 0o700)  # only our own: a folder given to us keeps its mode
+        state.chmod(0o711 if os.geteuid() == 0 else 0o700)  # only a folder that we made: any other keeps its mode
     return state
 
 
 def secret(state: Path, name: str, *, nbytes: int = 24) -> str:
-    """The secret kept under `name` in the state; made of `nbytes` random bytes the first time. Safe in a race."""
+    """Return the secret `name`, and make it of `nbytes` random bytes the first time. Safe in a race."""
     folder = make_state(state) / "secrets"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / name
     if not path.exists():
-        # A whole file appears at once or not at all: link() does not replace what another process has made meanwhile.
+        # link() makes a complete file appear at once, and does not replace one that another process has made.
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{name}.") as fresh:
             fresh.write(secrets.token_urlsafe(nbytes))
             fresh.flush()
-            os.fsync(fresh.fileno())  # an empty secret after a power cut would stop every start
-            with contextlib.suppress(FileExistsError):  # the other one's secret holds
+            os.fsync(fresh.fileno())  # after a power cut, an empty secret would stop every start
+            with contextlib.suppress(FileExistsError):  # the other process's secret wins
                 os.link(fresh.name, path)
     return path.read_text()

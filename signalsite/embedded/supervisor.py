@@ -1,8 +1,8 @@
-"""Runs a few processes as one: prefixed logs, restarts with backoff, and nothing left at the end.
+"""Runs several processes as one: it prefixes their logs, restarts them with backoff, and leaves none behind.
 
-Every process leads a session of its own, so the terminal's Ctrl-C reaches only us and we end them in order. If we are
-killed the kernel kills them (see `ends_with_parent`): even those that are stopped or do not listen. One that stands
-still (see `heart`) is killed and started again like one that has ended.
+Every process leads a session of its own, so the terminal's Ctrl-C reaches only the supervisor, which ends them in
+order. When the supervisor is killed, the kernel kills them (see `ends_with_parent`). The supervisor kills and restarts
+processes that have stalled (see `heart`).
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from signalsite.foundation.process import ends_with_parent
 from .heart import Heart
 
 GRACE = 20.0  # seconds between TERM and KILL
-STEADY = 30.0  # a process that has lived so long starts with the shortest delay when it dies
+STEADY = 30.0  # a process that has lived this long restarts with the shortest delay
 DELAYS = (0.5, 15.0)
 STEP = 0.1
-LOOK = 1.0  # seconds between two looks at the processes' hearts
-REASONS = ("ended", "stalled")  # why a process was started again
+LOOK = 1.0  # seconds between two checks of the heartbeats
+REASONS = ("ended", "stalled")  # why a process was restarted
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 COLOURS = (36, 33, 35, 32, 34, 31)
@@ -38,7 +38,7 @@ COLOURS = (36, 33, 35, 32, 34, 31)
 
 @dataclass
 class Process:
-    """One thing to keep running: its command, what its environment has besides ours, and its signs of life, if any."""
+    """One process to keep running: its command, additions to its environment, and its heartbeat, if any."""
 
     name: str
     command: Sequence[str]
@@ -61,8 +61,8 @@ class Supervisor:
         record: Path | None = None,
         json_lines: bool = False,
     ):
-        """`servers_answer`: nobody is blamed for silence while it is false. `record`: a file for `restarts`.
-        `json_lines`: lines of the processes that are JSON stay as they are, and all others become JSON."""
+        """While `servers_answer()` is false, silence is no stall. `record` is a file for `restarts`.
+        With `json_lines`, lines that are JSON stay as they are and all others become JSON."""
         self.processes = list(processes)
         self.output = output
         self.servers_answer = servers_answer
@@ -77,7 +77,7 @@ class Supervisor:
     def run(self, each_step: Callable[[], None]) -> None:
         """Run until SIGINT, SIGTERM or SIGHUP; call `each_step` ten times a second. Call it from the main thread.
 
-        Whatever ends it, an exception of `each_step` included, every process has ended when it returns.
+        Every process has ended when it returns, even when `each_step` raises.
         """
         handlers = {number: signal.signal(number, self._stop) for number in ENDINGS}
         self._keep_record()
@@ -109,7 +109,7 @@ class Supervisor:
                 self.output.write(f"{line}{text}\n")
                 self.output.flush()
             except OSError as error:
-                if error.errno not in FULL:  # a full disk costs lines of the log: there is nowhere else to say so
+                if error.errno not in FULL:  # a full disk loses lines of the log
                     raise
 
     def _stop(self, number: int, frame: object) -> None:
@@ -132,7 +132,7 @@ class Supervisor:
             self._start(process)
 
     def _look_for_stalled(self) -> None:
-        """Kill who stands still; `_keep_alive` does the rest."""
+        """Kill processes that have stalled. `_keep_alive` restarts them."""
         elapsed = time.monotonic() - self._looked
         if elapsed < LOOK:
             return
@@ -150,7 +150,7 @@ class Supervisor:
         fresh = self.record.with_suffix(".new")
         try:
             fresh.write_text(json.dumps([[*key, count] for key, count in self.restarts.items()]))
-            fresh.replace(self.record)  # whoever reads it finds it whole
+            fresh.replace(self.record)  # so that readers never see half a file
         except OSError as error:  # a full disk: the next restart writes all counts
             self.say(f"{self.record} is out of date, it cannot be written: {error.strerror}")
 
@@ -183,7 +183,7 @@ class Supervisor:
         while time.monotonic() < deadline and not all(_has_ended(child) for child in children):
             time.sleep(STEP / 2)
         for child in children:
-            _kill_group(child)  # and what it left behind
+            _kill_group(child)  # and its children
             child.wait()
 
 
@@ -195,10 +195,10 @@ def json_line(component: str, message: str) -> str:
 
 
 def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
-    """Like poll(), but the zombie stays: as long as it does, its number cannot become someone else's group."""
+    """Do what poll() does, but keep the zombie, so that its process id cannot become another process's group."""
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _kill_group(child: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError):  # the leader was the last
+    with contextlib.suppress(ProcessLookupError):  # no process of the group is left
         os.killpg(child.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Blocks: columns as an Arrow IPC stream, compressed with zstd, that says itself what is in it."""
+"""Blocks: columns as a self-describing Arrow IPC stream, compressed with zstd."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 UNREADABLE_BLOCK = (pa.ArrowException, OSError, KeyError)
-"""What decoding a block, or looking for its columns, raises where it is none of ours."""
+"""The errors of decoding a block, or of looking for its columns, when it is not one of ours."""
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 Values = np.ndarray | Sequence[Any]
-"""One column; NaN and None are null."""
+"""One column. NaN and None are null."""
 
 
 def to_table(columns: Mapping[str, Values]) -> pa.Table:
@@ -29,13 +29,13 @@ def encode(table: pa.Table) -> bytes:
 
 
 def decode(block: bytes | memoryview) -> pa.Table:
-    """Raises one of UNREADABLE_BLOCK."""
+    """Decode a block. Raises one of UNREADABLE_BLOCK."""
     with pa.ipc.open_stream(pa.BufferReader(block)) as reader:
         return reader.read_all()
 
 
 def conform(table: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """The wanted columns of a table that an older version may have written: what it lacks is null."""
+    """Return the wanted columns of a table. Columns that an older version did not write are null."""
     present = set(table.column_names)
     return pa.table(
         [
@@ -47,17 +47,17 @@ def conform(table: pa.Table, wanted: pa.Schema) -> pa.Table:
 
 
 def count_words(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each word stands in a column of texts."""
+    """Count each word of a text column."""
     return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
 
 
 def json_lines(table: pa.Table) -> bytes:
-    """Each row as a JSON object in the table's columns, with a newline after it."""
+    """Return each row as a JSON object with a newline after it."""
     return msgspec.json.Encoder().encode_lines(_rows(table))
 
 
 def json_list(table: pa.Table) -> bytes:
-    """The same rows as one JSON list."""
+    """Return the rows as one JSON list."""
     return msgspec.json.encode(_rows(table))
 
 
@@ -69,5 +69,5 @@ def _rows(table: pa.Table) -> list[Any]:
 
 @cache
 def _row_type(names: tuple[str, ...]) -> Any:
-    """msgspec encodes a struct in a quarter of the time that orjson takes for a dictionary of the same names."""
+    """Return a struct type. msgspec encodes a struct in a quarter of the time that orjson takes for a dictionary."""
     return msgspec.defstruct("Row", [(name, Any) for name in names], gc=False)

@@ -1,9 +1,9 @@
-"""What an address asks of the front (`signalsite.front`): each says it where it is declared."""
+"""What a URL tells the front (`signalsite.front`): its body limit and its reads on the event loop."""
 
 from collections.abc import Callable
 from typing import Any
 
-DEFAULT_BYTES = 64 << 10  # of an address that says nothing
+DEFAULT_BYTES = 64 << 10  # where a URL sets no limit
 _BODY_BYTES = "body_bytes"
 _ON_LOOP = "on_loop"
 
@@ -11,7 +11,7 @@ View = Callable[..., Any]
 
 
 def accepts(view: View, body_bytes: int) -> View:
-    """`view`, which takes bodies of up to so many bytes: `path("jobs", accepts(JobsView.as_view(), 64 << 20))`."""
+    """Let `view` accept bodies of up to so many bytes: `path("jobs", accepts(JobsView.as_view(), 64 << 20))`."""
     setattr(view, _BODY_BYTES, body_bytes)
     return view
 
@@ -22,11 +22,11 @@ def body_limit(view: View) -> int:
 
 
 def on_loop(view: View, read: Any) -> View:
-    """`view`, whose GET the event loop can answer itself: by `read`, as the view does (`realtime.snapshot.reads`)."""
+    """Let the event loop answer GET requests of `view` with `read`, as the view does (`realtime.snapshot.reads`)."""
     setattr(view, _ON_LOOP, read)
     return view
 
 
 def loop_read(view: View) -> Any:
-    """None where only the view answers."""
+    """Return the read of a view, or None when only the view answers."""
     return getattr(view, _ON_LOOP, None)

@@ -1,26 +1,26 @@
-"""Who sent a request, by address. Behind a proxy uvicorn has put in what a trusted one said (FORWARDED_ALLOW_IPS)."""
+"""The address of a client. uvicorn has already applied the X-Forwarded-For of trusted proxies (FORWARDED_ALLOW_IPS)."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.http import HttpRequest
 
 IPV6_PREFIX = 64
-"""One customer's share of IPv6: whoever has a single address has all of them."""
+"""The part of an IPv6 address that one customer shares: they control all addresses below it."""
 
 
 def client_address(request: HttpRequest) -> IPv4Address | IPv6Address | None:
-    """None where the server names none (a unix socket), or a proxy named something else."""
+    """Return the address; None for a unix socket, and when a proxy sent something else."""
     return read_address(request.META.get("REMOTE_ADDR", ""))
 
 
 def client_network(request: HttpRequest) -> str:
-    """What limits count by. All without an address share one count."""
+    """Return the network that limits count by. All clients without an address share one count."""
     address = client_address(request)
     return network_of(address) if address else "unknown"
 
 
 def read_address(text: str) -> IPv4Address | IPv6Address | None:
-    """None where the text is no address."""
+    """Parse an address; None when the text is not one."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -29,7 +29,7 @@ def read_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def network_of(address: IPv4Address | IPv6Address) -> str:
-    """An IPv4 address by itself, or the /64 of an IPv6 one."""
+    """Return an IPv4 address, or the /64 of an IPv6 address."""
     if isinstance(address, IPv6Address):
         return str(ip_network((int(address), IPV6_PREFIX), strict=False))
     return str(address)

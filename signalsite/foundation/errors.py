@@ -1,12 +1,12 @@
-"""The one tree of errors. An exception lives beside the function that raises it and descends from here."""
+"""The base classes of all our exceptions. Each exception is defined beside the function that raises it."""
 
 
 class SignalServiceError(Exception):
-    """Anything this service raises on purpose. The message is meant for the reader of an API answer or a log."""
+    """Base class of what this service raises on purpose. API answers and logs show the message."""
 
 
 class ConfigurationError(SignalServiceError):
-    """The service is set up wrongly."""
+    """The service is configured wrongly."""
 
 
 class InvalidConfigurationError(ConfigurationError):
@@ -26,11 +26,11 @@ class RedisConnectionError(DataAccessError):
 
 
 class StorageTooSlow(DataAccessError):
-    """Storage answers, but too slowly. The message is the caller's."""
+    """Storage answers too slowly. API answers show the message."""
 
 
 class ExternalServiceError(SignalServiceError):
-    """Another service failed us."""
+    """Another service failed."""
 
 
 class SubscriptionManagerAPIError(ExternalServiceError):
@@ -38,7 +38,7 @@ class SubscriptionManagerAPIError(ExternalServiceError):
 
 
 class RabbitMQError(ExternalServiceError):
-    """Kept for callers of the former RabbitMQ transport; nothing here raises it."""
+    """Kept for callers of the former RabbitMQ transport. Nothing raises it."""
 
 
 class ComputationError(SignalServiceError):
@@ -50,7 +50,7 @@ class ExternalFunctionExecutionError(ComputationError):
 
 
 class InvalidInput(SignalServiceError, ValueError):
-    """A value that a caller sent is wrong. `field` names it, the message says what would be right."""
+    """A value that a caller sent is wrong. `field` names it, and the message says what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -58,8 +58,8 @@ class InvalidInput(SignalServiceError, ValueError):
 
 
 class Conflict(SignalServiceError):
-    """What is asked cannot be done in the state that things are in."""
+    """The request conflicts with the current state."""
 
 
 class LimitExceeded(SignalServiceError):
-    """The caller has as much of something as one may have; it passes."""
+    """The caller has reached a limit that frees up again."""

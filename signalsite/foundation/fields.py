@@ -1,4 +1,4 @@
-"""Serializer fields that take a JSON value as what it is, and bound it: no text for a number, no number for a text."""
+"""Serializer fields that accept only the right JSON type within bounds: no text for a number, no number for a text."""
 
 import re
 import sys
@@ -14,20 +14,20 @@ _INSTANT = re.compile(
 
 
 class Number(serializers.FloatField):
-    """A JSON number. Both bounds must be given: what is kept and computed with has an end."""
+    """A JSON number. Both bounds are required."""
 
     def __init__(self, *, min_value: float, max_value: float, **options: Any) -> None:
         super().__init__(min_value=min_value, max_value=max_value, **options)
 
     def to_internal_value(self, data: Any) -> float:
-        # NaN passes DRF's bounds, and an integer that no float holds breaks its conversion.
+        # NaN passes DRF's bounds, and an integer beyond floats breaks its conversion.
         if isinstance(data, bool) or not isinstance(data, int | float) or not abs(data) <= sys.float_info.max:
             self.fail("invalid")
         return super().to_internal_value(data)
 
 
 class Integer(serializers.IntegerField):
-    """A JSON number without a fraction. Both bounds must be given."""
+    """A JSON number without a fraction. Both bounds are required."""
 
     def __init__(self, *, min_value: int, max_value: int, **options: Any) -> None:
         super().__init__(min_value=min_value, max_value=max_value, **options)
@@ -60,8 +60,9 @@ class Flag(serializers.BooleanField):
 
 
 class Several(serializers.ListField):
-    """A JSON list of at most `max_length` values. A longer one is refused as a whole: DRF would first make an error for
-    each value in it."""
+    """A JSON list of at most `max_length` values.
+
+    A longer list gets one error, where DRF would first make an error for each value."""
 
     def __init__(self, *, max_length: int, **options: Any) -> None:
         super().__init__(max_length=max_length, **options)
@@ -73,7 +74,7 @@ class Several(serializers.ListField):
 
 
 class Whole(serializers.IntegerField):
-    """A whole number in a query, in ASCII digits: int() would take 1_0 and the digits of other scripts."""
+    """A whole number in a query string, in ASCII digits. int() also accepts 1_0 and digits of other scripts."""
 
     def __init__(self, *, min_value: int, max_value: int, **options: Any) -> None:
         super().__init__(min_value=min_value, max_value=max_value, **options)
@@ -85,7 +86,7 @@ class Whole(serializers.IntegerField):
 
 
 class Day(serializers.DateField):
-    """YYYY-MM-DD, and none of ISO 8601's other forms."""
+    """A date as YYYY-MM-DD, and in no other form of ISO 8601."""
 
     def to_internal_value(self, value: Any) -> Any:
         if not isinstance(value, str) or not _DAY.fullmatch(value):
@@ -94,7 +95,7 @@ class Day(serializers.DateField):
 
 
 class Instant(serializers.DateTimeField):
-    """An ISO 8601 instant or a date: Python's own parser lets other characters pass before the offset."""
+    """An ISO 8601 instant or date. Python's parser accepts other characters before the offset."""
 
     def to_internal_value(self, value: Any) -> Any:
         if not isinstance(value, str) or not _INSTANT.fullmatch(value):

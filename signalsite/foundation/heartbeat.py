@@ -1,4 +1,4 @@
-"""Signs of life: a process touches a file from the loop that does its work (`signalsite.embedded.heart` reads it)."""
+"""Heartbeats: a process touches a file from its main loop, and `signalsite.embedded.heart` watches the file."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ _due = 0.0
 
 
 def beat() -> None:
-    """Touch HEARTBEAT_FILE, if it is set; the file contains this process's id."""
+    """Touch HEARTBEAT_FILE, if it is set, and keep this process's id in it."""
     global _due
     now = time.monotonic()
     if not settings.HEARTBEAT_FILE or now < _due:
@@ -22,7 +22,7 @@ def beat() -> None:
     _due = now + EVERY
     file, pid = Path(settings.HEARTBEAT_FILE), str(os.getpid())
     try:
-        file.touch()  # a sign of life on a full disk too, where our id has to wait for space
+        file.touch()  # works on a full disk too, where writing the id must wait
         if file.read_text() != pid:
             file.write_text(pid)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""How often something may be tried, counted in Redis by its clock: all processes share one count.
+"""Limits on attempts, counted in Redis by its clock, so that all processes share the counts.
 
-`take` is one script, so it counts in all of its keys or in none, however many callers race. Another kind of limit (a
-sliding window for each user or endpoint) is another script behind the same two calls.
+`take` is one script: it counts under all of its keys or under none, also when callers race. Another kind of limit, such
+as a sliding window per user or endpoint, is another script behind the same two functions.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,9 +47,9 @@ end
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowingDelay:
-    """`free` tries without a wait; then one of `first` seconds, doubled with each further try, up to `longest`.
+    """Allow `free` attempts, then delay by `first` seconds, doubled with each further attempt up to `longest`.
 
-    The count is forgotten `forget` seconds after the last wait has passed.
+    The count expires `forget` seconds after the last delay.
     """
 
     free: int
@@ -63,12 +63,12 @@ class GrowingDelay:
 
 @cache
 def counters() -> "redis.Redis":
-    """Without redis-py's retries: a script that is sent again would count twice."""
+    """Return a client without redis-py's retries, which would count an attempt twice."""
     return redis.Redis.from_url(settings.REDIS_URL, **settings.REDIS_OPTIONS, retry=Retry(NoBackoff(), 0))
 
 
 def take(limits: Mapping[str, GrowingDelay]) -> float:
-    """Count one try under every key and return 0; or count none and return the seconds to wait.
+    """Count one attempt under every key and return 0, or count none and return the seconds to wait.
 
     Raises RedisConnectionError.
     """
@@ -78,7 +78,7 @@ def take(limits: Mapping[str, GrowingDelay]) -> float:
 
 
 def give_back(keys: Iterable[str]) -> None:
-    """The try that was counted under these keys was none. Raises RedisConnectionError."""
+    """Take back the attempt that was counted under these keys. Raises RedisConnectionError."""
     _run(_GIVE_BACK, list(keys), [])
 
 

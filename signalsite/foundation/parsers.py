@@ -1,4 +1,4 @@
-"""Reading a request's body."""
+"""Parsers of request bodies."""
 
 import logging
 import zlib
@@ -33,8 +33,9 @@ class NoRoom(APIException):
 
 
 class LimitedJSONParser(BaseParser):
-    """JSON by orjson (which refuses NaN, infinity and very deep nesting), plain or gzip, of at most what its address
-    accepts: as it comes and as it is unpacked."""
+    """Parses JSON with orjson, which refuses NaN, infinity and very deep nesting. The body may be gzip.
+
+    The limit of the URL applies to the body as sent and as unpacked."""
 
     media_type = "application/json"
 
@@ -51,13 +52,13 @@ def read_whole(file: IO[bytes]) -> Any:
 
 
 def spooled(stream: IO[bytes], request: Any) -> IO[bytes]:
-    """The body, unpacked, at its beginning: a small one in memory, a large one in a file that is gone when closed."""
+    """Return the unpacked body, at its beginning: in memory when small, else in a file that is deleted when closed."""
     limit = body_limit(request.resolver_match.func)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip"):
         raise UnknownEncoding(f"Content-Encoding {encoding!r} is neither gzip nor identity")
     parts = iter(lambda: stream.read(PART_BYTES), b"")
-    file = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - whoever gets it closes it
+    file = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
     try:
         size = 0
         for part in _unpacked(parts, limit) if encoding == "gzip" else parts:

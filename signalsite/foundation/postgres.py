@@ -1,4 +1,4 @@
-"""Connections of the web process to PostgreSQL, which give up on a server that says nothing."""
+"""Connections of the web process to PostgreSQL, which give up on a silent server."""
 
 from typing import Any, TypeVar
 
@@ -6,15 +6,14 @@ import psycopg
 from psycopg.abc import PQGen
 
 STATEMENT_SECONDS = 4.0
-"""A request must be answered within 5 s, whatever hangs."""
+"""Every request must be answered within 5 s, even when the server hangs."""
 RV = TypeVar("RV")
 
 
 class TimedConnection(psycopg.Connection[Any]):
-    """Closes itself, with OperationalError, when an exchange with the server takes longer than STATEMENT_SECONDS.
+    """Raises OperationalError and closes itself when an exchange with the server takes longer than STATEMENT_SECONDS.
 
-    The server's own statement_timeout is of no help against one that is stopped, and TCP's timeouts neither: its kernel
-    goes on acknowledging.
+    A stopped server does not apply its statement_timeout, and its kernel still acknowledges, so TCP does not time out.
     """
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:

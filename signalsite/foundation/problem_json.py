@@ -1,4 +1,4 @@
-"""The document of an HTTP error (RFC 9457), for those who answer through Django and for those who answer before it."""
+"""The document of an HTTP error (RFC 9457), for answers of Django and for those before it."""
 
 from http import HTTPStatus
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from signalsite.foundation.log_context import request_id
 
 CONTENT_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 5  # where nothing says when it helps to come back
-MOST_ERRORS = 100  # that one answer lists
-LONGEST_FIELD, LONGEST_DETAIL = 200, 1000  # characters of what repeats a caller's own words
+RETRY_AFTER_SECONDS = 5  # where nothing better is known
+MOST_ERRORS = 100  # in one answer
+LONGEST_FIELD, LONGEST_DETAIL = 200, 1000  # characters, since these may repeat a caller's input
 
 
 def problem_document(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    """`errors`: one {"field", "detail"} a wrong field, `field` being its path in the body, such as items[3].rate."""
+    """Return the document. `errors` has one {"field", "detail"} per wrong field; a field is a path: items[3].rate."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

@@ -1,4 +1,4 @@
-"""Every HTTP error in one shape: application/problem+json (RFC 9457), with the fields that are wrong by name."""
+"""All HTTP errors as application/problem+json (RFC 9457), which names the wrong fields."""
 
 import logging
 from http import HTTPStatus
@@ -27,10 +27,10 @@ def problem(
 
 
 class ProblemsUnderApi(MiddlewareMixin):
-    """Under /api/ also those errors are problems that no view of the API answers: Django would send a page.
+    """Turns Django's error pages under /api/ into problem documents.
 
-    No such address, a bad host, a missing CSRF token, a method that a plain view refuses, and our own faults. It stands
-    before the other middleware, so that it sees what they answer.
+    These are unknown addresses, bad hosts, missing CSRF tokens, methods that a plain view refuses, and bugs. It comes
+    before the other middleware, so that it sees their answers.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -59,7 +59,7 @@ _DETAILS = {
 
 
 def flat_errors(detail: Any, path: str = "") -> list[dict[str, str]]:
-    """DRF's nested errors as one row a wrong field."""
+    """Flatten DRF's nested errors to one row per wrong field."""
     if isinstance(detail, dict):
         return [row for name, inner in detail.items() for row in flat_errors(inner, _join(path, name))]
     if isinstance(detail, list):
@@ -72,7 +72,7 @@ def flat_errors(detail: Any, path: str = "") -> list[dict[str, str]]:
 
 
 def _join(path: str, name: str | int) -> str:
-    if isinstance(name, int):  # DRF keys the errors of a list by place
+    if isinstance(name, int):  # DRF keys the errors of a list by index
         return f"{path}[{name}]"
     if name == "non_field_errors":
         return path
@@ -80,7 +80,7 @@ def _join(path: str, name: str | int) -> str:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook. What is not ours, DRF's or the database's failing is a bug: None lets Django log and answer 500."""
+    """DRF's exception handler. It returns None for a bug, which Django logs and answers with 500."""
     if isinstance(error, STORAGE_FAILED):
         logger.error("storage did not answer: %s", error, exc_info=error)
     answer = problem_of(error)
@@ -90,7 +90,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def problem_of(error: Exception) -> Response | None:
-    """What an error is answered with; None: it is a bug."""
+    """Return the answer to an error, or None when it is a bug."""
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -116,6 +116,6 @@ def problem_of(error: Exception) -> Response | None:
         told = "; ".join(f"{row['field']}: {row['detail']}" for row in errors[:MOST_ERRORS])
         return problem(400, told, errors=errors)
     detail = error.detail
-    if isinstance(detail, dict):  # simplejwt wraps its message
+    if isinstance(detail, dict):  # simplejwt nests its message
         detail = detail.get("detail", detail)
     return problem(error.status_code, str(detail), headers=headers)

@@ -1,4 +1,4 @@
-"""Children that end with their parent, and the processes that live in a folder."""
+"""Children that end with their parent, and processes by their working folder."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def ends_with_parent(by: signal.Signals) -> Callable[[], None]:
-    """A `preexec_fn` after which the kernel sends `by` to the child when its parent dies, however it dies.
+    """Return a `preexec_fn` that makes the kernel send `by` to the child when its parent dies.
 
     Linux counts the thread that forks as the parent: call Popen from a thread that lives as long as the process.
     subprocess runs this after setuid(), which would clear the request.
@@ -19,14 +19,14 @@ def ends_with_parent(by: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def before_exec() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent may wait for signals by blocking them
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent may block signals to wait for them
         end_with_parent(by, parent)
 
     return before_exec
 
 
 def end_with_parent(by: signal.Signals, parent: int) -> None:
-    """In a child: have the kernel send `by` when the parent, whose process id is given, dies."""
+    """Make the kernel send `by` to this child process when `parent`, a process id, dies."""
     if _libc.prctl(PR_SET_PDEATHSIG, int(by), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it died before prctl()
@@ -34,7 +34,7 @@ def end_with_parent(by: signal.Signals, parent: int) -> None:
 
 
 def living_in(folder: Path) -> list[int]:
-    """Ids of the processes whose working folder is `folder`, as far as we may see them (our own; root: all)."""
+    """Return the ids of processes whose working folder is `folder`. Only root sees those of other users."""
     home = os.path.realpath(folder)
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _working_folder(entry) == home]
 

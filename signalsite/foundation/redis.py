@@ -1,4 +1,4 @@
-"""Connections to Redis: one pool a process and address, every call with a time limit."""
+"""Redis clients: one pool per process and URL, with a time limit on every call."""
 
 from functools import cache
 

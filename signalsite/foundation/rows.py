@@ -1,4 +1,4 @@
-"""Rows and columns as the database sends them, by psycopg's binary protocol on Django's connection."""
+"""Read rows and columns in psycopg's binary format on Django's connection."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +14,15 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 
 
 def binary_rows(query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
-    """Five times the ORM's rate, and no instance a row."""
+    """Return rows at five times the ORM's rate, as tuples."""
     return _run(psycopg.Cursor, query, parameters)
 
 
 def binary_columns(query: str, parameters: Parameters, types: Mapping[str, type]) -> dict[str, Any]:
-    """The columns of a query, by the names and in the order of `types`: where binary_rows makes an object a value, this
-    copies a column at once, a tenth of the time of its numbers.
+    """Return the columns of a query, with the names and in the order of `types`.
+
+    This copies whole columns. For numbers it takes a tenth of the time of `binary_rows`, which makes an object per
+    value.
 
     A column of float or int becomes an array of float64, NaN for null, or int64, never null; any other a list.
     """
@@ -36,13 +38,13 @@ _AGGREGATES = {float: "array_agg(coalesce({0}::float8, 'NaN'))", int: "array_agg
 
 
 class _Numbers(Loader):
-    """An array of numbers of 8 bytes, none null: five words of 4 bytes, then each number behind its size."""
+    """Loads an array of 8-byte numbers without nulls: a header of five 4-byte words, then each size and number."""
 
     format = Format.BINARY
     number: np.dtype[Any]
 
     def load(self, data: Buffer) -> np.ndarray:
-        if data[7]:  # the second word: whether there are nulls, which have no value behind their size
+        if data[7]:  # the second word says whether there are nulls
             raise ValueError("a column of numbers has a null: the query must say what it stands for")
         values = np.frombuffer(data, [("size", ">i4"), ("value", self.number)], offset=20)["value"]
         return values.astype(self.number.newbyteorder("="))
@@ -67,8 +69,8 @@ class _ArrayCursor(psycopg.Cursor[tuple[Any, ...]]):
 def _run(
     cursor_type: type[psycopg.Cursor[tuple[Any, ...]]], query: str, parameters: Parameters
 ) -> list[tuple[Any, ...]]:
-    connection.close_if_health_check_failed()  # as Django does before each cursor of its own
+    connection.close_if_health_check_failed()  # as Django does before each of its cursors
     connection.ensure_connection()
-    # Errors become Django's, which has it check the connection before the next use.
+    # With Django's error classes, Django checks the connection before its next use.
     with connection.wrap_database_errors, cursor_type(connection.connection) as cursor:
         return cursor.execute(query, parameters, binary=True).fetchall()

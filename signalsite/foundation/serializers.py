@@ -1,4 +1,4 @@
-"""Serializers that refuse what they don't know."""
+"""Serializers that refuse unknown fields."""
 
 from itertools import islice
 from typing import Any
@@ -9,7 +9,7 @@ from signalsite.foundation.problem_json import MOST_ERRORS
 
 
 class StrictSerializer(serializers.Serializer):
-    """An unknown field is an error that names it: a misspelt option must not be ignored."""
+    """Refuses unknown fields by name, so that a misspelt option is not ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):

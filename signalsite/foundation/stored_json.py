@@ -1,4 +1,4 @@
-"""JSON columns whose rows can always be read and shown: what is stored may be older than what the door lets in."""
+"""JSON columns that can always be read. Stored values may be older than our validation."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from django.db import models
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """In the place of a stored value that cannot be read. It says why, and neither encodes nor saves as JSON."""
+    """Stands for a stored value that cannot be read, and says why. It cannot be encoded or saved as JSON."""
 
     reason: str
 
@@ -18,8 +18,9 @@ class Unreadable:
 
 
 def read_json(text: str | bytes) -> Any:
-    """PostgreSQL keeps numbers of any size. One beyond 64 bits comes back as a float, which every encoder takes; one
-    beyond floats makes the value Unreadable."""
+    """Decode a JSON value of PostgreSQL, which keeps numbers of any size.
+
+    A number beyond 64 bits becomes a float, and one beyond floats makes the value Unreadable."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -27,12 +28,12 @@ def read_json(text: str | bytes) -> Any:
 
 
 class StoredJSONField(models.JSONField):
-    """A JSONField that gives Unreadable instead of an error, so that one row never takes its neighbours along."""
+    """A JSONField that returns Unreadable instead of raising, so that one bad row does not fail a whole query."""
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         return read_json(value) if isinstance(value, str) else value
 
     def deconstruct(self) -> Any:
-        """The column is a JSONField's, and migrations know it as one."""
+        """Appear as a plain JSONField in migrations."""
         name, _, arguments, options = super().deconstruct()
         return name, "django.db.models.JSONField", arguments, options

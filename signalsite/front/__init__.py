@@ -1,5 +1,5 @@
-"""What stands before Django: it meets every HTTP connection on the event loop, and lets nobody hold a thread.
+"""The HTTP front: it handles connections on the event loop before Django does, so that no client occupies a thread.
 
-`protocol` bounds connections and headers, `gate` decides who may send a body and receives it, `pages` runs Django on
-threads that never wait for a client.
+`protocol` limits connections and headers. `cors` adds CORS headers. `gate` decides who may send a body and receives it.
+`live` answers live reads. `pages` runs Django on threads that never wait for a client.
 """

@@ -1,5 +1,7 @@
-"""Who may ask what, and with how large a body. All of it is read from the URLconf and the views: a new address is
-closed to strangers and to large bodies until it says otherwise (`signalsite.foundation.bodies.accepts`)."""
+"""Who may call which address, and with how large a body.
+
+All of it follows from the URLconf and the views. A new address refuses anonymous callers and large bodies until it says
+otherwise (`signalsite.foundation.bodies.accepts`)."""
 
 from dataclasses import dataclass
 
@@ -15,10 +17,10 @@ ADMIN = "admin"  # its namespace
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Bytes of a body that an address takes."""
+    """The largest body that an address accepts, in bytes."""
 
     signed_in: int
-    anonymous: int | None  # None: strangers may not ask at all
+    anonymous: int | None  # None: anonymous callers are refused
 
 
 UNKNOWN = Allowance(DEFAULT_BYTES, DEFAULT_BYTES)
@@ -28,13 +30,13 @@ def allowance(path: str) -> Allowance:
     try:
         match = get_resolver().resolve(path)
     except Resolver404:
-        return UNKNOWN  # Django says that there is nothing
+        return UNKNOWN  # Django answers 404
     return of_view(match)
 
 
 def of_view(match: ResolverMatch) -> Allowance:
     limit = body_limit(match.func)
-    if ADMIN in match.app_names:  # its forms; strangers are sent to its login
+    if ADMIN in match.app_names:  # its forms; it redirects anonymous callers to its login
         forms = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or DEFAULT_BYTES
         return Allowance(forms, DEFAULT_BYTES)
     view = getattr(match.func, "cls", None)
@@ -44,5 +46,5 @@ def of_view(match: ResolverMatch) -> Allowance:
 
 
 def _is_open(view: type[APIView]) -> bool:
-    """Every permission lets everybody in. One that we do not know may look at who asks."""
+    """Return whether the view is open to everybody. A permission that we do not know may check the caller."""
     return all(permission is AllowAny for permission in view.permission_classes)

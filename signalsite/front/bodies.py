@@ -1,4 +1,4 @@
-"""Receiving a request's body on the event loop: in time, within its limit, and not into memory."""
+"""Receive request bodies on the event loop: within a time, within a size, and large ones not in memory."""
 
 import asyncio
 from collections import Counter
@@ -15,13 +15,13 @@ from signalsite.front.turns import turn
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
-LARGE_BYTES = 1 << 20  # a larger body is a file, and takes a place
+LARGE_BYTES = 1 << 20  # a larger body goes to a file, and takes one of the places
 PLACES_PER_CALLER = 4
-HANDLED_AT_ONCE = 2  # a large body is read into memory, or unpacked there, by whoever handles it
+HANDLED_AT_ONCE = 2  # handling a large body reads or unpacks it into memory
 
 
 class Disconnected(SignalServiceError):
-    """The client has gone before its body was whole."""
+    """The client disconnected before its body was complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,10 @@ def nothing() -> Body:
 
 
 class Bodies:
-    """The bodies that come in to this process. Who sends one has `seconds`, and one more for each `rate` bytes sent;
-    of large ones there are `places`. Whole ones wait up to `queue_seconds` to be handled."""
+    """Receives the bodies of this process.
+
+    A client has `seconds` for a body, plus one second for each `rate` bytes that have arrived. At most `places` large
+    bodies arrive at once. A complete large body waits up to `queue_seconds` to be handled."""
 
     def __init__(self, *, seconds: float, rate: int, places: int, queue_seconds: float) -> None:
         self._seconds, self._rate, self._queue_seconds = seconds, rate, queue_seconds
@@ -48,8 +50,10 @@ class Bodies:
     async def receive(
         self, receive: Receive, announced: int, limit: int, caller: str, *, packed: bool = False
     ) -> AsyncIterator[Body]:
-        """Raises Refused or Disconnected. `announced`: the Content-Length, 0 where there is none; `caller`: whose
-        share of the places it takes; `packed`: it may be large to whoever unpacks it, so that it counts as large."""
+        """Receive one body. Raises Refused or Disconnected.
+
+        `announced` is the Content-Length, or 0 without one. `caller` names whose share of the places it takes. A
+        `packed` body counts as large, since it may be large once it is unpacked."""
         if announced > limit:
             raise body_too_large(limit)
         parts = _Parts(receive, limit, self._seconds, self._rate)
@@ -81,7 +85,7 @@ class Bodies:
 
 
 class _Parts:
-    """A body as it comes."""
+    """The parts of a body that is arriving."""
 
     def __init__(self, receive: Receive, limit: int, seconds: float, rate: int) -> None:
         self._receive, self._limit, self._seconds, self._rate = receive, limit, seconds, rate
@@ -91,7 +95,7 @@ class _Parts:
         self.complete = False
 
     async def read(self, most: int) -> None:
-        """On until more than `most` bytes have come in all, or the body is complete."""
+        """Read until more than `most` bytes have arrived in all, or the body is complete."""
         while not self.complete and self.size <= most:
             try:
                 async with asyncio.timeout_at(self._begun + self._seconds + self.size / self._rate):

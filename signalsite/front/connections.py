@@ -1,4 +1,4 @@
-"""How many HTTP connections there may be, and how long one may wait before it has a request."""
+"""Limits on the number of HTTP connections, and on how long one may wait for its request."""
 
 from collections import Counter
 from typing import Generic, TypeVar
@@ -7,8 +7,8 @@ Connection = TypeVar("Connection")
 
 
 class Connections(Generic[Connection]):
-    """The open connections of a process, of which one network has a share. Those without a request in hand wait in the
-    order in which they began to."""
+    """The open connections of a process, and the share of each network. Connections without a request wait, oldest
+    first."""
 
     def __init__(self, most: int, share: int, wait_seconds: float) -> None:
         self._most, self._share, self._wait_seconds = most, share, wait_seconds
@@ -20,9 +20,10 @@ class Connections(Generic[Connection]):
         return len(self._open)
 
     def enter(self, connection: Connection, now: float, network: str | None = None) -> Connection | None:
-        """Takes it in, and counts it for its network unless that is None. Where that makes too many in all, returns the
-        one that has to go: the one that has waited longest for its request. Where all have a request in hand, that is
-        the newcomer."""
+        """Add a connection, and count it for its network unless that is None.
+
+        If there are now too many, return the one to close: the one that has waited longest for its request, or the new
+        one when all others have a request."""
         self._open[connection] = network
         if network is not None:
             self._of_network[network] += 1
@@ -30,18 +31,18 @@ class Connections(Generic[Connection]):
         return next(iter(self._waiting)) if len(self._open) > self._most else None
 
     def exceeds_share(self, connection: Connection) -> bool:
-        """Its network has more connections than one may have."""
+        """Return whether its network has more connections than its share."""
         network = self._open.get(connection)
         return network is not None and self._of_network[network] > self._share
 
     def wait(self, connection: Connection, now: float) -> None:
-        """It has no request in hand from now on."""
+        """The connection has no request from now on."""
         if connection in self._open:
             self._waiting.pop(connection, None)  # to the end of the line
             self._waiting[connection] = now
 
     def engage(self, connection: Connection) -> None:
-        """It has a request in hand."""
+        """The connection has a request."""
         self._waiting.pop(connection, None)
 
     def leave(self, connection: Connection) -> None:
@@ -53,7 +54,7 @@ class Connections(Generic[Connection]):
         self._waiting.pop(connection, None)
 
     def overdue(self, now: float) -> list[Connection]:
-        """Those that have waited too long. Each waits anew: who does not go when it is told to is found again."""
+        """Return those that have waited too long. They wait again, so that one that stays open is found again."""
         late = []
         for connection, since in self._waiting.items():
             if now - since < self._wait_seconds:

@@ -1,5 +1,4 @@
-"""Requests that are answered before Django, in Django's own figures (django_prometheus): an answer counts the same,
-whoever gave it."""
+"""Count answers that are given before Django in django_prometheus's own metrics, as Django would count them."""
 
 from django.conf import settings
 from django_prometheus.middleware import Metrics
@@ -7,7 +6,7 @@ from prometheus_client import Counter
 
 
 class Counted:
-    """Those of one view, transport and method. Its counters are found once: a look-up costs more than counting."""
+    """The counters of one view, transport and method. It looks them up once, since that costs more than counting."""
 
     def __init__(self, view: str, transport: str, method: str) -> None:
         self._metrics = found = Metrics.get_instance()
@@ -24,7 +23,7 @@ class Counted:
         self._answered: dict[int, tuple[Counter, ...]] = {}
 
     def add(self, status: int, size: int, seconds: float, *, ajax: bool) -> None:
-        """`size`: of the answer's body."""
+        """Count one answer whose body has `size` bytes."""
         for counter in (*self._asked, *(self._answered.get(status) or self._of_status(status))):
             counter.inc()
         if ajax:
@@ -41,7 +40,7 @@ class Counted:
                 status=str(status), view=self._view, method=self._method
             ),
         )
-        if status >= 400:  # DRF renders an error as a template of no name
+        if status >= 400:  # DRF renders errors as a template without a name
             found += (self._metrics.responses_by_templatename.labels(templatename="None"),)
         self._answered[status] = found
         return found

@@ -1,4 +1,4 @@
-"""Who asks, as far as it can be told without a query."""
+"""Identify the caller, as far as that is possible without a query."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,14 +21,14 @@ KNOWN_TOKENS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A token whose signature and times are right, or a session that is yet to be looked up."""
+    """A token with a valid signature and valid times, or a session that was not looked up yet."""
 
-    name: str  # tells one from another
+    name: str  # unique for each caller
     session: str = ""
 
 
 def caller(authorization: bytes | None, cookies: bytes | None, now: float) -> Caller:
-    """Raises Refused where there is no credential, or a token that is none or has expired."""
+    """Identify the caller. Raises Refused without a credential, and for a token that is invalid or has expired."""
     parts = authorization.split() if authorization else []
     if parts and parts[0] in SCHEMES:
         return _bearer(parts[1:], now)
@@ -39,7 +39,7 @@ def caller(authorization: bytes | None, cookies: bytes | None, now: float) -> Ca
 
 
 def by_session(cookies: bytes | None) -> Caller | None:
-    """Where a session's cookie is shown."""
+    """Identify the caller by a session's cookie, if there is one."""
     session = _session(cookies) if cookies else ""
     return Caller(f"session {session}", session) if session else None
 
@@ -58,19 +58,20 @@ def _bearer(rest: list[bytes], now: float) -> Caller:
 
 @lru_cache(KNOWN_TOKENS)
 def read_access(text: bytes) -> tuple[AccessToken, Identity]:
-    """Raises NotAuthenticated. A signature that was right stays right, so the newest are remembered; whether the token
-    has expired since is the caller's to look at."""
+    """Verify a token. Raises NotAuthenticated.
+
+    A valid signature stays valid, so results are cached. The caller must check whether the token has expired since."""
     token = read_token(AccessToken, text)
     return token, identity_of(token)
 
 
 def _session(cookies: bytes) -> str:
-    """As Django reads it, whatever the other cookies are."""
+    """Read the session cookie as Django does."""
     return parse_cookie(cookies.decode(errors="replace")).get(settings.SESSION_COOKIE_NAME, "")
 
 
 def is_signed_in(session: str) -> bool:
-    """Asks the database whether the session is that of a user. Raises Refused where it does not answer."""
+    """Ask the database whether the session is that of a user. Raises Refused when it does not answer."""
     try:
         return SESSION_KEY in SessionStore(session)
     except DatabaseError as error:

@@ -1,4 +1,4 @@
-"""The gate: every HTTP request comes by here, on the event loop."""
+"""The gate: every HTTP request passes it on the event loop."""
 
 import logging
 import time
@@ -23,8 +23,7 @@ _READ = (b"authorization", b"cookie", b"content-encoding", b"content-length", b"
 
 
 class Gate:
-    """Answers /health and live reads itself, refuses what may be refused before its body is read, and passes on what is
-    whole."""
+    """Answers /health and live reads, refuses what it can before reading a body, and passes complete requests on."""
 
     def __init__(self, *, pages: Pages, exports: Application, bodies: Bodies, live: LiveReads) -> None:
         self._pages, self._exports, self._bodies, self._live = pages, exports, bodies, live
@@ -35,20 +34,20 @@ class Gate:
             return
         begun = False
 
-        async def tell(message: Mapping[str, Any]) -> None:
+        async def send_first(message: Mapping[str, Any]) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         try:
-            await self._admit(scope, receive, tell)
+            await self._admit(scope, receive, send_first)
         except Refused as refusal:
             metrics.REFUSED.labels(refusal.status).inc()
             await _answer(send, refusal.status, refusal.headers, refusal.body)
         except Disconnected:
             pass
-        except Exception:  # a fault of the gate's own: one request gets a 500, the connection lives on
-            if begun:  # too late for another status: the server logs it, and closes the connection
+        except Exception:  # a bug in the gate: this request gets a 500, and the connection stays open
+            if begun:  # too late for another status: the server logs it and closes the connection
                 raise
             logger.exception("the gate failed", extra={"path": scope["path"], "method": scope["method"]})
             failure = Refused(500, "an error of ours; the log tells more")
@@ -83,7 +82,7 @@ class Gate:
         await self._pages.hand_over(answer, send)
 
     async def _limit(self, who: Caller | None, allowed: Allowance, announced: int) -> int:
-        """A cookie is no credential before it was looked up, which costs a thread: for large bodies only."""
+        """Return the largest body that the caller may send. Look up a session, on a thread, only for a large one."""
         if who is None:
             return allowed.anonymous or 0
         if not who.session or allowed.signed_in <= DEFAULT_BYTES:

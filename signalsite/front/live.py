@@ -1,8 +1,8 @@
-"""The live reads (`realtime.snapshot.reads`) on the event loop: no thread, no query, one shared read of Redis.
+"""Answer live reads (`realtime.snapshot.reads`) on the event loop: no thread, no query, one shared read of Redis.
 
-What is not plain goes to Django, which asks the same reads: other methods, bodies, sessions, tokens that nobody has
-proved, odd characters and headers, large answers. The headers that Django's middleware and DRF give to an answer are
-those that they gave to an earlier one of the same kind; the first of each kind is Django's.
+Django answers every request that is not plain, with the same reads: other methods, bodies, sessions, tokens that were
+not verified, unusual characters and headers, large answers. Django also gives the first answer of each kind, and later
+answers of that kind reuse the headers that its middleware and DRF added.
 """
 
 import re
@@ -37,11 +37,11 @@ from signalsite.front.standing import StandingTokens
 Read = Callable[[str, Mapping[str, str]], Reading[bytes]]
 Kind = tuple[str | bytes | None, ...]
 
-MOST_KINDS = 256  # whose headers are remembered
-LONGEST_KIND = 512  # bytes of what tells one from another
-_CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]+")  # what Django reads in one way
-_OWN = {b"content-type", b"content-length", b"cache-control"}  # of an answer, whatever its kind
-_TOLD = ("Retry-After",)  # by an error itself
+MOST_KINDS = 256  # whose headers are cached
+LONGEST_KIND = 512  # bytes of the headers that distinguish kinds
+_CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]+")  # characters that Django reads unambiguously
+_OWN = {b"content-type", b"content-length", b"cache-control"}  # headers of one answer, not of its kind
+_TOLD = ("Retry-After",)  # headers of an error
 _BODY = (b"content-length", b"transfer-encoding")
 _GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
@@ -66,7 +66,7 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What answers of one kind have in common."""
+    """What all answers of one kind share."""
 
     headers: Headers
     counted: Counted
@@ -77,7 +77,7 @@ class LiveReads:
         self._newest, self._tokens = newest, tokens
         self._learned: OrderedDict[Kind, Learned] = OrderedDict()
         self._exact, self._prefixes = routes()
-        # What Django's middleware and DRF look at: the host, whether it came by TLS, and what is acceptable.
+        # The headers that Django's middleware and DRF look at: the host, TLS and what is acceptable.
         proxys, secure = settings.SECURE_PROXY_SSL_HEADER or ("", "")
         self._tls_header, self._secure = (
             proxys.removeprefix("HTTP_").replace("_", "-").lower().encode(),
@@ -88,11 +88,11 @@ class LiveReads:
         self._session = settings.SESSION_COOKIE_NAME.encode()
 
     def asked(self, scope: Scope) -> Asked | None:
-        """None: it is none, or not plain."""
+        """Return the plain live read that the request is, or None."""
         if scope["method"] not in ("GET", "HEAD"):
             return None
         found = self._match(scope["path"])
-        if found is None or _commas(scope["query_string"]) >= MOST_FIELDS:  # each is a key to check
+        if found is None or _commas(scope["query_string"]) >= MOST_FIELDS:  # each comma separates a key to check
             return None
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
@@ -118,7 +118,7 @@ class LiveReads:
         return (found, "") if found else None
 
     async def answer(self, asked: Asked) -> Answer | None:
-        """None: let Django answer."""
+        """Return the answer, or None to let Django answer."""
         learned = self._learned.get(asked.kind)
         if learned is None:
             return None
@@ -146,17 +146,17 @@ class LiveReads:
         return Answer(status, [*own, *learned.headers, (b"content-length", b"%d" % len(body))], body)
 
     def learn(self, asked: Asked, answer: Answer) -> None:
-        """From Django's answer. Others may not have come by all of the middleware and the view."""
+        """Remember the headers of Django's answer. Other statuses may skip some of the middleware or the view."""
         if answer.status not in (200, 404) or any(name == b"set-cookie" for name, _ in answer.headers):
             return
         headers = [header for header in answer.headers if header[0] not in _OWN]
         counted = Counted(asked.route.name, self._transport(asked), asked.scope["method"])
         self._learned[asked.kind] = Learned(headers, counted)
         if len(self._learned) > MOST_KINDS:
-            self._learned.popitem(last=False)  # the one that was asked for longest ago
+            self._learned.popitem(last=False)  # the least recently used one
 
     def _transport(self, asked: Asked) -> str:
-        """As Django's `is_secure` has it."""
+        """Return http or https, as Django's `is_secure` decides."""
         told = asked.headers.get(self._tls_header)
         if told is None:
             return str(asked.scope["scheme"])
@@ -168,7 +168,7 @@ def _commas(query: bytes) -> int:
 
 
 def routes() -> tuple[dict[str, Route], list[tuple[str, Route]]]:
-    """By their addresses, and by how these begin where a key ends them; from the URLconf."""
+    """Return routes by address, and by prefix where the address ends with a key. They come from the URLconf."""
     exact: dict[str, Route] = {}
     prefixes: list[tuple[str, Route]] = []
     for address, pattern in _patterns(get_resolver(), "/"):
@@ -194,6 +194,6 @@ def _patterns(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, URLPatt
 
 
 def _refuse_other_rules(view: type[APIView]) -> None:
-    """Here whoever shows a token that stands is let in, as often as they like."""
+    """Refuse views with other rules: here every caller with a valid token is admitted, without a limit."""
     if (list(view.permission_classes), list(view.throttle_classes)) != ([IsAuthenticated], []):
         raise ConfigurationError(f"{view.__name__} has rules that the event loop does not know: leave it to Django")

@@ -1,4 +1,4 @@
-"""What the front counts; /metrics shows it."""
+"""The metrics of the front."""
 
 from prometheus_client import Counter, Gauge
 

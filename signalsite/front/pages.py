@@ -1,6 +1,6 @@
-"""Django's pages: threads compute them, and the event loop hands them over.
+"""Run Django on threads, and send its answers from the event loop.
 
-A thread gets a request that is whole, and leaves when the answer is: a client that is slow holds none.
+A thread gets a complete request and is free again once the answer is complete, so that slow clients occupy none.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ Scope = dict[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-_environ: Callable[..., Any] = build_environ  # its own types are of its own body
+_environ: Callable[..., Any] = build_environ  # its type hints name its own body class
 
-ANSWER_IN_MEMORY_BYTES = 256 << 10  # a larger answer waits for its reader in a file
+ANSWER_IN_MEMORY_BYTES = 256 << 10  # a larger answer waits in a file
 PART_BYTES = 64 << 10
-PAGE_STALLED_SECONDS = 30.0  # without taking a part
+PAGE_STALLED_SECONDS = 30.0  # for a client to take one part
 
 
 class Pages:
@@ -39,9 +39,9 @@ class Pages:
         self._free = asyncio.Semaphore(threads)
 
     async def ask(self, scope: Scope, body: Body) -> "Answer":
-        """Raises Refused where no thread is free in time. Nobody waits for the client meanwhile: `hand_over` does."""
+        """Return Django's answer. Raises Refused when no thread is free in time."""
         environ: dict[str, Any] = _environ(scope, body.file)
-        environ["CONTENT_LENGTH"] = str(body.size)  # also of a body that came in chunks
+        environ["CONTENT_LENGTH"] = str(body.size)  # also for a chunked body
         environ["wsgi.file_wrapper"] = _File
         answer: Answer = await self.run(self._ask, environ)
         return answer
@@ -50,13 +50,13 @@ class Pages:
         try:
             await _hand_over(answer, send, self._stalled_seconds)
         except TimeoutError:
-            metrics.STALLED.inc()  # the server closes a connection whose answer has no end
+            metrics.STALLED.inc()  # the server closes a connection whose answer is incomplete
         finally:
             if not isinstance(answer.body, bytes):
                 answer.body.close()
 
     async def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """`call` on one of Django's threads. Raises Refused where none is free in time."""
+        """Run `call` on one of Django's threads. Raises Refused when none is free in time."""
         async with turn(self._free, self._queue_seconds, "all threads are at work"):
             context = contextvars.copy_context()
             return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call, *arguments)
@@ -86,7 +86,7 @@ class Answer:
 
 
 def _collected(parts: Iterable[bytes]) -> bytes | IO[bytes]:
-    """The whole body; a large one in a file, at its beginning."""
+    """Return the whole body; a large one as a file, at its beginning."""
     whole: list[bytes] = []
     size = 0
     file: IO[bytes] | None = None
@@ -94,7 +94,7 @@ def _collected(parts: Iterable[bytes]) -> bytes | IO[bytes]:
         whole.append(part)
         size += len(part)
         if size > ANSWER_IN_MEMORY_BYTES:
-            file = file or temporary_file()  # whoever hands it over closes it
+            file = file or temporary_file()  # hand_over closes it
             write(file, b"".join(whole))
             whole.clear()
     if file is None:
@@ -104,7 +104,7 @@ def _collected(parts: Iterable[bytes]) -> bytes | IO[bytes]:
 
 
 class _File:
-    """WSGI's file wrapper: a file that is an answer (static files) is neither read nor copied on a thread."""
+    """WSGI's file wrapper: threads neither read nor copy a file that is an answer, such as a static file."""
 
     def __init__(self, file: Any, block_size: int = PART_BYTES) -> None:
         self._file, self._block_size = file, block_size
@@ -114,7 +114,7 @@ class _File:
         return iter(lambda: self._file.read(self._block_size), b"")
 
     def own(self) -> bytes | IO[bytes]:
-        """The file by a handle of our own, which stays when Django closes its own; a part of a file as `_collected`."""
+        """Return the file by a handle that stays open when Django closes its own. Collect it when it has no handle."""
         try:
             return os.fdopen(os.dup(self._file.fileno()), "rb")
         except OSError:  # io.UnsupportedOperation is one
@@ -122,7 +122,7 @@ class _File:
 
 
 async def _hand_over(answer: Answer, send: Send, stalled_seconds: float) -> None:
-    """Raises TimeoutError where the reader takes nothing for too long."""
+    """Send the answer. Raises TimeoutError when the client takes nothing for too long."""
 
     async with asyncio.timeout(stalled_seconds) as limit:
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})

@@ -1,8 +1,8 @@
-"""uvicorn's HTTP over httptools with what it lacks: limits on headers, connections and time (`uvicorn --http`).
+"""uvicorn's httptools protocol with limits on headers, connections and time (`uvicorn --http`).
 
-uvicorn 0.54 reads headers of any size for any time, queues every request that is pipelined, appends trailers to the
-headers that the application has read already, and closes a connection at once, so that the kernel throws an answer
-away whose client is still sending. Its version is pinned; `tests/e2e/test_front.py` asks for each of these.
+uvicorn 0.54 reads headers of any size for any time, queues every pipelined request, appends trailers to headers that
+the application has already read, and closes connections at once, so that the kernel discards an answer while its
+client is still sending. Its version is pinned, and tests/e2e/test_front*.py check each of these limits.
 """
 
 from asyncio import TimerHandle
@@ -21,10 +21,10 @@ from signalsite.front.sweep import connections_of
 
 MAX_HEADER_BYTES = 32 << 10  # request line, headers and trailers
 MAX_PIPELINED = 16
-SPARE_FRAMING_BYTES = 64 << 10  # what chunks may cost besides eight bytes for each byte of the body
-LINGER_SECONDS = 2.0  # for a client that is still sending to read why it should not
+SPARE_FRAMING_BYTES = 64 << 10  # bytes of chunk framing, besides eight for each byte of the body
+LINGER_SECONDS = 2.0  # for a client that is still sending to read the refusal
 LINGER_BYTES = 8 << 20
-STALLED_SECONDS = 60.0  # without taking any of an answer; whoever hands one over may have less patience
+STALLED_SECONDS = 60.0  # for a client to take a part of an answer; the sender may have a shorter limit
 
 
 class FrontProtocol(HttpToolsProtocol):
@@ -50,7 +50,7 @@ class FrontProtocol(HttpToolsProtocol):
             superfluous.give_way()
 
     def _network(self) -> str | None:
-        """What its connections are counted by. None: a unix socket, or a proxy, which speaks for many."""
+        """Return the network that the connection counts for; None for a unix socket and for a trusted proxy."""
         address = read_address(self.client[0]) if self.client else None
         if address is None or any(address in proxies for proxies in settings.FORWARDED_ALLOW_IPS):
             return None
@@ -63,15 +63,15 @@ class FrontProtocol(HttpToolsProtocol):
     def _leave(self) -> None:
         self._connections.leave(self)
         metrics.CONNECTIONS.set(len(self._connections))
-        self._end.protocol = None  # no cycle stays behind for the collector
+        self._end.protocol = None  # breaks the reference cycle
         self._wait_no_more()
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
         self._leave()
-        self.parser = None  # type: ignore[assignment]  # it holds on to us
+        self.parser = None  # type: ignore[assignment]  # it has a reference to this protocol
 
-    # What comes in
+    # Input
 
     def data_received(self, data: bytes) -> None:
         if self._lingers:
@@ -81,7 +81,7 @@ class FrontProtocol(HttpToolsProtocol):
         requests, reading_headers = self._requests, self._reading_headers
         try:
             self.parser.feed_data(data)
-            if self._requests == requests:  # all of it belongs to one request
+            if self._requests == requests:  # all of the data belongs to one request
                 self._count(len(data), reading_headers)
         except httptools.HttpParserUpgrade:
             if self._should_upgrade():
@@ -95,7 +95,7 @@ class FrontProtocol(HttpToolsProtocol):
             self._refuse(refusal)
 
     def _count(self, size: int, reading_headers: bool) -> None:
-        """Bytes that the parser took and said nothing of: half a header, the framing of chunks."""
+        """Count bytes for which the parser made no callback: half a header, or the framing of chunks."""
         if reading_headers:
             self._unparsed_bytes += size
             if self._unparsed_bytes > MAX_HEADER_BYTES:
@@ -117,7 +117,7 @@ class FrontProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_header(len(name) + len(value) + 4)
-        # A trailer comes too late to mean anything. Names with _ become the same variables as those with - in WSGI.
+        # Ignore trailers, which come too late, and names with _, which WSGI cannot tell from those with -.
         if self._reading_headers and b"_" not in name:
             super().on_header(name, value)
 
@@ -143,10 +143,10 @@ class FrontProtocol(HttpToolsProtocol):
         self._reading_headers = True
         super().on_message_complete()
 
-    # What goes out
+    # Output
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.transport = self._end  # type: ignore[assignment]  # all that a cycle asks of it
+        cycle.transport = self._end  # type: ignore[assignment]  # a cycle uses no more of it
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
@@ -154,11 +154,11 @@ class FrontProtocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
             return
         super().on_response_complete()
-        if self.cycle.response_complete:  # none was pipelined
+        if self.cycle.response_complete:  # no request was pipelined
             self._connections.wait(self, self.loop.time())
 
     def _refuse(self, refusal: Refused) -> None:
-        """Ends the connection, with an answer unless others are on their way: it would get between them."""
+        """End the connection. Send the refusal unless other answers are in progress."""
         metrics.REFUSED.labels(refusal.status).inc()
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
@@ -173,17 +173,17 @@ class FrontProtocol(HttpToolsProtocol):
         self.close_when_read()
 
     def _turn_away(self, refusal: Refused) -> None:
-        """Closes at once: to wait until the answer is read would leave the client what it may not have."""
+        """Close at once. Waiting until the client reads the answer would leave it a connection that it may not have."""
         metrics.REFUSED.labels(refusal.status).inc()
         self.transport.write(refusal.as_http())
         self.transport.close()
 
     def close_when_read(self) -> None:
-        """Closes. Where the client is still sending, the answer would be lost with what it sends: the end of ours is
-        told first, and what comes in is discarded for a while."""
+        """Close the connection. While the client is still sending, closing would lose the answer, so end our side first
+        and discard input for a while."""
         if self._lingers or self.transport.is_closing():
             return
-        self._connections.wait(self, self.loop.time())  # the sweep breaks off what does not end by itself
+        self._connections.wait(self, self.loop.time())  # the sweep aborts what does not end by itself
         if not self._refused and not self.cycle.more_body:
             self.transport.close()
             return
@@ -215,15 +215,15 @@ class FrontProtocol(HttpToolsProtocol):
         metrics.STALLED.inc()
         self.transport.abort()
 
-    # What does not come
+    # Timeouts
 
     def give_way(self) -> None:
-        """It has no request in hand, and another needs its place."""
+        """Abort: this connection has no request, and another one needs its place."""
         self._connections.leave(self)
         self.transport.abort()
 
     def overdue(self) -> None:
-        """It has no request in hand for too long, or was told to go and its client does not take what is left."""
+        """End a connection that had no request for too long, or whose client does not read the rest after a refusal."""
         if self._lingers or self.transport.is_closing():
             self.transport.abort()
         elif self._unparsed_bytes:
@@ -233,7 +233,7 @@ class FrontProtocol(HttpToolsProtocol):
 
 
 class _End:
-    """A connection as its requests see it: it is not closed before its answer can be read."""
+    """The transport that a request cycle sees. Closing it waits until the client can read the answer."""
 
     __slots__ = ("protocol", "write")
 

@@ -1,4 +1,4 @@
-"""Answers that are given before Django hears of a request."""
+"""Errors that the front answers before Django sees the request."""
 
 from http import HTTPStatus
 
@@ -11,10 +11,10 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Refused(SignalServiceError):
-    """The request is answered with this status, and its connection is closed: what it still sends is not read."""
+    """Answer the request with this status and close its connection, without reading the rest."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
-        """`headers`: with underscores for dashes."""
+        """Keyword arguments are headers, with underscores for dashes."""
         super().__init__(detail)
         self.status = status
         self.body = orjson.dumps(problem_document(status, detail))
@@ -26,7 +26,7 @@ class Refused(SignalServiceError):
         ]
 
     def as_http(self, *added: tuple[bytes, bytes]) -> bytes:
-        """The whole answer, for a connection whose request never became one."""
+        """Return the whole answer as bytes, for a connection without a complete request."""
         status = b"HTTP/1.1 %d %b\r\n" % (self.status, HTTPStatus(self.status).phrase.encode())
         return status + b"".join(b"%b: %b\r\n" % header for header in [*self.headers, *added]) + b"\r\n" + self.body
 

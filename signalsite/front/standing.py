@@ -1,9 +1,8 @@
-"""Which access tokens stand, known without a query.
+"""Which access tokens are still valid, without a query for each request.
 
-A token that the database stood by a moment ago is good: the proof is used for at most FRESH_SECONDS after its query
-began, and is renewed meanwhile for all tokens in use together. So whatever ends a token (a sign-out, another password,
-an account that is closed or deleted, by whichever process or by hand) ends it here too, Redis or no Redis, and where
-PostgreSQL does not answer nothing stands. The control plane only makes it quicker.
+A proof from the database counts for FRESH_SECONDS after its query began. One query renews the proofs of all tokens in
+use. So whatever ends a token (a sign-out, a new password, a closed or deleted account) ends it here too, even without
+Redis, and while PostgreSQL does not answer no token is valid. The control plane only makes this faster.
 """
 
 import asyncio
@@ -23,16 +22,16 @@ from signalsite.front.credentials import KNOWN_TOKENS, read_access
 
 logger = logging.getLogger(__name__)
 
-FRESH_SECONDS = 5.0  # with the 4 s that an answer may take (`realtime.snapshot.newest`), under ten
+FRESH_SECONDS = 5.0  # plus the 4 s of an answer (`realtime.snapshot.newest`): under ten
 RENEW_SECONDS = 2.0
-GATHER_SECONDS = 0.2  # renewals that are due within it are one query
-PROOF_SECONDS = 3.0  # an answer waits for a first proof at most so long: some time is left for Redis
-ATTEMPTS = 2  # at a first proof, where a notice ends it while its query is under way, or the query is slow
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # the other stands still while a machine is suspended
+GATHER_SECONDS = 0.2  # renewals that become due within this time share one query
+PROOF_SECONDS = 3.0  # how long an answer waits for a first proof; the rest is for Redis
+ATTEMPTS = 2  # for a first proof: a notice may end one while its query runs
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # CLOCK_MONOTONIC stops while a machine is suspended
 
 
 class TokensUnknown(DataAccessError):
-    """Nobody can say whether a token stands."""
+    """The database cannot say whether a token is valid."""
 
 
 Shown = tuple[AccessToken, Identity]
@@ -44,12 +43,12 @@ class _Proof:
     shown: Shown
     began: float  # when its query did, by _CLOCK
     at: float  # the same, in seconds since the epoch
-    subjects: tuple[str, str]  # by which the control plane ends it
+    subjects: tuple[str, str]  # the names under which the control plane ends it
 
 
 @dataclass(slots=True)
 class _Query:
-    """Tokens that are looked up together. `error`: why none was."""
+    """Tokens that one query looks up. `error` is why it failed."""
 
     shown: dict[bytes, Shown] = field(default_factory=dict)
     error: Exception | None = None
@@ -57,9 +56,9 @@ class _Query:
 
 
 class StandingTokens:
-    """`prove` asks the database; `ended`: what the control plane has ended (`realtime.sockets.control`) -> when.
+    """Verifies tokens. `prove` asks the database; `ended` maps what the control plane has ended to when.
 
-    One query is under way at a time. Whoever comes meanwhile shares the next.
+    One query runs at a time. Requests that arrive meanwhile share the next one.
     """
 
     def __init__(self, prove: Prove, ended: Callable[[], Mapping[str, float]]) -> None:
@@ -71,7 +70,7 @@ class StandingTokens:
         self._failing = False
 
     async def stands(self, text: bytes) -> bool:
-        """False: it does not, or is none, or its proofs were too old or ended when they came. Raises TokensUnknown."""
+        """Return whether the token is valid; False too when its proofs came too late. Raises TokensUnknown."""
         proof = self._proofs.get(text)
         if proof is not None and self._is_good(proof):
             if time.clock_gettime(_CLOCK) - proof.began > RENEW_SECONDS:
@@ -118,7 +117,7 @@ class StandingTokens:
         self._ask(due)
 
     def _ask(self, shown: Mapping[bytes, Shown]) -> _Query:
-        """The next query, with these."""
+        """Add tokens to the next query, and return it."""
         if self._next is None:
             self._next = _Query()
         self._next.shown.update(shown)
@@ -127,13 +126,13 @@ class StandingTokens:
         return self._next
 
     async def _work(self) -> None:
-        """Query after query, until nobody waits."""
+        """Run one query after the other until none is due."""
         try:
             while (query := self._next) is not None:
                 self._next = None
                 try:
                     await self._look_up(query.shown)
-                except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                except Exception as error:  # noqa: BLE001 - the waiting requests raise it
                     query.error = error
                 self._say(query.error)
                 query.done.set()
@@ -150,10 +149,10 @@ class StandingTokens:
                 subjects = (subject_of(identity.user_id), subject_of(identity.user_id, identity.sign_in))
                 self._proofs[text] = _Proof(each, began, at, subjects)
         while len(self._proofs) > KNOWN_TOKENS:
-            del self._proofs[next(iter(self._proofs))]  # the one that was proved longest ago
+            del self._proofs[next(iter(self._proofs))]  # the one with the oldest proof
 
     def _say(self, error: Exception | None) -> None:
-        """That tokens cannot be looked up, and that they can again: one line each. Proofs grow too old meanwhile."""
+        """Log one line when tokens cannot be looked up, and one when they can again."""
         if error is not None and not self._failing:
             logger.error("live reads cannot look up access tokens: %s", error)
         elif error is None and self._failing:

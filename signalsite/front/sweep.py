@@ -1,4 +1,4 @@
-"""The connections of a server, and the end of those that wait too long for their request."""
+"""The connections of a server. A sweep ends those that wait too long for their request."""
 
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -17,7 +17,7 @@ _connections: WeakKeyDictionary[ServerState, Connections["FrontProtocol"]] = Wea
 
 
 def connections_of(protocol: "FrontProtocol") -> Connections["FrontProtocol"]:
-    """Those of the protocol's server: made, and swept from then on, when the first of them is."""
+    """Return the connections of the protocol's server. The first call creates them and starts the sweep."""
     state, loop = protocol.server_state, protocol.loop
     connections = _connections.get(state)
     if connections is None:

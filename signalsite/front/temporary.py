@@ -1,4 +1,4 @@
-"""Temporary files (TMPDIR), for what is too large to wait in memory."""
+"""Temporary files (TMPDIR) for what is too large for memory."""
 
 import logging
 from tempfile import TemporaryFile
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def temporary_file() -> IO[bytes]:
-    """Unbuffered: what was written is in the file, and closing it writes nothing. Raises Refused."""
+    """Return an unbuffered file, so that closing it writes nothing. Raises Refused."""
     try:
         return TemporaryFile(buffering=0)
     except OSError as error:
@@ -18,7 +18,7 @@ def temporary_file() -> IO[bytes]:
 
 
 def write(file: IO[bytes], data: bytes) -> None:
-    """All of it. Raises Refused, where the disk is full."""
+    """Write all of `data`. Raises Refused when the disk is full."""
     rest = memoryview(data)
     try:
         while rest:

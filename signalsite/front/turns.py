@@ -1,4 +1,4 @@
-"""Waiting for one's turn, up to a limit."""
+"""Wait for a turn, up to a limit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from signalsite.front.refusals import busy
 
 @asynccontextmanager
 async def turn(places: asyncio.Semaphore, seconds: float, why: str) -> AsyncIterator[None]:
-    """A place for the length of the body. Raises Refused, which says `why`, where none is free in time."""
+    """Take a place for the length of the block. Raises Refused with `why` when none is free in time."""
     try:
         async with asyncio.timeout(seconds):
             await places.acquire()

@@ -27,7 +27,7 @@ MIGRATION_MODULES = {name: f"migrations.{name}" for name in ("timeframes", "sign
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "signalsite.foundation.log_users.NameUserInLogs",
-    "signalsite.foundation.problems.ProblemsUnderApi",  # sees what those after it answer
+    "signalsite.foundation.problems.ProblemsUnderApi",  # sees the answers of those below
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

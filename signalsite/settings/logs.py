@@ -26,8 +26,12 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},  # a line for each of its tasks, every five seconds
         "django_celery_beat": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
-        "channels_redis": {"level": "CRITICAL"},  # a traceback a second while Redis is away; our listener says it once
-        "celery.worker.strategy": {"level": "WARNING"},  # a line for each task received, and one for each done,
-        "celery.app.trace": {"level": "WARNING"},  # say less than our own one a chunk
+        "channels_redis": {
+            "level": "CRITICAL"
+        },  # else a traceback a second while Redis is away; our listener logs it once
+        "celery.worker.strategy": {
+            "level": "WARNING"
+        },  # else a line for each received task and one for each finished task;
+        "celery.app.trace": {"level": "WARNING"},
     },
 }

@@ -18,7 +18,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,  # above the time limit, or a task would run twice
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 1,  # a request that enqueues may meet it three times, and must be answered within 5 s
+    "socket_timeout": 1,  # a request that enqueues may wait for it three times, and must be answered within 5 s
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "socket_keepalive_options": {
@@ -29,18 +29,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     },
     "health_check_interval": 5,
 }
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}  # one for a connection that went stale
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}  # one retry, for a stale connection
 CELERY_TASK_DEFAULT_QUEUE = "celery"
-CELERY_URGENT_QUEUE = "urgent"  # a worker takes from both in turn: the sweep and what it finds do not wait in line
+CELERY_URGENT_QUEUE = "urgent"  # workers alternate between both queues, so that the sweep does not wait
 CELERY_TASK_QUEUES = {
     name: {"exchange": CELERY_TASK_DEFAULT_QUEUE, "routing_key": name}
     for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE)
 }
 CELERY_TASK_ROUTES = {"batch.requeue_stalled": {"queue": CELERY_URGENT_QUEUE}}
-CELERY_TASK_IGNORE_RESULT = True  # a job's truth is its rows in PostgreSQL
+CELERY_TASK_IGNORE_RESULT = True  # the state of a job is its rows in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_WORKER_LOST_WAIT = 1.0  # seconds that a killed process may still be heard of
+CELERY_WORKER_LOST_WAIT = 1.0  # seconds to wait for the messages of a killed process
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_TASK_SERIALIZER = "json"
@@ -49,9 +49,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = WORKERS
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = True
-CELERY_DB_REUSE_MAX = 1000  # else the worker closes its connection after each task: 170 tasks/s instead of 1,200
+CELERY_DB_REUSE_MAX = 1000  # without it a worker reconnects for each task: 170 tasks/s instead of 1,200
 CELERY_BEAT_SCHEDULER = "signalsite.scheduler:Scheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds until beat hears that it is to end, and shows that it lives
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds between checks for SIGTERM, and between heartbeats
 CELERY_BEAT_SCHEDULE = {
     "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
     "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},

@@ -5,7 +5,7 @@ from corsheaders.defaults import default_headers
 from .environment import BASE_DIR, DEVELOPMENT, at_least, between, env, origin
 
 WEB_THREADS = env.int("WEB_THREADS", 10, validate=between(3, 200))
-# What one client may hold of the web process; docs/operations.md
+# Limits on what one client may use of the web process; docs/operations.md
 HTTP_MAX_CONNECTIONS = env.int("HTTP_MAX_CONNECTIONS", 4000, validate=at_least(1))
 HTTP_MAX_CONNECTIONS_PER_ADDRESS = env.int(
     "HTTP_MAX_CONNECTIONS_PER_ADDRESS", max(HTTP_MAX_CONNECTIONS // 2, 1), validate=at_least(1)
@@ -48,7 +48,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "signalsite.foundation.problems.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
-    "URL_FORMAT_OVERRIDE": None,  # an export's `format` is its own
+    "URL_FORMAT_OVERRIDE": None,  # exports have a parameter `format` of their own
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Signal Service",
@@ -56,13 +56,15 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "2.0",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # it would be asked at swagger.io
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # else the page would ask swagger.io
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"JobStatusEnum": "batch.jobs.models.Job.Status"},
     "PREPROCESSING_HOOKS": ["signalsite.schema.without_aliases"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "signalsite.schema.with_declared_components",
         "signalsite.schema.with_problems",
     ],
 }

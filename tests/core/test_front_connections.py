@@ -1,4 +1,4 @@
-"""Which connection has to go."""
+"""Which connection is closed."""
 
 from signalsite.front.connections import Connections
 

@@ -1,4 +1,4 @@
-"""Who stands still, and who only waits for a server or slept with the machine."""
+"""Which process has stalled, and which only waits for a server or slept with the machine."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ PATIENCE = 20.0
 
 
 class Watched:
-    """A process's heart, looked at each second."""
+    """The heart of one process, checked each second."""
 
     def __init__(self, folder):
         self.file = folder / "worker"
@@ -25,7 +25,7 @@ class Watched:
         os.utime(self.file, (self.moment, self.moment))
 
     def blamed(self, seconds, *, answering=True, beating=False, elapsed=1.0):
-        """After how many looks it is found to stand still; None: it is not."""
+        """Return after how many checks it counts as stalled, or None."""
         for second in range(int(seconds)):
             if beating:
                 self.beat()
@@ -74,7 +74,7 @@ def test_a_start_has_more_time(tmp_path):
     assert fresh.blamed(STARTING) is None
     fresh.beat()
     assert fresh.blamed(60) == 1 + QUIET + PATIENCE
-    fresh.heart.begin()  # killed and started again: its old beats say nothing
+    fresh.heart.begin()  # killed and restarted: its old heartbeats do not count
     assert not fresh.file.exists() and fresh.blamed(STARTING) is None
 
 

@@ -1,4 +1,4 @@
-"""The real service, once for all tests here: `manage.py up` on the tests' own servers, spoken to over HTTP."""
+"""The real service, started once for all tests here: `manage.py up` on the tests' own servers."""
 
 import os
 import secrets
@@ -36,7 +36,7 @@ for name, password in zip(os.environ["NAMES"].split(","), os.environ["PASSWORDS"
 
 
 def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """A management command as an operator runs it."""
+    """Run a management command as an operator does."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -49,7 +49,7 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
 
 
 def own_database() -> str:
-    """The address of the tests' PostgreSQL, as an operator writes that of his."""
+    """Return the address of the tests' PostgreSQL as an operator would write it."""
     return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
 
 
@@ -66,7 +66,7 @@ def passwords() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the service answers. Its database is filled with a simulated market; that and Redis are emptied before."""
+    """The address of the service. Its database and Redis are emptied, and a simulated market fills the database."""
     succeed("migrate", "-v0")
     succeed("flush", "--noinput", "-v0")
     redis_client(settings.REDIS_URL).flushall()  # ticks of other tests would be consumed
@@ -100,7 +100,7 @@ def login(address: str, passwords: dict[str, str]) -> Iterator[Callable[[str], h
 
 @pytest.fixture
 def browser(address: str, passwords: dict[str, str]) -> Iterator[httpx.Client]:
-    """Of staff, signed in to the admin."""
+    """A client of a staff user who is signed in to the admin."""
     with httpx.Client(base_url=address, follow_redirects=True) as client:
         client.get("/admin/login/")
         form = {"username": "staff", "password": passwords["staff"], "csrfmiddlewaretoken": client.cookies["csrftoken"]}

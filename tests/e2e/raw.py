@@ -46,7 +46,7 @@ class Connection:
         self.send("\r\n".join([f"{line} HTTP/1.1", f"Host: {self.host}", *headers, "", ""]).encode() + body)
 
     def flood(self, part: bytes, most: int, seconds: float = 20.0) -> int:
-        """Sends `part` until the other side ends it, and says how many bytes it sent."""
+        """Send `part` until the other side closes, and return the number of bytes sent."""
         sent, begun = 0, time.monotonic()
         while sent < most and time.monotonic() - begun < seconds:
             try:
@@ -56,7 +56,7 @@ class Connection:
         return sent
 
     def answer(self) -> Answer:
-        """The next answer. Raises ConnectionError where the other side ended without one."""
+        """Return the next answer. Raises ConnectionError when the other side closes without one."""
         while b"\r\n\r\n" not in self._read:
             self._more()
         head, _, self._read = self._read.partition(b"\r\n\r\n")
@@ -75,7 +75,7 @@ class Connection:
         self._read += data
 
     def is_ended(self) -> bool:
-        """Whether the other side has closed; waits for it."""
+        """Wait for the other side, and return whether it closed."""
         try:
             return self.socket.recv(65536) == b""
         except ConnectionResetError:

@@ -1,4 +1,4 @@
-"""`manage.py backup` beside the running service, and `restore` on a machine that has nothing yet."""
+"""`manage.py backup` while the service runs, and `restore` on a new machine."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""Who may come in, what is refused and how, and what staff and operators see."""
+"""Who is admitted, what is refused and how, and what staff and operators see."""
 
 import time
 from collections.abc import Callable
@@ -148,14 +148,14 @@ def test_cancelling_stops_the_computing(alice: httpx.Client) -> None:
         job = alice.get(job["links"]["self"]).json()
     answer = alice.post(job["links"]["cancel"])
     assert answer.status_code == 202
-    assert answer.json()["status"] in ("cancelling", "cancelled")  # whether a chunk was in hand just then
+    assert answer.json()["status"] in ("cancelling", "cancelled")  # depends on whether a chunk was running
     job = wait(alice, answer.json())
     assert job["status"] == "cancelled"
     counts = job["request_counts"]
     rows = read(alice, job, limit=10_000)
     assert [row["position"] for row in rows] == list(range(60_000))
     cancelled = [row for row in rows if row["status"] == "cancelled"]
-    assert len(cancelled) > 20_000  # not computed first and renamed after
+    assert len(cancelled) > 20_000  # they were not computed before
     assert all(row["delta"] is None and row["retryable"] for row in cancelled)
     assert counts["completed"] + counts["failed"] == counts["total"] == 60_000
     assert sum(row["status"] == "ok" for row in rows) == counts["completed"]

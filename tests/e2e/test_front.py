@@ -1,11 +1,9 @@
-"""What one client can hold of the web process: silent, slow, endless and enormous requests, written by hand."""
+"""What one client can occupy of the web process: silent, slow and enormous requests, written by hand."""
 
 import gzip
-import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -15,43 +13,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework_simplejwt.tokens import AccessToken
 
 from tests.e2e.conftest import BATCH, FRONT_SECONDS
+from tests.e2e.front import JOBS, JSON, KEY, SIXTY_MB, SUBMISSION, authorization, served_meanwhile
 from tests.e2e.raw import PROBLEM, Answer, Connection, connections
 from tests.e2e.test_export_costs import web_process
-
-KEY = "SIM@NIFTY@equity_options@2026-03-30@call@24000"
-JOBS = f"POST {BATCH}/jobs"
-SIXTY_MB = 60 << 20
-SUBMISSION = json.dumps({"items": [KEY]}).encode()
-JSON = "Content-Type: application/json"
-
-
-@contextmanager
-def served_meanwhile(address: str, seconds: float = 0.5) -> Iterator[None]:
-    """Somebody else asks all the time, and is answered in time. /ready needs a thread and the database."""
-
-    def ask() -> float:
-        slowest = 0.0
-        with httpx.Client(base_url=address, timeout=10) as client:
-            while running:
-                for path, allowed in (("/health", seconds), ("/ready", 4 * seconds)):
-                    begun = time.perf_counter()
-                    assert client.get(path).status_code == 200
-                    slowest = max(slowest, (time.perf_counter() - begun) / allowed)
-                time.sleep(0.02)
-        return slowest
-
-    running = [True]
-    with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(ask)
-        try:
-            yield
-        finally:
-            running.clear()
-        assert asking.result() < 1, "somebody else had to wait"
-
-
-def authorization(client: httpx.Client) -> str:
-    return f"Authorization: {client.headers['Authorization']}"
 
 
 class TestSilence:
@@ -68,7 +32,7 @@ class TestSilence:
                 each.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
             signed_in.ask(JOBS, authorization(alice), JSON, "Content-Length: 2000000", body=b"{")
             begun = time.monotonic()
-            while time.monotonic() - begun < FRONT_SECONDS - 1:  # a byte now and then does not help
+            while time.monotonic() - begun < FRONT_SECONDS - 1:  # a byte now and then does not extend the limit
                 for each in slow:
                     each.send(b"a")
                 time.sleep(0.2)
@@ -100,78 +64,6 @@ def test_thirty_logins_at_once_leave_threads_to_others(address: str) -> None:
         for each in guessers:
             each.ask("POST /api/token", JSON, f"Content-Length: {len(body)}", body=body)
         assert {each.answer().status for each in guessers} <= {401, 429, 503}
-
-
-class TestHeaders:
-    @pytest.mark.parametrize("start", [b"GET /health HTTP/1.1\r\nX-Endless: ", b"GET /", b"\r\n"])
-    def test_an_endless_one_is_refused(self, address: str, start: bytes) -> None:
-        part = b"\r\n" * 32_768 if start == b"\r\n" else b"a" * 65_536
-        with connections(address, 1) as (attacker,), served_meanwhile(address):
-            attacker.send(start)
-            sent = attacker.flood(part, 128 << 20)
-            assert sent < 32 << 20
-            assert attacker.answer().is_problem(431)
-
-    def test_many_small_ones_and_a_large_one(self, address: str) -> None:
-        for headers in ([f"X-{n}: {n}" for n in range(4000)], ["X-Large: " + "a" * 33_000]):
-            with connections(address, 1) as (attacker,):
-                attacker.ask("GET /health", *headers)
-                assert attacker.answer().is_problem(431)
-        with connections(address, 1) as (client,):
-            client.ask("GET /health", "X-Large: " + "a" * 31_000)
-            assert client.answer().status == 200
-
-    def test_many_requests_on_one_connection_are_no_large_header(self, address: str) -> None:
-        with connections(address, 1) as (client,):
-            for _ in range(50):
-                client.ask("GET /health", "X-Large: " + "a" * 3000)
-                assert client.answer().status == 200
-
-    def test_one_that_looks_like_another_in_wsgi_is_dropped(self, address: str, alice: httpx.Client) -> None:
-        token = alice.headers["Authorization"]
-        for first, status in ((f"Authorization: {token}", 200), (f"Content_Length: 5\r\nAuthorization: {token}", 200)):
-            with connections(address, 1) as (client,):
-                client.ask(f"GET {BATCH}/jobs?limit=1", first)
-                assert client.answer().status == status
-
-    @pytest.mark.parametrize(
-        "request_",
-        [
-            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
-            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-            b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-            b"POST /api/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
-            b"GET /health?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"nonsense\r\n\r\n",
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        ],
-    )
-    def test_what_is_no_request(self, address: str, request_: bytes) -> None:
-        with connections(address, 1) as (client,):
-            client.send(request_)
-            assert client.answer().is_problem(400)
-            assert client.is_ended()
-
-
-class TestPipelines:
-    def test_a_few_are_answered_in_order(self, address: str) -> None:
-        with connections(address, 1) as (client,):
-            for path in ("/health", "/nothing", "/health"):
-                client.ask(f"GET {path}")
-            assert [client.answer().status for _ in range(3)] == [200, 404, 200]
-
-    def test_a_flood_ends_the_connection(self, address: str) -> None:
-        with connections(address, 1) as (client,), served_meanwhile(address):
-            sent = client.flood(f"GET /ready HTTP/1.1\r\nHost: {client.host}\r\n\r\n".encode() * 1000, 64 << 20)
-            assert sent < 32 << 20
-            assert client.is_ended() or client.is_ended() or client.is_ended()  # after what was answered
-
-    def test_http_1_0(self, address: str) -> None:
-        with connections(address, 1) as (client,):
-            client.send(b"GET /health HTTP/1.0\r\n\r\n")
-            assert client.answer().status == 200
-            assert client.is_ended()
 
 
 class TestStrangers:
@@ -227,7 +119,7 @@ class TestStrangers:
 
 
 def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
-    """An address for each entry of the URLconf, with something in the place of what varies."""
+    """Yield an address for each entry of the URLconf, with values for its parameters."""
     for entry in resolver.url_patterns:
         route = prefix + str(entry.pattern).removeprefix("^").replace("\\Z", "").removesuffix("$")
         if isinstance(entry, URLResolver):
@@ -292,47 +184,6 @@ class TestNames:
         for name in ("underlying", "exchange"):
             answer = alice.post(f"{BATCH}/jobs", json={"kind": "greeks", "selector": {name: "A" * 100_000}})
             assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, f"selector.{name}")
-
-
-class TestChunks:
-    def chunked(self, body: bytes, *trailers: str, step: int = 1000) -> bytes:
-        parts = [body[at : at + step] for at in range(0, len(body), step)]
-        framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
-        return framed + "\r\n".join(["0", *trailers, "", ""]).encode()
-
-    @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-    def test_a_submission_in_chunks(self, address: str, alice: httpx.Client, encoding: str) -> None:
-        body = gzip.compress(SUBMISSION) if encoding == "gzip" else SUBMISSION
-        with connections(address, 1) as (client,):
-            headers = (authorization(alice), JSON, f"Content-Encoding: {encoding}", "Transfer-Encoding: chunked")
-            for step in (1, 1000):
-                client.ask(f"POST {BATCH}/greeks", *headers, body=self.chunked(body, step=step))
-                answer = client.answer()
-                assert answer.status == 200 and len(json.loads(answer.body)["data"]) == 1
-
-    def test_trailers_are_no_headers(self, address: str, alice: httpx.Client) -> None:
-        with connections(address, 1) as (client,):
-            for _ in range(2):
-                body = self.chunked(SUBMISSION, "Idempotency-Key: trailing", "Content-Encoding: br")
-                client.ask(f"POST {BATCH}/greeks", authorization(alice), JSON, "Transfer-Encoding: chunked", body=body)
-                answer = client.answer()
-                assert answer.status == 200 and "idempotency-replayed" not in answer.headers
-
-    @pytest.mark.parametrize(
-        ("start", "part"), [(b"5;", b"a" * 65_536), (b"1\r\nx\r\n0\r\nX-Trailer: ", b"a" * 65_536)]
-    )
-    def test_endless_framing(self, address: str, alice: httpx.Client, start: bytes, part: bytes) -> None:
-        with connections(address, 1) as (attacker,), served_meanwhile(address):
-            attacker.ask(JOBS, authorization(alice), JSON, "Transfer-Encoding: chunked", body=start)
-            assert attacker.flood(part, 128 << 20) < 32 << 20
-            assert attacker.answer().is_problem(400)
-
-    def test_more_than_the_limit(self, address: str) -> None:
-        with connections(address, 1) as (attacker,):
-            attacker.ask("POST /api/token", JSON, "Transfer-Encoding: chunked")
-            chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
-            assert attacker.flood(chunk, 128 << 20) < 32 << 20
-            assert attacker.answer().is_problem(413)
 
 
 def test_one_callers_large_bodies_leave_places_to_others(

@@ -1,4 +1,4 @@
-"""What pages may run, who reads the metrics, and what production refuses to start with."""
+"""Which scripts pages run, who may read the metrics, and with which settings production does not start."""
 
 import re
 import secrets

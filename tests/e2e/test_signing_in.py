@@ -1,4 +1,4 @@
-"""Passwords, tokens and sign-ins, through the API and the admin's page: what is delayed, spared, used up and ended."""
+"""Passwords, tokens and sign-ins, through the API and the admin's page: delays, exemptions, rotation and ends."""
 
 import json
 import os
@@ -19,9 +19,9 @@ from tests.e2e.sockets import V1, V2, Web, running_web
 from tests.e2e.valkey import valkey_pids
 
 _addresses = (f"127.0.{n // 250}.{n % 250 + 1}" for n in count(1000))
-"""Each test guesses from addresses of its own: all of 127.0.0.0/8 is this machine."""
+"""Each test guesses from its own addresses: all of 127.0.0.0/8 is this machine."""
 JOBS = f"{BATCH}/jobs"
-ACCOUNT_ATTEMPTS = 7  # of the second process
+ACCOUNT_ATTEMPTS = 7  # setting of the second process
 
 
 def caller(address: str, local: str = "") -> httpx.Client:
@@ -46,7 +46,7 @@ def is_problem(answer: httpx.Response, status: int) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def accounts(address: str) -> dict[str, str]:
-    """Further accounts of the service, with their passwords."""
+    """More accounts of the service, with their passwords."""
     made = {name: f"of-{name}-which-is-long" for name in ("clerk", "hunted", "present")}
     succeed("shell", "-v0", "-c", _MAKE, NAMES=",".join(made), PASSWORDS=",".join(made.values()))
     return made
@@ -112,7 +112,7 @@ class TestGuessing:
             assert is_problem(sign_in(guesser, "clerk", password), 429)
             time.sleep(int(page.headers["Retry-After"]))
             assert admin_sign_in(guesser, "clerk", password).status_code == 302
-            assert sign_in(guesser, "clerk", "wrong").status_code == 401  # the count began anew
+            assert sign_in(guesser, "clerk", "wrong").status_code == 401  # the count started again
 
     def test_many_addresses_delay_an_account_but_not_where_it_is_known(
         self, second: Web, accounts: dict[str, str]
@@ -189,7 +189,7 @@ def test_processes_share_the_count_and_a_trusted_proxy_names_the_address(address
         for _ in range(settings.SIGN_IN_ATTEMPTS):
             assert sign_in(one, "shared", "wrong").status_code == 401
         assert sign_in(other, "shared", "wrong", headers={"X-Forwarded-For": local}).status_code == 429
-        forwarded = {"X-Forwarded-For": f"{local}, 203.0.113.7"}  # what the caller says, and what the proxy saw
+        forwarded = {"X-Forwarded-For": f"{local}, 203.0.113.7"}  # the claim, and what the proxy saw
         assert sign_in(other, "shared", "wrong", headers=forwarded).status_code == 401
         for n in range(1, settings.SIGN_IN_ATTEMPTS + 1):  # one customer's addresses
             there = {"X-Forwarded-For": f"2001:db8:0:1::{n}"}
@@ -215,7 +215,7 @@ class TestTokens:
         assert renewed.status_code == 200 and renewed.headers["Cache-Control"] == "no-store"
         assert renewed.json()["refresh"] != tokens["refresh"]
         assert _jobs(api, renewed.json()).status_code == 200
-        # An answer may get lost: for ten seconds the same token gives the same successor, and no second line of them.
+        # An answer may get lost: for ten seconds the same token gives the same successor, and no other.
         again = api.post("/api/token/refresh", json={"refresh": tokens["refresh"]}).raise_for_status().json()
         assert _id(again) == _id(renewed.json())
 
@@ -259,7 +259,7 @@ class TestTokens:
         assert _jobs(api, other).status_code == 200
 
     def test_staff_sign_a_user_out(self, api: httpx.Client, address: str, passwords: dict[str, str]) -> None:
-        tokens = sign_in(api, "carol", passwords["carol"]).json()  # whom no other test needs signed in
+        tokens = sign_in(api, "carol", passwords["carol"]).json()  # no other test needs carol to be signed in
         pk = jwt.decode(tokens["access"], options={"verify_signature": False})["user_id"]
         with httpx.Client(base_url=address, timeout=30, follow_redirects=True) as browser:
             admin_sign_in(browser, "staff", passwords["staff"])

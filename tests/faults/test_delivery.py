@@ -14,7 +14,7 @@ from tests.faults.site import BATCH, Site, hanging, until
 
 class TestTwice:
     def send(self, site: Site, name: str, *arguments: object) -> None:
-        with app.connection(places.broker_url(site.state)) as broker:
+        with app.connection(places.redis_url(site.state).replace("unix://", "redis+socket://", 1)) as broker:
             app.send_task(name, arguments, connection=broker)
 
     def test_every_chunk_and_the_preparation(self, site: Site) -> None:

@@ -1,4 +1,4 @@
-"""Backups that are not restored: nothing changes; and those of older and newer versions. On DATABASE_URLs."""
+"""Failed restores change nothing; backups of older and newer versions. With DATABASE_URL."""
 
 import subprocess
 import sys

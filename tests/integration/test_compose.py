@@ -1,4 +1,4 @@
-"""docker-compose.yml, as far as it can be checked without an engine."""
+"""docker-compose.yml, checked as far as possible without Docker."""
 
 import importlib.util
 import os
@@ -254,7 +254,7 @@ def test_the_health_check_of_one_that_began_on_a_full_disk(tmp_path):
 
 
 def test_docker_waits_for_the_check_of_the_largest_patience():
-    """The settings refuse one with which Docker ends the check before it can kill."""
+    """The settings refuse a patience with which Docker would end the check before it can kill."""
     for name in ("worker", "consumer", "beat"):
         timeout = float(SERVICES[name]["healthcheck"]["timeout"].removesuffix("s"))
         too_long = timeout - QUIET - FRESH - 10  # to start the check
@@ -266,7 +266,7 @@ def test_docker_waits_for_the_check_of_the_largest_patience():
 
 @contextmanager
 def checked(folder, *, age, redis_answers):
-    """(the health check, a process whose last sign of life is so old)"""
+    """(the health check, a process whose last heartbeat has this age)"""
     folder.mkdir()
     database = places.database(places.state_dir())
     variables = {

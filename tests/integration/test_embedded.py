@@ -1,4 +1,4 @@
-"""The embedded servers: real ones, on states of their own, killed in every way."""
+"""The embedded servers, run on state folders of their own and killed in every way."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ from signalsite.embedded import keep_running as holding
 from signalsite.embedded import state as places
 from signalsite.embedded.account import make_system_user, system_user
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.servers import SERVERS, check_socket_dir
 from tests.integration.processes import environment, fresh_state, running_on, until
 
 HOLDER = """
 import sys
-from signalsite.embedded.keep_running import hold
-with hold(wait=True) as held:
+from signalsite.embedded.keep_running import keep_running
+with keep_running(wait=True) as held:
     print(*[server.server_pid() for server in held], flush=True)
     sys.stdin.read()
 """
@@ -32,7 +32,7 @@ with hold(wait=True) as held:
 
 @pytest.fixture(scope="module")
 def folder():
-    """One state for the whole module, since a new database takes its time; each test starts and stops the servers."""
+    """One state folder for the module, since a new database takes long. Each test starts and stops the servers."""
     with fresh_state() as state:
         yield state
 
@@ -69,7 +69,7 @@ def parent(pid):
 
 
 def kill(held, pids):
-    """Kill processes, and return when every server has been started anew and answers."""
+    """Kill processes, and return when every server was restarted and answers."""
     old = [server.server_pid() for server in held]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -97,7 +97,7 @@ def read(state):
 
 
 def test_data_survives_every_kind_of_kill(state):
-    with hold(wait=True) as held:
+    with keep_running(wait=True) as held:
         write(state, 1)
         kill(held, [server.server_pid() for server in held])  # the servers: their keepers start them again
         assert read(state) == ([1], [1])
@@ -110,31 +110,31 @@ def test_data_survives_every_kind_of_kill(state):
         kill(held, running_on(state))  # all at once
         assert read(state) == ([1, 2, 3], [1, 2, 3])
     assert not running_on(state)
-    with hold(wait=True):  # and a plain stop and start
+    with keep_running(wait=True):  # and a plain stop and start
         assert read(state) == ([1, 2, 3], [1, 2, 3])
 
 
 def test_holders_share_and_the_last_one_stops_the_servers(state):
     first, pids = holder(state)
-    with hold(wait=True) as held:
+    with keep_running(wait=True) as held:
         assert [server.server_pid() for server in held] == pids
         first.kill()
         first.wait()
         second, seen = holder(state)
         assert seen == pids
-    assert set(pids) <= set(running_on(state))  # leaving did not wait: another holds
+    assert set(pids) <= set(running_on(state))  # the exit did not wait: another block needs them
     second.stdin.close()
     second.wait(20)
     assert not running_on(state)
 
     last, _ = holder(state)
-    last.kill()  # nobody says goodbye
+    last.kill()  # without a clean exit
     last.wait()
     until(lambda: not running_on(state), 10, "servers stopped after their holder was killed")
 
 
 def test_servers_are_private_durable_and_bounded(state):
-    with hold(wait=True):
+    with keep_running(wait=True):
         with database(state) as connection:
             show = {
                 name: connection.execute(f"SHOW {name}").fetchone()[0]
@@ -158,7 +158,7 @@ def test_servers_are_private_durable_and_bounded(state):
 def test_two_checkouts_run_side_by_side(state):
     with fresh_state() as other:
         process, pids = holder(other)
-        with hold() as held:
+        with keep_running() as held:
             assert not {server.server_pid() for server in held} & set(pids)
             write(state, 1)
             with database(other) as connection, pytest.raises(psycopg.errors.UndefinedTable):
@@ -175,11 +175,11 @@ def test_a_long_and_odd_path_works(state, monkeypatch):
     sockets = places.socket_dir(long)
     assert sockets.parent == Path("/tmp") and len(bytes(sockets)) < 60
     try:
-        with hold(wait=True):
+        with keep_running(wait=True):
             write(long, 1)
             assert read(long) == ([1], [1])
             assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
-        sockets.chmod(0o755)  # as if someone else had made it
+        sockets.chmod(0o755)  # as if somebody else had made it
         with pytest.raises(EmbeddedError, match="not a private folder"):
             check_socket_dir(long)
     finally:
@@ -191,11 +191,11 @@ def test_a_long_and_odd_path_works(state, monkeypatch):
 
 def test_only_what_the_environment_does_not_name_is_started(state, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere.invalid/x")
-    with hold(wait=True) as held:
+    with keep_running(wait=True) as held:
         assert [server.name for server in held] == ["valkey"]
         assert not any("postgres" in command for command in running_on(state).values())
         monkeypatch.setenv("REDIS_URL", "redis://elsewhere.invalid/0")
-        with hold() as none:
+        with keep_running() as none:
             assert none == []
 
 
@@ -203,7 +203,10 @@ def test_a_failing_start_shows_the_log(state, monkeypatch):
     monkeypatch.setattr(holding, "TIMEOUT", 3.0)
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere.invalid/x")
     monkeypatch.setenv("SIGNALSITE_REDIS_MAXMEMORY", "plenty")
-    with pytest.raises(EmbeddedError, match=r"(?s)embedded valkey.*end of .*valkey\.log.*maxmemory"), hold(wait=True):
+    with (
+        pytest.raises(EmbeddedError, match=r"(?s)embedded valkey.*end of .*valkey\.log.*maxmemory"),
+        keep_running(wait=True),
+    ):
         pass
 
 
@@ -242,7 +245,7 @@ def test_a_secret_is_made_once(state):
     assert len(found) == 16 and len(set(found)) == 1 and len(found[0]) == 32
     assert stat.S_IMODE((state / "secrets" / "key").stat().st_mode) == 0o600
     assert stat.S_IMODE((state / "secrets").stat().st_mode) == 0o700
-    assert not [name for name in os.listdir(state / "secrets") if name.startswith(".")]  # nothing half-made is left
+    assert not [name for name in os.listdir(state / "secrets") if name.startswith(".")]  # no unfinished file is left
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")
@@ -259,7 +262,7 @@ def test_root_copies_programs_that_its_system_user_cannot_reach(monkeypatch):
             version = subprocess.run([program, "--version"], capture_output=True, check=True, user=user.pw_name)
             assert b"18.6" in version.stdout or b"9.1" in version.stdout
         assert binaries.valkey_server().is_relative_to(state)  # the same copy again
-        assert len(list(state.iterdir())) == 3  # two copies and the lock, and nothing half-made
+        assert len(list(state.iterdir())) == 3  # two copies and the lock, and no unfinished copy
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as someone else")

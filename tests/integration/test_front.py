@@ -1,4 +1,4 @@
-"""Pages and bodies where it takes more than a client to provoke it."""
+"""Pages and bodies in situations that a client alone cannot cause."""
 
 import asyncio
 import threading
@@ -106,7 +106,7 @@ def test_answers_of_all_sizes_are_whole_and_closed(size):
     asyncio.run(serve(pages(app), answers))
     assert answers.messages[0] == {"type": "http.response.start", "status": 404, "headers": [(b"x-some", b"thing")]}
     assert answers.body == (b"ab" * 100) * (size // 200) + b"c" * (size % 200)
-    assert len(ended) == 1 and ended[0].startswith("django")  # where its database connection is
+    assert len(ended) == 1 and ended[0].startswith("django")  # the thread with its database connection
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.6])
@@ -162,7 +162,7 @@ def test_the_schema_quotes_what_is_answered():
 
 @contextmanager
 def served(app):
-    """`app` by uvicorn with our protocol; the address and the server's connections."""
+    """Run `app` in uvicorn with our protocol. Yields the address and the server's connections."""
     port = free_port()
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, http=FrontProtocol, loop="uvloop", lifespan="off", log_level="critical"
@@ -199,7 +199,7 @@ def test_too_many_connections(settings):
         third.ask("GET /slow")
         time.sleep(0.2)
         with connections(address, 1) as (fourth,):
-            assert first.is_ended()  # it had asked nothing
+            assert first.is_ended()  # it had no request
             fourth.ask("GET /slow")
             time.sleep(0.2)
             with connections(address, 1) as (fifth,):

@@ -1,4 +1,4 @@
-"""What the Makefile asks of Python, and when it makes the venv anew."""
+"""Which Pythons the Makefile accepts, and when it recreates the venv."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def interpreter(folder: Path, version: str) -> Path:
-    """This Python, but for the version that it says it has."""
+    """This Python, which claims another version."""
     parts = tuple(int(part) for part in version.split("."))
     (folder / "sitecustomize.py").write_text(f"import sys\nsys.version_info = {parts}\nsys.version = '{version} (x)'\n")
     program = folder / "python3"

@@ -1,4 +1,4 @@
-"""Errors that Django itself answers: problems under /api/, pages elsewhere."""
+"""Django's own errors: problem documents under /api/, pages elsewhere."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who signs in leaves threads to others, whatever the settings say."""
+"""Sign-ins leave threads to other requests, with any settings."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -18,7 +18,7 @@ def test_strangers_and_known_together_leave_a_thread(settings: Any, threads: int
 
 
 def _taken(places: Places, held: ExitStack) -> int:
-    """How many threads may hash or wait for a hash."""
+    """Return how many threads may hash or wait for a hash."""
     taken = 0
     while places._places.acquire(blocking=False):
         held.callback(places._places.release)

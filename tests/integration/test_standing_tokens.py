@@ -1,4 +1,4 @@
-"""Tokens of live reads, whose proof is young."""
+"""Tokens of live reads and the age of their proofs."""
 
 import asyncio
 import threading
@@ -168,7 +168,7 @@ def test_a_database_that_hangs_holds_nobody_for_long(monkeypatch):
 
 
 def test_a_proof_grows_old_while_the_machine_is_suspended(monkeypatch):
-    """CLOCK_MONOTONIC stands still meanwhile, CLOCK_BOOTTIME does not."""
+    """CLOCK_MONOTONIC stops meanwhile; CLOCK_BOOTTIME does not."""
     read, slept = time.clock_gettime, 0.0
 
     def told(clock):

@@ -17,7 +17,7 @@ import pytest
 from tests.integration.consume.live import server_pid
 from tests.integration.processes import ROOT, environment, fresh_state, running_on, until
 
-# A child with a child of its own; the second one does not hear TERM.
+# A child with a child of its own; the second process ignores TERM.
 SUPERVISED = """
 import pathlib, sys
 from signalsite.embedded import supervisor
@@ -45,7 +45,7 @@ def ids(state, text):
 
 @pytest.fixture
 def state(tmp_path):
-    return tmp_path / "mark"  # no servers: only what the processes are known by
+    return tmp_path / "mark"  # no servers: it only marks the processes
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
@@ -58,7 +58,7 @@ def test_logs_restarts_and_a_clean_end(state, ending):
     os.kill(old, signal.SIGKILL)
     new = until(lambda: [pid for pid in ids(state, "echo hello") if pid != old], 5, "polite runs again")
     assert len(new) == 1
-    assert len(ids(state, "sleep 1000")) == 2  # the old one's own child went with it
+    assert len(ids(state, "sleep 1000")) == 2  # the old process's child was killed too
     assert b"MARK=own" in Path(f"/proc/{ids(state, 'trap')[0]}/environ").read_bytes()
     process.send_signal(ending)
     assert process.wait(10) == 0
@@ -116,7 +116,7 @@ def test_nothing_outlives_a_killed_supervisor(state):
     process.kill()
     process.wait()
     until(lambda: not ids(state, "echo hello") and not ids(state, "trap"), 5, "both ended with their parent")
-    for pid in running_on(state):  # their own children: ours end by themselves
+    for pid in running_on(state):  # their children: ours end by themselves
         os.kill(pid, signal.SIGKILL)
 
 
@@ -185,7 +185,7 @@ def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
         try:
             until(lambda: "ready in" in log.read_text() or process.poll() is not None, 60, "ready")
             old = {name: leader(state, name) for name in ("worker", "beat", "consumer")}
-            for name in old:  # before its first sign a process is given a minute
+            for name in old:  # a process has a minute until its first heartbeat
                 until((state / "heartbeats" / name).exists, 30, f"a sign of {name}")
             for pid in old.values():
                 os.kill(pid, signal.SIGSTOP)
@@ -207,7 +207,7 @@ def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
             os.kill(beat, signal.SIGTERM)
             try:
                 until(lambda: leader(state, "beat") != beat, 8, "beat ends though PostgreSQL hangs")
-                time.sleep(2)  # beyond the patience of all: who waits for PostgreSQL is not killed
+                time.sleep(2)  # longer than any patience: a process that waits for PostgreSQL is not killed
             finally:
                 for pid in postgres:
                     os.kill(pid, signal.SIGCONT)
@@ -226,7 +226,7 @@ def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
 
 
 def leader(state, name):
-    """The process of that name which `up` has started; the worker's pool has the same command."""
+    """Return the process of that name that `up` started. The worker's pool has the same command."""
     mark = {"worker": "signalsite worker", "beat": "signalsite beat", "consumer": "consume_ticks"}[name]
     found = [pid for pid, command in running_on(state).items() if mark in command and os.getsid(pid) == pid]
     return found[0] if found else None
@@ -235,7 +235,7 @@ def leader(state, name):
 def page(url):
     try:
         return urllib.request.urlopen(url, timeout=5).read().decode()
-    except OSError:  # among them: an error of HTTP
+    except OSError:  # including HTTP errors
         return ""
 
 

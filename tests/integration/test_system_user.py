@@ -1,4 +1,4 @@
-"""The account that runs root's servers, made and replaced for real under throw-away names; and who owns what."""
+"""The account that runs root's servers, created and replaced under temporary names, and the owners of its files."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ import pytest
 from signalsite.embedded import account
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.servers import SERVERS
 from tests.integration.processes import ROOT, fresh_state, running_on, until
 from tests.integration.test_embedded import read, write
@@ -35,7 +35,7 @@ print(system_user().pw_uid)
 
 @contextmanager
 def throw_away_account():
-    """A name that has no account; what was made under it is removed afterwards."""
+    """A name without an account. What was created under it is removed afterwards."""
     name = f"sigtest-{secrets.token_hex(4)}"
     try:
         yield name
@@ -87,7 +87,7 @@ def test_an_account_whose_group_a_killed_useradd_has_left(name):
 
 
 def test_a_useradd_outlives_its_killed_caller_and_keeps_the_lock(name, tmp_path, monkeypatch):
-    """Else the next caller would start a second one beside it."""
+    """Otherwise the next caller would start a second one."""
     slow = tmp_path / "useradd"
     slow.write_text(f'#!/bin/sh\ntouch {tmp_path}/begun; sleep 1; exec /usr/sbin/useradd "$@"\n')
     slow.chmod(0o755)
@@ -111,15 +111,15 @@ def test_a_useradd_outlives_its_killed_caller_and_keeps_the_lock(name, tmp_path,
 
 
 def test_a_replaced_account_gets_its_folders_back(state, name, monkeypatch):
-    """The second account of two that were made at once: nobody owns the first one's folders any more."""
-    with hold(wait=True):
+    """The second of two concurrent accounts replaces the first, whose folders then have no owner."""
+    with keep_running(wait=True):
         write(state, 1)
     assert (state / "postgres").stat().st_uid == pwd.getpwnam(name).pw_uid
     with throw_away_account() as second:
         monkeypatch.setenv("SIGNALSITE_SYSTEM_USER", second)
         for _ in range(2):  # and the other way round, with both accounts there
             places.socket_dir(state).chmod(0o755)
-            with hold(wait=True):
+            with keep_running(wait=True):
                 assert read(state) == ([1], [1])
                 for folder in (places.socket_dir(state), state / "postgres", state / "valkey"):
                     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -129,7 +129,7 @@ def test_a_replaced_account_gets_its_folders_back(state, name, monkeypatch):
 
 
 def test_what_belongs_to_somebody_else_is_not_taken(name, tmp_path, monkeypatch):
-    """SIGNALSITE_STATE may name a folder where another program keeps its data under the same name."""
+    """SIGNALSITE_STATE may name a folder in which another program keeps data under the same name."""
     account.make_system_user()
     user = account.system_user()
     outside = tmp_path / "lib"

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from signalsite.embedded import state as places
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from tests.integration.consume.live import server_pid
 from tests.integration.processes import fresh_state, until
 from tests.integration.slow_disk import slow_sync
@@ -29,7 +29,7 @@ def slow(monkeypatch):
         monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere.invalid/x")
         for name in ("REDIS_URL", "CACHE_URL"):
             monkeypatch.delenv(name, raising=False)
-        with hold(wait=True):
+        with keep_running(wait=True):
             yield state, count
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation gave, held against what its computation declares."""
+"""Check the result of an evaluation against its declaration."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from signalsite.foundation.errors import ComputationError
 
 
 class WrongAnswers(ComputationError):
-    """An evaluation gave other columns or words than its computation declares."""
+    """An evaluation returned columns or status words that its computation does not declare."""
 
 
 def declared(computation: Computation, answers: Answers) -> dict[str, Any]:
-    """The columns as declared, in order, with what follows from the status word. Raises WrongAnswers."""
+    """Return the columns in declared order, with `retryable` added. Raises WrongAnswers."""
     try:
         retryable = list(map(computation.verdicts.__getitem__, answers.columns["status"]))
     except KeyError as error:

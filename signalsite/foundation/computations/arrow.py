@@ -1,4 +1,4 @@
-"""The columns of a computation's answers as an Arrow schema."""
+"""The Arrow schema of a computation's answers."""
 
 import pyarrow as pa
 
@@ -8,6 +8,6 @@ _ARROW = {str: pa.string(), float: pa.float64(), bool: pa.bool_(), int: pa.int64
 
 
 def schema(computation: Computation) -> pa.Schema:
-    """What a table of its answers holds: it follows from the declaration alone, never from the rows at hand."""
+    """Return the schema of its answers. It depends only on the declaration, never on the rows."""
     columns = (*IDENTITY, *computation.answer_columns)
     return pa.schema([(column.name, _ARROW[column.type]) for column in columns])

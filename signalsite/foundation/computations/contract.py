@@ -1,7 +1,7 @@
-"""What a computation is. It is declared once, and everything else follows from that: the fields of a request, the API's
-schema, the columns of results, command-line options, the client's types and the docs.
+"""The contract of a computation: one declaration that yields the fields of requests, the API's schema, the columns of
+results, command-line options, the client's types and the docs.
 
-Pure: no Django. OpenBB's providers (QueryParams, Data, Fetcher) have the same idea a row at a time; here it is columns.
+Pure: no Django. OpenBB's providers (QueryParams, Data, Fetcher) have the same idea for rows; here it is columns.
 """
 
 from abc import ABC, abstractmethod
@@ -13,16 +13,16 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-Params = Mapping[str, Any]  # every parameter by name, defaults filled in
-Context = Mapping[str, Any]  # what the chunks of a job share, as JSON values
-Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> value
+Params = Mapping[str, Any]  # every parameter by name, with defaults
+Context = Mapping[str, Any]  # what all chunks of a job share, as JSON values
+Overrides = Mapping[str, Mapping[int, float]]  # name -> index of the item -> value
 Runs = Iterable[Sequence[str]]
-"""The instrument keys of a job, one run a chunk. It can be iterated again, and is never one list of a million."""
+"""The instrument keys of a job, one run per chunk. It can be iterated again, and never is one list of a million."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a number may be: finite, over `above` (when given), within [lowest, highest]."""
+    """The range of a number: finite, within [lowest, highest], and over `above` when that is given."""
 
     lowest: float
     highest: float
@@ -41,7 +41,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A choice of the caller. A number has `bounds`, a text its `choices`; with `most`, it is a list of so many."""
+    """A parameter of a computation. A number has `bounds`, a text has `choices`. `most` makes it a list of so many."""
 
     name: str
     type: type  # float, int, bool or str
@@ -55,7 +55,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A number that an item may say for itself, better known than what the market says."""
+    """A number that an item may set to replace the market's."""
 
     name: str
     bounds: Bounds
@@ -71,7 +71,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class StatusWord:
-    """`retryable`: trying again can help, since what was missing may have come."""
+    """A status of an answer. `retryable` means that a retry may succeed, since missing data may have arrived."""
 
     word: str
     help: str
@@ -88,61 +88,64 @@ IDENTITY = (
     Column("custom_id", str, "The caller's own name for the item."),
     Column("instrument_key", str, "Which instrument."),
 )
-"""The columns that every answer begins with, whatever is computed."""
+"""The first columns of every answer."""
 VERDICT = (
     Column("status", str, "ok, or the word for why there is no value."),
     Column("reason", str, "Why, in a sentence."),
     Column("retryable", bool, "Whether trying again can help."),
 )
-"""Those that follow them. `retryable` follows from the status word, and evaluations need not give it."""
+"""The columns after IDENTITY. `retryable` follows from the status word, so evaluations need not return it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a job's chunks share. `keys` are the items that a selector stood for; None where items were given."""
+    """What a job's chunks share. `keys` are the items that a selector chose, or None when the request listed items."""
 
     as_of: datetime | None
     context: dict[str, Any]
     keys: list[str] | None = None
     newest: datetime | None = None
-    """Where a selector stands for nothing at as_of: the newest quote there is."""
+    """The newest quote there is, when a selector chose nothing at as_of."""
 
 
 class Inputs(Protocol):
-    """What an evaluation needs and nothing else."""
+    """Exactly what an evaluation needs."""
 
     def digest(self) -> str:
-        """Of the stored data in it: the same digest means the same answers, of the same items and parameters."""
+        """Return a digest of the stored data: with equal items and parameters, equal digests mean equal answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Columns of equal length by name, NaN and None for null. `item`: the place of each row's item, ascending, where
-    items may have several rows; None where each has one."""
+    """Columns of equal length by name, with NaN and None for null.
+
+    `item` is the index of each row's item, ascending, when items may have several rows; else None."""
 
     columns: Mapping[str, Sequence[Any] | np.ndarray]
     item: np.ndarray | None = None
 
 
 class Computation(ABC):
-    """A declaration, and the three steps: prepare once a job, load and evaluate once a chunk."""
+    """A declaration with three steps: `prepare` runs once per job, `load` and `evaluate` once per chunk."""
 
     name: ClassVar[str]
     version: ClassVar[int]
-    """Counted up when the same inputs would get another answer: earlier jobs are not reused then."""
+    """Increase it when the same inputs give another answer, so that earlier jobs are not reused."""
     summary: ClassVar[str]
     parameters: ClassVar[Sequence[Parameter]] = ()
     overrides: ClassVar[Sequence[Override]] = ()
     columns: ClassVar[Sequence[Column]]
     """After IDENTITY and VERDICT."""
     most_rows: ClassVar[int] = 1000
-    """That parameters may ask for of one item."""
+    """The most rows that parameters may request for one item."""
+    receipts: ClassVar[Mapping[str, type]] = {}
+    """What `receipt` returns: the dataclass of each list's rows, by the list's name."""
     statuses: ClassVar[Sequence[StatusWord]] = ()
-    """Besides ok, and what any computation may say: bad_input, cancelled, internal_error."""
+    """Status words besides ok and those of every computation: bad_input, cancelled, internal_error."""
 
     @cached_property
     def words(self) -> tuple[StatusWord, ...]:
-        """All status words but ok, each once."""
+        """All status words except ok."""
         own = {status.word: status for status in self.statuses}
         return tuple({**own, **{each.word: each for each in _COMMON if each.word not in own}}.values())
 
@@ -152,64 +155,66 @@ class Computation(ABC):
 
     @cached_property
     def verdicts(self) -> dict[str, bool]:
-        """Every status word, and whether trying again can help."""
+        """Every status word, and whether a retry may succeed."""
         return {OK: False} | {each.word: each.retryable for each in self.words}
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """Every parameter as it is where a caller does not say."""
+        """The default of every parameter."""
         return {each.name: list(each.default) if each.most else each.default for each in self.parameters}
 
     @cached_property
     def answer_columns(self) -> tuple[Column, ...]:
-        """All but IDENTITY, in order."""
+        """All columns except IDENTITY, in order."""
         return (*VERDICT, *self.columns)
 
     @cached_property
     def bounds(self) -> dict[str, Bounds]:
-        """Of the overrides, by name."""
+        """The bounds of the overrides, by name."""
         return {each.name: each.bounds for each in self.overrides}
 
     def rows_per_item(self, params: Params) -> int:
-        """The most rows that an item has under these parameters."""
+        """Return the most rows that an item has with these parameters."""
         return 1
 
     @abstractmethod
     def exchange(self, keys: Iterable[str], selector: Mapping[str, Any] | None) -> str:
-        """The exchange in whose time zone an instant without one is meant. `keys` are read as far as is needed: each
-        may be no key at all, and they may be many."""
+        """Return the exchange whose time zone applies to instants without one.
+
+        There may be many `keys`, and some may not be keys at all. Read only as many as needed."""
 
     @abstractmethod
     def check_selector(self, selector: Mapping[str, Any]) -> None:
-        """Raise InvalidInput, naming the field, where a selector can't select anything."""
+        """Raise InvalidInput, which names the field, for a selector that cannot select anything."""
 
     @abstractmethod
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
-        """Find, once for the whole job, what every item needs. as_of None: the newest that is known of the keys."""
+        """Find what all items need, once per job. With as_of None, use the newest quote of the keys."""
 
     @abstractmethod
     def prepare_selector(self, selector: Mapping[str, Any], as_of: datetime | None, params: Params) -> Prepared:
-        """The same, and the keys that the selector stands for."""
+        """Do the same, and find the keys that the selector chooses."""
 
     @abstractmethod
     def load(
         self, keys: Sequence[str], overrides: Overrides, as_of: datetime, params: Params, context: Context
     ) -> Inputs:
-        """Read what the evaluation of these items needs. A key may be unknown, or no key at all."""
+        """Read what the evaluation of these items needs. Keys may be unknown or malformed."""
 
     @abstractmethod
     def evaluate(self, inputs: Any) -> Answers:
-        """Pure: from what `load` gave to the columns of VERDICT and of the declaration. An item that has no value is
-        answered with a status word; nothing about one item raises."""
+        """Turn what `load` returned into the columns of VERDICT and of the declaration. Pure.
+
+        An item without a value gets a status word. No single item raises."""
 
     def receipt(self, context: Context) -> dict[str, Any]:
-        """What a caller is told of what the items share, by name, as JSON values."""
+        """Return what the items share for the caller, by name, as JSON values. `receipts` declares its shape."""
         return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickColumns:
-    """What ticks say, an element each: float64, NaN for what one does not say. `now`: seconds since 1970."""
+    """The values of ticks, one element each, as float64 with NaN for unknown. `now` is in seconds since 1970."""
 
     keys: Sequence[str]
     bid: np.ndarray
@@ -222,11 +227,11 @@ class TickColumns:
 
 
 class LiveComputation(Computation):
-    """One that can be evaluated for each tick as it comes: a row a tick, no database."""
+    """A computation that runs on each arriving tick: one row per tick, without the database."""
 
     @abstractmethod
     def from_ticks(self, ticks: TickColumns, params: Params) -> Inputs:
-        """What `load` would read, taken from the ticks."""
+        """Return what `load` would read, from the ticks."""
 
 
 _COMMON = (BAD_INPUT, CANCELLED, INTERNAL_ERROR)

@@ -1,4 +1,4 @@
-"""Command-line options that follow from a computation's parameters."""
+"""Command-line options from a computation's parameters."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ _FLAGS = {"true": True, "false": False}
 
 
 def add_options(parser: argparse._ActionsContainer, parameters: Sequence[Parameter]) -> None:
-    """An option each: max_quote_age_seconds is --max-quote-age-seconds."""
+    """Add an option per parameter: max_quote_age_seconds becomes --max-quote-age-seconds."""
     for each in parameters:
         options: dict[str, Any] = {"help": f"{each.help} Default: {each.default}".replace("%", "%%")}
         if each.type is bool:
@@ -26,18 +26,18 @@ def add_options(parser: argparse._ActionsContainer, parameters: Sequence[Paramet
 
 
 def given(options: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """The parameters that the command line says."""
+    """Return the parameters that the command line sets."""
     return {each.name: options[each.name] for each in parameters if options[each.name] is not None}
 
 
 def _number(parameter: Parameter, text: str) -> float:
     kind, bounds = parameter.type, parameter.bounds
-    assert bounds is not None  # the registry saw to it
+    assert bounds is not None  # the registry checks this
     try:
         value: float = kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' * (kind is int)}number") from None
-    if not bounds.admits(value):  # NaN and infinity are within no bounds
+    if not bounds.admits(value):  # no bounds admit NaN or infinity
         raise argparse.ArgumentTypeError(f"must be {bounds}, not {text}")
     return value
 

@@ -1,4 +1,4 @@
-"""Which computations there are: those that some installed app declares in its module or package `computations`."""
+"""The registry of computations. Installed apps declare them in a module or package named `computations`."""
 
 import inspect
 import pkgutil
@@ -20,21 +20,21 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 class BadDeclaration(ConfigurationError):
-    """A computation that contradicts itself or another one."""
+    """A declaration contradicts itself or another one."""
 
 
 class UnknownComputation(Conflict):
-    """Nothing is declared under this name."""
+    """No computation has this name."""
 
 
 @cache
 def computations() -> Mapping[str, Computation]:
-    """All of them by name, found once a process. Raises BadDeclaration."""
+    """Return all computations by name, found once per process. Raises BadDeclaration."""
     return register(_declared())
 
 
 def find(name: str) -> Computation:
-    """The computation of a stored job. Raises UnknownComputation where its app is not installed any more."""
+    """Return a computation. Raises UnknownComputation when its app is not installed any more."""
     if (found := computations().get(name)) is None:
         raise UnknownComputation(f"there is no computation {name!r} any more")
     return found
@@ -52,7 +52,7 @@ def register(declared: Iterable[type[Computation]]) -> dict[str, Computation]:
 
 
 def check(computation: Computation) -> None:
-    """Raise BadDeclaration where one name stands twice, or a default is not allowed."""
+    """Raise BadDeclaration for a repeated name, or a default that is not allowed."""
     where = _where(type(computation))
     columns = [column.name for column in (*IDENTITY, *computation.answer_columns)]
     overrides = ["instrument_key", "custom_id", *computation.bounds]
@@ -82,7 +82,7 @@ def check(computation: Computation) -> None:
 def _declared() -> Iterator[type[Computation]]:
     for module in _modules():
         for value in vars(module).values():
-            own = inspect.isclass(value) and value.__module__ == module.__name__  # and not imported
+            own = inspect.isclass(value) and value.__module__ == module.__name__  # not imported from elsewhere
             if own and issubclass(value, Computation) and not inspect.isabstract(value):
                 yield value
 

@@ -1,5 +1,6 @@
-"""Serializers and schemas that follow from a computation's declaration."""
+"""Serializers and schemas from a computation's declaration."""
 
+from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from rest_framework import serializers
 
 from signalsite.foundation.computations.contract import IDENTITY, OK, Bounds, Column, Computation, Override, Parameter
 from signalsite.foundation.fields import Flag, Integer, Number, Several
+from signalsite.foundation.openapi import reference
 from signalsite.foundation.serializers import StrictSerializer
 
 LONGEST_CUSTOM_ID = 128
@@ -21,7 +23,7 @@ def pascal(name: str) -> str:
 
 @cache
 def params_serializer(computation: Computation) -> type[StrictSerializer]:
-    """Of a computation's parameters: each is optional, and filled in with its default."""
+    """Return the serializer of the parameters. Each is optional and has a default."""
     fields = {parameter.name: _field(parameter) for parameter in computation.parameters}
     doc = f"The parameters of {computation.name}."
     return type(f"{pascal(computation.name)}ParamsSerializer", (StrictSerializer,), {**fields, "__doc__": doc})
@@ -43,7 +45,7 @@ def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
     if parameter.type is str:
         return serializers.ChoiceField(list(parameter.choices), **options)
     bounds = parameter.bounds
-    assert bounds is not None  # the registry saw to it
+    assert bounds is not None  # the registry checks this
     options["validators"] = [partial(_admit, bounds)]
     if parameter.type is int:
         return Integer(min_value=int(bounds.lowest), max_value=int(bounds.highest), **options)
@@ -56,15 +58,17 @@ def _admit(bounds: Bounds, value: float) -> None:
 
 
 def item_field(computation: Computation) -> serializers.Field:
-    """An instrument key, or an object with one and what is known better than the market. For the schema only: items
-    are read by the hundred thousand (batch.jobs.core.items), and a bad one is refused alone."""
+    """Return the field of an item: an instrument key, or an object with a key and overrides.
+
+    It serves the schema only. `batch.jobs.core.items` reads items by the hundred thousand and refuses bad ones singly.
+    """
     key = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
     custom_id = {
         "type": "string",
         "nullable": True,
         "minLength": 1,
         "maxLength": LONGEST_CUSTOM_ID,
-        "description": "Yours, and unique in the request; given back with the answer.",
+        "description": "Your own identifier of the item, unique in the request and returned with its answer.",
     }
     properties = {"instrument_key": key, "custom_id": custom_id} | {
         override.name: _override(override) for override in computation.overrides
@@ -84,17 +88,45 @@ def _override(override: Override) -> dict[str, Any]:
     return {"type": "number", "nullable": True, **lowest, "maximum": bounds.highest, "description": override.help}
 
 
+def receipt_fields(computation: Computation, *, required: bool = True) -> dict[str, serializers.Field]:
+    """Return a field for each list of the computation's receipt."""
+    return {
+        name: declared_field({"type": "array", "items": reference(kind)}, required=required)
+        for name, kind in computation.receipts.items()
+    }
+
+
+def row_schemas(computations: Iterable[Computation]) -> dict[str, Any]:
+    """Return the schema of a list whose rows are answers of any of these."""
+    rows = [{"$ref": f"#/components/schemas/{pascal(each.name)}Row"} for each in computations]
+    return {"type": "array", "items": {"anyOf": rows}}
+
+
+def params_schemas(computations: Iterable[Computation]) -> dict[str, Any]:
+    """Return the schema of the parameters of any of these."""
+    return {"anyOf": [{"$ref": f"#/components/schemas/{pascal(each.name)}Params"} for each in computations]}
+
+
 @cache
 def row_serializer(computation: Computation) -> type[serializers.Serializer]:
-    """Of one answer."""
+    """Return the serializer of one answer."""
     fields = {column.name: _column(column, computation) for column in (*IDENTITY, *computation.answer_columns)}
     return type(f"{pascal(computation.name)}RowSerializer", (serializers.Serializer,), fields)
 
 
 def _column(column: Column, computation: Computation) -> serializers.Field:
+    return declared_field(column_schema(column, computation))
+
+
+def declared_field(schema: dict[str, Any], **options: Any) -> serializers.Field:
+    """Return a field that stands for a schema which follows from a declaration."""
+    return extend_schema_field(schema)(type("DeclaredField", (serializers.Field,), {}))(**options)
+
+
+def column_schema(column: Column, computation: Computation) -> dict[str, Any]:
     shape: dict[str, Any] = {"type": _JSON_TYPES[column.type], "description": column.help}
     if column.name == "status":
         shape["enum"] = [OK, *(each.word for each in computation.words)]
     elif column.name not in ("position", "retryable"):
         shape["nullable"] = True
-    return extend_schema_field(shape)(type("ColumnField", (serializers.Field,), {}))()
+    return shape

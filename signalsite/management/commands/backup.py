@@ -11,9 +11,9 @@ from django.utils import timezone
 from signalsite.backups import BackupError, write_backup
 
 NOT_IN_IT = """\
-Not in it: what is only in Redis (ticks not yet stored, the newest live states, queued tasks: the sweep enqueues
-unfinished chunks again), the secrets of the state folder (SECRET_KEY, passwords of the demo and Flower) and the
-environment. It has the users' password hashes: keep it private."""
+Not in it: what is only in Redis (ticks that are not stored yet, the newest live states, queued tasks: the sweep
+enqueues unfinished chunks again), the secrets of the state folder (SECRET_KEY, passwords of the demo and Flower)
+and the environment. It contains the users' password hashes: keep it private."""
 
 
 NAMED = "signalsite-{:%Y%m%dT%H%M%SZ}.backup"  # by name they are in the order of their times

@@ -1,4 +1,4 @@
-"""The main job, end to end: a simulated market, 1,000 option contracts over HTTP, workers, and the answers."""
+"""The demo: simulate a market, submit a job of 1,000 option contracts over HTTP, and show the answers."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--items", type=int, default=1000)
-        parser.add_argument("--port", type=int, default=0, help="of the demo's web server (default: a free one)")
+        parser.add_argument("--port", type=int, default=0, help="port of the demo's web server (default: a free one)")
 
     def handle(self, **options: Any) -> None:
         call_command("migrate", verbosity=0)
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         items = list(chain[:count])
         self.say(f"3. POST /api/v2/signals/batch/jobs with {len(items)} contracts")
         begun = time.perf_counter()
-        # Earlier answers would do, but the demo shows the work.
+        # Do not reuse earlier answers: the demo shows the work.
         job = client.submit(items, reuse=False)
         self.stdout.write(f"   202 Accepted, job {job.id}")
         with tqdm(total=len(items), unit=" contracts", file=sys.stdout, bar_format="   {l_bar}{bar:40}{r_bar}") as bar:
@@ -89,7 +89,7 @@ class Command(BaseCommand):
 
 
 def contracts() -> QuerySet[Instrument]:
-    """The simulated options within 6 % of the spot, where most of a market's trade is."""
+    """Return the simulated options within 6 % of the spot, where most trading happens."""
     near = Q()
     for underlying in Underlying.objects.filter(exchange="SIM"):
         quotes = Quote.objects.filter(instrument_key=underlying.spot_key, last__gt=0).order_by("-time")
@@ -99,7 +99,7 @@ def contracts() -> QuerySet[Instrument]:
 
 
 def demo_account(name: str, *, staff: bool) -> str:
-    """The account with its generated password, which is kept in the state folder."""
+    """Create or update the account, and return its password, which the state folder keeps."""
     password = places.secret(places.state_dir(), f"{name}_password", nbytes=12)
     user, _ = get_user_model().objects.get_or_create(username=name)
     user.is_staff = user.is_superuser = staff

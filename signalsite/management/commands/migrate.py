@@ -1,4 +1,4 @@
-"""Django's `migrate`, safe to kill at any moment and to run twice at once."""
+"""Django's `migrate`, which can be killed at any moment and run twice at once."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,15 +13,15 @@ from django.db.migrations.migration import Migration
 from django.db.utils import OperationalError
 from psycopg.errors import LockNotAvailable
 
-LOCK = 0x5167_6E61_6C73  # one number for all checkouts: advisory locks are a database's own
+LOCK = 0x5167_6E61_6C73  # the same for all checkouts: advisory locks belong to a database
 LOCK_SECONDS = 120
 
 
 class WholeMigrations(MigrationExecutor):
-    """A migration and the record that it was applied are one transaction.
+    """Applies a migration and records it in one transaction.
 
-    Django writes the record in a second one when it defers SQL (foreign keys, indexes). Killed in between, the next run
-    creates tables that exist and fails for ever.
+    When it defers SQL (foreign keys, indexes), Django records the migration in a second transaction. After a kill in
+    between, every later run would fail, because the tables exist.
     """
 
     def apply_migration(self, state: Any, migration: Migration, *args: Any, **kwargs: Any) -> Any:
@@ -45,7 +45,7 @@ class Command(migrate.Command):
 
 @contextmanager
 def one_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Wait for another migration, also for one whose command was killed: its session holds the lock while it works."""
+    """Wait for another migration. The session of a killed command also holds the lock while it works."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         try:

@@ -12,12 +12,12 @@ from signalsite.management.commands.migrate import one_at_a_time
 
 
 class Command(BaseCommand):
-    help = "Make the database what it was when `backup FILE` wrote it. All or nothing; the service must be stopped."
+    help = "Restore the database from FILE of `backup`, all or nothing. Stop the service first."
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--replace", action="store_true", help="drop the data that the database has")
+        parser.add_argument("--replace", action="store_true", help="drop the data in the database")
 
     def handle(self, *, file: Path, replace: bool, **options: Any) -> None:
         try:
@@ -25,6 +25,6 @@ class Command(BaseCommand):
                 behind = restore_backup(connection, file, replace=replace)
         except BackupError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{file} is restored. Redis is as it was: empty it when it served another database.")
+        self.stdout.write(f"{file} is restored. Redis is unchanged: empty it if it served another database.")
         if behind:
             self.stdout.write(f"The backup lacks {behind} migrations of this version: run `manage.py migrate`.")

@@ -1,4 +1,4 @@
-"""Hold the embedded servers until Ctrl-C."""
+"""Run the embedded servers until Ctrl-C."""
 
 import signal
 import sys
@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError, postgres_bin
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: asked_to_end.set())
         try:
-            with hold(wait=True) as held:
+            with keep_running(wait=True) as servers:
                 sockets = places.socket_dir(places.state_dir())
                 self.stdout.write(f"State: {places.state_dir()} (logs in its folder `log`)")
                 if places.embeds_postgres():
@@ -33,10 +33,10 @@ class Command(BaseCommand):
                 if places.embeds_redis():
                     self.stdout.write(f"Redis (Valkey): {sys.executable} manage.py redis PING")
                     self.stdout.write(f"                or any client at unix://{sockets / places.REDIS_SOCKET}")
-                self.stdout.write("Ctrl-C ends them.")
+                self.stdout.write("Ctrl-C stops them.")
                 self.stdout.flush()
                 while not asked_to_end.wait(1.0):
-                    for server in held:
+                    for server in servers:
                         server.ensure()
         except EmbeddedError as error:
             raise CommandError(str(error)) from error

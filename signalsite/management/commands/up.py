@@ -24,16 +24,16 @@ from signalsite.celery import app
 from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
 from signalsite.embedded.heart import Heart, Servers
-from signalsite.embedded.keep_running import Held, hold
+from signalsite.embedded.keep_running import RunningServer, keep_running
 from signalsite.embedded.supervisor import Process, Supervisor
 from signalsite.foundation.redis import client
 
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
 WARM = "from signals.greeks.core.engine import warm; warm()"
-# What a large answer took goes back to the system when it is done. glibc gives each thread a heap of its own to keep:
-# two are for all. It raises the size from which a block is a mapping of its own, and so the memory that it keeps, with
-# each large block it is given back, unless that size is set. Arrow's own allocator keeps what a thread has freed.
+# Return the memory of a large answer to the system. glibc keeps a heap per thread: allow two for all threads. With each
+# freed large block it raises the size from which it maps a block, and so the memory it keeps, unless that size is set.
+# Arrow's own allocator keeps what a thread has freed.
 GIVE_BACK = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": "1048576",
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--flower-port", type=int, default=int(os.environ.get("FLOWER_PORT", "5555")), help="Flower (FLOWER_PORT)"
         )
-        parser.add_argument("--simulate", action="store_true", help="ticks of a simulated market, to look at")
+        parser.add_argument("--simulate", action="store_true", help="publish ticks of a simulated market")
         parser.add_argument("--no-flower", dest="flower", action="store_false", help="leave Flower out")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,18 +60,18 @@ class Command(BaseCommand):
             _refuse_busy(options["flower_port"], "FLOWER_PORT=5556, --flower-port 5556, or --no-flower")
         try:
             warm = [sys.executable, "-c", WARM]
-            with subprocess.Popen(warm, cwd=settings.BASE_DIR) as warming, hold(wait=True) as held:
+            with subprocess.Popen(warm, cwd=settings.BASE_DIR) as warming, keep_running(wait=True) as servers:
                 call_command("migrate", verbosity=0)
                 if warming.wait() != 0:
                     raise CommandError("The kernels could not be compiled.")
-                Service(held, options).run()
+                Service(servers, options).run()
         except EmbeddedError as error:
             raise CommandError(str(error)) from error
 
 
 class Service:
-    def __init__(self, held: list[Held], options: dict[str, Any]):
-        self.held = held
+    def __init__(self, servers: list[RunningServer], options: dict[str, Any]):
+        self.servers = servers
         self.options = options
         self.begun = self.looked = time.monotonic()
         self.ready = False
@@ -82,10 +82,10 @@ class Service:
         processes += [_watched(each, hearts) for each in (_worker(options["workers"]), _beat(), _consumer())]
         if options["simulate"]:
             processes.append(_ticks())
-        servers = Servers(_ask_servers)
+        probe = Servers(_ask_servers)
         self.supervisor = Supervisor(
             processes,
-            servers_answer=servers.answer,
+            servers_answer=probe.answer,
             record=hearts / places.RESTARTS,
             json_lines=settings.LOG_FORMAT == "json",
         )
@@ -95,19 +95,19 @@ class Service:
         self.supervisor.say("stopped")
 
     def _look(self) -> None:
-        """Now and then: keep the servers' keepers alive, and say when web and worker answer."""
+        """Keep the servers' keepers alive, and print when web and worker answer."""
         now = time.monotonic()
         if now - self.looked < (1.0 if self.ready else 0.3):
             return
         self.looked = now
-        for server in self.held:
+        for server in self.servers:
             server.ensure()
         if not self.ready and _web_answers(self.options["port"]) and _worker_answers():
             self.ready = True
             address = f"http://{HOST}:{self.options['port']}/"
             self.supervisor.say(how_to_sign_in(self.first_account, address))
             self.supervisor.say(f"ready in {now - self.begun:.1f} s: {address}")
-            if self.options["flower"]:  # only now: it asks the workers once, when it starts
+            if self.options["flower"]:  # only now, since Flower asks the workers once, when it starts
                 flower, address = _flower(self.options["flower_port"])
                 self.supervisor.add(flower)
                 self.supervisor.say(f"Flower: {address}")
@@ -127,21 +127,21 @@ def web(port: int) -> Process:
     ]
     command += ["--ws-max-size", str(settings.WEBSOCKET_MAX_FRAME_BYTES), "--timeout-graceful-shutdown", "10"]
     command += ["--lifespan", "on", "--log-level", "warning", "--no-access-log"]
-    # uvicorn's own default would believe whatever a caller on this machine says of its address.
+    # uvicorn's default trusts the X-Forwarded-For of every caller on this machine.
     trusted = ",".join(str(network) for network in settings.FORWARDED_ALLOW_IPS)
     environment = {"DATABASE_POOL": "true", "FORWARDED_ALLOW_IPS": trusted, **GIVE_BACK}
     return Process("web", command, environment)
 
 
 def _watched(process: Process, hearts: Path) -> Process:
-    """The process with signs of life, which it shows from the loop that does its work."""
+    """Return the process with a heartbeat, which it touches from its main loop."""
     file = hearts / process.name
     environment = {**process.environment, "HEARTBEAT_FILE": str(file)}
     return replace(process, environment=environment, heart=Heart(file, settings.STALL_SECONDS))
 
 
 def _ask_servers() -> None:
-    """Raises when one of them does not answer."""
+    """Raise when one of the servers does not answer."""
     client(settings.REDIS_URL).ping()
     try:
         with connection.cursor() as cursor:
@@ -155,7 +155,7 @@ def _celery(*arguments: str) -> list[str]:
 
 
 def _worker(processes: int) -> Process:
-    # Gossip and mingle only cost a second at the start.
+    # Gossip and mingle only delay the start by a second.
     more = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
     return Process("worker", _celery("worker", *more))
 
@@ -173,14 +173,14 @@ def _consumer() -> Process:
 
 
 def _ticks() -> Process:
-    # Small enough that every option is heard of within seconds; the same seed, so that a restart lists nothing new.
+    # Small enough that every option ticks within seconds. The same seed, so that a restart adds no instruments.
     market = ["--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", "0"]
     return Process("ticks", _manage("simulate_market", *market, "--stream", "--rate", "200"))
 
 
 def _flower(port: int) -> tuple[Process, str]:
     password = places.secret(places.state_dir(), "flower_password")
-    # By the environment: everyone on the machine can read a command line.
+    # Through the environment, since everyone on the machine can read a command line.
     environment = {"FLOWER_BASIC_AUTH": f"flower:{password}", "LOG_LEVEL": "WARNING"}
     process = Process("flower", _celery("flower", f"--address={HOST}", f"--port={port}"), environment)
     return process, f"http://{HOST}:{port}/ (user flower, password in {places.state_dir()}/secrets/flower_password)"
@@ -208,5 +208,5 @@ def _web_answers(port: int) -> bool:
 def _worker_answers() -> bool:
     try:
         return bool(app.control.inspect(timeout=0.3).ping())
-    except (BrokerError, OSError):  # the broker may just be starting again
+    except (BrokerError, OSError):  # the broker may be restarting
         return False

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from tests.integration.consume.live import Live
 from tests.integration.processes import ROOT, fresh_state
 
@@ -18,7 +18,7 @@ def servers(tmp_path_factory):
         patch.setenv("SIGNALSITE_STATE", str(state))
         live = Live(state, tmp_path_factory.mktemp("live") / "consumer.log")
         live.log.touch()
-        with hold(wait=True):
+        with keep_running(wait=True):
             subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=live.environment, check=True)
             yield live
 

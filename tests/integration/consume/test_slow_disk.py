@@ -8,7 +8,7 @@ import time
 import pytest
 import redis
 
-from signalsite.embedded.keep_running import hold
+from signalsite.embedded.keep_running import keep_running
 from tests.integration.consume.live import Live, kill_server, tick
 from tests.integration.processes import ROOT, fresh_state, until
 from tests.integration.slow_disk import slow_sync
@@ -26,7 +26,7 @@ def slow(monkeypatch, tmp_path):
         for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
             monkeypatch.delenv(name, raising=False)
         live = Live(state, tmp_path / "consumer.log")
-        with hold(wait=True):
+        with keep_running(wait=True):
             subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=live.environment, check=True)
             yield live
 

@@ -1,0 +1,43 @@
+"""OpenAPI 3.0 components made of msgspec structs and dataclasses."""
+
+from collections.abc import Iterable
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+
+Schema = dict[str, Any]
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def reference(kind: type) -> Schema:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}
+
+
+def one_of_these(kinds: Iterable[type]) -> Schema:
+    return {"anyOf": [reference(kind) for kind in kinds]}
+
+
+def components(kinds: Iterable[type]) -> dict[str, Schema]:
+    """Return the schema of each type, and of those that it names, by name."""
+    _, found = msgspec.json.schema_components(list(kinds), ref_template=_REFERENCE)
+    return {name: _as_openapi(schema) for name, schema in found.items()}
+
+
+def _as_openapi(schema: Any) -> Any:
+    """Rewrite JSON Schema 2020-12: OpenAPI 3.0 has `nullable` where that has a type null."""
+    if isinstance(schema, list):
+        return [_as_openapi(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    rewritten = {name: _as_openapi(value) for name, value in schema.items() if name not in ("title", "anyOf")}
+    if "description" in rewritten and isinstance(rewritten["description"], str):
+        rewritten["description"] = cleandoc(rewritten["description"])
+    choices = [_as_openapi(each) for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(choices) < len(schema.get("anyOf", ())):
+        rewritten["nullable"] = True
+    if len(choices) == 1:
+        rewritten |= {"allOf": choices} if "$ref" in choices[0] else choices[0]
+    elif choices:
+        rewritten["anyOf"] = choices
+    return rewritten
