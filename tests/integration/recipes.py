@@ -65,7 +65,14 @@ class Copy:
                 holder.terminate()
 
     def environment(self, **variables: str) -> dict[str, str]:
-        return {**environment(self.state), "PYTHONPATH": str(self.folder), "WORKERS": "1", **variables}
+        """Return that of a command. The engine's numpy twin answers: nobody waits for kernels to compile."""
+        return {
+            **environment(self.state),
+            "PYTHONPATH": str(self.folder),
+            "WORKERS": "1",
+            "NUMBA_DISABLE_JIT": "1",
+            **variables,
+        }
 
     def run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
