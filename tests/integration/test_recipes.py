@@ -59,7 +59,7 @@ from signals.importers.core.quote_lines import read_lines
 from signals.importers.files import UnreadableFile, decode, read_parts
 from signals.importers.reports import ImportReport, RejectedRow
 from signals.instruments.services import register_instruments
-from timeframes.core.quotes import QuoteColumns
+from timeframes.core.quotes import QuoteRows
 from timeframes.quotes.services import record_quotes
 
 
@@ -72,7 +72,7 @@ def import_quote_lines(path, *, progress):
     columns = {"instrument_key": names, "time": read.times, "source": "quote-lines", "bid": read.bid, "ask": read.ask}
     with transaction.atomic():
         register_instruments(dict(zip(names, read.keys, strict=True)))
-        record_quotes(QuoteColumns(**columns))
+        record_quotes(QuoteRows(**columns))
     progress(len(names), len(names))
     rejected = [RejectedRow(path.name, *each) for each in read.rejected]
     return ImportReport(path.name, "lines of quotes", len(names) + len(rejected), len(names), 0, rejected)
@@ -178,7 +178,7 @@ def test_a_setting(copy: Copy, tmp_path: Path) -> None:
     copy.edit("docker-compose.yml", before, before + "    IMPORT_MAX_ROWS:\n")
     copy.append("deploy/env.example", "\n# Most lines of an imported file.\nIMPORT_MAX_ROWS=1000000\n")
     copy.append("CHANGELOG.md", "- `IMPORT_MAX_ROWS`.\n")
-    follow(copy, "A setting", "IMPORT_MAX_ROWS", {})
+    follow(copy, "A setting", "batch", {})
     copy.test("tests/core/test_settings_page.py")
     refused = copy.run("manage.py", "check", IMPORT_MAX_ROWS="0")
     assert refused.returncode != 0 and "IMPORT_MAX_ROWS" in refused.stderr

@@ -3,14 +3,9 @@
 import json
 import time
 
-import pytest
-
-from batch.webhooks import outbox
 from batch.webhooks.core.signing import verify
 from tests.integration.recipes import copied, follow
 from tests.receiver import receiving
-
-pytestmark = pytest.mark.skipif(not hasattr(outbox, "publish"), reason="events still belong to the end of a job")
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT = """
