@@ -4,7 +4,8 @@ from typing import Any, Literal, get_type_hints
 
 import msgspec
 
-from realtime.core.states import FORWARD, ChainSlice, InstrumentState, Number
+from moneyness.core.chain_slice import ChainSlice, Number
+from realtime.core.states import FORWARD, InstrumentState
 from signalsite.foundation.computations.contract import Column
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.computations.requests import column_schema
