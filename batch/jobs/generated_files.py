@@ -1,4 +1,4 @@
-"""What declarations say to readers and to the client: texts that are kept in files, and checked to be current."""
+"""The files that are generated from computations: a page of docs, and the client's types."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ CLIENT_TYPES = Path("batch/client/computations.py")
 
 
 def texts(found: Iterable[Computation]) -> dict[Path, str]:
-    """What the files should hold, by their paths in the repository."""
+    """Return the text of each generated file by its path in the repository."""
     found = list(found)
     return {DOCS: docs_page(found), CLIENT_TYPES: client_types(found)}
 
@@ -27,11 +27,13 @@ def docs_page(found: Iterable[Computation]) -> str:
     lines = [
         "# What can be computed",
         "",
-        "This page is generated: `manage.py computations` writes it from the declarations. Each computation is a",
-        "`kind` of job, has an address of its own for a few items at once ([batch API](batch-api.md)), and a name for",
+        "This page lists every computation with its parameters, result fields and statuses. Each is a `kind` of job,",
+        "has an address of its own for a few items at once ([batch API](batch-api.md)), and a name for",
         "`manage.py compute`.",
         "",
-        "Every row begins with these fields. A field that can't be computed is `null`.",
+        "`manage.py computations` generates this page from the code.",
+        "",
+        "Every result begins with these fields. A field that can't be computed is `null`.",
         "",
         *_table(("field", "type", "meaning"), map(_column, (*IDENTITY, *VERDICT))),
     ]
@@ -43,13 +45,13 @@ def docs_page(found: Iterable[Computation]) -> str:
 def _section(computation: Computation) -> Iterator[str]:
     yield f"## `{computation.name}`"
     yield ""
-    yield f'{computation.summary}. `POST {computation.name}`, or `POST jobs` with `"kind": "{computation.name}"`.'
+    yield f'{computation.summary}. Use `POST {computation.name}`, or `POST jobs` with `"kind": "{computation.name}"`.'
     yield ""
     yield from _table(("parameter", "default", "allowed", "meaning"), map(_parameter, computation.parameters))
     if computation.overrides:
         yield ""
         overrides = ((f"`{each.name}`", str(each.bounds), each.help) for each in computation.overrides)
-        yield from _table(("an item's own", "allowed", "meaning"), overrides)
+        yield from _table(("override of an item", "allowed", "meaning"), overrides)
     yield ""
     yield from _table(("field", "type", "meaning"), map(_column, computation.columns))
     yield ""
@@ -76,7 +78,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def client_types(found: Iterable[Computation]) -> str:
-    """A module of TypedDicts, and nothing that the client would have to install."""
+    """Return a module of TypedDicts that needs only the standard library."""
     found = list(found)
     kinds = ", ".join(f'"{each.name}"' for each in found)
     lines = [
