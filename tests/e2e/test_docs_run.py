@@ -9,7 +9,7 @@ How a block runs depends on its language:
 - `json`: a submission (it has `items` or `selector`), or after a request the fields of its answer, or with
   `<!-- send on a socket -->` a message to the server. Anything else is only parsed.
 
-A comment `<!-- not run: the reason -->` before a block excuses it, and after `<!-- file: NAME -->` a block is saved under
+A comment `<!-- not run: the reason -->` before a block excuses it. After `<!-- file: NAME -->` a block is saved under
 that name. The service is `manage.py up --simulate` on servers of its own, so that its feed meets no other test.
 
 Only three things are replaced in a text: the address `localhost:8000` or `127.0.0.1:8000`, the password `"..."`, and in
@@ -36,6 +36,7 @@ from websockets.sync.client import connect
 from signalsite.embedded.service import running_service
 from tests.e2e.conftest import BATCH, ROOT, SHARED_DATA, succeed, wait
 from tests.e2e.docs_blocks import RUNNABLE, Block, blocks_of, is_excused
+from tests.integration.processes import fresh_state, running_on, until
 
 PAGES = ["README.md", *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "/_build/" not in page]
@@ -210,10 +211,11 @@ def _assert_has(answer: Any, shown: Any, place: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment() -> Iterator[dict[str, str]]:
     """Of a service on a state folder that no other test uses."""
-    state = tmp_path_factory.mktemp("docs") / "state"
-    return {"SIGNALSITE_STATE": str(state), "DOCS_PASSWORD": secrets.token_urlsafe(12)}
+    with fresh_state() as state:
+        yield {"SIGNALSITE_STATE": str(state), "DOCS_PASSWORD": secrets.token_urlsafe(12)}
+        until(lambda: not running_on(state), 20, "servers stopped")
 
 
 @pytest.fixture(scope="module")
