@@ -29,7 +29,6 @@ language = "en"
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "deflist", "substitution"]
-suppress_warnings = ["misc.highlighting_failure"]  # the HTTP lexer takes no second block
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -28,11 +28,13 @@ def docs_page(found: Iterable[Computation]) -> str:
     lines = [
         "# What can be computed",
         "",
-        "This page is generated: `manage.py computations` writes it from the declarations. Each computation is a",
-        "`kind` of job, has an address of its own for a few items at once ([batch API](batch-api.md)), and a name for",
+        "This page lists every computation with its parameters, result fields and statuses. Each is a `kind` of job,",
+        "has an address of its own for a few items at once ([batch API](batch-api.md)), and a name for",
         "`manage.py compute`.",
         "",
-        "Every row begins with these fields. A field that can't be computed is `null`.",
+        "`manage.py computations` generates this page from the code.",
+        "",
+        "Every result begins with these fields. A field that can't be computed is `null`.",
         "",
         *_table(("field", "type", "meaning"), map(_column, (*IDENTITY, *VERDICT))),
     ]
@@ -44,13 +46,13 @@ def docs_page(found: Iterable[Computation]) -> str:
 def _section(computation: Computation) -> Iterator[str]:
     yield f"## `{computation.name}`"
     yield ""
-    yield f'{computation.summary}. `POST {computation.name}`, or `POST jobs` with `"kind": "{computation.name}"`.'
+    yield f'{computation.summary}. Use `POST {computation.name}`, or `POST jobs` with `"kind": "{computation.name}"`.'
     yield ""
     yield from _table(("parameter", "default", "allowed", "meaning"), map(_parameter, computation.parameters))
     if computation.overrides:
         yield ""
         overrides = ((f"`{each.name}`", str(each.bounds), each.help) for each in computation.overrides)
-        yield from _table(("an item's own", "allowed", "meaning"), overrides)
+        yield from _table(("override of an item", "allowed", "meaning"), overrides)
     yield ""
     yield from _table(("field", "type", "meaning"), map(_column, computation.columns))
     yield ""

@@ -1,6 +1,7 @@
 """Which Pythons the Makefile accepts, and when it recreates the venv."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -78,3 +79,10 @@ def test_a_venv_that_is_not_whole_is_made_anew(tmp_path: Path, half: str) -> Non
             interpreter(venv / "bin", "3.10.0").rename(python)
     planned = make("--dry-run", "setup", f"VENV={venv}").stdout
     assert anew in planned and "install --quiet" in planned
+
+
+def test_the_docs_site_is_built_where_it_is_served_from_and_checked_for_warnings() -> None:
+    assert "sphinx --quiet" in make("--dry-run", "docs").stdout
+    assert "docs/_build/html --fail-on-warning --keep-going --fresh-env" in make("--dry-run", "check").stdout
+    (line,) = re.findall(r"^up: .*\n(?:\t.*\n)*", (ROOT / "Makefile").read_text(), re.M)
+    assert "$(SITE)" in line
