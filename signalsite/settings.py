@@ -226,6 +226,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["signalsite.formats"]
 
 # Data. Every connection attempt and every silent peer has a limit.
 try:
@@ -420,7 +421,7 @@ LOGGING = {
         "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": False},
         "tornado.access": {"handlers": [], "level": "ERROR", "propagate": False},  # Flower's requests
         "celery.beat": {"level": "WARNING"},  # a line for each of its tasks, every five seconds
-        "django_celery_beat": {"level": "WARNING"},
+        "django_celery_beat.schedulers": {"level": "WARNING"},  # Celery makes it a child of its own
         "httpx": {"level": "WARNING"},
         "channels_redis": {"level": "CRITICAL"},  # a traceback a second while Redis is away; our listener says it once
         "celery.worker.strategy": {"level": "WARNING"},  # a line for each task received, and one for each done,
