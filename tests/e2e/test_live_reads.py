@@ -87,8 +87,8 @@ def on_the_loop(address: str) -> float:
     return counted(address)["http_live_reads_total"]
 
 
-AGES = re.compile(rb'"(age_seconds|computed_age_seconds)":-?[0-9.e-]+|"at":"[^"]+"')
-OF_THE_SERVER = {"date", "server", "connection", "content-length"}
+AGES = re.compile(rb'"(age_seconds|computed_age_seconds)":-?[0-9.e-]+|"at":"[^"]+"|,"request_id":"[0-9a-f]{16}"')
+OF_THE_SERVER = {"date", "server", "connection", "content-length", "x-request-id"}
 
 
 def told(answer: httpx.Response) -> tuple[Any, ...]:
