@@ -1,5 +1,6 @@
 """The Celery application."""
 
+import logging
 import os
 from functools import cached_property
 from logging.config import dictConfig
@@ -54,6 +55,7 @@ app.steps["consumer"].add(Heartbeat)
 def log_as_django_does(**_: Any) -> None:
     """Worker, beat and Flower: Celery leaves the loggers alone where somebody listens to this signal."""
     dictConfig(settings.LOGGING)
+    logging.captureWarnings(True)
 
 
 @signals.before_task_publish.connect

@@ -6,6 +6,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from signalsite.accounts.backend import SignInRefused
 
@@ -23,6 +24,13 @@ class SignInForm(AdminAuthenticationForm):
 
 class Site(AdminSite):
     login_form = SignInForm
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """With what the service does now, for those who may see its jobs."""
+        from signalsite.dashboard import read_dashboard  # the admin site exists before the models do
+
+        dashboard = read_dashboard() if request.user.has_perm("batch.view_job") else None
+        return super().index(request, {**(extra_context or {}), "dashboard": dashboard})
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         response = super().login(request, extra_context)

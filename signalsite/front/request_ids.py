@@ -1,6 +1,6 @@
 """Each HTTP request and socket has an id: the caller's X-Request-ID, or one of ours.
 
-The answer shows it as X-Request-ID, a problem as `request_id`, and each log line has it.
+An HTTP answer shows it as X-Request-ID, a problem as `request_id`, and each log line has it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +14,6 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADER = b"x-request-id"
-_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 
 class RequestIds:
@@ -27,10 +26,13 @@ class RequestIds:
             return
         known = request_id_of(next((value for name, value in scope["headers"] if name == HEADER), None))
         request_id.set(known)  # of this request's own task
+        if scope["type"] == "websocket":  # sockets write past ASGI: they need the server's own `send` (asgi_send)
+            await self._application(scope, receive, send)
+            return
         shown = (HEADER, known.encode())
 
         async def send_with_id(message: Mapping[str, Any]) -> None:
-            if message["type"] in _STARTS:
+            if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), shown]}
             await send(message)
 

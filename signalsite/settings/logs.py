@@ -24,7 +24,7 @@ LOGGING = {
         "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": False},
         "tornado.access": {"handlers": [], "level": "ERROR", "propagate": False},  # Flower's requests
         "celery.beat": {"level": "WARNING"},  # a line for each of its tasks, every five seconds
-        "django_celery_beat": {"level": "WARNING"},
+        "django_celery_beat.schedulers": {"level": "WARNING"},  # Celery makes it a child of its own
         "httpx": {"level": "WARNING"},
         "channels_redis": {
             "level": "CRITICAL"

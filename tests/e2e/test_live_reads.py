@@ -14,8 +14,8 @@ from signalsite.management.commands.up import BIN
 from tests.e2e.conftest import ROOT
 from tests.e2e.live_reads import ALIAS, BROKEN, CALL, LIVE, PUT, UNDERLYING, counted, live_market, on_the_loop
 
-AGES = re.compile(rb'"(age_seconds|computed_age_seconds)":-?[0-9.e-]+|"at":"[^"]+"')
-OF_THE_SERVER = {"date", "server", "connection", "content-length"}
+AGES = re.compile(rb'"(age_seconds|computed_age_seconds)":-?[0-9.e-]+|"at":"[^"]+"|,"request_id":"[0-9a-f]{16}"')
+OF_THE_SERVER = {"date", "server", "connection", "content-length", "x-request-id"}
 GET = [
     f"/greeks/{CALL}20",
     f"/greeks/{CALL}20?unknown=parameter&unknown=twice",

@@ -1,0 +1,1 @@
+"""How pages write dates and times: to the second, with the zone."""
