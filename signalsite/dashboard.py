@@ -120,7 +120,7 @@ def _from_database() -> dict[str, Any]:
                 "open_jobs": _by_status(unfinished),
                 "recent_jobs": _by_status(ended),
                 "failed_jobs": list(failed.only("kind", "error", "finished_at").order_by("-finished_at")[:MOST_ERRORS]),
-                "given_up": list(given_up.only("job_id", "created_at").order_by("-created_at")[:MOST_ERRORS]),
+                "given_up": list(given_up.order_by("-created_at")[:MOST_ERRORS]),
             }
     except DatabaseError as error:
         logger.warning("the admin's first page cannot be read from the database: %s", error)
