@@ -1,8 +1,11 @@
 """Examples for the API schema."""
 
+from typing import Any
+
 from drf_spectacular.utils import OpenApiExample
 
-from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.contract import IDENTITY, Computation
+from signalsite.foundation.computations.registry import find
 
 _KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
 
@@ -95,6 +98,13 @@ INSTRUMENT_GREEKS_EXAMPLE = OpenApiExample(
     },
     response_only=True,
 )
+
+
+def _row(position: int, **values: Any) -> dict[str, Any]:
+    columns = (*IDENTITY, *find("greeks").answer_columns)
+    return {**dict.fromkeys(column.name for column in columns), "position": position, "retryable": False, **values}
+
+
 RESULTS_EXAMPLE = OpenApiExample(
     "The last page of a job of two options",
     {
@@ -102,26 +112,8 @@ RESULTS_EXAMPLE = OpenApiExample(
         "status": "completed",
         "next_cursor": None,
         "data": [
-            {
-                "position": 0,
-                "custom_id": None,
-                "instrument_key": _KEY,
-                "status": "ok",
-                "reason": None,
-                "retryable": False,
-                "implied_volatility": 0.1312,
-                "delta": 0.5243,
-            },
-            {
-                "position": 1,
-                "custom_id": "what-if",
-                "instrument_key": "NSE@NIFTY@equity_options@2026-12-29@put@99000",
-                "status": "bad_input",
-                "reason": "there is no such instrument",
-                "retryable": False,
-                "implied_volatility": None,
-                "delta": None,
-            },
+            _row(0, instrument_key=_KEY, status="ok", implied_volatility=0.1312, delta=0.5243),
+            _row(1, instrument_key="NSE@NIFTY@call", status="bad_input", reason="the key has no product"),
         ],
     },
     response_only=True,

@@ -83,7 +83,7 @@ def live_components() -> dict[str, Schema]:
     del found["LiveValue"]["type"], found["LiveValue"]["properties"], found["LiveValue"]["required"]
     found["LiveValue"] |= one_of_these([LiveInstrument, NoLiveInstrument])
     greeks = find("greeks")
-    columns = [*(each for each in greeks.answer_columns if each.name != "retryable"), *_ADDED]
+    columns = [*greeks.answer_columns, *_ADDED]
     found["LiveGreeks"] = {
         "type": "object",
         "description": "The columns of the computation `greeks`, and what they stand on.",
