@@ -1,4 +1,4 @@
-"""Build backend of `pip install .`: says what to do instead (pyproject.toml names it). The service runs from its folder."""
+"""The build backend that pyproject.toml names: `pip install .` says what to do instead."""
 
 import sys
 from typing import NoReturn
