@@ -20,6 +20,7 @@ from batch.client import (
     Event,
     FeedEnded,
     Gap,
+    Job,
     Refused,
     ServiceUnreachable,
     Snapshot,
@@ -27,11 +28,27 @@ from batch.client import (
 )
 from batch.client.core.arrow_stream import ArrowDecoder
 from batch.client.core.credentials import GivenToken, lifetime
-from batch.client.core.effects import Call, Connect, Emit, Hang, Now, Pause, Receive, SendText, SocketClosed, Steps
+from batch.client.core.effects import (
+    Call,
+    Connect,
+    Emit,
+    Hang,
+    Now,
+    Open,
+    Pause,
+    Read,
+    Receive,
+    Reply,
+    SendText,
+    SocketClosed,
+    Steps,
+)
 from batch.client.core.listening import Feed
 from batch.client.core.service import Service
 from batch.client.core.shapes import instant
 from batch.client.core.subscriptions import Subscriptions
+from batch.client.operations.exports import iter_batches
+from tests.core.scripted_network import DONE
 
 SPOT = "NSE@NIFTY@equity_spot"
 CHAIN = "NSE@NIFTY@equity_options@2026-12-29@"
@@ -319,6 +336,25 @@ class TestArrow:
         with pytest.raises((BrokenStream, pa.ArrowInvalid, OSError)):
             decoder.feed(data)
             decoder.end()
+
+    def test_each_batch_is_given_before_more_is_read(self) -> None:
+        data, table = self.stream()
+        steps = Steps(iter_batches(Service(GivenToken("t")), Job.of(DONE)))
+        parts, read, given = iter([data[n : n + 64] for n in range(0, len(data), 64)]), 0, []
+        while (effect := steps.next()) is not None:
+            match effect:
+                case Open():
+                    steps.outcome = Reply(200, "OK", {}, b"", "stream")
+                case Read("stream"):
+                    steps.outcome = next(parts, b"")
+                    read += len(steps.outcome)
+                case Emit(batch):
+                    given.append((batch.num_rows, read))
+                case Now():
+                    steps.outcome = 0.0
+        assert sum(rows for rows, _ in given) == table.num_rows
+        positions = [read for _, read in given]
+        assert positions == sorted(set(positions)) and positions[0] < len(data) / 2
 
     def test_no_rows_have_columns_still(self) -> None:
         data, table = self.stream(0)

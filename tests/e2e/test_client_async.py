@@ -117,7 +117,7 @@ def test_answers_estimates_and_refusals(use: Use, rows: list[dict[str, Any]]) ->
             found = await client.greeks(keys[:count], as_of=AT)
             assert [row["instrument_key"] for row in found.data] == keys[:count] and found.forwards
         assert (await client.estimate(keys, as_of=AT)).total == 150
-        assert [each async for each in client.jobs()][0].kind == "greeks"
+        assert (await anext(client.jobs())).kind == "greeks"
         with pytest.raises(ApiError) as error:
             await client.submit(keys, params={"forward": "futures"})
         assert (error.value.problem["status"], error.value.errors[0].field) == (400, "params.forward")
