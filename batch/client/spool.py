@@ -74,7 +74,7 @@ class Columns(Spool):
                     for start in range(0, batch.num_rows, ROWS_AT_ONCE):
                         part = batch.slice(start, ROWS_AT_ONCE)
                         _check_numbers(part, rows + start)
-                        columns = [part.column(field.name).cast(field.type) for field in fields]
+                        columns = [_cast(part.column(field.name), field.type) for field in fields]
                         writer.write_batch(pyarrow.RecordBatch.from_arrays(columns, schema=schema))
                     rows += batch.num_rows
             self.size = self._file.tell()
@@ -91,6 +91,12 @@ def _sent_as(type_: Any) -> Any:
     texts = (types.is_string, types.is_large_string, types.is_string_view)
     value = type_.value_type if types.is_dictionary(type_) else type_
     return pyarrow.large_string() if any(test(value) for test in texts) else value
+
+
+def _cast(column: Any, type_: Any) -> Any:
+    if hasattr(column, "dictionary"):  # pyarrow unpacks not all of them by a cast
+        return column.dictionary.cast(type_).take(column.indices)
+    return column.cast(type_)
 
 
 def _check_numbers(batch: Any, first: int) -> None:

@@ -139,16 +139,16 @@ class Feed:
 
     def _connect(self, effect: Connect) -> None:
         query = "&".join(f"{name}={value}" for name, value in effect.query.items())
-        opening = connect(
-            f"{self._url}{effect.path}{'?' if query else ''}{query}",
-            subprotocols=list(effect.subprotocols) or None,  # type: ignore[arg-type]
-            compression=None,
-            open_timeout=self._timeout,
-            close_timeout=CLOSE_SECONDS,
-            ping_interval=None,  # the service's heartbeats tell whether it is there
-            max_size=LARGEST_MESSAGE,
-        )
         try:
+            opening = connect(
+                f"{self._url}{effect.path}{'?' if query else ''}{query}",
+                subprotocols=list(effect.subprotocols) or None,  # type: ignore[arg-type]
+                compression=None,
+                open_timeout=self._timeout,
+                close_timeout=CLOSE_SECONDS,
+                ping_interval=None,  # the service's heartbeats tell whether it is there
+                max_size=LARGEST_MESSAGE,
+            )
             self._socket = self._opened.enter_context(opening)
         except InvalidStatus as error:
             raise refused_upgrade(error) from error

@@ -15,9 +15,9 @@ import httpx
 import jwt
 import psutil
 import pytest
-from batch.client.auth import PasswordTokens
 
 from batch.client import ApiError, Client, Job
+from batch.client.core.credentials import PasswordTokens
 from signalsite.embedded import state
 from tests.e2e.conftest import AT, BATCH, ROOT, manage, own_database, succeed
 
@@ -126,14 +126,15 @@ def test_refusals_name_their_field(client: Client, address: str, passwords: dict
 
 
 def test_a_token_that_is_no_longer_taken_is_refreshed(address: str, passwords: dict[str, str]) -> None:
-    tokens = PasswordTokens(httpx.URL(address), "alice", passwords["alice"])
-    with httpx.Client(base_url=address, auth=tokens) as http:
+    with Client(address, username="alice", password=passwords["alice"]) as client:
+        tokens = client._service.credentials
+        assert isinstance(tokens, PasswordTokens)
         for gone in (False, True):  # the second time, both are gone
-            assert http.get(f"{BATCH}/jobs").status_code == 200
+            assert client.statistics()["jobs"]
             kept = tokens._refresh
             tokens._access = "no longer taken"
             tokens._refresh = "no longer taken" if gone else kept
-            assert http.get(f"{BATCH}/jobs").status_code == 200
+            assert client.statistics()["jobs"]
             assert tokens._access != "no longer taken" and tokens._refresh != kept
             assert (_sign_in_of(tokens._refresh) == _sign_in_of(kept)) is not gone
 

@@ -1,0 +1,46 @@
+"""The client's wheel, its types, and what `pip install .` of the project says."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.client_wheel import ROOT, SOURCE, installed, wheel
+
+__all__ = ["wheel"]  # a fixture
+
+
+def test_the_wheel_has_each_module_once_and_its_types(wheel: Path) -> None:
+    packed = {name.removeprefix("signalsite_client/") for name in zipfile.ZipFile(wheel).namelist()}
+    source = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py")} | {"py.typed"}
+    assert {name for name in packed if ".dist-info" not in name} == source
+
+
+def test_it_stands_alone(wheel: Path, tmp_path: Path) -> None:
+    python = installed(wheel, tmp_path / "venv")
+    code = "import sys, signalsite_client; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    loaded = set(done.stdout.split())
+    assert {"httpx", "signalsite_client"} <= loaded
+    assert not {"batch", "django", "numpy", "pandas", "polars", "pyarrow"} & loaded
+
+
+def test_it_is_right_by_its_types_on_python_3_10(tmp_path: Path) -> None:
+    (tmp_path / "signalsite_client").symlink_to(SOURCE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-version=3.10"]
+    command += ["--ignore-missing-imports", "--no-warn-unused-ignores", "--follow-imports=silent"]
+    command += ["-p", "signalsite_client"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--editable"]])
+def test_the_project_itself_says_how_it_is_installed(options: list[str]) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", *options, str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "runs from this folder" in said and "pip install ./batch/client" in said and "make setup" in said
+    assert "Traceback" not in said
