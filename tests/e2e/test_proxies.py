@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -110,13 +111,13 @@ def what_a_proxy_must_do(web: Web, port: int) -> None:
         assert refused.status_code == 401 and refused.headers["Content-Type"] == "application/problem+json"
     with connect(
         f"wss://{NAME}:{port}{V2}",
-        host="127.0.0.1",
-        port=port,
+        sock=socket.create_connection(("127.0.0.1", port)),
         ssl=trust,
+        server_hostname=NAME,
         subprotocols=["signals", f"bearer.{token()}"],  # type: ignore[list-item]
         compression=None,
-    ) as socket:
-        assert json.loads(socket.recv(10))["type"] == "welcome"
+    ) as opened:
+        assert json.loads(opened.recv(10))["type"] == "welcome"
 
 
 def nginx_configuration(folder: Path, *, web: int, plain: int, tls: int) -> Path:
