@@ -28,11 +28,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
+import batch.client
 from signalsite.embedded.service import running_service
 from tests.e2e.conftest import BATCH, ROOT, SHARED_DATA, succeed, wait
 from tests.e2e.docs_blocks import RUNNABLE, Block, blocks_of, is_excused
@@ -113,7 +115,11 @@ class Page:
     def _python(self, code: str, block: Block) -> None:
         self.finish(block)
         padded = "\n" * block.line + code  # a traceback names the line of the page
-        exec(compile(padded, block.page, "exec"), self.namespace)
+        installed = {
+            "signalsite_client": batch.client
+        }  # another test installs it and runs these
+        with patch.dict(os.environ, self.variables), patch.dict(sys.modules, installed):
+            exec(compile(padded, block.page, "exec"), self.namespace)
 
     def _http(self, code: str, block: Block) -> None:
         first, _, rest = code.partition("\n")

@@ -189,8 +189,7 @@ class Site:
         with self.log.open("rb") as log:
             log.seek(self.read)
             for line in log.read().decode(errors="replace").splitlines():
-                said = line.partition("| ")[2]
-                record = json.loads(said) if said.startswith("{") else {"message": said}
+                record = json.loads(line) if line.startswith("{") else {"message": line}
                 if part in record["message"] and context.items() <= record.items():
                     return True
         return False

@@ -25,6 +25,7 @@ def fresh_state():
     try:
         yield folder / "state"
     finally:
+        until(lambda: not running_on(folder / "state"), 30, "the servers of the folder have ended")  # they remove files
         shutil.rmtree(folder)
 
 

@@ -22,7 +22,8 @@ PARTS = dict(re.findall(r"^### (.+)\n((?:(?!^### ).*\n?)*)", SECTION, re.MULTILI
 
 
 def commands(part: str) -> list[str]:
-    return re.findall(r"^    (\S.*)$", PARTS[part], re.MULTILINE)
+    blocks = re.findall(r"^```bash\n(.*?)^```$", PARTS[part], re.MULTILINE | re.DOTALL)
+    return "".join(blocks).splitlines()
 
 
 def walk(checkout: Path, part: str, environment: dict[str, str]) -> None:
