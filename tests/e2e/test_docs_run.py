@@ -108,7 +108,7 @@ class Page:
             check=False,
         )
         assert done.returncode == 0, f"{block.place}:\n{code}\n{done.stdout}\n{done.stderr}"
-        for name, value in re.findall(r'^declare -x ([A-Z]+)="(.*)"$', self.kept.read_text(), re.M):
+        for name, value in re.findall(r'^declare -x ([A-Z_]+)="(.*)"$', self.kept.read_text(), re.M):
             if name not in os.environ:
                 self.variables[name] = value
 
