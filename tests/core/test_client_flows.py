@@ -35,11 +35,11 @@ from batch.client.core.effects import (
     Pause,
     Read,
     Receive,
-    Reply,
     SendText,
     SocketClosed,
     Steps,
 )
+from batch.client.core.http import Reply
 from batch.client.core.listening import Feed
 from batch.client.core.service import Service
 from batch.client.core.shapes import instant

@@ -91,7 +91,12 @@ def test_but_not_any_time(network: Network, client: Client, pauses: list[float])
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
-    [("Sat, 01 Jan 2000 00:00:00 GMT", 0, 0), ("soon", None, None), ("Fri, 31 Dec 2100 00:00:00 GMT", 1e9, 1e10)],
+    [
+        ("Sat, 01 Jan 2000 00:00:00 GMT", 0, 0),
+        ("soon", None, None),
+        ("²", None, None),
+        ("Fri, 31 Dec 2100 00:00:00 GMT", 1e9, 1e10),
+    ],
 )
 def test_a_date_to_try_again_at_is_understood(
     network: Network, client: Client, pauses: list[float], header: str, low: float | None, high: float | None
