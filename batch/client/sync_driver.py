@@ -8,7 +8,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import httpx
 
-from .core.effects import Call, Effect, Emit, Flow, Now, Open, Pause, Read, Request, Send, Steps, Stream, Work
+from .core.effects import Call, Effect, Emit, Flow, Now, Open, Pause, Read, Send, Steps, Stream, Work
+from .core.http import Request
 from .core.service import Service
 from .transport import FAILURES, interrupted, reply_of
 

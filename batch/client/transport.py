@@ -7,8 +7,9 @@ import httpx
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .core.credentials import Credentials, GivenToken, PasswordTokens
-from .core.effects import Interrupted, Reply, SocketClosed
+from .core.effects import Interrupted, SocketClosed
 from .core.errors import ApiError
+from .core.http import Reply
 
 # The request may or may not have arrived.
 FAILURES = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
@@ -34,7 +35,7 @@ def socket_closed(error: ConnectionClosed) -> SocketClosed:
 def refused_upgrade(error: InvalidStatus) -> ApiError:
     response = error.response
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
-    return ApiError.of(Reply(response.status_code, response.reason_phrase, headers, bytes(response.body or b"")))
+    return Reply(response.status_code, response.reason_phrase, headers, bytes(response.body or b"")).error()
 
 
 def socket_url(address: httpx.URL) -> str:

@@ -2,10 +2,10 @@
 
 import inspect
 import json
-import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import jwt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -19,11 +19,8 @@ from batch.client import (
     Disconnected,
     Event,
     FeedEnded,
-    Gap,
     Job,
-    Refused,
     ServiceUnreachable,
-    Snapshot,
     Update,
 )
 from batch.client.core.arrow_stream import ArrowDecoder
@@ -38,11 +35,11 @@ from batch.client.core.effects import (
     Pause,
     Read,
     Receive,
-    Reply,
     SendText,
     SocketClosed,
     Steps,
 )
+from batch.client.core.http import Reply
 from batch.client.core.listening import Feed
 from batch.client.core.service import Service
 from batch.client.core.shapes import instant
@@ -68,124 +65,30 @@ def update(topic: str, seq: str, data: Any = None, prev: str | None = None) -> d
     return {"type": "update", "topic": topic, "seq": seq, "prev": prev, "data": data}
 
 
-def snapshot(topic: str, seq: str | None, data: Any = None) -> dict[str, Any]:
-    return {"type": "snapshot", "topic": topic, "seq": seq, "data": data}
+@pytest.fixture
+def made() -> list[str]:
+    return []
 
 
-class TestSubscriptions:
-    def resumed(self, subscriptions: Subscriptions) -> dict[str, str]:
-        (message,) = map(json.loads, subscriptions.opening())
-        return dict(message.get("resume_from", {}))
+@pytest.fixture
+def fresh(made: list[str]) -> Callable[[], str]:
+    """Makes tokens that live for 100 s, and notes each."""
 
-    def test_a_topic_resumes_from_what_came_last(self) -> None:
-        subscriptions = Subscriptions()
-        (message,) = map(json.loads, subscriptions.add([SPOT]))
-        assert message == {"type": "subscribe", "id": 1, "topics": [SPOT], "cadence": "raw"}
-        for number in (9, 10):  # as numbers, not as texts
-            assert list(subscriptions.read(update(SPOT, f"100-{number}"))) == [
-                Update(SPOT, f"100-{number}", None, None)
-            ]
-        assert self.resumed(subscriptions) == {SPOT: "100-10"}
+    def make() -> str:
+        made.append(jwt.encode({"iat": 1000, "exp": 1100, "n": len(made)}, "secret of the tests, of 32 bytes"))
+        return made[-1]
 
-    def test_what_came_before_is_left_out(self) -> None:
-        subscriptions = Subscriptions()
-        subscriptions.add([SPOT])
-        came = [list(subscriptions.read(update(SPOT, seq))) for seq in ("5-0", "5-0", "4-9", "5-1")]
-        assert [len(events) for events in came] == [1, 0, 0, 1]
-
-    def test_a_topic_without_a_state_is_not_resumed(self) -> None:
-        subscriptions = Subscriptions()
-        subscriptions.add([SPOT])
-        assert list(subscriptions.read(snapshot(SPOT, None))) == [Snapshot(SPOT, None, None)]
-        assert self.resumed(subscriptions) == {}
-
-    def test_a_wildcard_resumes_before_what_a_slow_connection_may_still_hold(self) -> None:
-        subscriptions = Subscriptions()
-        subscriptions.add([f"{CHAIN}*"])
-        for seq in ("1000-0", "2000-0"):
-            list(subscriptions.read(snapshot(f"{CHAIN}call@{seq[0]}", seq)))
-        assert self.resumed(subscriptions) == {}  # further snapshots may be missing
-        list(subscriptions.read(update(f"{CHAIN}call@1", "3000-0")))
-        assert self.resumed(subscriptions) == {f"{CHAIN}*": "2000-0"}  # never before the snapshots
-        list(subscriptions.read(update(f"{CHAIN}call@1", "90000-0")))
-        assert self.resumed(subscriptions) == {f"{CHAIN}*": "80000-0"}
-        # What came is sent again, and left out.
-        assert list(subscriptions.read(update(f"{CHAIN}call@1", "90000-0"))) == []
-        assert len(list(subscriptions.read(update(f"{CHAIN}call@2", "85000-0")))) == 1
-
-    def test_after_a_gap_the_snapshot_counts_whatever_its_entry(self) -> None:
-        subscriptions = Subscriptions()
-        subscriptions.add([SPOT])
-        list(subscriptions.read(update(SPOT, "900-0")))
-        gap = {"type": "gap", "topic": SPOT, "reason": "reset", "since": "900-0"}
-        assert list(subscriptions.read(gap)) == [Gap(SPOT, "reset", "900-0")]
-        assert list(subscriptions.read(snapshot(SPOT, "5-0", 1))) == [Snapshot(SPOT, "5-0", 1)]
-        assert self.resumed(subscriptions) == {SPOT: "5-0"}
-
-    def test_outcomes_by_topic(self) -> None:
-        subscriptions = Subscriptions()
-        (text,) = subscriptions.add(["bad", "busy", "chain:NIFTY:x", SPOT])
-        items = [
-            {"topic": "bad", "ok": False, "code": "unknown_topic", "detail": "no"},
-            {"topic": "busy", "ok": False, "code": "unavailable", "detail": "later"},
-            {"topic": "chain:NSE@NIFTY:x", "ok": True, "cadence": "raw"},
-            {"topic": SPOT, "ok": True, "cadence": "raw"},
-        ]
-        ack = {"type": "ack", "id": json.loads(text)["id"], "request": "subscribe", "items": items}
-        assert list(subscriptions.read(ack)) == [Refused("bad", "unknown_topic", "no")]
-        assert subscriptions.waiting
-        assert [json.loads(each)["topics"] for each in subscriptions.again()] == [["busy"]]
-        assert len(list(subscriptions.read(update("chain:NSE@NIFTY:x", "1-0")))) == 1  # by its whole name
-
-    def test_many_topics_go_in_several_messages_below_the_limit_of_a_frame(self) -> None:
-        subscriptions = Subscriptions()
-        topics = [f"{CHAIN}call@{number}" for number in range(1000)]
-        subscriptions.add(topics)
-        for topic in topics:
-            list(subscriptions.read(update(topic, "1790000000000-0")))
-        messages = subscriptions.opening()
-        assert [topic for each in messages for topic in json.loads(each)["topics"]] == topics
-        assert max(map(len, messages)) < 65536 / 2
-
-    def test_unsubscribed_topics_are_silent_and_not_resumed(self) -> None:
-        subscriptions = Subscriptions()
-        subscriptions.add([SPOT, "job:1"], resume_from="7-0")
-        subscriptions.remove([SPOT])
-        assert list(subscriptions.read(update(SPOT, "8-0"))) == []
-        assert subscriptions.resume_points() == {"job:1": "7-0"}
-
-    @pytest.mark.parametrize("wrong", ["", "yesterday", "1", "1-x", "-1-0", "²-0"])
-    def test_a_wrong_entry_is_named(self, wrong: str) -> None:
-        with pytest.raises(ValueError, match="is not an entry ID"):
-            Subscriptions().add([SPOT], resume_from=wrong)
-
-    @settings(deadline=None)
-    @given(st.lists(st.integers(0, 60), max_size=40), st.integers(0, 2**32))
-    def test_each_update_once_whenever_the_connection_breaks(self, breaks: list[int], seed: int) -> None:
-        """A stream of entries; each connection starts where the client says, and loses what it had not read."""
-        chance, topics = random.Random(seed), [f"{CHAIN}call@{n}" for n in range(3)]
-        entries = [(chance.choice(topics), f"{1000 + n // 3}-{n % 3}") for n in range(60)]
-        order = {seq: place for place, (_, seq) in enumerate(entries)}
-        subscriptions = Subscriptions()
-        subscriptions.add([f"{CHAIN}*"], resume_from="999-0")
-        got: list[str] = []
-        for end in [*breaks, 60]:
-            (message,) = map(json.loads, subscriptions.opening())
-            since = message["resume_from"][f"{CHAIN}*"]
-            start = order.get(since, -1) + 1
-            for topic, seq in entries[start:end]:
-                got += [event.seq for event in subscriptions.read(update(topic, seq)) if isinstance(event, Update)]
-        by_topic = {topic: [seq for seq in got if entries[order[seq]][0] == topic] for topic in topics}
-        assert by_topic == {topic: [seq for name, seq in entries if name == topic] for topic in topics}
+    return make
 
 
 class Listening:
     """A feed's flow with a network that says what a test says; its clock runs only in pauses and receptions."""
 
-    def __init__(self, *, token: Any = "t", give_up_after: float | None = None) -> None:
+    def __init__(self, *, token: Any = "t", service: Service | None = None, give_up_after: float | None = None) -> None:
         self.subscriptions = Subscriptions()
         self.subscriptions.add([SPOT])
-        feed = Feed(Service(GivenToken(token)), self.subscriptions, ticket=False, give_up_after=give_up_after)
+        self.service = service or Service(GivenToken(token))
+        feed = Feed(self.service, self.subscriptions, ticket=False, give_up_after=give_up_after)
         self.steps = Steps(feed.listen())
         self.now = 0.0
         self.sent: list[dict[str, Any]] = []
@@ -280,19 +183,23 @@ class TestListening:
             feed.run(iter([WELCOME, *[SocketClosed(None, "")] * 100]))
         assert 30 < feed.now <= 60
 
-    def test_a_fresh_token_is_shown_before_the_old_one_expires(self) -> None:
-        import jwt
-
-        made: list[str] = []
-
-        def fresh() -> str:
-            made.append(jwt.encode({"iat": 1000, "exp": 1100, "n": len(made)}, "secret of the tests, of 32 bytes"))
-            return made[-1]
-
+    def test_a_fresh_token_is_shown_before_the_old_one_expires(self, made: list[str], fresh: Callable[[], str]) -> None:
         feed = Listening(token=fresh)
         feed.run(iter([WELCOME, *[20.0, {"type": "pong"}] * 5]))
         shown = [each for each in feed.sent if each["type"] == "auth"]
         assert shown == [{"type": "auth", "token": made[1]}] and len(made) == 2
+
+    def test_each_feed_of_a_client_shows_it(self, made: list[str], fresh: Callable[[], str]) -> None:
+        feed = Listening(token=fresh)
+        later = Listening(service=feed.service)
+        feed.run(iter([WELCOME]))
+        later.now = 60.0  # it begins with the token that the first one had
+        later.run(iter([WELCOME]))
+        feed.run(iter([20.0, {"type": "pong"}] * 5))
+        later.run(iter([20.0, {"type": "pong"}] * 2))
+        for each in (feed, later):
+            assert [said for said in each.sent if said["type"] == "auth"] == [{"type": "auth", "token": made[1]}]
+        assert len(made) == 2
 
     def test_what_storage_could_not_serve_is_asked_again(self) -> None:
         feed = Listening()

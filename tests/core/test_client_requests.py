@@ -63,6 +63,19 @@ def test_a_submission_is_repeated_under_the_same_key(
     assert network.seen[-1][2]["Idempotency-Key"] == "mine" and network.seen[-1][3]["reuse"] is False
 
 
+def test_a_computation_that_becomes_a_job_becomes_one_job(
+    network: Network, client: Client, pauses: list[float]
+) -> None:
+    """The service alone knows whether a few items are a job: its limit can be set, and a grid has many rows an item."""
+    page = {"data": [{"position": 0}], "next_cursor": None}
+    job = [(202, {}, DONE), (200, {}, page), (200, {}, {"forwards": []})]
+    network.script = [None, *job, *job]
+    for _ in range(2):
+        assert client.answer("greeks_grid", ["A"]).data == [{"position": 0}]
+    asked = [headers["Idempotency-Key"] for method, _, headers, _ in network.seen if method == "POST"]
+    assert len(asked) == 3 and asked[0] == asked[1] != asked[2] and len(pauses) == 1
+
+
 def test_the_service_is_given_the_time_it_asks_for(network: Network, client: Client, pauses: list[float]) -> None:
     network.script = [(429, {"Retry-After": "7"}, {"title": "Too Many Requests", "detail": "x"}), (200, {}, JOB)]
     client.job(JOB["id"])
@@ -78,7 +91,12 @@ def test_but_not_any_time(network: Network, client: Client, pauses: list[float])
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
-    [("Sat, 01 Jan 2000 00:00:00 GMT", 0, 0), ("soon", None, None), ("Fri, 31 Dec 2100 00:00:00 GMT", 1e9, 1e10)],
+    [
+        ("Sat, 01 Jan 2000 00:00:00 GMT", 0, 0),
+        ("soon", None, None),
+        ("²", None, None),
+        ("Fri, 31 Dec 2100 00:00:00 GMT", 1e9, 1e10),
+    ],
 )
 def test_a_date_to_try_again_at_is_understood(
     network: Network, client: Client, pauses: list[float], header: str, low: float | None, high: float | None

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from batch.client import ApiError, Client, Job
-from batch.client.core.credentials import PasswordTokens
+from batch.client.core.credentials import PasswordTokens, Token
 from signalsite.embedded import state
 from tests.e2e.conftest import AT, BATCH, ROOT, manage, own_database, succeed
 
@@ -132,10 +132,10 @@ def test_a_token_that_is_no_longer_taken_is_refreshed(address: str, passwords: d
         for gone in (False, True):  # the second time, both are gone
             assert client.statistics()["jobs"]
             kept = tokens._refresh
-            tokens._access = "no longer taken"
+            tokens._access = Token("no longer taken")
             tokens._refresh = "no longer taken" if gone else kept
             assert client.statistics()["jobs"]
-            assert tokens._access != "no longer taken" and tokens._refresh != kept
+            assert tokens._access != Token("no longer taken") and tokens._refresh != kept
             assert (_sign_in_of(tokens._refresh) == _sign_in_of(kept)) is not gone
 
 

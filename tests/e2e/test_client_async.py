@@ -13,7 +13,7 @@ import pytest
 
 from batch.client import ApiError, AsyncClient, Client, Connected, Job, Snapshot, Update
 from tests.e2e.conftest import AT
-from tests.e2e.sockets import tell
+from tests.e2e.sockets import publish
 
 T = TypeVar("T")
 Use = Callable[[Callable[[AsyncClient], Awaitable[Any]]], Any]
@@ -135,7 +135,7 @@ def test_live_reads_and_a_feed_with_password_and_ticket(use: Use, address: str, 
         "as_of": AT,
         "greeks": None,
     }
-    tell("SIM@NIFTY", equity_spot=state)
+    publish("SIM@NIFTY", equity_spot=state)
 
     async def read(client: AsyncClient) -> None:
         assert (await client.live_greeks(key))["instrument_key"] == key

@@ -24,7 +24,7 @@ from batch.client import (
 )
 from tests.e2e.conftest import succeed
 from tests.e2e.cut_wires import Wire, wire_to
-from tests.e2e.sockets import Web, redis_client, running_web, tell, tell_topics, token
+from tests.e2e.sockets import Web, publish, publish_topics, redis_client, running_web, token
 
 _numbers = itertools.count(1)
 
@@ -68,12 +68,12 @@ def states(events: list[Event]) -> list[Any]:
 
 
 def test_a_feed_gives_the_newest_state_and_then_each_update(client: Client, underlying: str) -> None:
-    first = tell(underlying, equity_spot={"n": 0})
+    first = publish(underlying, equity_spot={"n": 0})
     topic = f"{underlying}@equity_spot"
     with client.feed(topic) as feed:
         connected, snapshot = until(feed, lambda event: isinstance(event, Snapshot))
         assert connected == Connected(resumed=False) and snapshot == Snapshot(topic, first, {"n": 0})
-        seqs = [first, *(tell(underlying, equity_spot={"n": n}) for n in range(1, 50))]
+        seqs = [first, *(publish(underlying, equity_spot={"n": n}) for n in range(1, 50))]
         events = until(feed, lambda event: isinstance(event, Update) and event.seq == seqs[-1])
         updates = [each for each in events if isinstance(each, Update)]
         assert [each.seq for each in updates] == seqs[1:] and [each.prev for each in updates] == seqs[:-1]
@@ -82,38 +82,56 @@ def test_a_feed_gives_the_newest_state_and_then_each_update(client: Client, unde
 
 def test_a_cut_connection_is_resumed_without_loss_or_repetition(client: Client, wire: Wire, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    tell(underlying, equity_spot={"n": 0})
+    publish(underlying, equity_spot={"n": 0})
     with client.feed(topic) as feed:
         until(feed, lambda event: isinstance(event, Snapshot))
-        told = threading.Thread(target=lambda: [_tell_slowly(underlying, n) for n in range(1, 301)])
-        told.start()
+        publishing = threading.Thread(target=lambda: [_publish_slowly(underlying, n) for n in range(1, 301)])
+        publishing.start()
         events: list[Event] = []
         for last in (60, 140, 300):
             events += until(feed, lambda event: isinstance(event, Update) and event.data["n"] >= last)  # noqa: B023
             wire.cut()
-        told.join()
+        publishing.join()
     assert [state["n"] for state in states(events)] == list(range(1, 301))
     assert sum(isinstance(each, Disconnected) for each in events) == 2
     assert [each.resumed for each in events if isinstance(each, Connected)] == [True, True]
     assert not [each for each in events if isinstance(each, Gap)]
 
 
-def _tell_slowly(underlying: str, number: int) -> None:
-    tell(underlying, equity_spot={"n": number})
+def test_a_replay_asked_for_amid_the_stream_is_complete(client: Client, underlying: str) -> None:
+    topic = f"{underlying}@equity_spot"
+    publish(underlying, equity_spot={"n": 0})
+    with client.feed(topic) as feed:
+        until(feed, lambda event: isinstance(event, Snapshot))
+        publishing = threading.Thread(target=lambda: [_publish_slowly(underlying, n) for n in range(1, 301)])
+        publishing.start()
+        for last in (60, 120):
+            events = until(feed, lambda event: isinstance(event, Update) and event.data["n"] >= last)  # noqa: B023
+            first = next(event for event in events if isinstance(event, Update))
+            feed.subscribe(topic, resume_from=first.seq)
+            again = until(feed, lambda event: isinstance(event, Update) and event.data["n"] >= last + 20)  # noqa: B023
+            assert [state["n"] for state in states(again)] == list(range(first.data["n"] + 1, last + 21))
+        publishing.join()
+
+
+def _publish_slowly(underlying: str, number: int) -> None:
+    publish(underlying, equity_spot={"n": number})
     time.sleep(0.005)
 
 
 def test_a_wildcard_is_resumed_without_loss_or_repetition(client: Client, wire: Wire, underlying: str) -> None:
     chain = f"{underlying}@equity_options@2026-12-29@"
-    tell_topics(underlying, {f"{chain}call@100": 0, f"{chain}put@100": 0})
+    publish_topics(underlying, {f"{chain}call@100": 0, f"{chain}put@100": 0})
     with client.feed(f"{chain}*") as feed:
         until(feed, lambda event: isinstance(event, Snapshot))
         for number in (1, 2):
-            tell_topics(underlying, {f"{chain}call@100": number, f"{chain}put@100": number})
+            publish_topics(underlying, {f"{chain}call@100": number, f"{chain}put@100": number})
         events = until(feed, lambda event: isinstance(event, Update) and event.data == 2)
         wire.cut()
         for number in (3, 4):
-            tell_topics(underlying, {f"{chain}call@100": number, f"{chain}put@100": number, f"{chain}call@105": number})
+            publish_topics(
+                underlying, {f"{chain}call@100": number, f"{chain}put@100": number, f"{chain}call@105": number}
+            )
         missing = {f"{chain}call@100", f"{chain}put@100", f"{chain}call@105"}
         while missing:
             events.append(feed.next(timeout=10))
@@ -125,11 +143,11 @@ def test_a_wildcard_is_resumed_without_loss_or_repetition(client: Client, wire: 
 
 def test_a_restarted_program_resumes_where_it_was(client: Client, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    tell(underlying, equity_spot={"n": 0})
+    publish(underlying, equity_spot={"n": 0})
     with client.feed(topic) as feed:
         until(feed, lambda event: isinstance(event, Snapshot))
         kept = feed.resume_points()
-    seqs = [tell(underlying, equity_spot={"n": n}) for n in (1, 2, 3)]
+    seqs = [publish(underlying, equity_spot={"n": n}) for n in (1, 2, 3)]
     with client.feed(topic, resume_from=kept) as feed:
         assert states(until(feed, lambda event: isinstance(event, Update) and event.seq == seqs[-1])) == [
             {"n": 1},
@@ -142,26 +160,26 @@ def test_a_gap_that_cannot_be_closed_is_stated_and_the_newest_state_follows(
     client: Client, wire: Wire, underlying: str
 ) -> None:
     topic = f"{underlying}@equity_spot"
-    tell(underlying, equity_spot={"n": 0})
+    publish(underlying, equity_spot={"n": 0})
     with client.feed(topic) as feed:
         until(feed, lambda event: isinstance(event, Snapshot))
         wire.cut()
         for number in range(1, 6):
-            tell(underlying, maxlen=2, equity_spot={"n": number})
+            publish(underlying, maxlen=2, equity_spot={"n": number})
         events = until(feed, lambda event: isinstance(event, Snapshot))
         gap = next(each for each in events if isinstance(each, Gap))
         assert (gap.topic, gap.reason, states(events)) == (topic, "trimmed", [{"n": 5}])
-        tell(underlying, equity_spot={"n": 6})
+        publish(underlying, equity_spot={"n": 6})
         assert states(until(feed, lambda event: isinstance(event, Update))) == [{"n": 6}]
 
 
 def test_a_silent_connection_is_given_up_and_resumed(client: Client, wire: Wire, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    tell(underlying, equity_spot={"n": 0})
+    publish(underlying, equity_spot={"n": 0})
     with client.feed(topic) as feed:
         until(feed, lambda event: isinstance(event, Snapshot))
         wire.hung = True
-        tell(underlying, equity_spot={"n": 1})
+        publish(underlying, equity_spot={"n": 1})
         lost = until(feed, lambda event: isinstance(event, Disconnected))[-1]
         assert isinstance(lost, Disconnected) and "silent" in lost.reason
         wire.hung = False
@@ -170,27 +188,27 @@ def test_a_silent_connection_is_given_up_and_resumed(client: Client, wire: Wire,
 
 def test_subscriptions_come_and_go_while_it_runs_and_wrong_ones_are_named(client: Client, underlying: str) -> None:
     spot, future = f"{underlying}@equity_spot", f"{underlying}@equity_futures@2026-12-29"
-    tell_topics(underlying, {spot: 1, future: 2})
+    publish_topics(underlying, {spot: 1, future: 2})
     with client.feed(spot, "nonsense") as feed:
         refused = until(feed, lambda event: isinstance(event, Refused))[-1]
         assert isinstance(refused, Refused) and (refused.topic, refused.code) == ("nonsense", "unknown_topic")
         feed.subscribe(future, cadence="100ms")
         assert until(feed, lambda event: isinstance(event, Snapshot) and event.topic == future)
         feed.unsubscribe(spot)
-        tell_topics(underlying, {spot: 3})
-        tell_topics(underlying, {future: 4})
+        publish_topics(underlying, {spot: 3})
+        publish_topics(underlying, {future: 4})
         assert states(until(feed, lambda event: isinstance(event, Update))) == [4]
         assert set(feed.resume_points()) == {future}
 
 
-def test_next_waits_as_long_as_it_is_told_and_loses_nothing(client: Client, underlying: str) -> None:
+def test_next_waits_as_long_as_it_is_publishing_and_loses_nothing(client: Client, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
     with client.feed(topic) as feed:
         assert until(feed, lambda event: isinstance(event, Snapshot))
         with pytest.raises(TimeoutError, match=r"no event in 0\.05 s"):
             while True:  # heartbeats are events too
                 feed.next(timeout=0.05)
-        tell(underlying, equity_spot={"n": 1})
+        publish(underlying, equity_spot={"n": 1})
         assert states(until(feed, lambda event: isinstance(event, Update))) == [{"n": 1}]
 
 
@@ -239,7 +257,7 @@ def test_a_service_that_stays_away_is_given_up(web: Web, underlying: str) -> Non
 
 def test_the_asynchronous_feed_resumes_without_loss(wire: Wire, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    tell(underlying, equity_spot={"n": 0})
+    publish(underlying, equity_spot={"n": 0})
 
     async def listen() -> list[Event]:
         events: list[Event] = []
@@ -250,7 +268,9 @@ def test_the_asynchronous_feed_resumes_without_loss(wire: Wire, underlying: str)
             await feed.subscribe(topic)
             while not (events and isinstance(events[-1], Snapshot)):
                 events.append(await feed.next(timeout=5))
-            told = asyncio.create_task(asyncio.to_thread(lambda: [_tell_slowly(underlying, n) for n in range(1, 201)]))
+            publishing = asyncio.create_task(
+                asyncio.to_thread(lambda: [_publish_slowly(underlying, n) for n in range(1, 201)])
+            )
             while len(states(events)) < 201:
                 try:
                     events.append(await feed.next(timeout=0.02))  # many of these are cancelled: nothing is lost
@@ -258,7 +278,7 @@ def test_the_asynchronous_feed_resumes_without_loss(wire: Wire, underlying: str)
                     continue
                 if isinstance(events[-1], Update) and events[-1].data["n"] in (50, 120):
                     await asyncio.to_thread(wire.cut)
-            await told
+            await publishing
         with pytest.raises(StopAsyncIteration):
             await anext(feed)
         return events
@@ -270,7 +290,7 @@ def test_the_asynchronous_feed_resumes_without_loss(wire: Wire, underlying: str)
 
 def test_a_restarted_web_process_is_found_again(tmp_path_factory: pytest.TempPathFactory, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    tell(underlying, equity_spot={"n": 0})
+    publish(underlying, equity_spot={"n": 0})
     with (
         running_web(tmp_path_factory.mktemp("restart") / "web.log") as web,
         Client(f"http://127.0.0.1:{web.port}", token=token()) as client,
@@ -278,7 +298,7 @@ def test_a_restarted_web_process_is_found_again(tmp_path_factory: pytest.TempPat
     ):
         until(feed, lambda event: isinstance(event, Snapshot))
         web.stop()
-        tell(underlying, equity_spot={"n": 1})
+        publish(underlying, equity_spot={"n": 1})
         web.start()
         events = until(feed, lambda event: isinstance(event, Update), 40)
         lost = next(each for each in events if isinstance(each, Disconnected))
@@ -287,7 +307,7 @@ def test_a_restarted_web_process_is_found_again(tmp_path_factory: pytest.TempPat
 
 def test_storage_that_does_not_answer_only_delays_a_subscription(client: Client, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    tell(underlying, equity_spot={"n": 1})
+    publish(underlying, equity_spot={"n": 1})
     with client.feed() as feed:
         until(feed, lambda event: isinstance(event, Connected))
         with redis_client() as redis:

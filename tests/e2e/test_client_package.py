@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.client_wheel import installed, wheel
 from tests.e2e.conftest import ROOT
-from tests.e2e.sockets import tell
+from tests.e2e.sockets import publish
 
 __all__ = ["wheel"]  # a fixture
 
@@ -15,8 +15,8 @@ __all__ = ["wheel"]  # a fixture
 def test_the_samples_of_the_docs_run_as_they_stand(
     wheel: Path, address: str, passwords: dict[str, str], tmp_path: Path
 ) -> None:
-    python = installed(wheel, tmp_path / "venv", "[polars]")
-    tell("SIM@NIFTY", equity_spot={"ltp": 24010.5})
+    python = installed(wheel, tmp_path / "venv", borrowing=True)
+    publish("SIM@NIFTY", equity_spot={"ltp": 24010.5})
     samples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "client.md").read_text(), re.DOTALL)
     assert len(samples) == 5
     text = "\n".join(samples).replace('"demo"', '"alice"')  # the account that these tests have

@@ -4,21 +4,27 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .effects import Call, Flow, Now, Reply, Request, Send
-from .errors import ApiError
+from .effects import Call, Flow, Now, Send
+from .http import Reply, Request
 
 RENEWED_AFTER = 0.8  # of a token's life, on a socket
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    text: str
+    renew_at: float | None = None  # on the driver's clock, for sockets; None: not known
+
+
 class Credentials(Protocol):
     renewable: bool
-    renew_at: float | None  # on the driver's clock, for sockets; None: not known
 
-    def token(self) -> Flow[str]: ...
+    def token(self) -> Flow[Token]: ...
 
-    def renew(self, used: str) -> Flow[str]:
+    def renew(self, used: Token) -> Flow[Token]:
         """Return another token than `used`, which the service no longer accepts."""
         ...
 
@@ -28,17 +34,17 @@ class GivenToken:
 
     def __init__(self, token: str | Callable[[], Any]) -> None:
         self._source = token
-        self._token = token if isinstance(token, str) else ""
+        self._token = Token(token if isinstance(token, str) else "")
         self.renewable = not isinstance(token, str)
-        self.renew_at: float | None = None
 
-    def token(self) -> Flow[str]:
-        return self._token or (yield from self.renew(""))
+    def token(self) -> Flow[Token]:
+        token = self._token
+        return token if token.text else (yield from self.renew(token))
 
-    def renew(self, used: str) -> Flow[str]:
+    def renew(self, used: Token) -> Flow[Token]:
         if not isinstance(self._source, str) and self._token == used:  # else another thread has renewed it
-            self._token = yield Call(self._source)
-            self.renew_at = yield from _renewal(self._token)
+            text: str = yield Call(self._source)
+            self._token = yield from _issued(text)
         return self._token
 
 
@@ -49,15 +55,14 @@ class PasswordTokens:
 
     def __init__(self, username: str, password: str) -> None:
         self._login = {"username": username, "password": password}
-        self._access = self._refresh = ""
-        self.renew_at: float | None = None
+        self._access, self._refresh = Token(""), ""
 
-    def token(self) -> Flow[str]:
-        if not self._access:
+    def token(self) -> Flow[Token]:
+        if not self._access.text:
             yield from self._sign_in()
         return self._access
 
-    def renew(self, used: str) -> Flow[str]:
+    def renew(self, used: Token) -> Flow[Token]:
         if self._access == used:  # else another thread has renewed it
             reply: Reply = yield Send(_post("/api/token/refresh", {"refresh": self._refresh}))
             if reply.ok:
@@ -69,25 +74,25 @@ class PasswordTokens:
     def _sign_in(self) -> Flow[None]:
         reply: Reply = yield Send(_post("/api/token", self._login))
         if not reply.ok:
-            raise ApiError.of(reply)
+            raise reply.error()
         yield from self._keep(reply)
 
     def _keep(self, reply: Reply) -> Flow[None]:
         tokens = reply.json()
-        self._access, self._refresh = tokens["access"], tokens.get("refresh", self._refresh)
-        self.renew_at = yield from _renewal(self._access)
+        self._refresh = tokens.get("refresh", self._refresh)
+        self._access = yield from _issued(tokens["access"])
 
 
 def _post(path: str, body: dict[str, str]) -> Request:
     return Request("POST", path, headers={"Content-Type": "application/json"}, content=json.dumps(body).encode())
 
 
-def _renewal(token: str) -> Flow[float | None]:
-    life = lifetime(token)
+def _issued(text: str) -> Flow[Token]:
+    life = lifetime(text)
     if life is None:
-        return None
+        return Token(text)
     now: float = yield Now()
-    return now + RENEWED_AFTER * life
+    return Token(text, now + RENEWED_AFTER * life)
 
 
 def lifetime(token: str) -> float | None:

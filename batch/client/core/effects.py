@@ -4,46 +4,13 @@ Every operation of the client is a generator that yields effects and is sent the
 does no I/O. Two drivers carry effects out: `sync_driver` with blocking calls, `async_driver` on an event loop.
 """
 
-import json
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .errors import SHOWN, ApiError
+from .http import Request
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    path: str
-    query: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content: "bytes | Iterable[bytes] | None" = None  # an iterable begins anew each time that it is sent
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    reason: str
-    headers: Mapping[str, str]  # names in lower case
-    body: bytes
-    stream: Any = None  # of an opened reply: the driver's handle, for Read
-
-    @property
-    def ok(self) -> bool:
-        return 200 <= self.status < 300
-
-    @property
-    def text(self) -> str:
-        return self.body.decode(errors="replace")
-
-    def json(self) -> Any:
-        try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise ApiError(self.status, "Not JSON", self.text[:SHOWN]) from error
 
 
 class Interrupted(Exception):

@@ -1,16 +1,8 @@
 """What the client raises."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .effects import Reply
-
-SHOWN = 500  # characters of an answer that is no problem+json
+from typing import Any
 
 
 class ClientError(Exception):
@@ -73,44 +65,3 @@ class ApiError(ClientError):
 
     def __str__(self) -> str:
         return f"{self.status} {self.title}: {self.detail}"
-
-    @classmethod
-    def of(cls, reply: "Reply") -> "ApiError":
-        """The error that a reply states."""
-        retry_after = seconds(reply.headers.get("retry-after"))
-        if 300 <= reply.status < 400 and "location" in reply.headers:
-            detail = f"the service is at another address: {reply.headers['location']}"
-            return cls(reply.status, reply.reason, detail, (), retry_after)
-        problem = _problem(reply)
-        if problem is None:
-            return cls(reply.status, reply.reason, reply.text[:SHOWN], (), retry_after)
-        rows = problem.get("errors")
-        errors = tuple(
-            FieldError(str(row.get("field", "")), str(row.get("detail", "")))
-            for row in (rows if isinstance(rows, list) else ())
-            if isinstance(row, dict)
-        )
-        title, detail = str(problem.get("title", reply.reason)), str(problem.get("detail", ""))
-        return cls(reply.status, title, detail, errors, retry_after, problem)
-
-
-def _problem(reply: "Reply") -> dict[str, Any] | None:
-    if "json" not in reply.headers.get("content-type", ""):
-        return None
-    try:
-        body = json.loads(reply.body)
-    except ValueError:  # a proxy's: its text is shown instead
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def seconds(retry_after: str | None) -> float | None:
-    """Return what a Retry-After header asks for: it holds seconds, or a date."""
-    if not retry_after:
-        return None
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError):  # neither: as if the header were absent
-        return None

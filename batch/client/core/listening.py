@@ -5,6 +5,7 @@ import random
 from collections.abc import Generator
 from typing import Any
 
+from .credentials import Token
 from .effects import Connect, Emit, Flow, Hang, Interrupted, Now, Pause, Receive, SendText, SocketClosed, Stream
 from .errors import ApiError, FeedEnded, ServiceUnreachable
 from .events import Connected, Disconnected, Event
@@ -32,7 +33,7 @@ class Feed:
         self._subscriptions = subscriptions
         self._ticket = ticket
         self._give_up_after = give_up_after
-        self._token = ""
+        self._token = Token("")  # that the socket was last shown
         self._token_refused = False
         self._silence = FIRST_SILENCE_SECONDS
         self._waited = 0.0  # seconds since the service's last message, as far as the user let us listen
@@ -76,7 +77,7 @@ class Feed:
             ticket = (yield from self._service.call("POST", TICKET_PATH, body={})).json()["ticket"]
             yield Connect(PATH, {"ticket": ticket}, ())
         else:
-            yield Connect(PATH, {}, ("signals", f"bearer.{self._token}"))
+            yield Connect(PATH, {}, ("signals", f"bearer.{self._token.text}"))
         self._silence, self._waited, self._again_at = FIRST_SILENCE_SECONDS, 0.0, None
         for message in self._subscriptions.opening():
             yield SendText(message)
@@ -88,7 +89,7 @@ class Feed:
     def _receive(self) -> Flow[str | None]:
         """Return the next message, or None where something else was due first."""
         began: float = yield Now()
-        renew_at = self._service.credentials.renew_at
+        renew_at = self._token.renew_at
         due = [at - began for at in (renew_at, self._again_at) if at is not None]
         text: str | None = yield Receive(max(0.0, min([self._silence - self._waited, *due])))
         now: float = yield Now()
@@ -121,7 +122,7 @@ class Feed:
     def _show_fresh_token(self) -> Flow[None]:
         """A socket lives as long as its token."""
         self._token = yield from self._service.credentials.renew(self._token)
-        yield SendText(as_json({"type": "auth", "token": self._token}))
+        yield SendText(as_json({"type": "auth", "token": self._token.text}))
 
     def _may_renew(self) -> bool:
         """Whether another token may help: not where the service has just refused a fresh one."""

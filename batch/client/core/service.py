@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, Protocol
 
-from .credentials import Credentials
-from .effects import Effect, Flow, Interrupted, Open, Pause, Reply, Request, Send
+from .credentials import Credentials, Token
+from .effects import Effect, Flow, Interrupted, Open, Pause, Send
 from .errors import ApiError, ServiceUnreachable
+from .http import Reply, Request
 
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2  # doubled each time, plus up to as much again at random, so that clients don't march in step
@@ -64,7 +65,7 @@ class Service:
                 reply = yield from self._signed(request, effect)
                 if reply.ok:
                     return reply
-                raise ApiError.of(reply)
+                raise reply.error()
             except ApiError as error:
                 asked = error.retry_after or 0.0
                 if error.status not in TRY_AGAIN or attempt == ATTEMPTS or asked > LONGEST_PAUSE_SECONDS:
@@ -93,8 +94,8 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
 
 
-def _with_token(request: Request, token: str) -> Request:
-    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
+def _with_token(request: Request, token: Token) -> Request:
+    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token.text}"})
 
 
 def _plain(value: Any) -> Any:

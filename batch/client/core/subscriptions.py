@@ -1,5 +1,6 @@
 """What a feed subscribes to and how far it has come in each topic, so that a new connection continues there."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ class _Subscription:
         self.start = None if resume_from is None else position(resume_from)  # nothing before it is missing
         self.newest = self.start
         self.updated = self.start is not None
+        self.replays = resume_from is not None  # its first request has no answer yet
+        self.request = 0  # the newest that asks for it
 
     @property
     def wildcard(self) -> bool:
@@ -47,9 +50,10 @@ class _Subscription:
 
 
 class Subscriptions:
-    """Knows no connection: it writes messages and reads them."""
+    """Knows no connection: it writes messages and reads them. Any thread may call its methods."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()  # held by the public methods
         self._wanted: dict[str, _Subscription] = {}
         self._seen: dict[str, Position] = {}  # the newest entry of each topic that came
         self._asked: dict[Any, tuple[str, ...]] = {}  # topics of requests without an answer
@@ -62,51 +66,63 @@ class Subscriptions:
     ) -> list[str]:
         """Return the messages that subscribe to these topics."""
         names = list(dict.fromkeys(topics))
-        for name in names:
-            since = resume_from.get(name) if isinstance(resume_from, Mapping) else resume_from
-            known = self._wanted.get(name)
+        points = resume_from if isinstance(resume_from, Mapping) else dict.fromkeys(names, resume_from)
+        new = {name: _Subscription(name, cadence, points.get(name)) for name in names}
+        with self._lock:
             self._wild = None
-            if known is not None and since is None:
-                known.cadence = cadence
-            else:
-                self._wanted[name] = _Subscription(name, cadence, since)
-        return self._subscribe([self._wanted[name] for name in names])
+            for name, each in new.items():
+                if each.replays or name not in self._wanted:
+                    self._wanted[name] = each
+                else:
+                    self._wanted[name].cadence = cadence
+            return self._subscribe([self._wanted[name] for name in names])
 
     def remove(self, topics: Iterable[str]) -> list[str]:
         """Return the messages that end the subscriptions to these topics."""
         names = list(dict.fromkeys(topics))
-        for name in names:
-            if (gone := self._wanted.pop(name, None)) is not None:
-                self._forget(gone)
-        return [
-            self._message("unsubscribe", part, {"topics": part})
-            for part in (names[start : start + TOPICS_AT_ONCE] for start in range(0, len(names), TOPICS_AT_ONCE))
-        ]
+        with self._lock:
+            for name in names:
+                if (gone := self._wanted.pop(name, None)) is not None:
+                    self._forget(gone)
+            return [
+                self._message("unsubscribe", part, {"topics": part})
+                for part in (names[start : start + TOPICS_AT_ONCE] for start in range(0, len(names), TOPICS_AT_ONCE))
+            ]
 
     @property
     def waiting(self) -> bool:
         """Some topics could not be served for the moment."""
-        return bool(self._again)
+        with self._lock:
+            return bool(self._again)
 
     def opening(self) -> list[str]:
         """Return the messages for a new connection. Each topic continues where it broke off."""
-        self._asked.clear()
-        self._again.clear()
-        return self._subscribe(list(self._wanted.values()))
+        with self._lock:
+            self._asked.clear()
+            self._again.clear()
+            for each in self._wanted.values():
+                self._begin_replay(each)
+            return self._subscribe(list(self._wanted.values()))
 
     def again(self) -> list[str]:
         """Return the messages for the topics that the service could not serve for the moment."""
-        wanted = [self._wanted[name] for name in self._again if name in self._wanted]
-        self._again.clear()
-        return self._subscribe(wanted)
+        with self._lock:
+            wanted = [self._wanted[name] for name in self._again if name in self._wanted]
+            self._again.clear()
+            return self._subscribe(wanted)
 
     def resume_points(self) -> dict[str, str]:
         """Return each subscription with the entry to resume from, such as to keep over a restart of the program."""
-        points = ((name, each.resume_from()) for name, each in self._wanted.items())
+        with self._lock:
+            points = [(name, each.resume_from()) for name, each in self._wanted.items()]
         return {name: point for name, point in points if point is not None}
 
-    def read(self, message: Mapping[str, Any]) -> Iterator[Event]:
-        """Give the events of a message of the service. A state that came before is left out."""
+    def read(self, message: Mapping[str, Any]) -> list[Event]:
+        """Return the events of a message of the service. A state that came before is left out."""
+        with self._lock:
+            return list(self._events(message))
+
+    def _events(self, message: Mapping[str, Any]) -> Iterator[Event]:
         kind = message.get("type")
         if kind in ("update", "snapshot"):
             yield from self._state(message, update=kind == "update")
@@ -128,8 +144,9 @@ class Subscriptions:
         covering = [each for each in self._wildcards() if each.covers(topic)]
         if (exact := self._wanted.get(topic)) is not None:
             covering.append(exact)
+        covering = [each for each in covering if not each.replays]
         if not covering:
-            return  # of a subscription that has ended meanwhile
+            return  # of a subscription that has ended meanwhile, or before a replay that has it again
         if seq is not None:
             at = position(seq)
             for each in covering:
@@ -149,7 +166,7 @@ class Subscriptions:
 
     def _gap(self, message: Mapping[str, Any]) -> Iterator[Event]:
         topic = message["topic"]
-        if (known := self._wanted.get(topic)) is not None:
+        if (known := self._wanted.get(topic)) is not None and not known.replays:
             self._forget(known)  # the snapshot that follows counts, whatever its entry
             self._wanted[topic] = _Subscription(topic, known.cadence, None)
         yield Gap(topic, message["reason"], message["since"])
@@ -161,11 +178,13 @@ class Subscriptions:
         for name, item in zip(asked, message["items"], strict=False):
             if not item["ok"]:
                 yield from self._refuse(name, item["code"], item["detail"])
-            elif item["topic"] != name and name in self._wanted:  # the service knows it by its whole name
-                known = self._wanted.pop(name)
-                known.topic = item["topic"]
-                self._wild = None
-                self._wanted[known.topic] = known
+            elif (known := self._wanted.get(name)) is not None:
+                if item["topic"] != name:  # the service knows it by its whole name
+                    known.topic = item["topic"]
+                    self._wild = None
+                    self._wanted[known.topic] = self._wanted.pop(name)
+                if known.request == message["id"]:
+                    self._begin_replay(known)
 
     def _refuse(self, topic: str, code: str, detail: str) -> Iterator[Event]:
         if code == "unavailable":
@@ -173,6 +192,12 @@ class Subscriptions:
         elif (gone := self._wanted.pop(topic, None)) is not None:
             self._forget(gone)
             yield Refused(topic, code, detail)
+
+    def _begin_replay(self, subscription: _Subscription) -> None:
+        """What comes from now on comes after the entry that the user named."""
+        if subscription.replays:
+            subscription.replays = False
+            self._forget(subscription)
 
     def _forget(self, subscription: _Subscription) -> None:
         self._wild = None
@@ -189,6 +214,8 @@ class Subscriptions:
                 topics = [each.topic for each in part]
                 body = {"topics": topics, "cadence": cadence} | ({"resume_from": points} if points else {})
                 messages.append(self._message("subscribe", topics, body))
+                for each in part:
+                    each.request = self._number
         return messages
 
     def _message(self, type_: str, topics: list[str], body: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ from ..spool import ArrowTable, Columns, Lines, Spool
 
 ROOT = "/api/v2/signals/batch"
 PAGE = 10_000  # results a page
-ANSWERED_AT_ONCE = 100  # the service makes a job of more
 SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 1.0
 
 Item = str | Mapping[str, Any]  # an instrument key, or an object with instrument_key and overrides
@@ -75,11 +74,11 @@ def answer(
 ) -> Flow[ItemResult]:
     """Compute a few items in one request: up to 100, unless the service is set otherwise.
 
-    The service makes a job of more. The client then waits for it.
+    The service makes a job of more, and of items with many rows each. The client then waits for it.
     """
     body = _given({"items": _listed(items), "params": params, "as_of": as_of})
-    # What is answered at once is not kept: repeating it makes nothing twice.
-    headers = {"Idempotency-Key": str(uuid.uuid4())} if len(body["items"]) > ANSWERED_AT_ONCE else {}
+    # Only the service knows whether it makes a job, so every request has a key.
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
     reply = yield from service.call("POST", f"{ROOT}/{quote(kind, safe='')}", body=body, headers=headers)
     found = reply.json()
     if reply.status != 202:
