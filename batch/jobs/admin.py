@@ -185,8 +185,13 @@ class JobAdmin(ActionAdmin):
         self.act_on_each(request, jobs, again, "Retried.", "job(s) are tried again as new jobs")
 
 
-def in_words(selector: Mapping[str, Any]) -> str:
-    """`underlying SIM@NIFTY, moneyness 0.95 to 1.05`; the underlying first, whatever order PostgreSQL keeps."""
+def in_words(selector: Any) -> str:
+    """`underlying SIM@NIFTY, moneyness 0.95 to 1.05`; the underlying first, whatever order PostgreSQL keeps.
+
+    A stored value of another shape, or one that cannot be read, is shown as its text.
+    """
+    if not isinstance(selector, Mapping):
+        return str(selector)
     names = sorted(selector, key=lambda name: (name != "underlying", name))
     return ", ".join(f"{name} {_value(selector[name])}" for name in names if selector[name] is not None)
 

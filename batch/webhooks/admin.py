@@ -83,7 +83,7 @@ class WebhookDeliveryAdmin(ActionAdmin):
 
     @admin.display(description="last outcome")
     def last_outcome(self, delivery: WebhookDelivery) -> str:
-        return _attempt(delivery.log[-1]) if delivery.log else ""
+        return next(reversed(_attempts(delivery)), "")
 
     @admin.action(description="Send the selected webhooks that were given up again", permissions=["operate"])
     def send_again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
@@ -120,12 +120,26 @@ def shown_url(delivery: WebhookDelivery) -> str:
 
 
 def log_lines(delivery: WebhookDelivery) -> SafeString:
-    return format_html_join("", "<div>{}</div>", ([_attempt(entry)] for entry in delivery.log))
+    return format_html_join("", "<div>{}</div>", ([line] for line in _attempts(delivery)))
 
 
 def _state(delivery: WebhookDelivery) -> str:
     next_attempt = f", next attempt at {_time(delivery.next_attempt_at)}" if delivery.status == _PENDING else ""
     return f"{delivery.get_status_display()} after {delivery.attempts} attempt(s){next_attempt}"
+
+
+def _attempts(delivery: WebhookDelivery) -> list[str]:
+    """Return a line for each attempt, also for one that cannot be read. A log that is no list is one line."""
+    log = delivery.log
+    if not isinstance(log, list):
+        return [] if log is None else [str(log)]
+    lines = []
+    for entry in log:
+        try:
+            lines.append(_attempt(entry))
+        except (TypeError, ValueError, AttributeError, OverflowError, OSError):  # not what `sending` writes
+            lines.append(f"unreadable: {entry}")
+    return lines
 
 
 def _attempt(entry: Mapping[str, Any]) -> str:

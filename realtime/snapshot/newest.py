@@ -6,6 +6,7 @@ little more than one.
 """
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -125,9 +126,9 @@ class NewestStates:
         mine = self._rounds[-1]
         mine.add(wanted)
         if self._working is None:
-            self._working = self._loop.create_task(self._work())
+            self._working = self._loop.create_task(self._work(), context=contextvars.Context())  # not of a request
         if self._expiring is None:
-            self._expiring = self._loop.call_later(EXPIRE_SECONDS, self._expire)
+            self._expiring = self._loop.call_later(EXPIRE_SECONDS, self._expire, context=contextvars.Context())
         waiting = self._loop.create_future()
         mine.waiting.append((waiting, deadline))
         await waiting

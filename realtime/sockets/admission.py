@@ -19,7 +19,11 @@ def origin_is_ours(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     if origin in settings.WEBSOCKET_ALLOWED_ORIGINS or origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     host = named.get(b"host", "")
-    return urlsplit(origin).netloc == host and validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
+    try:
+        origins_host = urlsplit(origin).netloc
+    except ValueError:  # such as `http://[`
+        return False
+    return origins_host == host and validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
 
 
 class ConnectionLimits:

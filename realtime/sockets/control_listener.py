@@ -5,6 +5,7 @@ lost.
 """
 
 import asyncio
+import contextvars
 import logging
 import time
 from typing import Any
@@ -30,7 +31,7 @@ class ControlListener:
         self._hub = hub
         self._layer: Any = get_channel_layer()
         self._stopping = False
-        self._listening = asyncio.create_task(self._listen())
+        self._listening = asyncio.create_task(self._listen(), context=contextvars.Context())  # not of a request
 
     async def stop(self) -> None:
         """Ask the listener to end before cancelling it, as the hub does."""

@@ -54,7 +54,7 @@ def in_header(headers: Iterable[tuple[bytes, bytes]]) -> Credential:
     Other schemes are ignored, since they may be a proxy's. Raises NotAuthenticated unless one token follows Bearer.
     """
     for name, value in headers:
-        scheme, *rest = value.split() if name == b"authorization" else [b""]
+        scheme, *rest = (value.split() if name == b"authorization" else []) or [b""]
         if scheme.lower() == b"bearer":
             if len(rest) != 1:
                 raise NotAuthenticated("Authorization must be Bearer and a token, with one space between them")

@@ -6,6 +6,7 @@ sends from there; the hub never waits for a socket.
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -54,8 +55,9 @@ class Hub:
         self._heartbeats = Heartbeats(self.sessions, self.end)
         self._looked = 0.0
         self._stopping = False
-        self._reading = asyncio.create_task(self._read())
-        self._upkeep = asyncio.create_task(self._keep_up())
+        # In empty contexts: the first socket makes the hub, and later lines must not have its request's id.
+        self._reading = asyncio.create_task(self._read(), context=contextvars.Context())
+        self._upkeep = asyncio.create_task(self._keep_up(), context=contextvars.Context())
 
     # --- sockets ----------------------------------------------------------------------------------------------------
 

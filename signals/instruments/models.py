@@ -1,10 +1,16 @@
 """Contracts and their underlyings."""
 
+from collections.abc import Collection
 from datetime import date
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Coalesce
+
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.exchanges import EXCHANGES
+from timeframes.core.keys import InstrumentKey, parse_key
 
 
 class Underlying(models.Model):
@@ -28,6 +34,21 @@ class Underlying(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Check a new key against exchange and symbol. Forms of stored rows exclude the key."""
+        super().clean_fields(exclude=exclude)
+        if "key" in (exclude or ()):
+            return
+        key = _parsed(self.key)
+        if key.underlying != self.key:
+            raise ValidationError({"key": f"This is an instrument. Its underlying is {key.underlying}."})
+        if self.exchange not in EXCHANGES:
+            raise ValidationError({"exchange": f"Known are {', '.join(filter(None, EXCHANGES))}."})
+        if self.exchange != key.exchange:
+            raise ValidationError({"exchange": f"The exchange in the key is {key.exchange}."})
+        if self.symbol != key.symbol:
+            raise ValidationError({"symbol": f"The symbol in the key is {key.symbol}."})
 
 
 class Instrument(models.Model):
@@ -60,3 +81,25 @@ class Instrument(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Check a new key. Forms of stored rows exclude it."""
+        super().clean_fields(exclude=exclude)
+        if "key" in (exclude or ()):
+            return
+        key = _parsed(self.key)
+        if not key.product:
+            raise ValidationError({"key": "This is an underlying, not an instrument."})
+        if key.exchange not in EXCHANGES:
+            raise ValidationError(
+                {"key": f"Its exchange is not known. Known are {', '.join(filter(None, EXCHANGES))}."}
+            )
+        if key.underlying != self.underlying_id:
+            raise ValidationError({"underlying": f"The underlying in the key is {key.underlying}."})
+
+
+def _parsed(key: str) -> InstrumentKey:
+    try:
+        return parse_key(key)
+    except InvalidInput as error:
+        raise ValidationError({"key": str(error)}) from error

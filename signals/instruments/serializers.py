@@ -92,13 +92,16 @@ class UnderlyingPageSerializer(serializers.Serializer):
     data = UnderlyingSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes fields out of the class
 
 
-_DAYS = "Whole days from today's date at the exchange to the expiry date; 0 on the last day, negative once expired."
+_DAYS = (
+    "Whole days from today's date at the exchange to the expiry date; 0 on the last day, negative once expired, null"
+    " where the exchange is unknown."
+)
 
 
 class ExpirySerializer(serializers.Serializer):
     expiry = serializers.DateField(help_text="Date in the exchange's time zone.")
     expires_at = serializers.DateTimeField(help_text="Moment at which the last contract of this date expires, in UTC.")
-    days_to_expiry = serializers.IntegerField(help_text=_DAYS)
+    days_to_expiry = serializers.IntegerField(allow_null=True, help_text=_DAYS)
     options = serializers.IntegerField(help_text="Number of options listed.")
     futures = serializers.IntegerField(help_text="Number of futures listed.")
     strikes = serializers.IntegerField(help_text="Number of different strikes.")

@@ -9,6 +9,7 @@ from psycopg import sql
 from signals.instruments.core.underlyings import volatility_index_key
 from signals.instruments.models import Instrument, Underlying
 from signalsite.foundation.staging import upsert
+from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.sessions import expiry_moment
 
@@ -51,7 +52,9 @@ def register_instruments(
     underlyings: dict[str, InstrumentKey] = {}
     for (text, key), lot_size in zip(instruments.items(), lots, strict=True):
         underlying = key.underlying
-        underlyings.setdefault(underlying, key)
+        if underlying not in underlyings:
+            exchange_named(key.exchange)
+            underlyings[underlying] = key
         expires_at = expiry_moment(key) if key.expiry else None
         rows.append(
             (

@@ -85,8 +85,8 @@ class UnderlyingsView(APIView):
     def get(self, request: Request) -> HttpResponse:
         query = _query(UnderlyingsQuerySerializer, request)
         after = query.get("cursor") or ""
-        if after:
-            after = checked_key(after, "cursor")
+        if after and not Underlying.objects.filter(key=after).exists():
+            checked_key(after, "cursor")
         rows, following = list_underlyings(exchange=query.get("exchange"), after=after, limit=query["limit"])
         return _page(request, following, UnderlyingSerializer(rows, many=True).data)
 
@@ -102,12 +102,12 @@ class ExpiriesView(APIView):
     def get(self, request: Request, underlying: str) -> HttpResponse:
         _query(NoQuerySerializer, request)
         found = _underlying(underlying, "underlying")
-        today = local_date(found.exchange, timezone.now())
+        today = _today(found.exchange, timezone.now())
         rows = [
             {
                 "expiry": row.expiry,
                 "expires_at": row.expires_at,
-                "days_to_expiry": (row.expiry - today).days,
+                "days_to_expiry": _days(today, row.expiry),
                 "options": row.options,
                 "futures": row.futures,
                 "strikes": row.strikes,
@@ -134,11 +134,10 @@ class InstrumentsView(APIView):
         query = _query(InstrumentsQuerySerializer, request)
         if "underlying" in query:
             query["underlying"] = _known_underlying(query["underlying"])
-        after = checked_key(query["cursor"], "cursor") if "cursor" in query else None
         live = query.get("live")
         page = list_instruments(
             {name: query[name] for name in FILTERS if name in query},
-            after=after,
+            after=query.get("cursor"),
             limit=query["limit"],
             live=live,
             live_among=self.live_among if live is not None else _or_nobody(self.live_among),
@@ -210,11 +209,23 @@ def _or_nobody(live_among: LiveAmong) -> LiveAmong:
 
 
 def _instruments(page: Page, now: datetime) -> list[dict[str, Any]]:
-    today = {exchange: local_date(exchange, now) for exchange in {row.exchange for row in page.rows}}
+    today = {exchange: _today(exchange, now) for exchange in {row.exchange for row in page.rows}}
     return [_instrument(row, today[row.exchange], live) for row, live in zip(page.rows, page.live, strict=True)]
 
 
-def _instrument(row: Listed, today: date, live: bool | None) -> dict[str, Any]:
+def _today(exchange: str, now: datetime) -> date | None:
+    """Return None for an exchange that is not known: one odd row must not fail the page of its neighbours."""
+    try:
+        return local_date(exchange, now)
+    except InvalidInput:
+        return None
+
+
+def _days(today: date | None, expiry: date | None) -> int | None:
+    return None if today is None or expiry is None else (expiry - today).days
+
+
+def _instrument(row: Listed, today: date | None, live: bool | None) -> dict[str, Any]:
     return {
         "instrument_key": row.key,
         "underlying": row.underlying,
@@ -222,7 +233,7 @@ def _instrument(row: Listed, today: date, live: bool | None) -> dict[str, Any]:
         "product": row.product,
         "expiry": row.expiry,
         "expires_at": row.expires_at,
-        "days_to_expiry": (row.expiry - today).days if row.expiry else None,
+        "days_to_expiry": _days(today, row.expiry),
         "right": row.right or None,
         "strike": _number(row.strike),
         "lot_size": row.lot_size,

@@ -14,6 +14,7 @@ _COMPONENT = component()
 _CONTEXT = ("request_id", "user")
 _NO_EXTRAS = {*RESERVED_ATTRS, *_CONTEXT, "component", "color_message", "request", "status_code", "data", "server_time"}
 LONGEST_EXTRA = 500
+_INDENT = "    "
 
 
 class Context(logging.Filter):
@@ -44,14 +45,21 @@ class JsonLines(JsonFormatter):
 
 
 class TextLines(logging.Formatter):
-    """`2026-03-02T05:30:00.123Z INFO    signalsite.x: message name=value`; a message's line breaks are escaped."""
+    """`2026-03-02T05:30:00.123Z INFO    signalsite.x: message name=value`, then the lines of a traceback, indented.
+
+    Line breaks and whatever else is not printable are escaped: a caller's text forges no line and moves no cursor.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(time)s %(levelname)-7s %(name)s: %(message)s%(extras)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        line, *traceback = super().format(record).split("\n")
+        return "\n".join([line, *(f"{_INDENT}{_printable(each)}" for each in traceback)])
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.time = _time_of(record)
-        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        record.message = _printable(record.message)
         known = [(name, getattr(record, name)) for name in _CONTEXT if hasattr(record, name)]
         given = [(name, value) for name, value in vars(record).items() if name not in _NO_EXTRAS | {"time", "extras"}]
         record.extras = "".join(f" {name}={_shown(value)}" for name, value in (*given, *known))
@@ -65,4 +73,11 @@ def _time_of(record: logging.LogRecord) -> str:
 def _shown(value: object) -> str:
     text = str(value)
     text = text if len(text) <= LONGEST_EXTRA else f"{text[:LONGEST_EXTRA]}…"
-    return repr(text) if not text or any(letter.isspace() or letter in "\"'" for letter in text) else text
+    plain = text and text.isprintable() and not any(letter in " \"'" for letter in text)
+    return text if plain else repr(text)
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -6,6 +6,7 @@ Redis, and while PostgreSQL does not answer no token is valid. The control plane
 """
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -109,7 +110,7 @@ class StandingTokens:
 
     def _renew(self, text: bytes, shown: Shown) -> None:
         if not self._due:
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._ask_due)
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._ask_due, context=contextvars.Context())
         self._due[text] = shown
 
     def _ask_due(self) -> None:
@@ -122,7 +123,7 @@ class StandingTokens:
             self._next = _Query()
         self._next.shown.update(shown)
         if self._working is None:
-            self._working = asyncio.create_task(self._work())
+            self._working = asyncio.create_task(self._work(), context=contextvars.Context())  # not of a request
         return self._next
 
     async def _work(self) -> None:

@@ -1,7 +1,8 @@
 """What every settings module needs to read the environment."""
 
+import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from environs import Env, EnvError, validate
 from signalsite.embedded import state
 
 env = Env()
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = state.state_dir()
 ENVIRONMENT = env.str("SIGNALSITE_ENV", "development", validate=validate.OneOf(["development", "production"]))
@@ -33,14 +36,31 @@ def origin(variable: str) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         text = text.strip()
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+        try:
+            sent = _as_browsers_send_it(text)
+        except ValueError as error:
             raise EnvError(
                 f"{variable}: {text!r} is not an origin such as https://desk.example or http://localhost:3000"
-            )
+            ) from error
+        if text != sent:
+            raise EnvError(f"{variable}: browsers never send {text!r} as their origin; write {sent}")
         return text
 
     return read
+
+
+def _as_browsers_send_it(text: str) -> str:
+    """Return the origin of an http or https URL. Raises ValueError."""
+    parts = urlsplit(text)
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"{parts.scheme!r} is not http or https")
+    host = (parts.hostname or "").encode("idna").decode()
+    if parts.netloc.rpartition("@")[2].startswith("["):
+        host = f"[{IPv6Address(host)}]"
+    elif not _HOST.fullmatch(host):
+        raise ValueError(f"{host!r} is not a host")
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
 
 
 def network(variable: str) -> Callable[[str], IPv4Network | IPv6Network]:

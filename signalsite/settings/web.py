@@ -25,6 +25,7 @@ CORS_ALLOW_HEADERS = (
     "idempotency-key",
     "if-modified-since",
     "if-none-match",
+    "x-request-id",
 )
 CORS_EXPOSE_HEADERS = [
     "Allow",
@@ -35,6 +36,7 @@ CORS_EXPOSE_HEADERS = [
     "Location",
     "Retry-After",
     "WWW-Authenticate",
+    "X-Request-ID",
 ]
 
 REST_FRAMEWORK = {

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 
 import pytest
 
@@ -40,6 +41,32 @@ def test_a_text_line_shows_what_is_known() -> None:
 def test_a_message_of_a_caller_cannot_make_a_line() -> None:
     line = TextLines().format(record("bad\n2026 ERROR x: forged", said="a\nb"))
     assert "\n" not in line and "bad\\n2026" in line and "said='a\\nb'" in line
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2K\r\x9b31m\x7f\u2028\u202e\ud800"
+
+
+def test_no_terminal_escape_gets_through() -> None:
+    """Extras without a space too: a webhook receiver's answer is one."""
+    line = TextLines().format(record(f"said {ESCAPES}", body=ESCAPES, spaced=f"a {ESCAPES}"))
+    assert line.isprintable() and line.isascii() and line.count("\\x1b]0;owned") == 3
+
+
+def test_printable_text_stays_as_it_is() -> None:
+    line = TextLines().format(record("Prägung \N{EURO SIGN} \\d", name_="Zoë"))
+    assert line.endswith("batch.x: Prägung € \\d name_=Zoë")
+
+
+def test_an_exception_cannot_make_a_line() -> None:
+    forged = "2026-03-02T05:30:00.250Z ERROR   batch.x: forged"
+    try:
+        raise ValueError(f"no\n{forged}\x1b[2J")
+    except ValueError:
+        made = record("failed", exc_info=sys.exc_info(), stack_info=f"Stack:\n{forged}")
+    first, *rest = TextLines().format(made).split("\n")
+    assert first == "2026-03-02T05:30:00.250Z INFO    batch.x: failed"
+    assert len(rest) > 5 and all(line.isprintable() and line.startswith("    ") for line in rest)
+    assert sum(forged in line for line in rest) == 2
 
 
 def test_a_json_line_has_the_same() -> None:

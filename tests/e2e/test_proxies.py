@@ -11,7 +11,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -20,7 +23,7 @@ from websockets.sync.client import connect
 
 from signalsite.embedded.service import free_port
 from tests.e2e.conftest import ROOT, own_database
-from tests.e2e.sockets import V2, Web, running_web, token
+from tests.e2e.sockets import V1, V2, Web, running_web, token
 
 NAME = "signals.example.com"
 NGINX, CADDY = (shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin") for name in ("nginx", "caddy"))
@@ -82,15 +85,68 @@ def test_nginx_in_front(production: Web, tmp_path: Path) -> None:
 @needs_caddy
 def test_caddy_in_front(production: Web, tmp_path: Path) -> None:
     tls = free_port()
-    sample = (ROOT / "deploy/Caddyfile").read_text().replace("127.0.0.1:8000", f"127.0.0.1:{production.port}")
-    sample = sample.replace(
-        "{\n\tservers", "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n\tservers", 1
-    )
-    sample = sample.replace(f"{NAME} {{", f"{NAME}:{tls} {{\n\ttls internal\n", 1)
-    (tmp_path / "Caddyfile").write_text(sample)
-    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(tmp_path / "Caddyfile")]
-    with program(command, tmp_path, tls):
+    with program(caddy(tmp_path, web=production.port, tls=tls), tmp_path, tls):
         what_a_proxy_must_do(production, tls)
+
+
+@needs_nginx
+@pytest.mark.parametrize("path", [V2, V1, "/api/v2/signals/batch/jobs", "/ready", "/health"])
+def test_nginx_replaces_what_a_caller_says_of_itself(tmp_path: Path, path: str) -> None:
+    tls = free_port()
+    with recording() as (port, requests):
+        configuration = nginx_configuration(tmp_path, web=port, plain=free_port(), tls=tls)
+        with program([str(NGINX), "-c", str(configuration), "-g", "daemon off;"], tmp_path, tls):
+            what_the_service_hears_of_a_liar(tls, path, requests)
+
+
+@needs_caddy
+@pytest.mark.parametrize("path", [V2, "/health"])
+def test_caddy_replaces_what_a_caller_says_of_itself(tmp_path: Path, path: str) -> None:
+    tls = free_port()
+    with recording() as (port, requests), program(caddy(tmp_path, web=port, tls=tls), tmp_path, tls):
+        what_the_service_hears_of_a_liar(tls, path, requests)
+
+
+@contextmanager
+def recording() -> Iterator[tuple[int, list[Message]]]:
+    """A service in the proxy's back that keeps the headers of each request."""
+    requests: list[Message] = []
+
+    class Recorder(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            requests.append(self.headers)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_port, requests
+        finally:
+            server.shutdown()
+
+
+def what_the_service_hears_of_a_liar(port: int, path: str, requests: list[Message]) -> None:
+    said = {"X-Forwarded-For": "10.9.9.9", "X-Forwarded-Proto": "http", "X-Request-ID": "a-liar"}
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"} if path in (V1, V2) else {}
+    keys = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} if upgrade else {}
+    lines = [f"{name}: {value}" for name, value in {"Host": NAME, **said, **upgrade, **keys}.items()]
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        trusting().wrap_socket(plain, server_hostname=NAME) as lying,
+    ):
+        lying.sendall("\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode())
+        assert lying.recv(12).split()[1:2] == [b"404"]
+    heard = requests[-1]
+    assert heard.get_all("Host") == [NAME]
+    assert heard.get_all("X-Forwarded-For") == ["127.0.0.1"]
+    assert heard.get_all("X-Forwarded-Proto") == ["https"]
+    (named,) = heard.get_all("X-Request-ID", [])
+    assert named and named != "a-liar"
+    assert ("Upgrade" in heard) == bool(upgrade)
+    assert (heard.get("Connection", "").lower() == "upgrade") == bool(upgrade)
 
 
 def what_a_proxy_must_do(web: Web, port: int) -> None:
@@ -125,6 +181,17 @@ def trusting() -> ssl.SSLContext:
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
     return trust
+
+
+def caddy(folder: Path, *, web: int, tls: int) -> list[str]:
+    """The command that runs the sample with ports of the test's."""
+    sample = (ROOT / "deploy/Caddyfile").read_text().replace("127.0.0.1:8000", f"127.0.0.1:{web}")
+    sample = sample.replace(
+        "{\n\tservers", "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n\tservers", 1
+    )
+    sample = sample.replace(f"{NAME} {{", f"{NAME}:{tls} {{\n\ttls internal\n", 1)
+    (folder / "Caddyfile").write_text(sample)
+    return [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
 
 def nginx_configuration(folder: Path, *, web: int, plain: int, tls: int) -> Path:

@@ -92,6 +92,13 @@ def test_another_scheme_is_not_ours(web: Web) -> None:
         assert socket.next()["type"] == "welcome"
 
 
+def test_an_empty_header_is_no_credential(web: Web) -> None:
+    """It leaves the way open for the first message."""
+    with web.connect(welcome=False, **bearer("")) as socket:
+        socket.send(type="auth", token=token())
+        assert socket.next()["type"] == "welcome"
+
+
 def test_a_token_in_the_address_of_v1_only(web: Web) -> None:
     with web.connect(f"{V1}?token={token()}", user=None) as socket:
         socket.send(type="pong")
@@ -159,6 +166,7 @@ def test_a_ticket_opens_one_socket(web: Web, address: str, alice: httpx.Client) 
         (FOREIGN, 4003),
         ("null", 4003),
         ("http://127.0.0.1:1", 4003),
+        ("http://[", 4003),
         ("https://desk.example", None),
         ("http://{host}", None),
     ],

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batch.models import Job
-from batch.webhooks.models import WebhookDelivery
+from batch.webhooks.models import WebhookDelivery, WebhookEvent
 from signals.instruments.models import Instrument, Underlying
 from signalsite import dashboard
 from signalsite.foundation.redis import client as redis_client
@@ -42,6 +42,12 @@ def jobs(count: int, **values: object) -> list[Job]:
     return [Job.objects.create(**made) for _ in range(count)]
 
 
+def deliver(job: Job) -> WebhookDelivery:
+    about = {"subject_model": "batch.job", "subject_id": str(job.pk), "owner": job.owner, "url": "https://hook.example"}
+    event = WebhookEvent.objects.create(key=f"{job.pk}", type="batch.failed", secret="s", payload="{}", **about)
+    return WebhookDelivery.objects.create(event=event, status="failed")
+
+
 def page(browser: Client, path: str) -> str:
     answer = browser.get(f"/admin/{path}")
     assert answer.status_code == 200, path
@@ -61,6 +67,44 @@ def test_the_list_of_jobs(staff: Client) -> None:
     for link in (f"{base}/results", f"{base}/export?format=csv", f"{base}/export?format=parquet"):
         assert f'href="{link}"' in text
         assert staff.get(link).status_code == 200, link
+
+
+ODD_SELECTORS = {"a text": '"<b>"', "a list": "[1, {}]", "a number": "7", "unreadable": f'{{"x": 1{"0" * 400}}}'}
+
+
+@pytest.mark.parametrize("stored", ODD_SELECTORS.values(), ids=ODD_SELECTORS.keys())
+def test_a_selector_of_another_shape_is_shown_as_it_is(staff: Client, stored: str) -> None:
+    odd, whole = jobs(2)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE batch_job SET selector = %s::jsonb WHERE id = %s", [stored, odd.pk])
+    text = page(staff, "batch/job/")
+    assert str(odd.pk) in text and str(whole.pk) in text
+    assert {'"<b>"': "&lt;b&gt;", "[1, {}]": "[1, {}]", "7": '"7"'}.get(stored, "unreadable: number") in text
+    page(staff, f"batch/job/{odd.pk}/change/")
+
+
+ODD_LOGS = [
+    f"[1{'0' * 400}]",
+    "7",
+    "null",
+    '{"at": 1}',
+    '["<b>"]',
+    '[{"at": "x"}]',
+    '[{"at": 1e300}]',
+    '[{"body": [1]}]',
+]
+
+
+@pytest.mark.parametrize("stored", [*ODD_LOGS, '[{"seconds": "slow"}]'])
+def test_a_webhook_log_of_another_shape_is_shown_as_it_is(staff: Client, stored: str) -> None:
+    (job,) = jobs(1)
+    delivery = deliver(job)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE batch_webhookdelivery SET log = %s::jsonb WHERE event_id = %s", [stored, delivery.pk])
+    for path in ("batch/webhookdelivery/", f"batch/webhookdelivery/{delivery.pk}/change/"):
+        text = page(staff, path)
+        assert str(delivery.pk) in text and "<b>" not in text
+    assert ("unreadable" in text) == (stored not in ("7", "null", '{"at": 1}')), text
 
 
 def test_a_job_that_runs_refreshes_its_page_and_no_other_does(staff: Client) -> None:
@@ -113,7 +157,7 @@ def test_strikes_are_sorted_as_numbers(staff: Client) -> None:
 def test_pages_ask_no_more_questions_for_more_rows(staff: Client, path: str) -> None:
     def rows(count: int) -> None:
         for job in jobs(count, status="failed", finished_at=timezone.now(), error="no"):
-            WebhookDelivery.objects.create(job=job, status="failed")
+            deliver(job)
         have = Instrument.objects.count()
         for number in range(have, have + count):
             underlying = Underlying.objects.create(key=f"SIM@A{number}", exchange="SIM", symbol="A", spot_key="x")

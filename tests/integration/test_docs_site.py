@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,7 @@ def site(tmp_path: Path, settings: object) -> Path:
     (folder / ".buildinfo").write_text("hidden")
     (tmp_path / "secret").write_text("secret")
     (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "loop").symlink_to(folder / "loop")
     settings.DOCS_SITE = folder  # type: ignore[attr-defined]
     return folder
 
@@ -132,6 +135,12 @@ def test_a_file_that_changed_has_another_etag(site: Path, client: Client) -> Non
         "link",
         ".buildinfo",
         "index.html/more",
+        "index.html/",
+        "reference//",
+        "/index.html",
+        "loop",
+        "loop/",
+        "loop/index.html",
         "a%00b",
         "x" * 5000,
         "_static",
@@ -142,6 +151,34 @@ def test_nothing_beside_the_site_is_served(site: Path, client: Client, path: str
     answer = client.get(f"/docs/{path}")
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8" and b"/docs/" in answer.content
+
+
+def test_a_folder_has_its_slash(site: Path, client: Client) -> None:
+    """Without it the links of its page would lead elsewhere."""
+    answer = client.get("/docs/reference?a=b%20c")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/docs/reference/?a=b%20c")
+    (site / "a b").mkdir()
+    (site / "a b" / "index.html").write_bytes(PAGE)
+    assert client.get("/docs/a%20b").headers["Location"] == "/docs/a%20b/"
+
+
+def test_a_file_that_goes_meanwhile_is_no_page(site: Path, client: Client) -> None:
+    """`make docs` replaces files."""
+    ended, file = threading.Event(), site / "index.html"
+
+    def replace() -> None:
+        while not ended.is_set():
+            file.unlink()
+            file.write_bytes(PAGE)
+
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(replace)
+        try:
+            answers = {client.get("/docs/").status_code for _ in range(1_000)}
+        finally:
+            ended.set()
+        replacing.result()
+    assert 200 in answers <= {200, 404}
 
 
 def test_only_reading_is_taken(site: Path, client: Client) -> None:

@@ -1,12 +1,14 @@
 """Pages of a listing of 50,000 instruments: complete, in order, and read from an index."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import connection
 from rest_framework.test import APIRequestFactory, force_authenticate
 
@@ -22,9 +24,9 @@ from signals.instruments.listing import (
     list_underlyings,
     page_query,
 )
-from signals.instruments.models import Instrument
+from signals.instruments.models import Instrument, Underlying
 from signals.instruments.services import register_instruments
-from signals.instruments.views import InstrumentsView, InstrumentView, nobody_knows
+from signals.instruments.views import ExpiriesView, InstrumentsView, InstrumentView, UnderlyingsView, nobody_knows
 from signalsite.embedded.service import free_port
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
@@ -211,6 +213,96 @@ def test_a_page_of_live_instruments_reads_so_many_and_no_more(many: None) -> Non
 
 
 @pytest.fixture
+def odd(few: list[str]) -> list[str]:
+    """Rows that no importer writes: an unknown exchange, and a key outside the grammar. In the order of a listing."""
+    Underlying.objects.create(key="FOO@X", exchange="FOO", symbol="X", spot_key="FOO@X@equity_spot")
+    Underlying.objects.create(key="nifty spot", exchange="", symbol="nifty spot", spot_key="nifty spot")
+    option = {"product": "equity_options", "expiry": date(2026, 3, 24), "right": "call", "strike": 90}
+    option["expires_at"] = datetime(2026, 3, 24, tzinfo=UTC)
+    Instrument.objects.create(key="FOO@X@equity_options@2026-03-24@call@90", underlying_id="FOO@X", **option)
+    Instrument.objects.create(key="nifty spot", underlying_id="nifty spot", product="equity_spot")
+    return ["FOO@X@equity_options@2026-03-24@call@90", "nifty spot"]
+
+
+def walk_pages(view: Any, limit: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    query = {"limit": limit}
+    while query:
+        answer = get(view, f"?{urlencode(query)}")
+        assert answer.status_code == 200, answer.data
+        body = orjson.loads(answer.content)
+        rows += body["data"]
+        query = {**query, "cursor": body["next_cursor"]} if body["next_cursor"] else {}
+    return rows
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_an_odd_row_takes_no_page_along(odd: list[str], few: list[str], limit: int) -> None:
+    found = {row["instrument_key"]: row for row in walk_pages(InstrumentsView, limit)}
+    assert found.keys() >= {*few, *odd}
+    option, spot = (found[key] for key in odd)
+    assert (option["days_to_expiry"], option["expiry"], option["live"]) == (None, "2026-03-24", False)
+    assert (spot["days_to_expiry"], spot["live"]) == (None, None)
+    assert isinstance(found[few[1]]["days_to_expiry"], int) and found[few[1]]["live"] is False
+    one = get(InstrumentView, instrument_key=odd[0])
+    assert one.status_code == 200 and orjson.loads(one.content)["days_to_expiry"] is None
+    for live in ("true", "false"):
+        assert get(InstrumentsView, f"?live={live}").status_code == 200
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_an_odd_underlying_takes_no_page_along(odd: list[str], limit: int) -> None:
+    listed = [row["key"] for row in walk_pages(UnderlyingsView, limit)]
+    assert set(listed) >= {"SIM@FEW", "FOO@X", "nifty spot"} and len(listed) == len(set(listed))
+    expiries = get(ExpiriesView, underlying="FOO@X")
+    assert expiries.status_code == 200
+    assert [row["days_to_expiry"] for row in orjson.loads(expiries.content)["data"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("field", "row"),
+    [
+        ("key", {"key": "nifty spot", "exchange": "SIM", "symbol": "NIFTY"}),
+        ("key", {"key": "SIM@NIFTY@equity_spot", "exchange": "SIM", "symbol": "NIFTY"}),
+        ("exchange", {"key": "FOO@NIFTY", "exchange": "FOO", "symbol": "NIFTY"}),
+        ("exchange", {"key": "SIM@NIFTY", "exchange": "NSE", "symbol": "NIFTY"}),
+        ("symbol", {"key": "SIM@NIFTY", "exchange": "SIM", "symbol": "nifty"}),
+    ],
+)
+def test_an_odd_underlying_is_refused(field: str, row: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Underlying(**row, spot_key="x").full_clean()
+    assert refused.value.message_dict.keys() == {field}
+    Underlying(**row, spot_key="x").full_clean(exclude=["key", "exchange", "symbol"])  # as its page in the admin does
+
+
+@pytest.mark.parametrize(
+    ("field", "row"),
+    [
+        ("key", {"key": "nifty spot", "underlying_id": "SIM@FEW"}),
+        ("key", {"key": "SIM@FEW", "underlying_id": "SIM@FEW"}),
+        ("key", {"key": "FOO@FEW@equity_spot", "underlying_id": "SIM@FEW"}),
+        ("underlying", {"key": "SIM@OTHER@equity_spot", "underlying_id": "SIM@FEW"}),
+    ],
+)
+def test_an_odd_instrument_is_refused(few: list[str], field: str, row: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Instrument(**row, product="equity_spot").full_clean()
+    assert refused.value.message_dict.keys() == {field}
+    Instrument(**row, product="equity_spot").full_clean(exclude=["key"])
+
+
+def test_rows_of_the_grammar_are_accepted(few: list[str]) -> None:
+    Underlying(key="SIM@NEW", exchange="SIM", symbol="NEW", spot_key="SIM@NEW@equity_spot").full_clean()
+    Instrument(key="SIM@FEW@equity_futures@2026-04-30", underlying_id="SIM@FEW", product="equity_futures").full_clean()
+
+
+def test_an_unknown_exchange_is_not_registered() -> None:
+    with pytest.raises(InvalidInput, match="'FOO' is not known"):
+        register_instruments({"FOO@X@equity_spot": parse_key("FOO@X@equity_spot")})
+
+
+@pytest.fixture
 def no_redis(settings: Any) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
 
@@ -218,7 +310,8 @@ def no_redis(settings: Any) -> None:
 def get(view: Any, query: str = "", **captured: str) -> Any:
     request = APIRequestFactory().get(f"/{query}")
     force_authenticate(request, User(username="reader"))
-    return view.as_view(live_among=live_among)(request, **captured)
+    options = {"live_among": live_among} if hasattr(view, "live_among") else {}
+    return view.as_view(**options)(request, **captured)
 
 
 def test_without_redis_nobody_knows_what_is_live(few: list[str], no_redis: None) -> None:
