@@ -16,7 +16,7 @@ def _document() -> Document:
     return describe(
         address="/api/v2/signals/subscriptions/websocket",
         version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
-        states={pattern: each.state for pattern, each in topics.topic_types().items()},
+        states={pattern: each.state() if each.state else None for pattern, each in topics.topic_types().items()},
         channels=topics.channels(),
     )
 

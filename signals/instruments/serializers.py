@@ -85,6 +85,7 @@ class UnderlyingSerializer(serializers.ModelSerializer):
             "pricing_model",
             "dividend_yield",
         )
+        read_only_fields = fields  # an answer has all of them
 
 
 class UnderlyingPageSerializer(serializers.Serializer):
@@ -115,7 +116,7 @@ class InstrumentSerializer(serializers.Serializer):
     instrument_key = serializers.CharField()
     underlying = serializers.CharField(help_text="Key of the underlying.")
     exchange = serializers.CharField(help_text="Empty for a pair on no particular exchange.")
-    product = serializers.ChoiceField([each.value for each in Product])
+    product = serializers.ChoiceField([each.value for each in Product if each])
     expiry = serializers.DateField(allow_null=True, help_text="Date in the exchange's time zone; null for a spot.")
     expires_at = serializers.DateTimeField(allow_null=True, help_text="Exact moment of expiry, in UTC.")
     days_to_expiry = serializers.IntegerField(allow_null=True, help_text=_DAYS)
@@ -137,6 +138,7 @@ class QuoteSerializer(serializers.ModelSerializer):
     class Meta:
         model = Quote
         fields = ("time", "bid", "ask", "last", "settle", "close", "volume", "open_interest", "source")
+        read_only_fields = fields  # an answer has all of them
 
 
 class InstrumentDetailSerializer(InstrumentSerializer):
