@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from signals.instruments.models import Underlying
@@ -96,6 +97,7 @@ class UnderlyingPageSerializer(serializers.Serializer):
 _DAYS = "Whole days from today's date at the exchange to the expiry date; 0 on the last day, negative once expired."
 
 
+@extend_schema_serializer(component_name="ListedExpiry")  # generators mix up a type and a field of one name
 class ExpirySerializer(serializers.Serializer):
     expiry = serializers.DateField(help_text="Date in the exchange's time zone.")
     expires_at = serializers.DateTimeField(help_text="Moment at which the last contract of this date expires, in UTC.")

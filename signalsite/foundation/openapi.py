@@ -33,6 +33,8 @@ def _as_openapi(schema: Any) -> Any:
     rewritten = {name: _as_openapi(value) for name, value in schema.items() if name not in ("title", "anyOf")}
     if "description" in rewritten and isinstance(rewritten["description"], str):
         rewritten["description"] = cleandoc(rewritten["description"])
+    if "type" not in rewritten and all(isinstance(each, str) for each in rewritten.get("enum", [None])):
+        rewritten["type"] = "string"  # a generator need not look at the values to know
     choices = [_as_openapi(each) for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) < len(schema.get("anyOf", ())):
         rewritten["nullable"] = True
