@@ -11,16 +11,16 @@ from signalsite.foundation.redis import client as redis_client
 
 LIVE = "/api/v2/signals/realtime"
 STRIKES = (90, 100, 110)
-_PRICES = (100.0, 11.2, 4.1, 0.9, 0.8, 3.6, 10.4)
+_PRICES = (11.2, 4.1, 0.9, 0.8, 3.6, 10.4, 100.0)
 
 
 def publish_ticks(underlying: str, *, higher: float = 0.0) -> None:
-    """Add a tick of the spot and of each option. `higher`: what calls and puts cost more than at first."""
+    """Add a tick of each option, then of the spot, which has the chain repriced. `higher`: how much all have risen."""
     redis, now = redis_client(settings.REDIS_URL), datetime.now(UTC)
     expiry = (now + timedelta(days=40)).date().isoformat()
     options = [f"{underlying}@equity_options@{expiry}@{side}@{n}" for side in ("call", "put") for n in STRIKES]
-    for key, first in zip([f"{underlying}@equity_spot", *options], _PRICES, strict=True):
-        price = first if key.endswith("_spot") else first + higher
+    for key, first in zip([*options, f"{underlying}@equity_spot"], _PRICES, strict=True):
+        price = first + higher
         tick = {"instrument_key": key, "ltt": now.isoformat(), "ltp": f"{price:g}", "state": "U", "oi": "10"}
         redis.xadd(f"tick_stream:{underlying}", {**tick, "bid": f"{price - 0.05:g}", "ask": f"{price + 0.05:g}"})
 
