@@ -9,7 +9,7 @@ from .async_driver import AsyncDriver, iterating, returning
 from .core.listening import Feed as FeedFlow
 from .core.service import Service
 from .core.subscriptions import Subscriptions
-from .operations import exports, live
+from .operations import exports, listing, live
 from .operations import jobs as batch
 from .transport import checked_address, credentials_of, socket_url
 
@@ -72,6 +72,12 @@ class AsyncClient:
     to_pandas = returning(exports.to_pandas)
     to_polars = returning(exports.to_polars)
     export = returning(exports.export)
+
+    underlyings = iterating(listing.underlyings)
+    expiries = returning(listing.expiries)
+    instruments = iterating(listing.instruments)
+    instrument = returning(listing.instrument)
+    instrument_greeks = returning(listing.instrument_greeks)
 
     live_greeks = returning(live.live_greeks)
     live_greeks_many = returning(live.live_greeks_many)

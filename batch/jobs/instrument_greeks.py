@@ -30,7 +30,7 @@ from timeframes.core.keys import parse_key
 from timeframes.core.sessions import parse_instant
 
 GREEKS = "greeks"
-_NUMBERS = {
+_NUMBERS: dict[type, re.Pattern[str]] = {
     float: re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII),
     int: re.compile(r"-?[0-9]{1,18}", re.ASCII),
 }

@@ -126,17 +126,18 @@ def list_instruments(
         flags = list(live_among([row.key for row in page]))
         return Page(page, flags, page[-1].key if len(rows) > limit else None)
     found: list[Listed] = []
+    flag_of_all: list[bool | None] = [live]
     for _ in range(MOST_ROUNDS):
         rows = _read(filters, position, ROUND_ROWS)
         for row, flag in zip(rows, live_among([row.key for row in rows]), strict=True):
             if flag is live:
                 if len(found) == limit:
-                    return Page(found, [live] * limit, found[-1].key)
+                    return Page(found, flag_of_all * limit, found[-1].key)
                 found.append(row)
         if len(rows) < ROUND_ROWS:
-            return Page(found, [live] * len(found), None)
+            return Page(found, flag_of_all * len(found), None)
         position = _position_of(rows[-1])
-    return Page(found, [live] * len(found), rows[-1].key)
+    return Page(found, flag_of_all * len(found), rows[-1].key)
 
 
 def page_query(filters: Mapping[str, Any], position: Mapping[str, Any], limit: int) -> tuple[str, dict[str, Any]]:

@@ -91,7 +91,7 @@ class UnderlyingSerializer(serializers.ModelSerializer):
 
 class UnderlyingPageSerializer(serializers.Serializer):
     next_cursor = serializers.CharField(allow_null=True, help_text="Pass it as `cursor`; null on the last page.")
-    data = UnderlyingSerializer(many=True)  # type: ignore[assignment]  # a field, not the property
+    data = UnderlyingSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes fields out of the class
 
 
 _DAYS = "Whole days from today's date at the exchange to the expiry date; 0 on the last day, negative once expired."
@@ -111,7 +111,7 @@ class ExpirySerializer(serializers.Serializer):
 
 class ExpiriesSerializer(serializers.Serializer):
     underlying = serializers.CharField()
-    data = ExpirySerializer(many=True)  # type: ignore[assignment]  # a field, not the property
+    data = ExpirySerializer(many=True)  # type: ignore[assignment]  # the metaclass takes fields out of the class
 
 
 class InstrumentSerializer(serializers.Serializer):
@@ -133,7 +133,7 @@ class InstrumentSerializer(serializers.Serializer):
 
 class InstrumentPageSerializer(serializers.Serializer):
     next_cursor = serializers.CharField(allow_null=True, help_text="Pass it as `cursor`; null on the last page.")
-    data = InstrumentSerializer(many=True)  # type: ignore[assignment]  # a field, not the property
+    data = InstrumentSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes fields out of the class
 
 
 class QuoteSerializer(serializers.ModelSerializer):

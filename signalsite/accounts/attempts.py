@@ -70,7 +70,7 @@ def succeed(attempt: Attempt) -> None:
     """Record a right password: the address becomes known, and its count for this account starts again.
 
     The other counts only lose this attempt. Otherwise an attacker could clear them by signing in to an account of their
-    own, and a user who signs in would clear them for whoever is guessing. Raises RedisConnectionError.
+    own, and a user who signs in would clear them for an attacker. Raises RedisConnectionError.
     """
     limits.give_back(name for name in attempt.delays() if name != attempt.pair)
     try:

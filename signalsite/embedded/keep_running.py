@@ -99,7 +99,7 @@ class RunningServer:
         return self._server_problem(self.state) if self.server_pid() else "it is not up"
 
     def _failure(self, problem: str) -> EmbeddedError:
-        lines = [f"The embedded {self.name} cannot be had: {problem}"]
+        lines = [f"The embedded {self.name} is not available: {problem}"]
         for path in (self.state / "log" / f"{name}.log" for name in ("keeper", self.name)):
             if path.exists():
                 lines += [f"-- end of {path}", *path.read_text(errors="replace").splitlines()[-LOG_LINES:]]

@@ -2,21 +2,19 @@
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
 from signalsite.foundation.log_context import find_user
 
 
 class NameUserInLogs(MiddlewareMixin):
-    """A session's user is loaded when it is first asked for, a token's by DRF. A log line waits for neither."""
+    """A session's user is loaded when it is first asked for, a token's by DRF. A log line waits for neither.
+
+    The variable is of the request's own context, and ends with it: Django logs an error after the last middleware.
+    """
 
     def process_request(self, request: HttpRequest) -> None:
         find_user.set(lambda: _user_of(request))
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        find_user.set(None)
-        return response
 
 
 def _user_of(request: HttpRequest) -> str:

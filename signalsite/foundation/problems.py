@@ -113,8 +113,8 @@ def problem_of(error: Exception) -> Response | None:
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
         errors = flat_errors(error.detail)
-        told = "; ".join(f"{row['field']}: {row['detail']}" for row in errors[:MOST_ERRORS])
-        return problem(400, told, errors=errors)
+        wrong_fields = "; ".join(f"{row['field']}: {row['detail']}" for row in errors[:MOST_ERRORS])
+        return problem(400, wrong_fields, errors=errors)
     detail = error.detail
     if isinstance(detail, dict):  # simplejwt nests its message
         detail = detail.get("detail", detail)

@@ -1,4 +1,4 @@
-"""CORS headers on every answer, whoever gives it: Django, an export, the event loop or a refusal.
+"""CORS headers on every answer, from any source: Django, an export, the event loop or a refusal.
 
 django-cors-headers decides what they are. It runs here, in front of everything, because many answers never reach
 Django's middleware, and because live reads reuse the headers of earlier answers, which came from other origins.

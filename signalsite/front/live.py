@@ -41,7 +41,7 @@ MOST_KINDS = 256  # whose headers are cached
 LONGEST_KIND = 512  # bytes of the headers that distinguish kinds
 _CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]+")  # characters that Django reads unambiguously
 _OWN = {b"content-type", b"content-length", b"cache-control"}  # headers of one answer, not of its kind
-_TOLD = ("Retry-After",)  # headers of an error
+_OF_AN_ERROR = ("Retry-After",)  # headers of an error
 _BODY = (b"content-length", b"transfer-encoding")
 _GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
@@ -103,10 +103,10 @@ class LiveReads:
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme not in SCHEMES or self._session in headers.get(b"cookie", b""):
             return None
-        told = [headers.get(name) for name in self._of_kind]
-        if sum(len(value) for value in told if value) > LONGEST_KIND:
+        values = [headers.get(name) for name in self._of_kind]
+        if sum(len(value) for value in values if value) > LONGEST_KIND:
             return None
-        kind = (found[0].name, scope["method"], scope["scheme"], *told)
+        kind = (found[0].name, scope["method"], scope["scheme"], *values)
         return Asked(*found, scope, headers, token, kind, time.perf_counter())
 
     def _match(self, path: str) -> tuple[Route, str] | None:
@@ -134,12 +134,13 @@ class LiveReads:
         except (TooLarge, SuspiciousOperation):
             return None
         except Exception as error:
-            told = problem_of(error)
-            if told is None:
+            response = problem_of(error)
+            if response is None:
                 raise
-            status, body = told.status_code, orjson.dumps(told.data)
+            status, body = response.status_code, orjson.dumps(response.data)
             own = [(b"content-type", CONTENT_TYPE.encode())]
-            own += [(name.lower().encode(), value.encode()) for name, value in told.headers.items() if name in _TOLD]
+            kept = [name for name in _OF_AN_ERROR if name in response.headers]
+            own += [(name.lower().encode(), response.headers[name].encode()) for name in kept]
         metrics.LIVE_READS.inc()
         ajax = asked.headers.get(b"x-requested-with") == b"XMLHttpRequest"
         learned.counted.add(status, len(body), time.perf_counter() - asked.began, ajax=ajax)
@@ -157,10 +158,10 @@ class LiveReads:
 
     def _transport(self, asked: Asked) -> str:
         """Return http or https, as Django's `is_secure` decides."""
-        told = asked.headers.get(self._tls_header)
-        if told is None:
+        forwarded = asked.headers.get(self._tls_header)
+        if forwarded is None:
             return str(asked.scope["scheme"])
-        return "https" if told.split(b",")[0].strip() == self._secure else "http"
+        return "https" if forwarded.split(b",")[0].strip() == self._secure else "http"
 
 
 def _commas(query: bytes) -> int:

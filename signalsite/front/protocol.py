@@ -165,7 +165,7 @@ class FrontProtocol(HttpToolsProtocol):
             if self.pipeline or cycle.response_started:
                 self.transport.close()
                 return
-            cycle.disconnected = True  # whoever handles it is told so, and what it says is let go
+            cycle.disconnected = True  # its handler learns this, and its output is discarded
             cycle.message_event.set()
         self._refused = True
         added = cors_headers(self.url.decode("ascii", "replace"), self.headers) if self.headers else []

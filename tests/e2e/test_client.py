@@ -238,3 +238,20 @@ def command(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[s
             assert child.poll() is None
             time.sleep(0.01)
         yield child
+
+
+def test_listing(client: Client) -> None:
+    listed = {row["key"] for row in client.underlyings(exchange="SIM")}
+    assert {"SIM@NIFTY", "SIM@BANKNIFTY"} <= listed
+    nearest = client.expiries("SIM@NIFTY")[0]
+    rows = list(client.instruments(underlying="SIM@NIFTY", expiry_max=nearest["expiry"], product="equity_options"))
+    assert len(rows) == nearest["options"]
+    key = rows[0]["instrument_key"]
+    assert client.instrument(key)["instrument_key"] == key
+    found = client.instrument_greeks(key, as_of=AT, params={"rate": 0.07, "dividend_yield": None})
+    assert found["params"]["rate"] == 0.07
+    (row,) = client.greeks([key], as_of=AT, params={"rate": 0.07}).data
+    assert found["greeks"] == row
+    with pytest.raises(ApiError) as refused:
+        client.instrument("SIM@NOSUCH@equity_spot")
+    assert refused.value.status == 404

@@ -127,7 +127,14 @@ def test_answers_estimates_and_refusals(use: Use, rows: list[dict[str, Any]]) ->
 
 def test_live_reads_and_a_feed_with_password_and_ticket(use: Use, address: str, passwords: dict[str, str]) -> None:
     key = "SIM@NIFTY@equity_spot"
-    state = {"instrument_key": key, "time": AT, "tick": {"ltp": 24010.5}, "as_of": AT, "greeks": None}
+    state = {
+        "instrument_key": key,
+        "entry_id": "1-0",
+        "time": AT,
+        "tick": {"ltp": 24010.5},
+        "as_of": AT,
+        "greeks": None,
+    }
     tell("SIM@NIFTY", equity_spot=state)
 
     async def read(client: AsyncClient) -> None:

@@ -98,7 +98,7 @@ def test_a_request_has_an_id(client: httpx.Client, path: str) -> None:
             assert answer.json()["request_id"] == OURS
 
 
-@pytest.mark.parametrize("odd", ["", " ", "a b", "x" * 129, "é", 'a"b', "a\tb", "<script>", "-a"])
+@pytest.mark.parametrize("odd", ["", "a b", "x" * 129, "é", 'a"b', "a\tb", "<script>", "-a"])
 def test_an_id_that_is_not_sane_is_replaced(client: httpx.Client, odd: str) -> None:
     answer = client.get(f"{BATCH}/none", headers={"X-Request-ID": odd.encode()})  # type: ignore[dict-item]
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-ID"])
