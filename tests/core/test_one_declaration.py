@@ -18,7 +18,7 @@ from batch.client import computations as client_types
 from batch.client.core import events
 from moneyness.core.chain_slice import ChainSlice
 from realtime.live_types import instrument_state, live_greeks
-from realtime.sockets.asyncapi_views import _document as asyncapi
+from realtime.sockets.asyncapi_views import document as asyncapi
 from realtime.sockets.core import protocol
 from signalsite.foundation.computations.contract import IDENTITY, Computation
 from signalsite.foundation.computations.registry import computations
