@@ -10,6 +10,7 @@ class Format:
     rows_per_page: int  # 1 MB of Greeks; an export with a stalled reader holds two pages
     parameters: str = ""
     compressed: bool = False  # already; a content coding would only cost time
+    is_text: bool = False
 
     @property
     def content_type(self) -> str:
@@ -19,8 +20,8 @@ class Format:
 FORMATS = {
     each.name: each
     for each in (
-        Format("ndjson", "application/x-ndjson", 2500),
-        Format("csv", "text/csv", 2500, "; charset=utf-8; header=present"),
+        Format("ndjson", "application/x-ndjson", 2500, is_text=True),
+        Format("csv", "text/csv", 2500, "; charset=utf-8; header=present", is_text=True),
         Format("parquet", "application/vnd.apache.parquet", 5000, compressed=True),
         Format("arrow", "application/vnd.apache.arrow.stream", 5000),
     )

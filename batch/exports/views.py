@@ -28,7 +28,9 @@ from signalsite.foundation.serializers import StrictSerializer
 TAGS = ["batch"]
 _VERSION = 2  # part of the ETag: increase it when the same rows give other bytes
 _STREAM: dict[Any, Any] = {
-    (200, each.media_type): OpenApiResponse(OpenApiTypes.BINARY, "The rows, in the order of the request.")
+    (200, each.media_type): OpenApiResponse(
+        OpenApiTypes.STR if each.is_text else OpenApiTypes.BINARY, "The rows, in the order of the request."
+    )
     for each in FORMATS.values()
 }
 _RESPONSES: dict[Any, Any] = {

@@ -6,7 +6,10 @@ This is best effort. If Redis is down, a chunk loses nothing, and one line is lo
 import logging
 import time
 import uuid
+from datetime import datetime
+from typing import Literal
 
+import msgspec
 import orjson
 import redis
 from channels.db import database_sync_to_async
@@ -28,6 +31,27 @@ EVERY_MS = 250  # between two states of a job
 SILENT_SECONDS = 5.0  # after an error of Redis
 _FIELDS = ("id", "owner_id", "status", "total", "completed", "failed", "error", "started_at", "finished_at")
 _silent_until = 0.0
+
+
+class JobCounts(msgspec.Struct):
+    """Items of a job: `completed` have a value, `failed` a reason instead."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class JobProgress(msgspec.Struct):
+    """The state of topic job:ID. `progress`: share of the items with an answer, 0 to 1."""
+
+    id: uuid.UUID
+    status: Literal[tuple(Job.Status.values)]  # type: ignore[valid-type]
+    done: bool
+    request_counts: JobCounts
+    progress: float
+    error: str
+    started_at: datetime | None
+    finished_at: datetime | None
 
 
 def publish_state(job_id: uuid.UUID, *, at_once: bool = False) -> None:
@@ -63,18 +87,17 @@ def _has_ended(job_id: uuid.UUID) -> bool:
 def _state(job: Job) -> bytes:
     done = job.status in Job.TERMINAL
     answered = job.completed + job.failed
-    return orjson.dumps(
-        {
-            "id": job.pk,
-            "status": job.status,
-            "done": done,
-            "request_counts": {"total": job.total, "completed": job.completed, "failed": job.failed},
-            "progress": 1.0 if done else answered / job.total if job.total else 0.0,
-            "error": job.error,
-            "started_at": job.started_at,
-            "finished_at": job.finished_at,
-        }
+    state = JobProgress(
+        id=job.pk,
+        status=job.status,
+        done=done,
+        request_counts=JobCounts(job.total, job.completed, job.failed),
+        progress=1.0 if done else answered / job.total if job.total else 0.0,
+        error=job.error,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
     )
+    return orjson.dumps(state, default=msgspec.structs.asdict)
 
 
 # --- the topic job:<id> -----------------------------------------------------------------------------------------------
@@ -101,4 +124,4 @@ def _current(topic: str) -> bytes | None:
 
 
 def register_topic() -> None:
-    register(JOB, TopicType(_locate, _authorise, _current))
+    register(JOB, TopicType(_locate, _authorise, _current, state=lambda: JobProgress))

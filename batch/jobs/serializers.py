@@ -76,6 +76,7 @@ class JobSerializer(serializers.ModelSerializer):
             "finished_at",
             "links",
         )
+        read_only_fields = fields  # an answer has all of them
 
     @extend_schema_field({**params_schemas(computations().values()), "nullable": True})
     def get_params(self, job: Job) -> dict[str, Any] | None:

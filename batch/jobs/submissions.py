@@ -140,10 +140,16 @@ class SubmissionSerializer(StrictSerializer):
         items: Given | None = None
         if selector is not None:
             computation.check_selector(selector)
+            selector |= computation.completed_selector(selector)
             if "expiries" in selector:
                 selector["expiries"] = list(dict.fromkeys(selector["expiries"]))
         else:
-            items = read_given(self.raw_items, computation.bounds, most=settings.BATCH_MAX_ITEMS)
+            items = read_given(
+                self.raw_items,
+                computation.bounds,
+                most=settings.BATCH_MAX_ITEMS,
+                exchange=settings.DEFAULT_EXCHANGE,
+            )
             if too_many := too_many_rows(items.total, rows):
                 raise InvalidInput("items", too_many)
         self.raw_items = None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -21,6 +21,16 @@ from realtime.core.instants import parse_event_time
 
 encode = msgspec.json.Encoder().encode
 """Encode the state of a chain or a level."""
+
+
+Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+AsSent = Annotated[
+    dict[str, Any],
+    msgspec.Meta(
+        description="As the feed sent it: `ltp`, `bid`, `ask`, `oi` and others, as numbers or as text.",
+        extra_json_schema={"additionalProperties": True},
+    ),
+]
 
 
 class BadState(ValueError):
@@ -36,9 +46,9 @@ class InstrumentState(msgspec.Struct):
 
     instrument_key: str
     entry_id: str
-    time: str
-    tick: dict[str, Any]
-    as_of: str
+    time: Instant
+    tick: AsSent
+    as_of: Instant
     greeks: dict[str, Any] | None
 
 

@@ -8,7 +8,8 @@
     UNDERLYING = EXCHANGE "@" SYMBOL
     LEVEL      = ATM, ITMn or OTMn (moneyness.core.levels)
 
-A key contains no colon, so the word before the first colon gives the type.
+A key contains no colon, so the word before the first colon gives the type. A client may leave out the exchange, as in
+keys: `complete_topic` adds it.
 """
 
 import uuid
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 from moneyness.core.levels import UnknownLevel, parse_level
 from signalsite.foundation.errors import InvalidInput
-from timeframes.core.keys import InvalidInstrumentKey, Product, parse_key
+from timeframes.core.keys import InvalidInstrumentKey, Product, complete_key, parse_key
 
 INSTRUMENT, CHAIN, MONEYNESS, JOB = "", "chain", "moneyness", "job"
 PATTERNS = {
@@ -47,6 +48,17 @@ def type_of(topic: str) -> str:
     """Return the word before the first colon, or INSTRUMENT if there is none."""
     kind, colon, _ = topic.partition(":")
     return kind if colon else INSTRUMENT
+
+
+def complete_topic(topic: str, exchange: str) -> str:
+    """Return the topic with `exchange` before a bare symbol; any other text as it is."""
+    kind, colon, rest = topic.partition(":")
+    if not colon:
+        return complete_key(topic, exchange)
+    if kind not in (CHAIN, MONEYNESS):
+        return topic
+    underlying, colon, rest = rest.partition(":")
+    return f"{kind}:{complete_key(underlying, exchange)}{colon}{rest}"
 
 
 def is_instrument(topic: str) -> bool:

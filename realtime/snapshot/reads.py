@@ -7,9 +7,9 @@ run the same code.
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import orjson
-from django.conf import settings
 from rest_framework.exceptions import NotFound
 
 from realtime.snapshot.core.chain_request import parse_strikes
@@ -17,7 +17,8 @@ from realtime.snapshot.selectors import Reading, live_chain, live_values
 from realtime.snapshot.serializers import MAX_KEYS, ChainQuerySerializer, GreeksQuerySerializer
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.exchanges import exchange_named
-from timeframes.core.keys import InstrumentKey, Product, parse_key
+from timeframes.core.keys import Product, parse_key
+from timeframes.default_exchange import completed
 
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
@@ -25,10 +26,10 @@ HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 def one(instrument_key: str, parameters: Mapping[str, str]) -> Reading[bytes]:
-    _checked(instrument_key, "instrument_key")
-    (value,) = yield from live_values([instrument_key], datetime.now(UTC))
+    key = _checked(instrument_key, "instrument_key").text
+    (value,) = yield from live_values([key], datetime.now(UTC))
     if value is None:
-        raise NotFound(f"no live value of {instrument_key}")
+        raise NotFound(f"no live value of {key}")
     return value.body
 
 
@@ -43,8 +44,7 @@ def many(keys: list[str], field: str) -> Reading[bytes]:
     `not_found` or `unreadable`."""
     if not 1 <= len(keys) <= MAX_KEYS:
         raise InvalidInput(field, f"1 to {MAX_KEYS} keys at once, not {len(keys)}")
-    for place, key in enumerate(keys):
-        _checked(key, f"{field}[{place}]")
+    keys = [_checked(key, f"{field}[{place}]").text for place, key in enumerate(keys)]
     values = yield from live_values(keys, datetime.now(UTC))
     bodies = [
         orjson.dumps({"instrument_key": key, "status": "not_found"}) if value is None else value.body
@@ -55,9 +55,8 @@ def many(keys: list[str], field: str) -> Reading[bytes]:
 
 def chain(underlying: str, parameters: Mapping[str, str]) -> Reading[bytes]:
     expiry, strikes = _chain_query(tuple(parameters.items()))
-    if "@" not in underlying and "/" not in underlying:
-        underlying = f"{settings.DEFAULT_EXCHANGE}@{underlying}"
-    if _checked(underlying, "underlying").product not in (Product.UNDERLYING, Product.CRYPTO_SPOT):
+    underlying, product = _checked(underlying, "underlying")
+    if product not in (Product.UNDERLYING, Product.CRYPTO_SPOT):
         raise InvalidInput("underlying", f"{underlying} is no underlying, such as NSE@NIFTY")
     body = yield from live_chain(underlying, expiry, parse_strikes(strikes), datetime.now(UTC))
     if body is None:
@@ -73,8 +72,13 @@ def _chain_query(parameters: tuple[tuple[str, str], ...]) -> tuple[date | None, 
     return query.validated_data.get("expiry"), query.validated_data["strikes"]
 
 
-def _checked(text: str, field: str) -> InstrumentKey:
-    """Parse a key. Raises InvalidInput with the field's name in the request."""
+class _Key(NamedTuple):
+    text: str  # with its exchange
+    product: Product
+
+
+def _checked(text: str, field: str) -> _Key:
+    """Parse a key, which may leave out the exchange. Raises InvalidInput with the field's name in the request."""
     try:
         return _known(text)
     except InvalidInput as error:
@@ -82,7 +86,7 @@ def _checked(text: str, field: str) -> InstrumentKey:
 
 
 @lru_cache(maxsize=8192)
-def _known(text: str) -> InstrumentKey:
-    key = parse_key(text)
+def _known(text: str) -> _Key:
+    key = parse_key(completed(text))
     exchange_named(key.exchange)
-    return key
+    return _Key(str(key), key.product)

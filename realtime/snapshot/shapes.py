@@ -5,10 +5,8 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 
 from moneyness.core.chain_slice import ChainSlice, Number
-from realtime.core.states import FORWARD, InstrumentState
-from signalsite.foundation.computations.contract import Column
-from signalsite.foundation.computations.registry import find
-from signalsite.foundation.computations.requests import column_schema
+from realtime.core.states import FORWARD, Instant, InstrumentState
+from realtime.live_types import live_greeks
 from signalsite.foundation.openapi import Schema, components, one_of_these, reference
 
 
@@ -56,7 +54,7 @@ LiveChain = msgspec.defstruct(
         ("underlying", str),
         ("expiry", str),
         ("expiries", list[str]),
-        ("at", str),
+        ("at", Instant),
         ("underlying_price", Number),
         ("unreadable", list[str]),
         ("at_the_money", Number),
@@ -68,27 +66,11 @@ LiveChain = msgspec.defstruct(
 )
 
 
-_ADDED = (
-    Column("underlying_price", float, "The spot that the option was priced with."),
-    Column("underlying_age_seconds", float, "Its age then."),
-    Column("underlying_restored", bool, "Whether an earlier consumer left it."),
-    Column("volatility_index", float, "The volatility index of the underlying."),
-    Column("volatility_index_age_seconds", float, "Its age then."),
-)
-"""What the live state says besides the computation's columns."""
-
-
 def live_components() -> dict[str, Schema]:
     found = components([LiveInstrument, NoLiveInstrument, LiveValue, LiveInstruments, LiveChain])
     del found["LiveValue"]["type"], found["LiveValue"]["properties"], found["LiveValue"]["required"]
     found["LiveValue"] |= one_of_these([LiveInstrument, NoLiveInstrument])
-    greeks = find("greeks")
-    columns = [*greeks.answer_columns, *_ADDED]
-    found["LiveGreeks"] = {
-        "type": "object",
-        "description": "The columns of the computation `greeks`, and what they stand on.",
-        "properties": {column.name: column_schema(column, greeks) for column in columns},
-    }
+    found |= components([live_greeks()])
     found["LiveInstrument"]["properties"]["greeks"] = {
         "allOf": [{"$ref": "#/components/schemas/LiveGreeks"}],
         "nullable": True,
@@ -101,7 +83,13 @@ MANY: Schema = reference(LiveInstruments)
 CHAIN: Schema = reference(LiveChain)
 
 _CALL = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
-_GREEKS: dict[str, Any] = {"status": "ok", "reason": None, "implied_volatility": 0.1312, "delta": 0.5243}
+_GREEKS: dict[str, Any] = {
+    **dict.fromkeys(live_greeks().__struct_fields__),
+    "status": "ok",
+    "retryable": False,
+    "implied_volatility": 0.1312,
+    "delta": 0.5243,
+}
 ONE_EXAMPLE: dict[str, Any] = msgspec.to_builtins(
     LiveInstrument(
         instrument_key=_CALL,

@@ -11,12 +11,12 @@ from realtime.sockets.core.asyncapi import Document, describe
 
 
 @cache
-def _document() -> Document:
+def document() -> Document:
     """Build the document at the first request: all apps have registered their topics by then."""
     return describe(
         address="/api/v2/signals/subscriptions/websocket",
         version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
-        states={pattern: each.state for pattern, each in topics.topic_types().items()},
+        states={pattern: each.state() if each.state else None for pattern, each in topics.topic_types().items()},
         channels=topics.channels(),
     )
 
@@ -24,4 +24,4 @@ def _document() -> Document:
 @require_safe
 def asyncapi(request: HttpRequest) -> JsonResponse:
     server = {"host": request.get_host(), "protocol": "wss" if request.is_secure() else "ws"}
-    return JsonResponse({**_document(), "servers": {"this": server}})
+    return JsonResponse({**document(), "servers": {"this": server}})

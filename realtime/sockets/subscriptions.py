@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import msgspec
 from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import RedisError
@@ -41,7 +42,7 @@ async def subscribe(hub: Hub, session: Session, reader: Reader, message: Subscri
         session.reply(Error(message.id, Code.UNKNOWN_TOPIC, str(error)))
         return
     async with AsyncExitStack() as streams:
-        outcomes: list[Item] = []
+        outcomes: dict[str, Item] = {}
         accepted: list[Accepted] = []
         new = len(session.subscriptions)
         for name in dict.fromkeys(names):
@@ -53,11 +54,11 @@ async def subscribe(hub: Hub, session: Session, reader: Reader, message: Subscri
                 outcome = await _accept(hub, reader, name, streams)
             if isinstance(outcome, Item):
                 new -= name not in session.subscriptions
-                outcomes.append(outcome)
+                outcomes[name] = outcome
             else:
                 accepted.append(outcome)
-                outcomes.append(Item(topic=name, ok=True, cadence=message.cadence))
-        session.reply(Ack(message.id, "subscribe", outcomes))
+                outcomes[name] = Item(topic=name, ok=True, cadence=message.cadence)
+        session.reply(Ack(message.id, "subscribe", [outcomes[name] for name in names]))
         await _begin(hub, session, message, accepted)
 
 
@@ -67,20 +68,32 @@ def unsubscribe(hub: Hub, session: Session, message: Unsubscribe) -> None:
     except (UnknownChannel, UnknownTopic) as error:
         session.reply(Error(message.id, Code.UNKNOWN_TOPIC, str(error)))
         return
-    items = [
-        Item(topic=name, ok=True)
+    outcomes = {
+        name: Item(topic=name, ok=True)
         if hub.detach(session, name)
         else refused(name, Code.NOT_SUBSCRIBED, "there was no such subscription")
         for name in dict.fromkeys(names)
-    ]
+    }
     session.forget_unwanted()  # the reply overtakes waiting states: none may follow it
-    session.reply(Ack(message.id, "unsubscribe", items))
+    session.reply(Ack(message.id, "unsubscribe", [outcomes[name] for name in names]))
 
 
 def _topics(message: Subscribe | Unsubscribe) -> Sequence[str]:
+    """Return a topic for each name in the message, so that a client can match outcomes with what it asked for.
+
+    Two names of one topic give it twice.
+    """
     if message.channel:
         return [topics.topic_of(message.channel, message.instrument_key, message.params)]
-    return message.topics
+    return [topics.completed(name) for name in dict.fromkeys(message.topics)]
+
+
+def _with_whole_names(message: Subscribe) -> Subscribe:
+    """Name each topic of `resume_from` by its one name."""
+    if not isinstance(message.resume_from, dict):
+        return message
+    points = {topics.completed(name): since for name, since in message.resume_from.items()}
+    return msgspec.structs.replace(message, resume_from=points)
 
 
 async def _accept(hub: Hub, reader: Reader, name: str, streams: AsyncExitStack) -> Accepted | Item:
@@ -104,6 +117,7 @@ async def _accept(hub: Hub, reader: Reader, name: str, streams: AsyncExitStack) 
 
 async def _begin(hub: Hub, session: Session, message: Subscribe, accepted: list[Accepted]) -> None:
     resuming: defaultdict[tuple[str, str], list[Accepted]] = defaultdict(list)
+    message = _with_whole_names(message)
     for each in accepted:
         since = message.resume_point(each.topic)
         if since is not None:

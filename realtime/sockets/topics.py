@@ -9,7 +9,7 @@ from django.conf import settings
 from moneyness.core.chain_slice import ChainSlice, MoneynessLevel
 from realtime.core import topic_grammar as grammar
 from realtime.core.names import Names
-from realtime.core.states import InstrumentState
+from realtime.live_types import instrument_state
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 
 
@@ -60,13 +60,13 @@ class TopicType:
     """A type of topics.
 
     `locate` parses a topic or raises UnknownTopic. `authorise` raises Forbidden. `current` returns a state for a new
-    subscriber if the stream holds none. `state` is the type of a state, for the AsyncAPI document.
+    subscriber if the stream holds none. `state` returns the type of a state, for the AsyncAPI document.
     """
 
     locate: Callable[[str], Feed]
     authorise: Callable[[Reader, str], Awaitable[None]] = everyone
     current: Callable[[str], Awaitable[bytes | None]] = no_value
-    state: type | None = None
+    state: Callable[[], type] | None = None
 
 
 _types: dict[str, TopicType] = {}
@@ -97,10 +97,15 @@ def type_of(topic: str) -> TopicType:
     return _types.get(grammar.type_of(topic), _types[grammar.INSTRUMENT])
 
 
+def completed(topic: str) -> str:
+    """Return the one name of a topic that a client names, with DEFAULT_EXCHANGE before a bare symbol."""
+    return grammar.complete_topic(topic, settings.DEFAULT_EXCHANGE)
+
+
 def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> str:
     if channel not in _channels:
         raise UnknownChannel(f"channel {channel[:50]!r} is none of {', '.join(channels())}")
-    return _channels[channel](instrument_key, params)
+    return completed(_channels[channel](instrument_key, params))
 
 
 def output_feed(topic: grammar.MarketTopic) -> Feed:
@@ -127,25 +132,19 @@ def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
 
 
 def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
-    return grammar.chain_topic(_named(params.get("underlying", instrument_key)), str(params.get("expiry", "")))
+    return grammar.chain_topic(str(params.get("underlying", instrument_key)), str(params.get("expiry", "")))
 
 
 def moneyness_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
     """`instrument_key` is the word moneyness_greeks, which is ignored. Without `expiry`: the nearest."""
     level = str(params.get("moneyness_level", "")).upper()
-    return grammar.level_topic(_named(params.get("underlying", "")), level, str(params.get("expiry") or ""))
-
-
-def _named(underlying: Any) -> str:
-    """Put a bare symbol on the default exchange."""
-    text = str(underlying)
-    return text if "@" in text else f"{settings.DEFAULT_EXCHANGE}@{text}"
+    return grammar.level_topic(str(params.get("underlying", "")), level, str(params.get("expiry") or ""))
 
 
 def register_own() -> None:
-    register(grammar.INSTRUMENT, TopicType(locate_instrument, state=InstrumentState))
-    register(grammar.CHAIN, TopicType(locate_chain, state=ChainSlice))
-    register(grammar.MONEYNESS, TopicType(locate_moneyness, state=MoneynessLevel))
+    register(grammar.INSTRUMENT, TopicType(locate_instrument, state=instrument_state))
+    register(grammar.CHAIN, TopicType(locate_chain, state=lambda: ChainSlice))
+    register(grammar.MONEYNESS, TopicType(locate_moneyness, state=lambda: MoneynessLevel))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)

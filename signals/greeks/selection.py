@@ -76,6 +76,11 @@ class InstrumentComputation(Computation):
         if not _options(selector).exists():
             raise InvalidInput("selector.strike", "no option has a strike in this window")
 
+    def completed_selector(self, selector: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not (name := selector.get("underlying")):
+            return selector
+        return {**selector, "underlying": find_underlying(name, "selector.underlying").key}
+
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
         return Prepared(as_of or newest_quote_time(runs), {})
 

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from signals.instruments.models import Underlying
@@ -85,6 +86,7 @@ class UnderlyingSerializer(serializers.ModelSerializer):
             "pricing_model",
             "dividend_yield",
         )
+        read_only_fields = fields  # an answer has all of them
 
 
 class UnderlyingPageSerializer(serializers.Serializer):
@@ -98,6 +100,7 @@ _DAYS = (
 )
 
 
+@extend_schema_serializer(component_name="ListedExpiry")  # generators mix up a type and a field of one name
 class ExpirySerializer(serializers.Serializer):
     expiry = serializers.DateField(help_text="Date in the exchange's time zone.")
     expires_at = serializers.DateTimeField(help_text="Moment at which the last contract of this date expires, in UTC.")
@@ -118,7 +121,7 @@ class InstrumentSerializer(serializers.Serializer):
     instrument_key = serializers.CharField()
     underlying = serializers.CharField(help_text="Key of the underlying.")
     exchange = serializers.CharField(help_text="Empty for a pair on no particular exchange.")
-    product = serializers.ChoiceField([each.value for each in Product])
+    product = serializers.ChoiceField([each.value for each in Product if each])
     expiry = serializers.DateField(allow_null=True, help_text="Date in the exchange's time zone; null for a spot.")
     expires_at = serializers.DateTimeField(allow_null=True, help_text="Exact moment of expiry, in UTC.")
     days_to_expiry = serializers.IntegerField(allow_null=True, help_text=_DAYS)
@@ -140,6 +143,7 @@ class QuoteSerializer(serializers.ModelSerializer):
     class Meta:
         model = Quote
         fields = ("time", "bid", "ask", "last", "settle", "close", "volume", "open_interest", "source")
+        read_only_fields = fields  # an answer has all of them
 
 
 class InstrumentDetailSerializer(InstrumentSerializer):

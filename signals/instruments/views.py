@@ -42,6 +42,7 @@ from signals.instruments.serializers import (
 from signalsite.foundation.errors import InvalidInput, RedisConnectionError
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date
+from timeframes.default_exchange import completed
 from timeframes.quotes.selectors import newest_quote
 
 logger = logging.getLogger(__name__)
@@ -55,9 +56,12 @@ def nobody_knows(keys: Sequence[str]) -> Sequence[bool | None]:
 
 
 def checked_key(text: str, field: str) -> str:
-    """Return an instrument key that follows the grammar. Raises InvalidInput under the caller's name for it."""
+    """Return an instrument key that follows the grammar, with its exchange.
+
+    Raises InvalidInput under the caller's name for it.
+    """
     try:
-        return str(parse_key(text))
+        return str(parse_key(completed(text)))
     except InvalidInput as error:
         raise InvalidInput(field, str(error)) from error
 
@@ -157,9 +161,10 @@ class InstrumentView(APIView):
     )
     def get(self, request: Request, instrument_key: str) -> HttpResponse:
         _query(NoQuerySerializer, request)
-        row = find_listed(checked_key(instrument_key, "instrument_key"))
+        key = checked_key(instrument_key, "instrument_key")
+        row = find_listed(key)
         if row is None:
-            raise NotFound(f"no instrument {instrument_key} is known")
+            raise NotFound(f"no instrument {key} is known")
         live = list(_or_nobody(self.live_among)([row.key]))
         quote = newest_quote(row.key)
         (body,) = _instruments(Page([row], live, None), timezone.now())
@@ -182,7 +187,7 @@ def _query(serializer: type[Any], request: Request) -> dict[str, Any]:
 
 def _underlying(name: str, field: str) -> Underlying:
     """Raises NotFound for an underlying that is not listed, InvalidInput for what cannot be one."""
-    checked_key(name if "@" in name or "/" in name else f"ANY@{name}", field)
+    checked_key(name, field)
     try:
         return find_underlying(name, field)
     except UnknownUnderlying as error:
@@ -191,7 +196,7 @@ def _underlying(name: str, field: str) -> Underlying:
 
 def _known_underlying(name: str) -> str:
     """Return the key of an underlying that a filter names."""
-    checked_key(name if "@" in name or "/" in name else f"ANY@{name}", "underlying")
+    checked_key(name, "underlying")
     return find_underlying(name, "underlying").key
 
 

@@ -20,8 +20,27 @@ def one_of_these(kinds: Iterable[type]) -> Schema:
 
 def components(kinds: Iterable[type]) -> dict[str, Schema]:
     """Return the schema of each type, and of those that it names, by name."""
+    return {name: _as_openapi(schema) for name, schema in json_schemas(kinds).items()}
+
+
+def json_schemas(kinds: Iterable[type]) -> dict[str, Schema]:
+    """Return the same as JSON Schema 2020-12."""
     _, found = msgspec.json.schema_components(list(kinds), ref_template=_REFERENCE)
-    return {name: _as_openapi(schema) for name, schema in found.items()}
+    return {name: _tidied(schema) for name, schema in found.items()}
+
+
+def _tidied(schema: Any) -> Any:
+    """Give each enumeration its type, and each description its left margin."""
+    if isinstance(schema, list):
+        return [_tidied(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidied = {name: _tidied(value) for name, value in schema.items()}
+    if isinstance(tidied.get("description"), str):
+        tidied["description"] = cleandoc(tidied["description"])
+    if "type" not in tidied and (values := tidied.get("enum")) and isinstance(values, list):
+        tidied["type"] = "string" if isinstance(values[0], str) else "integer"
+    return tidied
 
 
 def _as_openapi(schema: Any) -> Any:
@@ -31,8 +50,6 @@ def _as_openapi(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     rewritten = {name: _as_openapi(value) for name, value in schema.items() if name not in ("title", "anyOf")}
-    if "description" in rewritten and isinstance(rewritten["description"], str):
-        rewritten["description"] = cleandoc(rewritten["description"])
     choices = [_as_openapi(each) for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) < len(schema.get("anyOf", ())):
         rewritten["nullable"] = True

@@ -68,6 +68,9 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "signalsite.schema.with_declared_components",
         "signalsite.schema.with_problems",
+        "signalsite.schema_for_clients.with_optional_request_fields",
+        "signalsite.schema_for_clients.with_required_bodies",
+        "signalsite.schema_for_clients.with_whole_params",
     ],
 }
 

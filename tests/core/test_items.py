@@ -12,7 +12,7 @@ KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
 
 
 def read(*raw: object) -> Items:
-    return read_items(list(raw), OVERRIDES, most=100)
+    return read_items(list(raw), OVERRIDES, most=100, exchange="NSE")
 
 
 def test_bare_keys_and_objects_are_both_items() -> None:
@@ -58,7 +58,7 @@ def test_a_bad_item_is_refused_alone(item: object, words: str) -> None:
 )
 def test_an_unreadable_list_names_the_field(raw: object, field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        read_items(raw, OVERRIDES, most=100)  # type: ignore[arg-type]
+        read_items(raw, OVERRIDES, most=100, exchange="NSE")  # type: ignore[arg-type]
     assert caught.value.field == field
 
 

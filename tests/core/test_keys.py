@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeframes.core.keys import InstrumentKey, InvalidInstrumentKey, Product, Right, format_strike, parse_key
+from timeframes.core.keys import (
+    InstrumentKey,
+    InvalidInstrumentKey,
+    Product,
+    Right,
+    complete_key,
+    format_strike,
+    parse_key,
+)
 
 names = st.from_regex(r"[A-Z0-9][A-Z0-9&._/-]{0,15}", fullmatch=True)
 exchanges = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
@@ -122,6 +130,48 @@ def test_a_bad_key_names_its_bad_part(text: str, part: str) -> None:
         parse_key(text)
     assert (error.value.part, error.value.field) == (part, "instrument_key")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("NIFTY", "NSE@NIFTY"),
+        ("M&M", "NSE@M&M"),
+        ("NIFTY@equity_spot", "NSE@NIFTY@equity_spot"),
+        ("NIFTY@equity_options@2026-12-29@call@24000", "NSE@NIFTY@equity_options@2026-12-29@call@24000"),
+    ],
+)
+def test_a_bare_symbol_gets_its_exchange_once(text: str, whole: str) -> None:
+    assert complete_key(text, "NSE") == complete_key(whole, "BSE") == whole
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nifty",
+        "BTC/USDT",
+        "@",
+        "@NIFTY",
+        "NIFTY@",
+        "NIFTY@spot",
+        "NIFTY@@",
+        "NI FTY",
+        "N\0",
+        "NIFTY\n",
+        "\ud800",
+        ":",
+    ],
+)
+def test_any_other_text_stays_as_it_is(text: str) -> None:
+    assert complete_key(text, "NSE") == text
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_completing_again_changes_nothing(symbol: str, rest: str) -> None:
+    for text in (symbol, f"{symbol}@{rest}", f"{symbol}@equity_spot{rest}"):
+        whole = complete_key(text, "NSE")
+        assert complete_key(whole, "BSE") == whole
 
 
 def test_products_know_their_kind() -> None:

@@ -149,14 +149,14 @@ def given(raw: list[Any]) -> Given:
     body = orjson.dumps({"items": raw})
     data = read_json(io.BytesIO(body), len(body))
     assert isinstance(data["items"], Slices)
-    return read_given(data["items"], {"price": Bounds(0.0, 10.0)}, most=1000)
+    return read_given(data["items"], {"price": Bounds(0.0, 10.0)}, most=1000, exchange="NSE")
 
 
 def test_chunks_are_the_same_items_however_the_body_was_cut() -> None:
     raw = [
         {"instrument_key": f"K{n}", "custom_id": f"id{n % 70}", **({"price": n} if n % 3 else {})} for n in range(200)
     ]
-    whole = ItemReader({"price": Bounds(0.0, 10.0)}).read(raw)
+    whole = ItemReader({"price": Bounds(0.0, 10.0)}, "NSE").read(raw)
     assert len(whole.refused) > 130
     for size in (1, 7, 199, 200, 500):
         chunks = list(given(raw).chunks(size))

@@ -13,6 +13,7 @@ from realtime.core.topic_grammar import (
     PATTERNS,
     UnknownTopic,
     chain_topic,
+    complete_topic,
     is_instrument,
     job_topic,
     level_topic,
@@ -70,6 +71,32 @@ def test_whatever_is_asked_for_is_a_topic_or_told_what_would_be_one(text):
                 read(topic)
             except UnknownTopic as error:
                 assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("topic", "whole"),
+    [
+        ("chain:NIFTY:2026-12-29", "chain:NSE@NIFTY:2026-12-29"),
+        ("moneyness:NIFTY:ATM", "moneyness:NSE@NIFTY:ATM"),
+        ("moneyness:NIFTY:2026-12-29:OTM2", "moneyness:NSE@NIFTY:2026-12-29:OTM2"),
+        ("NIFTY@equity_spot", "NSE@NIFTY@equity_spot"),
+        ("NIFTY@equity_options@2026-12-29@*", "NSE@NIFTY@equity_options@2026-12-29@*"),
+        ("chain:BTC/USDT:2026-12-29", "chain:BTC/USDT:2026-12-29"),
+        ("job:NIFTY", "job:NIFTY"),
+        ("chain:", "chain:"),
+        ("chain:nifty:2026-12-29", "chain:nifty:2026-12-29"),
+        ("other:NIFTY", "other:NIFTY"),
+    ],
+)
+def test_a_topic_with_a_bare_symbol_has_one_whole_name(topic, whole):
+    assert complete_topic(topic, "NSE") == complete_topic(whole, "BSE") == whole
+
+
+@given(st.text(max_size=60))
+def test_completing_a_topic_again_changes_nothing(text):
+    for topic in (text, f"chain:{text}", f"moneyness:{text}", f"job:{text}"):
+        whole = complete_topic(topic, "NSE")
+        assert complete_topic(whole, "BSE") == whole
 
 
 def test_the_docs_name_every_kind():

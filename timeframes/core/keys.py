@@ -13,7 +13,8 @@
 
 No part of a key can hold a quotation mark, a backslash, a colon or a control character.
 
-`parse_key` and `str()` are inverses, so one instrument has one key.
+`parse_key` and `str()` are inverses, so one instrument has one key. A person may leave out the exchange: `complete_key`
+puts it before a bare symbol, such as NIFTY or NIFTY@equity_spot.
 """
 
 import re
@@ -158,6 +159,16 @@ def parse_key(key: str) -> InstrumentKey:
             " decimals, such as 23500 or 102.5",
         )
     return InstrumentKey(exchange, symbol, product, expiry, Right(parts[4]), Decimal(parts[5]))
+
+
+def complete_key(key: str, exchange: str) -> str:
+    """Return the key with `exchange` before a bare symbol; any other text as it is."""
+    symbol, at, rest = key.partition("@")
+    if at and not rest[:1].islower():  # nearly every key: a symbol follows its exchange
+        return key
+    if (at and rest.partition("@")[0] not in _LISTED) or "/" in symbol or not _NAME.fullmatch(symbol):
+        return key
+    return f"{exchange}@{key}"
 
 
 def _parse_pair(key: str) -> InstrumentKey:

@@ -12,7 +12,7 @@ from batch.jobs.core.slices import Lists
 from signalsite.foundation.blocks import decode, encode
 from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.errors import InvalidInput
-from timeframes.core.keys import MAX_KEY_LENGTH
+from timeframes.core.keys import MAX_KEY_LENGTH, complete_key
 
 MAX_CUSTOM_ID_LENGTH = 128
 _OVERRIDE = "override."  # prefix of the columns of overrides in a block
@@ -129,12 +129,15 @@ class Given:
             yield chunk
 
 
-def read_given(raw: Any, overrides: Mapping[str, Bounds], *, most: int) -> Given:
-    """Read the items of a list at once, or those of Lists lazily, list by list. Raises InvalidInput."""
+def read_given(raw: Any, overrides: Mapping[str, Bounds], *, most: int, exchange: str) -> Given:
+    """Read the items of a list at once, or those of Lists lazily, list by list. Raises InvalidInput.
+
+    `exchange`: of keys that leave theirs out.
+    """
     if not isinstance(raw, Lists):
-        return Given.whole(read_items(raw, overrides, most=most))
+        return Given.whole(read_items(raw, overrides, most=most, exchange=exchange))
     check_count(len(raw), most)
-    return Given(len(raw), lambda: map(ItemReader(overrides).read, raw))
+    return Given(len(raw), lambda: map(ItemReader(overrides, exchange).read, raw))
 
 
 def check_count(count: int, most: int) -> None:
@@ -143,7 +146,7 @@ def check_count(count: int, most: int) -> None:
         raise InvalidInput("items", f"items must hold 1 to {most} items, not {count}")
 
 
-def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int) -> Items:
+def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int, exchange: str) -> Items:
     """Read a request's `items`: objects with instrument_key, optional custom_id and overrides, or bare keys.
 
     Raises InvalidInput if the list itself is invalid: not a list, empty, too long, or with an element that is neither
@@ -152,14 +155,15 @@ def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int
     if not isinstance(raw, list):
         raise InvalidInput("items", "items must be a list")
     check_count(len(raw), most)
-    return ItemReader(overrides).read(raw)
+    return ItemReader(overrides, exchange).read(raw)
 
 
 class ItemReader:
     """Read a request's items, one run after the other."""
 
-    def __init__(self, overrides: Mapping[str, Bounds]):
+    def __init__(self, overrides: Mapping[str, Bounds], exchange: str):
         self._overrides = overrides
+        self._exchange = exchange
         self._seen = SeenIds()
         self._first = 0  # place of the next run's first item
 
@@ -174,6 +178,8 @@ class ItemReader:
                     "an item is an object with instrument_key, or an instrument key as a string",
                 )
             key, custom_id = item.get("instrument_key"), item.get("custom_id")
+            if isinstance(key, str):
+                key = complete_key(key, self._exchange)
             usable = isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH and "\x00" not in key
             items.keys.append(str(key) if usable else "")
             items.custom_ids.append(str(custom_id) if _is_custom_id(custom_id) else None)

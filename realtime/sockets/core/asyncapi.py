@@ -1,14 +1,12 @@
 """Describe the sockets' protocol as an AsyncAPI 3.0 document, built from the message types themselves."""
 
 from collections.abc import Mapping, Sequence
-from inspect import cleandoc
 from typing import Any, get_args
-
-import msgspec
 
 from realtime.sockets.core import messages
 from realtime.sockets.core.messages import Auth, ClientAck, ClientPong, Ping, Subscribe, Unsubscribe
 from realtime.sockets.core.protocol import Ack, Close, Error, Outgoing, Pong, Snapshot, Update
+from signalsite.foundation.openapi import json_schemas
 
 Document = dict[str, Any]
 RECEIVED: tuple[type, ...] = get_args(messages.Incoming)
@@ -35,9 +33,7 @@ def describe(*, address: str, version: str, states: Mapping[str, type | None], c
     """
     sent: list[type] = Outgoing.__subclasses__()
     types = list(dict.fromkeys([*RECEIVED, *sent, *filter(None, states.values())]))
-    _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    for schema in schemas.values():
-        schema["description"] = cleandoc(schema.get("description", ""))
+    schemas = json_schemas(types)
     data = {"anyOf": [*({"$ref": _schema(kind)} for kind in dict.fromkeys(filter(None, states.values()))), {}]}
     for name in (Snapshot.__name__, Update.__name__):
         schemas[name]["properties"]["data"] = data

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from realtime.core.live_columns import INPUTS
 from realtime.core.states import encode_answers
 from realtime.ticks.core.applied_ticks import AppliedTicks, join_quotes
 from realtime.ticks.core.book import Book, ExpiryBook, Rows, UnderlyingBook
@@ -98,14 +99,15 @@ def price_options(
     spots = (book.recent.get(each.spot_key) for each in terms)
     kept = np.array([np.nan if recent is None else recent.restored for recent in spots])  # by an earlier consumer
     restored = (snapshot.underlyings.spot_time[snapshot.groups.underlying] == kept) & (spot > 0)
-    for name, column in (
-        ("underlying_price", spot),
-        ("underlying_age_seconds", [market.spot_age for market in markets]),
-        ("underlying_restored", restored),
-        ("volatility_index", [market.volatility_index for market in markets]),
-        ("volatility_index_age_seconds", [market.volatility_index_age for market in markets]),
-    ):
-        answers[name] = np.array(column)[place].tolist()
+    inputs = {
+        "underlying_price": spot,
+        "underlying_age_seconds": [market.spot_age for market in markets],
+        "underlying_restored": restored,
+        "volatility_index": [market.volatility_index for market in markets],
+        "volatility_index_age_seconds": [market.volatility_index_age for market in markets],
+    }
+    for column in INPUTS:
+        answers[column.name] = np.array(inputs[column.name])[place].tolist()
     return answers, {number: market.forward for number, market in zip(numbers.tolist(), markets, strict=True)}
 
 

@@ -17,6 +17,7 @@ from signalsite.foundation.computations.options import add_options, given
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import parse_instant
+from timeframes.default_exchange import completed
 
 GREEKS = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho")
 UNITS = (
@@ -41,7 +42,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            key = parse_key(options["instrument"])
+            key = parse_key(completed(options["instrument"]))
             as_of = parse_instant(options["at"], key.exchange) if options["at"] else newest_quote_time([[str(key)]])
         except InvalidInput as error:
             raise CommandError(str(error)) from error

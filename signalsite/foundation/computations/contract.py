@@ -187,6 +187,10 @@ class Computation(ABC):
     def check_selector(self, selector: Mapping[str, Any]) -> None:
         """Raise InvalidInput, which names the field, for a selector that cannot select anything."""
 
+    def completed_selector(self, selector: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the job stores of a valid selector: every name in its one form."""
+        return selector
+
     @abstractmethod
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
         """Find what all items need, once per job. With as_of None, use the newest quote of the keys."""
