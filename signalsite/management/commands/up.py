@@ -173,7 +173,7 @@ def _consumer() -> Process:
 
 
 def _ticks() -> Process:
-    # Small enough that every option ticks within seconds. The same seed, so that a restart adds no instruments.
+    # Small enough that the market moves every few seconds. The same seed, so that a restart keeps the smiles.
     market = ["--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", "0"]
     return Process("ticks", _manage("simulate_market", *market, "--stream", "--rate", "200"))
 
