@@ -5,7 +5,7 @@ their first quotes imply, never by our own kernel.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,37 +73,47 @@ class TickSource:
         """The number of ticks that `chain` yields."""
         return len(self.walks) + len(self._futures) + len(self._options)
 
-    def chain(self, at: datetime) -> Iterator[tuple[str, Fields]]:
-        """Move the market, then yield a tick of every spot, future and option at its new price, none flawed."""
-        self._walk(at)
-        for name, walk in self.walks.items():
-            yield name, self._fields(f"{name}@equity_spot", at, ltp=round(walk.price, 2))
-        for row in self._futures:
-            yield self._future_tick(row, at)
-        for row in self._options:
-            yield self._option_tick(row, at, at)
+    def chain(self, at: datetime) -> list[tuple[str, Fields]]:
+        """Move the market, then return a tick of every spot, future and option at its new price.
 
-    def ticks(self, count: int, at: datetime) -> Iterator[tuple[str, Fields]]:
-        """Move the market, then yield some ticks as `trades` does."""
+        Each contract has a good one: where another is nonsense, it comes besides.
+        """
         self._walk(at)
-        yield from self.trades(count, at)
+        made = [
+            (name, self._fields(f"{name}@equity_spot", at, ltp=round(walk.price, 2)))
+            for name, walk in self.walks.items()
+        ]
+        made += [self._future_tick(row, at) for row in self._futures]
+        made += [self._option_tick(row, at, at) for row in self._options]
+        return made + self._spoilt(made, at)[0] if self.flawed else made
 
-    def trades(self, count: int, at: datetime) -> Iterator[tuple[str, Fields]]:
-        """Yield (underlying, fields) of the next ticks, all at about `at`. Some come twice or late, or are nonsense."""
+    def ticks(self, count: int, at: datetime) -> list[tuple[str, Fields]]:
+        """Move the market, then return some ticks as `trades` does."""
+        self._walk(at)
+        return self.trades(count, at)
+
+    def trades(self, count: int, at: datetime) -> list[tuple[str, Fields]]:
+        """Return (underlying, fields) of the next ticks, all at about `at`. Some are late, repeated or nonsense."""
         made = [self._tick(at) for _ in range(count)]
-        if not self.flawed:
-            yield from made
-            return
-        draws = self.rng.random((count, 3))
+        return self._spoilt(made, at)[1] if self.flawed else made
+
+    def _spoilt(
+        self, made: Sequence[tuple[str, Fields]], at: datetime
+    ) -> tuple[list[tuple[str, Fields]], list[tuple[str, Fields]]]:
+        """Return (the ticks that are nonsense or repeated, all ticks with these and some swapped)."""
+        whole, bad = list(made), []
+        draws = self.rng.random((len(made), 3))
         for place, (swap, repeat, spoil) in enumerate(draws.tolist()):
             if swap < SWAPPED and place:
-                made[place - 1], made[place] = made[place], made[place - 1]
+                whole[place - 1], whole[place] = whole[place], whole[place - 1]
             if repeat < DUPLICATE:
-                made.append(made[place])
+                whole.append(whole[place])
+                bad.append(whole[place])
             if spoil < MALFORMED:
-                underlying, fields = made[place]
-                made[place] = underlying, self._spoil(fields, at)
-        yield from made
+                underlying, fields = whole[place]
+                whole[place] = underlying, self._spoil(fields, at)
+                bad.append(whole[place])
+        return bad, whole
 
     def _read(self, market: SimulatedMarket, at: datetime) -> None:
         last, mid = _column(market, "last"), 0.5 * (_column(market, "bid") + _column(market, "ask"))
