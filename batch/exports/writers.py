@@ -29,13 +29,14 @@ class TableWriter(ABC):
 
 
 class NdjsonWriter(TableWriter):
-    """The rows, as in pages of JSON results."""
+    """A JSON object a line."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
+        self.columns = columns
         self._file = file
 
     def write(self, table: pa.Table) -> None:
-        self._file.write(json_lines(table))
+        self._file.write(json_lines(conform(table, self.columns)))
 
     def close(self) -> None:
         pass

@@ -78,7 +78,8 @@ api = document()
 jobs = api["paths"]["/api/v2/signals/batch/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
 schemas = api["components"]["schemas"]
 print(json.dumps({
-    "params": good.validated_data, "errors": list(bad.errors), "arrow": {f.name: str(f.type) for f in schema(letters)},
+    "params": good.validated_data, "errors": list(bad.errors),
+    "arrow": {f.name: str(f.type) for f in schema(letters.file_columns)},
     "address": "/api/v2/signals/batch/letters" in api["paths"],
     "discriminator": schemas[jobs["$ref"].rsplit("/", 1)[1]]["discriminator"]["mapping"],
     "row": schemas["LettersRow"]["properties"]["letters"], "factors": schemas["LettersParams"]["properties"]["factors"],
@@ -128,6 +129,10 @@ def test_fields_schema_columns_docs_and_types_follow(service: Run) -> None:
         "position": "int64",
         "custom_id": "string",
         "instrument_key": "string",
+        "underlying": "string",
+        "expiry": "string",
+        "strike": "double",
+        "right": "string",
         "status": "string",
         "reason": "string",
         "retryable": "bool",
