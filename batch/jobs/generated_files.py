@@ -47,8 +47,8 @@ def docs_page(found: Iterable[Computation]) -> str:
         *_table(("field", "type", "meaning"), map(_column, (*IDENTITY, *VERDICT))),
         "",
         "Files ([exports](exports.md) and what commands write with `--out`) have these columns too, after",
-        "`instrument_key`. They are `null` where the key has none. Where a computation has a field of the same name, the",
-        "column of the key ends in `_key`.",
+        "`instrument_key`. They are `null` where the key has none. Where a computation has a field of the same name,",
+        "the column of the key ends in `_key`.",
         "",
         *_table(("column", "type", "meaning"), map(_column, KEY_COLUMNS)),
     ]

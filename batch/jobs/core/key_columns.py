@@ -14,12 +14,11 @@ from timeframes.core.keys import InvalidInstrumentKey, parse_key
 
 _TYPES = (pa.string(), pa.string(), pa.float64(), pa.string())  # underlying, expiry, strike, right
 _PARTS = (
-    (0, "{}@2026-12-29@call@1"),
-    (1, "A@B@equity_options@{}@call@1"),
-    (3, "A@B@equity_options@2026-12-29@{}@1"),
-    (2, "A@B@equity_options@2026-12-29@call@{}"),
+    ("{}@call@1", (0, 1)),
+    ("A@B@equity_options@2026-12-29@{}@1", (3,)),
+    ("A@B@equity_options@2026-12-29@call@{}", (2,)),
 )
-"""The parts of an option's key, split at its last three @: the column of each, and an option's key around it."""
+"""The parts of an option's key, split at its last two @: an option's key around each, and the columns it gives."""
 
 
 def key_columns(keys: pa.ChunkedArray) -> list[pa.Array]:
@@ -32,10 +31,11 @@ def key_columns(keys: pa.ChunkedArray) -> list[pa.Array]:
     if texts.null_count or len(parts) != len(_PARTS) * len(texts):
         return _each(texts)
     found: list[Any] = [None] * len(_TYPES)
-    for place, (column, template) in enumerate(_PARTS):
+    for place, (template, columns) in enumerate(_PARTS):
         words = parts.take(pa.array(np.arange(place, len(parts), len(_PARTS)))).dictionary_encode()
-        values = [_values(template.format(word))[column] for word in words.dictionary.to_pylist()]
-        found[column] = pa.array(values, _TYPES[column]).take(words.indices)
+        values = [_values(template.replace("{}", word)) for word in words.dictionary.to_pylist()]
+        for column in columns:
+            found[column] = pa.array([value[column] for value in values], _TYPES[column]).take(words.indices)
     return _each(texts) if any(column.null_count for column in found) else found
 
 
