@@ -14,7 +14,7 @@ from signals.simulator.core.simulated_listing import list_underlyings
 from signals.simulator.core.simulated_market import RATE, TICK
 from signalsite.embedded.service import running_service
 from tests.e2e.conftest import succeed
-from tests.integration.processes import environment, fresh_state, until
+from tests.integration.processes import environment, fresh_state, running_on, until
 from timeframes.core.keys import Right, parse_key
 from timeframes.core.sessions import local_date
 
@@ -39,6 +39,7 @@ def test_a_job_over_the_demos_chain_lies_on_the_surface_while_the_feed_runs(tmp_
             time.sleep(5.0)
             out = tmp_path / "chain.csv"
             succeed("batch_greeks", "--exchange", "SIM", "--at", at.isoformat(), "--out", str(out), **own)
+        until(lambda: not running_on(state), 20, "all servers have stopped")
     with out.open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 2_400
