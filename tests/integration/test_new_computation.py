@@ -156,7 +156,8 @@ def test_a_job_from_the_command_line(service: Run, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["weighed"] for row in rows] == ["16", "24", "", ""]
     assert [row["retryable"] for row in rows] == ["false", "false", "true", "true"]
-    assert list(rows[0]) == ["instrument_key", "status", "reason", "retryable", "letters", "weighed"]
+    key = ["position", "custom_id", "instrument_key", "underlying", "expiry", "strike", "right"]
+    assert list(rows[0]) == [*key, "status", "reason", "retryable", "letters", "weighed"]
     refused = service("compute", "letters", *keys, "--factors", "10")
     assert refused.returncode != 0 and "argument --factors: must be from" in refused.stderr
 
