@@ -12,9 +12,14 @@ from django.core.management import execute_from_command_line
 
 from signalsite.embedded.binaries import EmbeddedError
 from signalsite.embedded.keep_running import keep_running
+from signalsite.embedded.presence import servers_line
+from signalsite.embedded.state import state_dir
 
 # These use no database, or start the servers themselves.
 SERVERLESS = {"", "help", "check", "version", "diffsettings", "spectacular", "collectstatic", "up", "services"}
+
+# These say in a line which servers they use, since an operator runs them beside a service or without one.
+SAY_SERVERS = {"batch_greeks", "compute", "import_bhavcopy", "import_option_chain", "simulate_market"}
 
 
 def main(arguments: list[str]) -> None:
@@ -22,7 +27,9 @@ def main(arguments: list[str]) -> None:
     command = arguments[1] if len(arguments) > 1 else ""
     serverless = command in SERVERLESS or command.startswith("-") or {"-h", "--help"} & set(arguments)
     try:
-        with nullcontext() if serverless else keep_running():
+        with nullcontext([]) if serverless else keep_running() as servers:
+            if command in SAY_SERVERS and not serverless and (line := servers_line(state_dir(), servers)):
+                print(line, file=sys.stderr)
             gc.disable()  # imports make no garbage; without it a command starts a tenth faster
             django.setup()
             gc.freeze()  # modules stay loaded, so that collections can skip them

@@ -1,7 +1,7 @@
 """Stream a job's results as bytes. Between two pages it holds no cursor, transaction or connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -11,9 +11,11 @@ from batch.exports.codings import Outlet, encoder
 from batch.exports.formats import Format
 from batch.exports.writers import WRITERS
 from batch.jobs.core.answers import rows_of_status
+from batch.jobs.core.key_columns import key_columns
 from batch.jobs.models import Job
 from batch.jobs.results import read_layout, read_part
 from signalsite.foundation.computations.arrow import schema
+from signalsite.foundation.computations.contract import Column, Computation
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import DataAccessError
 
@@ -48,13 +50,24 @@ def pages(job: Job, status: str = "", *, rows_per_page: int = 5000) -> Iterator[
             yield page
 
 
-def encoded(job: Job, format_: Format, coding: str, status: str = "") -> Iterator[bytes]:
+def with_key_columns(table: pa.Table, computation: Computation, wanted: Sequence[Column]) -> pa.Table:
+    """Append the columns of the keys, if any of them is wanted."""
+    names = [column.name for column in computation.key_columns]
+    if {column.name for column in wanted}.isdisjoint(names):
+        return table
+    for name, values in zip(names, key_columns(table.column("instrument_key")), strict=True):
+        table = table.append_column(name, values)
+    return table
+
+
+def encoded(job: Job, format_: Format, coding: str, columns: Sequence[Column], status: str = "") -> Iterator[bytes]:
     """Yield the export's bytes, a part for each page. A page is sent before the next is read."""
+    computation = find(job.kind)
     outlet = Outlet()
     body = encoder(coding, outlet)
-    writer = WRITERS[format_.name](body, schema(find(job.kind)))
+    writer = WRITERS[format_.name](body, schema(columns))
     for page in pages(job, status, rows_per_page=format_.rows_per_page):
-        writer.write(page)
+        writer.write(with_key_columns(page, computation, columns))
         body.flush()
         yield outlet.take()
     writer.close()

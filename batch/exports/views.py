@@ -1,7 +1,7 @@
 """Export the results of an ended job as one stream (docs/exports.md)."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -22,11 +22,13 @@ from batch.jobs.etags import validators_of
 from batch.jobs.models import Job
 from batch.jobs.selectors import get_job
 from batch.jobs.serializers import StatusWord
+from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.files import choose_columns, split_names
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
-_VERSION = 2  # part of the ETag: increase it when the same rows give other bytes
+_VERSION = 3  # part of the ETag: increase it when the same rows give other bytes
 _STREAM: dict[Any, Any] = {
     (200, each.media_type): OpenApiResponse(
         OpenApiTypes.STR if each.is_text else OpenApiTypes.BINARY, "The rows, in the order of the request."
@@ -46,13 +48,18 @@ class NotEnded(APIException):
     wait = 1  # Retry-After: 2
 
 
-class FormatQuerySerializer(StrictSerializer):
+class FileQuerySerializer(StrictSerializer):
     format = serializers.ChoiceField(
         list(FORMATS), required=False, help_text="Takes precedence over the Accept header."
     )
+    fields = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes it away from the class
+        required=False,
+        max_length=4_000,
+        help_text="The columns wanted, in this order, with commas between them. Default: all of the kind.",
+    )
 
 
-class ExportQuerySerializer(FormatQuerySerializer):
+class ExportQuerySerializer(FileQuerySerializer):
     status = StatusWord()
 
 
@@ -73,30 +80,36 @@ class ErrorsView(APIView):
 
     @extend_schema(
         tags=TAGS,
-        parameters=[FormatQuerySerializer],
+        parameters=[FileQuerySerializer],
         responses=_RESPONSES,
         summary="All results that are not ok",
     )
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
-        query = FormatQuerySerializer(data=request.query_params.dict())
+        query = FileQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         return _export(request, job_id, **query.validated_data, status="failed")
 
 
-def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: str = "") -> HttpResponseBase:
+def _export(
+    request: Request, job_id: uuid.UUID, *, status: str = "", format: str = "", fields: str | None = None
+) -> HttpResponseBase:
     owner = cast(User, request.user)  # the permission saw to it
     job = get_job(owner, job_id)
     chosen = choose_format(request._request, format)
     coding = choose_coding(request.headers.get("Accept-Encoding"), ("identity",) if chosen.compressed else CODINGS)
     if coding is None:
         raise NoneAcceptable(f"available content codings: {', '.join(CODINGS)}; parquet has none")
-    validators = validators_of(job, "export", _VERSION, chosen.name, coding, status)
+    # Before the first byte: an unknown computation must be a 409, not a broken 200.
+    columns = choose_columns(find(job.kind), [] if fields is None else split_names(fields))
+    names = [column.name for column in columns]
+    validators = validators_of(job, "export", _VERSION, chosen.name, coding, status, names)
     if validators is None:
         raise NotEnded
-    find(job.kind)  # an unknown computation must be a 409 now, not a broken 200 later
-    response = validators.answer(request._request)
+    response: HttpResponseBase | None = validators.answer(request._request)
     if response is None:
-        response = HttpResponse() if request.method == "HEAD" else _stream(request, owner, job, chosen, coding, status)
+        response = HttpResponse()
+        if request.method != "HEAD":
+            response = _stream(request, owner, _parts(job, chosen, coding, columns, status))
         validators.mark(response)
         response["Content-Type"] = chosen.content_type
         name = "-".join(filter(None, (job.kind, str(job.pk), status)))
@@ -110,12 +123,15 @@ def _export(request: Request, job_id: uuid.UUID, *, status: str = "", format: st
     return response
 
 
-def _stream(
-    request: Request, owner: User, job: Job, format_: Format, coding: str, status: str
-) -> StreamingHttpResponse:
-    from batch.exports.stream import encoded, over_threads  # imports pyarrow, which only exports need
+def _parts(job: Job, format_: Format, coding: str, columns: Sequence[Column], status: str) -> Iterator[bytes]:
+    from batch.exports.stream import encoded  # imports pyarrow, which only exports need
 
-    parts: Iterator[bytes] = encoded(job, format_, coding, status)
+    return encoded(job, format_, coding, columns, status)
+
+
+def _stream(request: Request, owner: User, parts: Iterator[bytes]) -> StreamingHttpResponse:
+    from batch.exports.stream import over_threads
+
     if not isinstance(request._request, ASGIRequest):  # under WSGI, a slow reader holds a thread
         return StreamingHttpResponse(parts)
     if slot := request._request.scope.get(SLOT):

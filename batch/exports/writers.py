@@ -10,7 +10,7 @@ from pyarrow import csv, parquet
 
 from signalsite.foundation.blocks import conform, json_lines
 
-_FORMULA = r"^[=+\-@\t\r\n]"  # spreadsheets run a cell that begins like this (OWASP)
+_FORMULA = pa.array(["=", "+", "-", "@", "\t", "\r", "\n"])  # spreadsheets run a cell that begins so (OWASP)
 _ROW_GROUP = 10_000  # smaller groups make files larger and slower to read; this is 2 MB of Greeks
 
 
@@ -29,13 +29,14 @@ class TableWriter(ABC):
 
 
 class NdjsonWriter(TableWriter):
-    """The rows, as in pages of JSON results."""
+    """A JSON object a line."""
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
+        self.columns = columns
         self._file = file
 
     def write(self, table: pa.Table) -> None:
-        self._file.write(json_lines(table))
+        self._file.write(json_lines(conform(table, self.columns)))
 
     def close(self) -> None:
         pass
@@ -95,9 +96,9 @@ class ArrowWriter(TableWriter):
 def without_formulas(table: pa.Table) -> pa.Table:
     """Put an apostrophe before text that begins with = + - @, tab, CR or LF. Numbers stay as they are."""
     for index, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            column = table.column(index)
-            risky = pc.match_substring_regex(column, _FORMULA)
+        column = table.column(index)
+        if pa.types.is_string(field.type) and column.null_count < len(column):
+            risky = pc.is_in(pc.utf8_slice_codeunits(column, 0, 1), _FORMULA)
             if pc.any(risky).as_py():
                 safe = pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
                 table = table.set_column(index, field, safe)

@@ -5,7 +5,15 @@ from pathlib import Path
 
 from django.conf import settings
 
-from signalsite.foundation.computations.contract import IDENTITY, OK, VERDICT, Column, Computation, Parameter
+from signalsite.foundation.computations.contract import (
+    IDENTITY,
+    KEY_COLUMNS,
+    OK,
+    VERDICT,
+    Column,
+    Computation,
+    Parameter,
+)
 from signalsite.foundation.computations.requests import pascal
 
 DOCS = Path("docs/computations.md")
@@ -37,6 +45,12 @@ def docs_page(found: Iterable[Computation]) -> str:
         "Every result begins with these fields. A field that can't be computed is `null`.",
         "",
         *_table(("field", "type", "meaning"), map(_column, (*IDENTITY, *VERDICT))),
+        "",
+        "Files ([exports](exports.md) and what commands write with `--out`) have these columns too, after",
+        "`instrument_key`. They are `null` where the key has none. Where a computation has a field of the same name,",
+        "the column of the key ends in `_key`.",
+        "",
+        *_table(("column", "type", "meaning"), map(_column, KEY_COLUMNS)),
     ]
     for each in found:
         lines += ["", *_section(each)]

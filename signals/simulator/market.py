@@ -1,11 +1,20 @@
-"""Stores a simulated market."""
+"""Stores a simulated market, and reads what is stored of one."""
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import transaction
 
+from signals.greeks.core.conventions import GreeksParams
+from signals.instruments.models import Instrument
+from signals.instruments.selectors import quoted_at
 from signals.instruments.services import register_instruments
+from signals.simulator.core.simulated_listing import EXCHANGE
 from signals.simulator.core.simulated_market import TICK, SimulatedMarket
+from timeframes.core.keys import InstrumentKey, Product, parse_key
+from timeframes.quotes.selectors import newest_quotes
 from timeframes.quotes.services import record_quotes
 
 
@@ -19,3 +28,29 @@ def store_market(market: SimulatedMarket) -> int:
             tick_size=Decimal(str(TICK)),
         )
         return record_quotes(market.quotes) + record_quotes(market.path)
+
+
+class StoredMarket(NamedTuple):
+    spots: dict[str, float]  # by symbol
+    options: list[InstrumentKey]
+
+
+def read_stored(symbols: Sequence[str], at: datetime) -> StoredMarket:
+    """Return the newest spots of these symbols, and their options that have not expired.
+
+    Leaves out what no job reads by default because its newest quote is too old.
+    """
+    oldest = GreeksParams().max_quote_age_seconds
+    spots = {symbol: str(InstrumentKey(EXCHANGE, symbol, Product.EQUITY_SPOT)) for symbol in symbols}
+    found = {quote.instrument_key: quote for quote in newest_quotes(spots.values(), at)}
+    options = Instrument.objects.filter(
+        underlying__in=[f"{EXCHANGE}@{symbol}" for symbol in symbols], right__in=("call", "put"), expires_at__gt=at
+    )
+    return StoredMarket(
+        {
+            symbol: quote.last
+            for symbol, key in spots.items()
+            if (quote := found.get(key)) and quote.last and at - quote.time < timedelta(seconds=oldest)
+        },
+        list(map(parse_key, quoted_at(options, at, oldest).order_by("key").values_list("key", flat=True))),
+    )

@@ -37,6 +37,11 @@ class RunningServer:
     def _keeper_lock_path(self) -> Path:
         return self.state / "locks" / f"{self.name}.keeper"
 
+    @property
+    def started(self) -> bool:
+        """Whether this process started the server: nobody else had it running."""
+        return self._keeper is not None
+
     def lock(self) -> None:
         deadline = time.monotonic() + TIMEOUT
         while not locks(self._holders, fcntl.LOCK_SH):  # a keeper is stopping the server

@@ -202,8 +202,9 @@ class TestAnswers:
 
 
 def test_the_arrow_schema_follows_the_declaration() -> None:
-    found = schema(_TOY)
-    assert found.names[:6] == ["position", "custom_id", "instrument_key", "status", "reason", "retryable"]
+    found = schema(_TOY.file_columns)
+    assert found.names[:7] == ["position", "custom_id", "instrument_key", "underlying", "expiry", "strike", "right"]
+    assert found.names[7:10] == ["status", "reason", "retryable"]
     assert (found.field("value").type, found.field("label").type) == (pa.float64(), pa.string())
 
 

@@ -5,17 +5,19 @@ import gzip
 import json
 from datetime import datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import pyarrow.parquet as parquet
 import pytest
 
-from tests.e2e.conftest import AT, SHARED_DATA, manage, succeed
+from tests.e2e.conftest import AT, SHARED_DATA, manage, run, succeed
 
 HEADER = (
-    "instrument_key,status,reason,implied_volatility,delta,gamma,theta,vega,rho,price_used,price_source,"
+    "position,custom_id,instrument_key,underlying,expiry,strike,right,status,reason,retryable,"
+    "implied_volatility,delta,gamma,theta,vega,rho,theoretical_price,price_used,price_source,price_age_seconds,"
     "underlying_used,forward,forward_source,forward_bid,forward_ask,forward_residual,forward_strikes,forward_excluded,"
-    "expiry_years,rate"
+    "expiry_years,rate,dividend_yield,model,iv_source"
 )
 NSE_PARAMS = ["forward=spot", "rate=0.1", "day_count=calendar_days", "price=last"]
 CHAIN = SHARED_DATA / "2_nse_chain" / "banknifty_2021-05-17_1530.json.gz"
@@ -40,10 +42,79 @@ def test_batch_greeks_writes_the_same_rows_to_csv_and_parquet(address: str, tmp_
         assert read_back["delta"] == (float(row["delta"]) if row["delta"] else None)
 
 
+def test_the_commands_files_have_the_columns_of_an_export(address: str, alice: httpx.Client, tmp_path: Path) -> None:
+    window = {"min": 0.99, "max": 1.01}
+    selection = ["--underlying", "SIM@NIFTY", "--moneyness", "0.99", "1.01", "--at", AT]
+    job, rows = run(alice, selector={"underlying": "SIM@NIFTY", "moneyness": window}, as_of=AT)
+    exported = alice.get(job["links"]["export"], params={"format": "csv"}, headers={"Accept-Encoding": "identity"})
+    for command in (["batch_greeks"], ["compute", "greeks"]):
+        succeed(*command, *selection, "--out", str(tmp_path / "whole.csv"))
+        assert (tmp_path / "whole.csv").read_bytes() == exported.content
+    assert len(rows) > 50
+    chosen = ["--out", str(tmp_path / "some.ndjson"), "--fields", "expiry,strike,right,delta"]
+    succeed("compute", "greeks", *selection, *chosen)
+    link, fields = job["links"]["export"], "expiry,strike,right,delta"
+    assert (tmp_path / "some.ndjson").read_bytes() == alice.get(link, params={"fields": fields}).content
+
+
+def test_the_summary_shows_a_small_chain(address: str) -> None:
+    said = succeed("batch_greeks", "--underlying", "SIM@NIFTY", "--at", AT)
+    assert said.isascii() or "|" in said
+    lines = said.splitlines()
+    (title,) = [place for place, line in enumerate(lines) if line.startswith("SIM@NIFTY 2026-03-")]
+    forward = float(lines[title].split("forward ")[1].replace(",", ""))
+    chain = lines[title + 1 : title + 12]
+    assert "call |" in chain[0] and "| put" in chain[0]
+    assert chain[1].replace("|", "").split() == ["delta", "iv", "price", "strike", "price", "iv", "delta"]
+    assert {tuple(place for place, sign in enumerate(line) if sign == "|") for line in chain} == {(31, 45)}
+    strikes = []
+    for line in chain[2:]:
+        call, middle, put = line.split("|")
+        strikes.append(float(middle.replace("*", "").replace(",", "")))
+        delta, iv, price = call.split()
+        assert 0 < float(delta) < 1 and 0.05 < float(iv.rstrip("%")) / 100 < 0.5 and float(price.replace(",", "")) > 0
+        price, iv, delta = put.split()
+        assert -1 < float(delta) < 0
+    assert strikes == sorted(strikes) and strikes[0] < forward < strikes[-1]
+    (marked,) = [line for line in chain[2:] if "*" in line]
+    assert abs(strikes[chain[2:].index(marked)] - forward) <= 25
+
+
+@pytest.mark.parametrize("name", ["smile.png", "smile.svg"])
+def test_a_plot_is_drawn(address: str, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    assert f"drawn in {file}" in succeed("batch_greeks", "--underlying", "SIM@NIFTY", "--at", AT, "--plot", str(file))
+    if file.suffix == ".png":
+        assert file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 50_000
+    else:
+        root = ElementTree.parse(file).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert len(list(root.iter("{http://www.w3.org/2000/svg}use"))) > 200  # a mark for each option
+
+
+def test_a_plot_without_matplotlib_says_what_to_install(address: str, tmp_path: Path) -> None:
+    hidden = tmp_path / "sitecustomize.py"  # as if the group `plot` were not installed
+    hidden.write_text(
+        "import importlib.util as util\nfind = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'matplotlib' else find(name, *rest)\n"
+    )
+    done = manage("batch_greeks", "--underlying", "SIM@NIFTY", "--plot", "x.png", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith(
+        "--plot needs matplotlib, which is not installed; run `.venv/bin/pip install --group plot`"
+    )
+    assert "Traceback" not in done.stderr and "items" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--out", "x.xlsx"], "must end in .csv or .parquet"),
+        (["--fields", "delta"], "name it with --out"),
+        (["--out", "x.csv", "--fields", "delta,iv"], "no field 'iv'; it has position"),
+        (["--out", "nowhere/x.csv"], "there is no folder nowhere"),
+        (["--plot", "x.pdf"], "must end in .png or .svg"),
+        (["--exchange", "SIM", "--at", AT, "--plot", "x.png"], "choose one with --underlying"),
+        (["--out", "x.xlsx"], "must end in .csv or .parquet or .ndjson or .arrow"),
         (["--underlying", "NOSUCH"], "no underlying 'NOSUCH' is known"),
         (["--underlying", "SIM@NIFTY", "--expiry", "tomorrow"], "selector.expiries"),
         (["--underlying", "SIM@NIFTY", "--param", "rate=high"], "params.rate"),

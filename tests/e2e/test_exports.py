@@ -51,6 +51,58 @@ def decode(format_: str, content: bytes) -> list[dict[str, Any]]:
     return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
 
 
+KEY_COLUMNS = ("underlying", "expiry", "strike", "right")
+
+
+def without_key_columns(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in KEY_COLUMNS}
+
+
+class TestFields:
+    @pytest.mark.parametrize("format_", list(MEDIA_TYPES))
+    @pytest.mark.parametrize("door", ["export", "errors"])
+    def test_fields_choose_the_columns_and_their_order(
+        self, alice: httpx.Client, mixed: tuple[dict[str, Any], list[dict[str, Any]]], format_: str, door: str
+    ) -> None:
+        job, _ = mixed
+        query = {"format": format_, "fields": "strike, delta,status"}
+        whole = decode(format_, alice.get(job["links"][door], params={"format": format_}).content)
+        some = decode(format_, alice.get(job["links"][door], params=query).raise_for_status().content)
+        assert [list(row) for row in some] == [["strike", "delta", "status"]] * len(whole)
+        assert some == [{name: row[name] for name in ("strike", "delta", "status")} for row in whole]
+
+    def test_other_fields_are_another_representation(
+        self, alice: httpx.Client, mixed: tuple[dict[str, Any], list[dict[str, Any]]]
+    ) -> None:
+        link = mixed[0]["links"]["export"]
+        etags = [alice.head(link, params=query).headers["ETag"] for query in ({}, {"fields": "delta"})]
+        assert etags[0] != etags[1]
+        etag = {"If-None-Match": etags[1]}
+        assert alice.get(link, params={"fields": "delta"}, headers=etag).status_code == 304
+        assert alice.get(link, params={"fields": "gamma"}, headers=etag).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ("delta,implied_vol", "no field 'implied_vol'; it has position, custom_id, instrument_key, underlying"),
+            ("delta,delta", "'delta' is named 2 times"),
+            ("delta,", "no field ''"),
+            ("", "blank"),
+            ("x" * 5000, "4000"),
+            ("delta\x00", ""),
+        ],
+    )
+    def test_a_wrong_field_is_named_with_those_that_exist(
+        self, alice: httpx.Client, mixed: tuple[dict[str, Any], list[dict[str, Any]]], fields: str, words: str
+    ) -> None:
+        for door in ("export", "errors"):
+            answer = alice.get(mixed[0]["links"][door], params={"fields": fields})
+            assert answer.status_code == 400
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            (error,) = answer.json()["errors"]
+            assert error["field"] == "fields" and words in error["detail"]
+
+
 class TestContent:
     @pytest.mark.parametrize("format_", ["ndjson", "parquet", "arrow"])
     def test_every_format_says_what_the_pages_say(
@@ -61,7 +113,15 @@ class TestContent:
         assert answer.status_code == 200
         assert answer.headers["Content-Type"] == MEDIA_TYPES[format_]
         assert answer.headers["Content-Disposition"] == f'attachment; filename="greeks-{job["id"]}.{format_}"'
-        assert decode(format_, answer.content) == rows
+        found = decode(format_, answer.content)
+        assert [without_key_columns(row) for row in found] == rows
+        options = [row for row in found if row["strike"] is not None]
+        assert len(options) > 50
+        for row in options:
+            parts = [row["underlying"], "equity_options", row["expiry"], row["right"], f"{row['strike']:.15g}"]
+            assert row["instrument_key"] == "@".join(parts)
+        for row in found[-3:]:  # these are no keys
+            assert [row[name] for name in KEY_COLUMNS] == [None] * 4
 
     def test_csv_says_it_too_and_runs_no_formula(
         self, alice: httpx.Client, mixed: tuple[dict[str, Any], list[dict[str, Any]]]
@@ -70,7 +130,7 @@ class TestContent:
         text = alice.get(job["links"]["export"], params={"format": "csv"}, headers=IDENTITY).content
         assert text.count(b"\r\n") == text.count(b"\n") == len(rows) + 1
         found = decode("csv", text)
-        assert list(found[0]) == list(rows[0])
+        assert list(found[0]) == [*list(rows[0])[:3], *KEY_COLUMNS, *list(rows[0])[3:]]
         assert [row["custom_id"] for row in found[9:13]] == ["#9", '\'=HYPERLINK("http://x","y")', "'-5", 'a "b", c']
         assert [row["instrument_key"] for row in found[-3:]] == ["'@SUM(A1)", "nonsense", "'+1"]
         negative = 0

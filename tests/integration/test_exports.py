@@ -20,10 +20,12 @@ from batch.exports.stream import ResultsGone, encoded, over_threads, pages
 from batch.jobs.core.answers import pack
 from batch.jobs.core.items import Items
 from batch.models import Chunk, Job
+from signalsite.foundation.computations.registry import computations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHUNK = 1000
 ROWS = 2 * CHUNK + 7
+COLUMNS = computations()["greeks"].file_columns
 
 
 def rows(first: int, stop: int) -> list[dict[str, object]]:
@@ -103,8 +105,11 @@ def threads_let_go() -> Iterator[None]:
 def test_pages_hold_every_row_once_in_order(job: Job) -> None:
     assert [row for page in pages(job) for row in page.to_pylist()] == rows(0, ROWS)
     assert [len(page) for page in pages(job)] == [CHUNK, CHUNK, 7]
-    lines = b"".join(encoded(job, FORMATS["ndjson"], "identity")).splitlines()
-    assert [orjson.loads(line) for line in lines] == rows(0, ROWS)
+    found = [orjson.loads(line) for line in b"".join(encoded(job, FORMATS["ndjson"], "identity", COLUMNS)).splitlines()]
+    names = ("position", "custom_id", "instrument_key", "status", "delta")
+    assert [{name: row[name] for name in names} for row in found] == rows(0, ROWS)
+    assert list(found[0]) == [column.name for column in COLUMNS]
+    assert {row["underlying"] for row in found} == {"NSE@NIFTY"} and {row["right"] for row in found} == {None}
 
 
 def test_a_large_chunk_is_cut_into_pages(job: Job) -> None:
@@ -120,7 +125,7 @@ def test_pages_of_a_status(job: Job, word: str) -> None:
 
 def test_nothing_is_held_between_two_pages(job: Job, observer: psycopg.Connection) -> None:
     backend = connection.connection.info.backend_pid
-    parts = encoded(job, FORMATS["ndjson"], "gzip")
+    parts = encoded(job, FORMATS["ndjson"], "gzip", COLUMNS)
     assert next(parts)
     state = observer.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone()
     locks = observer.execute("SELECT count(*) FROM pg_locks WHERE pid = %s", [backend]).fetchone()
@@ -147,7 +152,7 @@ def test_parts_are_made_as_they_are_read(job: Job) -> None:
 
     def counted() -> Iterator[bytes]:
         nonlocal made
-        for part in encoded(job, FORMATS["csv"], "identity"):
+        for part in encoded(job, FORMATS["csv"], "identity", COLUMNS):
             made += 1
             yield part
 
@@ -156,7 +161,7 @@ def test_parts_are_made_as_they_are_read(job: Job) -> None:
             return part
         raise AssertionError("no part")
 
-    assert asyncio.run(read_one()).startswith(b"position,custom_id,instrument_key,status")
+    assert asyncio.run(read_one()).startswith(b"position,custom_id,instrument_key,underlying,expiry,")
     assert made == 1
 
 

@@ -78,7 +78,8 @@ api = document()
 jobs = api["paths"]["/api/v2/signals/batch/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
 schemas = api["components"]["schemas"]
 print(json.dumps({
-    "params": good.validated_data, "errors": list(bad.errors), "arrow": {f.name: str(f.type) for f in schema(letters)},
+    "params": good.validated_data, "errors": list(bad.errors),
+    "arrow": {f.name: str(f.type) for f in schema(letters.file_columns)},
     "address": "/api/v2/signals/batch/letters" in api["paths"],
     "discriminator": schemas[jobs["$ref"].rsplit("/", 1)[1]]["discriminator"]["mapping"],
     "row": schemas["LettersRow"]["properties"]["letters"], "factors": schemas["LettersParams"]["properties"]["factors"],
@@ -128,6 +129,10 @@ def test_fields_schema_columns_docs_and_types_follow(service: Run) -> None:
         "position": "int64",
         "custom_id": "string",
         "instrument_key": "string",
+        "underlying": "string",
+        "expiry": "string",
+        "strike": "double",
+        "right": "string",
         "status": "string",
         "reason": "string",
         "retryable": "bool",
@@ -151,7 +156,8 @@ def test_a_job_from_the_command_line(service: Run, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["weighed"] for row in rows] == ["16", "24", "", ""]
     assert [row["retryable"] for row in rows] == ["false", "false", "true", "true"]
-    assert list(rows[0]) == ["instrument_key", "status", "reason", "retryable", "letters", "weighed"]
+    key = ["position", "custom_id", "instrument_key", "underlying", "expiry", "strike", "right"]
+    assert list(rows[0]) == [*key, "status", "reason", "retryable", "letters", "weighed"]
     refused = service("compute", "letters", *keys, "--factors", "10")
     assert refused.returncode != 0 and "argument --factors: must be from" in refused.stderr
 

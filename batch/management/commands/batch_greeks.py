@@ -3,47 +3,23 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from batch.client import ApiError, Client, Job, ServiceUnreachable
-from batch.exports.writers import CsvWriter, ParquetWriter, TableWriter
+from batch.exports.chain_table import chain_lines
+from batch.exports.files import SUFFIXES, write_file
+from batch.exports.plots import check_plot, draw
 from batch.jobs import in_process_client
 from batch.jobs.local_workers import LocalWorkers, WorkerEnded, local_workers
 from signalsite.foundation.blocks import count_words
-from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.files import choose_columns, split_names
 from signalsite.foundation.computations.registry import computations
-
-FILE_WRITERS: dict[str, type[TableWriter]] = {".csv": CsvWriter, ".parquet": ParquetWriter}
-COLUMNS = (
-    "instrument_key",
-    "status",
-    "reason",
-    "implied_volatility",
-    "delta",
-    "gamma",
-    "theta",
-    "vega",
-    "rho",
-    "price_used",
-    "price_source",
-    "underlying_used",
-    "forward",
-    "forward_source",
-    "forward_bid",
-    "forward_ask",
-    "forward_residual",
-    "forward_strikes",
-    "forward_excluded",
-    "expiry_years",
-    "rate",
-)
+from signalsite.foundation.errors import ConfigurationError, InvalidInput
 
 
 def parameter(text: str) -> tuple[str, str | float]:
@@ -85,26 +61,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--out",
             metavar="FILE",
-            help="write one row per answer to a .csv or .parquet file; default: print a summary",
+            help=f"write the answers to a file: {', '.join(SUFFIXES)}; the columns are those of exports",
+        )
+        parser.add_argument(
+            "--fields", metavar="a,b,c", help="the columns of the file, in this order; default: all (docs/exports.md)"
+        )
+        parser.add_argument(
+            "--plot", metavar="FILE", help="draw the smile of each expiry and the term structure: .png or .svg"
         )
 
-    def columns(self, computation: Computation) -> Sequence[str]:
-        """Return the columns to write."""
-        return COLUMNS
-
     def handle(self, **options: Any) -> None:
-        out = Path(options["out"]) if options["out"] else None
-        if out and out.suffix.lower() not in FILE_WRITERS:
-            raise CommandError(f"out: {out} must end in {' or '.join(FILE_WRITERS)}")
+        out, plot = (Path(options[name]) if options[name] else None for name in ("out", "plot"))
+        fields = _check(options["kind"], out, plot, options["fields"])
         with local_workers(settings.WORKERS) as workers, in_process_client.client() as client:
             try:
                 job = self.run(client, workers, options)
-                if out:
-                    answers = client.to_arrow(job)
-                    write(out, answers, self.columns(computations()[job.kind]))
-                    words = Counter(count_words(answers.column("status")))
-                else:
-                    words = Counter(row["status"] for row in client.results(job, status="failed"))
+                answers = client.to_arrow(job)
             except ApiError as error:
                 wrong = "; ".join(f"{row.field}: {row.detail}" for row in error.errors)
                 raise CommandError(wrong or str(error)) from error
@@ -114,11 +86,20 @@ class Command(BaseCommand):
             f"job {job.id} as of {job.as_of:%Y-%m-%d %H:%M:%S %Z}: {job.counts.total} items, "
             f"{job.counts.completed} with a value, {job.counts.failed} with a reason, in {job.duration_seconds:.2f} s"
         )
-        del words["ok"]
-        for status, count in [("ok", job.counts.completed), *words.most_common()]:
+        words = Counter(count_words(answers.column("status")))
+        for status, count in [("ok", words.pop("ok", 0)), *words.most_common()]:
             self.stdout.write(f"  {status:16} {count}")
+        if chain := list(chain_lines(answers, ascii_only=not self.stdout.isatty())):
+            self.stdout.write("\n".join(["", *chain]))
         if out:
+            write_file(out, answers.select(fields))
             self.stdout.write(f"written to {out}")
+        if plot:
+            try:
+                draw(plot, answers, as_of=f"{job.as_of:%d %B %Y, %H:%M %Z}")
+            except InvalidInput as error:
+                raise CommandError(str(error)) from error
+            self.stdout.write(f"drawn in {plot}")
 
     def run(self, client: Client, workers: LocalWorkers, options: dict[str, Any]) -> Job:
         """Run the job to its end and return it. Ctrl-C cancels it."""
@@ -159,10 +140,19 @@ def selector(options: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def write(path: Path, answers: pyarrow.Table, columns: Sequence[str]) -> None:
-    """Write these columns of the answers, in the format of the file's extension."""
-    table = answers.select(columns)
-    with path.open("wb") as file:
-        writer = FILE_WRITERS[path.suffix.lower()](file, table.schema)
-        writer.write(table)
-        writer.close()
+def _check(kind: str, out: Path | None, plot: Path | None, fields: str | None) -> list[str]:
+    """Return the columns to write. Raises CommandError for what would fail after the job."""
+    if out and out.suffix.lower() not in SUFFIXES:
+        raise CommandError(f"out: {out} must end in {' or '.join(SUFFIXES)}")
+    if fields is not None and not out:
+        raise CommandError("fields: they choose the columns of a file; name it with --out")
+    for name, path in (("out", out), ("plot", plot)):
+        if path and not path.absolute().parent.is_dir():
+            raise CommandError(f"{name}: there is no folder {path.parent}")
+    try:
+        if plot:
+            check_plot(plot)
+        columns = choose_columns(computations()[kind], [] if fields is None else split_names(fields))
+    except (InvalidInput, ConfigurationError) as error:
+        raise CommandError(str(error)) from error
+    return [column.name for column in columns]

@@ -5,7 +5,6 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from batch.management.commands import batch_greeks
-from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.options import add_options, given
 from signalsite.foundation.computations.registry import computations
 
@@ -30,6 +29,3 @@ class Command(batch_greeks.Command):
         if options["keys"] and batch_greeks.selector(options):
             raise CommandError("give either keys or a selection, not both")
         super().handle(**options)
-
-    def columns(self, computation: Computation) -> list[str]:
-        return ["instrument_key", *(column.name for column in computation.answer_columns)]

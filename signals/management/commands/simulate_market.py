@@ -15,7 +15,7 @@ from signals.simulator.core.simulated_listing import EXCHANGE, symbols_for
 from signals.simulator.core.simulated_market import SimulatedMarket, simulate_market
 from signals.simulator.core.simulated_ticks import TickSource
 from signals.simulator.feed import publish
-from signals.simulator.market import store_market
+from signals.simulator.market import StoredMarket, read_stored, store_market
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.redis import client
 from timeframes.core.keys import parse_key
@@ -74,7 +74,17 @@ class Command(BaseCommand):
             )
             for name in names:
                 parse_key(f"{EXCHANGE}@{name}")
-            market = simulate_market(seed=seed, at=moment, symbols=names, contracts=contracts, minutes=minutes)
+            # A feed continues the stored market: old quotes beside those of another market would give wrong values.
+            stored = read_stored(names, moment if at else timezone.now()) if stream else StoredMarket({}, [])
+            market = simulate_market(
+                seed=seed,
+                at=moment,
+                symbols=names,
+                contracts=contracts,
+                minutes=minutes,
+                spots=stored.spots,
+                listed=stored.options,
+            )
         except InvalidInput as error:
             raise CommandError(str(error)) from error
         written = store_market(market)

@@ -6,9 +6,9 @@ market. Our own pricing has no part in it, since tests compare that pricing with
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -26,6 +26,7 @@ RATE = 0.065
 TICK = 0.05
 YEAR_SECONDS = 365 * 86_400
 MAX_MINUTES = 100_000
+USUAL_TILT = -0.04  # of the smile of an expiry that is no longer listed anew
 COLUMNS = ("bid", "ask", "last", "volume", "open_interest")
 # Share of the option contracts with each flaw.
 ODDITIES = {"below intrinsic": 0.005, "crossed": 0.005, "no price": 0.005, "one-sided": 0.01}
@@ -47,16 +48,27 @@ class SimulatedMarket:
 
 
 def simulate_market(
-    *, seed: int, at: datetime, symbols: Sequence[str], contracts: int, minutes: int
+    *,
+    seed: int,
+    at: datetime,
+    symbols: Sequence[str],
+    contracts: int,
+    minutes: int,
+    spots: Mapping[str, float] | None = None,
+    listed: Iterable[InstrumentKey] = (),
 ) -> SimulatedMarket:
     """Return a market as of `at` (aware) with exactly `contracts` options, and `minutes` of spot and VIX before it.
 
-    Raises InvalidInput, for example if the underlyings have too few strikes for that many contracts.
+    `spots` (by symbol) replace the seed's. `listed` are options of these symbols that are quoted too, on the same
+    surface. Raises InvalidInput, for example if the underlyings have too few strikes for that many contracts.
     """
     if len(set(symbols)) != len(symbols) or VOLATILITY_INDEX in symbols:
         raise InvalidInput("symbols", f"symbols must be given once each, and not {VOLATILITY_INDEX}")
     rng = np.random.default_rng(seed)
-    listings = list_underlyings(symbols, local_date(EXCHANGE, at), rng)
+    listings = [
+        replace(listing, spot=(spots or {}).get(listing.symbol, listing.spot))
+        for listing in list_underlyings(symbols, local_date(EXCHANGE, at), rng)
+    ]
     capacity = sum(listing.capacity for listing in listings)
     if not 0 < contracts <= capacity:
         raise InvalidInput("contracts", f"contracts must be 1 to {capacity:,} for {len(listings):,} underlyings")
@@ -64,6 +76,7 @@ def simulate_market(
         raise InvalidInput("minutes", f"minutes must be 0 to {MAX_MINUTES:,}, not {minutes:,}")
     book = _Book()
     counts: Counter[tuple[str, str]] = Counter()
+    tilts: dict[tuple[str, date], float] = {}
     dealt = 0
     for listing in listings:
         book.add_spot(listing.symbol, listing.spot)
@@ -71,17 +84,20 @@ def simulate_market(
             # Rounding the running total deals out exactly as many contracts as were asked for.
             before, dealt = dealt, dealt + 2 * listing.strikes_per_expiry
             wanted = dealt * contracts // capacity - before * contracts // capacity
-            future = InstrumentKey(EXCHANGE, listing.symbol, Product.EQUITY_FUTURES, expiry)
-            years = (expiry_moment(future) - at).total_seconds() / YEAR_SECONDS
-            forward = listing.spot * math.exp((RATE - listing.dividend_yield) * years)
+            future, years, forward = _expiry(listing, expiry, at)
             if expiry in listing.futures:
                 _quote_future(book, future, listing, forward, rng)
-            _quote_options(book, future, listing, forward, years, wanted, rng)
+            strikes = np.repeat(strikes_around(listing, forward), 2)[:wanted]
+            sign = np.resize([1.0, -1.0], len(strikes))
+            tilts[listing.symbol, expiry] = _quote_options(book, future, listing, forward, years, strikes, sign, rng)
             counts[listing.symbol, expiry.isoformat()] += wanted
     level = round(100 * next((x.volatility for x in listings if x.symbol in INDICES), listings[0].volatility), 2)
     book.add_spot(VOLATILITY_INDEX, level)
-    numbers = np.concatenate(book.blocks)
+    numbers, blocks = np.concatenate(book.blocks), len(book.blocks)
     oddities = _make_odd(book, numbers, rng)
+    if more := _quote_listed(book, listings, listed, at, tilts, rng):
+        counts.update(more)
+        numbers = np.concatenate([numbers, *book.blocks[blocks:]])
     quotes = QuoteRows(
         instrument_key=list(map(str, book.keys)), time=at, source=SOURCE, **dict(zip(COLUMNS, numbers.T, strict=True))
     )
@@ -89,6 +105,13 @@ def simulate_market(
         f"{EXCHANGE}@{x.symbol}@equity_spot": (x.spot, x.volatility) for x in listings if x.symbol in INDICES
     }
     return SimulatedMarket(book.keys, book.lots, quotes, _paths(ends, at, minutes, rng), dict(counts), oddities)
+
+
+def _expiry(listing: Listing, expiry: date, at: datetime) -> tuple[InstrumentKey, float, float]:
+    """Return the future's key, the years to expiry and the forward."""
+    future = InstrumentKey(EXCHANGE, listing.symbol, Product.EQUITY_FUTURES, expiry)
+    years = (expiry_moment(future) - at).total_seconds() / YEAR_SECONDS
+    return future, years, listing.spot * math.exp((RATE - listing.dividend_yield) * years)
 
 
 class _Book:
@@ -134,15 +157,17 @@ def _quote_options(
     listing: Listing,
     forward: float,
     years: float,
-    wanted: int,
+    strikes: NDArray[np.float64],
+    sign: NDArray[np.float64],
     rng: np.random.Generator,
-) -> None:
+    tilt: float | None = None,
+) -> float:
+    """Add the options of one expiry. Return the tilt of its smile, drawn unless it is given."""
     from py_vollib.black import black  # seconds to import
 
-    strikes = np.repeat(strikes_around(listing, forward), 2)[:wanted]
-    sign = np.resize([1.0, -1.0], len(strikes))
     noise = rng.standard_normal((4, len(strikes)))
-    volatility, distance = _smile(listing.volatility, np.log(strikes / forward), years, rng.uniform(-0.06, -0.02))
+    tilt = rng.uniform(-0.06, -0.02) if tilt is None else tilt
+    volatility, distance = _smile(listing.volatility, np.log(strikes / forward), years, tilt)
     fair = np.array(
         [
             black("c" if side > 0 else "p", forward, strike, years, RATE, sigma)
@@ -160,15 +185,47 @@ def _quote_options(
         _units(lots, listing),
         _units(2 * lots * np.exp(0.4 * noise[3]), listing),
     ]
-    rights = (Right.CALL, Right.PUT)
     keys = [
         InstrumentKey(
-            EXCHANGE, listing.symbol, Product.EQUITY_OPTIONS, future.expiry, rights[i % 2], Decimal(str(strike))
+            EXCHANGE,
+            listing.symbol,
+            Product.EQUITY_OPTIONS,
+            future.expiry,
+            Right.CALL if side > 0 else Right.PUT,
+            Decimal(str(strike)),
         )
-        for i, strike in enumerate(strikes.tolist())
+        for strike, side in zip(strikes.tolist(), sign.tolist(), strict=True)
     ]
     intrinsic = np.exp(-RATE * years) * np.maximum(sign * (forward - strikes), 0)
     book.add(keys, listing.lot_size, np.column_stack(columns), intrinsic)
+    return tilt
+
+
+def _quote_listed(
+    book: _Book,
+    listings: Sequence[Listing],
+    listed: Iterable[InstrumentKey],
+    at: datetime,
+    tilts: Mapping[tuple[str, date], float],
+    rng: np.random.Generator,
+) -> Counter[tuple[str, str]]:
+    """Add those of the `listed` options that are not in the book, unless they have expired. Return their counts."""
+    known = set(book.keys)
+    expiries: dict[tuple[str, date], list[InstrumentKey]] = {}
+    for key in listed:
+        if key not in known and key.product.is_option and key.expiry is not None:
+            expiries.setdefault((key.symbol, key.expiry), []).append(key)
+    counts: Counter[tuple[str, str]] = Counter()
+    for listing in listings:
+        for (symbol, expiry), keys in sorted(expiries.items()):
+            future, years, forward = _expiry(listing, expiry, at)
+            if symbol == listing.symbol and years > 0:
+                strikes = np.array([float(key.strike or 0) for key in keys])
+                sign = np.array([1.0 if key.right is Right.CALL else -1.0 for key in keys])
+                tilt = tilts.get((symbol, expiry), USUAL_TILT)
+                _quote_options(book, future, listing, forward, years, strikes, sign, rng, tilt)
+                counts[symbol, expiry.isoformat()] += len(keys)
+    return counts
 
 
 def _smile(

@@ -5,8 +5,8 @@ their first quotes imply, never by our own kernel.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ SPOT_SHARE = 0.15  # of the ticks
 # Share of the ticks with each flaw.
 LATE, SWAPPED, DUPLICATE, MALFORMED = 0.01, 0.01, 0.005, 0.002
 LATE_SECONDS = 5.0
+HALF_SPREAD_OF_FUTURES = 2e-5  # as in the market's quotes
 ANNUAL_VOLATILITY = 0.15
 
 
@@ -67,23 +68,52 @@ class TickSource:
         most = max(len(self._options) // 50, 1)
         self._draws = [name for name, walk in self.walks.items() for _ in range(max(len(walk.options), most))]
 
-    def ticks(self, count: int, at: datetime) -> Iterator[tuple[str, Fields]]:
-        """Yield (underlying, fields) of the next ticks, all at about `at`. Some come twice or late, or are nonsense."""
+    @property
+    def size(self) -> int:
+        """The number of ticks that `chain` yields."""
+        return len(self.walks) + len(self._futures) + len(self._options)
+
+    def chain(self, at: datetime) -> list[tuple[str, Fields]]:
+        """Move the market, then return a tick of every spot, future and option at its new price.
+
+        Each contract has a good one: where another is nonsense, it comes besides.
+        """
         self._walk(at)
+        made = [
+            (name, self._fields(f"{name}@equity_spot", at, ltp=round(walk.price, 2)))
+            for name, walk in self.walks.items()
+        ]
+        made += [self._future_tick(row, at) for row in self._futures]
+        made += [self._option_tick(row, at, at) for row in self._options]
+        return made + self._spoilt(made, at)[0] if self.flawed else made
+
+    def ticks(self, count: int, at: datetime) -> list[tuple[str, Fields]]:
+        """Move the market, then return some ticks as `trades` does."""
+        self._walk(at)
+        return self.trades(count, at)
+
+    def trades(self, count: int, at: datetime) -> list[tuple[str, Fields]]:
+        """Return (underlying, fields) of the next ticks, all at about `at`. Some are late, repeated or nonsense."""
         made = [self._tick(at) for _ in range(count)]
-        if not self.flawed:
-            yield from made
-            return
-        draws = self.rng.random((count, 3))
+        return self._spoilt(made, at)[1] if self.flawed else made
+
+    def _spoilt(
+        self, made: Sequence[tuple[str, Fields]], at: datetime
+    ) -> tuple[list[tuple[str, Fields]], list[tuple[str, Fields]]]:
+        """Return (the ticks that are nonsense or repeated, all ticks with these and some swapped)."""
+        whole, bad = list(made), []
+        draws = self.rng.random((len(made), 3))
         for place, (swap, repeat, spoil) in enumerate(draws.tolist()):
             if swap < SWAPPED and place:
-                made[place - 1], made[place] = made[place], made[place - 1]
+                whole[place - 1], whole[place] = whole[place], whole[place - 1]
             if repeat < DUPLICATE:
-                made.append(made[place])
+                whole.append(whole[place])
+                bad.append(whole[place])
             if spoil < MALFORMED:
-                underlying, fields = made[place]
-                made[place] = underlying, self._spoil(fields, at)
-        yield from made
+                underlying, fields = whole[place]
+                whole[place] = underlying, self._spoil(fields, at)
+                bad.append(whole[place])
+        return bad, whole
 
     def _read(self, market: SimulatedMarket, at: datetime) -> None:
         last, mid = _column(market, "last"), 0.5 * (_column(market, "bid") + _column(market, "ask"))
@@ -113,10 +143,24 @@ class TickSource:
                 option = self._option(row, float(mid[row]), walk, at)
                 if option is not None:
                     self._options[row] = option
-                    walk.options.append(row)
+        self._quote_flawed()
+        for row in self._options:
+            self.walks[market.instruments[row].underlying].options.append(row)
+
+    def _quote_flawed(self) -> None:
+        """Give each option whose quote no volatility explains that of the nearest strike, so that it ticks too."""
+        smiles: dict[tuple[str, Any], list[_Option]] = {}
+        for row, option in self._options.items():
+            smiles.setdefault((self.market.instruments[row].underlying, option.expiry), []).append(option)
+        for row, key in enumerate(self.market.instruments):
+            near = smiles.get((key.underlying, key.expiry), [])
+            if key.product.is_option and row not in self._options and near:
+                strike = float(key.strike or 0)
+                like = min(near, key=lambda option: abs(option.strike - strike))
+                self._options[row] = replace(like, strike=strike, flag="c" if key.right is Right.CALL else "p")
 
     def _option(self, row: int, mid: float, walk: _Walk, at: datetime) -> _Option | None:
-        """Return None for a quote that no volatility explains: such an option has no ticks."""
+        """Return None for a quote that no volatility explains."""
         from lets_be_rational.exceptions import AboveMaximumException, BelowIntrinsicException
         from py_vollib.black.implied_volatility import implied_volatility
 
@@ -151,8 +195,21 @@ class TickSource:
         moment = at - timedelta(seconds=LATE_SECONDS * float(self.rng.random())) if late else at
         if not walk.options or self.rng.random() < SPOT_SHARE:
             return name, self._fields(f"{name}@equity_spot", moment, ltp=round(walk.price, 2))
-        row = walk.options[int(self.rng.integers(len(walk.options)))]
-        option = self._options[row]
+        return self._option_tick(walk.options[int(self.rng.integers(len(walk.options)))], at, moment)
+
+    def _future_tick(self, row: int, at: datetime) -> tuple[str, Fields]:
+        key = self.market.instruments[row]
+        walk = self.walks[key.underlying]
+        fair = walk.forwards[key.expiry] * walk.price
+        half = max(fair * HALF_SPREAD_OF_FUTURES, TICK / 2)
+        bid, ask = _to_tick(fair - half, math.floor), _to_tick(fair + half, math.ceil)
+        numbers = {"volume": float(self.volume[row]), "oi": float(self.oi[row])}
+        return key.underlying, self._fields(self.keys[row], at, ltp=_to_tick(fair, round), bid=bid, ask=ask, **numbers)
+
+    def _option_tick(self, row: int, at: datetime, moment: datetime) -> tuple[str, Fields]:
+        """Return a tick of the option at its price as of `at`, with the time `moment`."""
+        name, option = self.market.instruments[row].underlying, self._options[row]
+        walk = self.walks[name]
         years = max((option.expires_at - at).total_seconds(), 1.0) / YEAR_SECONDS
         forward = walk.forwards[option.expiry] * walk.price
         fair = self._price(option.flag, forward, option.strike, years, RATE, option.volatility)

@@ -1,13 +1,14 @@
-"""The Arrow schema of a computation's answers."""
+"""The Arrow schema of files."""
+
+from collections.abc import Iterable
 
 import pyarrow as pa
 
-from signalsite.foundation.computations.contract import IDENTITY, Computation
+from signalsite.foundation.computations.contract import Column
 
 _ARROW = {str: pa.string(), float: pa.float64(), bool: pa.bool_(), int: pa.int64()}
 
 
-def schema(computation: Computation) -> pa.Schema:
-    """Return the schema of its answers. It depends only on the declaration, never on the rows."""
-    columns = (*IDENTITY, *computation.answer_columns)
+def schema(columns: Iterable[Column]) -> pa.Schema:
+    """Return the schema of these columns. It depends only on their declaration, never on the rows."""
     return pa.schema([(column.name, _ARROW[column.type]) for column in columns])

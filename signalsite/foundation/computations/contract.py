@@ -6,7 +6,7 @@ Pure: no Django. OpenBB's providers (QueryParams, Data, Fetcher) have the same i
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
@@ -89,6 +89,13 @@ IDENTITY = (
     Column("instrument_key", str, "Which instrument."),
 )
 """The first columns of every answer."""
+KEY_COLUMNS = (
+    Column("underlying", str, "Of the key, such as NSE@NIFTY."),
+    Column("expiry", str, "Of the key, as YYYY-MM-DD."),
+    Column("strike", float, "Of the key."),
+    Column("right", str, "Of the key: call or put."),
+)
+"""What files have besides, after IDENTITY, so that no reader has to take keys apart."""
 VERDICT = (
     Column("status", str, "ok, or the word for why there is no value."),
     Column("reason", str, "Why, in a sentence."),
@@ -167,6 +174,17 @@ class Computation(ABC):
     def answer_columns(self) -> tuple[Column, ...]:
         """All columns except IDENTITY, in order."""
         return (*VERDICT, *self.columns)
+
+    @cached_property
+    def key_columns(self) -> tuple[Column, ...]:
+        """KEY_COLUMNS, as files name them: `underlying_key` where the computation has its own `underlying`."""
+        own = {column.name for column in self.answer_columns}
+        return tuple(replace(each, name=f"{each.name}_key") if each.name in own else each for each in KEY_COLUMNS)
+
+    @cached_property
+    def file_columns(self) -> tuple[Column, ...]:
+        """The columns of every file, in order."""
+        return (*IDENTITY, *self.key_columns, *self.answer_columns)
 
     @cached_property
     def bounds(self) -> dict[str, Bounds]:

@@ -12,7 +12,7 @@ from types import ModuleType
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
-from signalsite.foundation.computations.contract import IDENTITY, OK, Computation
+from signalsite.foundation.computations.contract import OK, Computation
 from signalsite.foundation.errors import ConfigurationError, Conflict
 
 MODULE = "computations"
@@ -54,7 +54,7 @@ def register(declared: Iterable[type[Computation]]) -> dict[str, Computation]:
 def check(computation: Computation) -> None:
     """Raise BadDeclaration for a repeated name, or a default that is not allowed."""
     where = _where(type(computation))
-    columns = [column.name for column in (*IDENTITY, *computation.answer_columns)]
+    columns = [column.name for column in computation.file_columns]
     overrides = ["instrument_key", "custom_id", *computation.bounds]
     words = [OK, *(status.word for status in computation.statuses)]
     parameters = [parameter.name for parameter in computation.parameters]

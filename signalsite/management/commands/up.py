@@ -25,6 +25,7 @@ from signalsite.embedded import state as places
 from signalsite.embedded.binaries import EmbeddedError
 from signalsite.embedded.heart import Heart, Servers
 from signalsite.embedded.keep_running import RunningServer, keep_running
+from signalsite.embedded.presence import present
 from signalsite.embedded.supervisor import Process, Supervisor
 from signalsite.foundation.redis import client
 
@@ -64,7 +65,8 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0)
                 if warming.wait() != 0:
                     raise CommandError("The kernels could not be compiled.")
-                Service(servers, options).run()
+                with present(places.state_dir(), f"http://{HOST}:{options['port']}/"):
+                    Service(servers, options).run()
         except EmbeddedError as error:
             raise CommandError(str(error)) from error
 
@@ -173,7 +175,7 @@ def _consumer() -> Process:
 
 
 def _ticks() -> Process:
-    # Small enough that every option ticks within seconds. The same seed, so that a restart adds no instruments.
+    # Small enough that the market moves every few seconds. The same seed, so that a restart keeps the smiles.
     market = ["--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", "0"]
     return Process("ticks", _manage("simulate_market", *market, "--stream", "--rate", "200"))
 

@@ -1,0 +1,27 @@
+"""The columns of files: exports in every format, and what commands write with `--out`. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from signalsite.foundation.computations.contract import Column, Computation
+from signalsite.foundation.errors import InvalidInput
+
+
+def choose_columns(computation: Computation, names: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Return the columns of these names, in the order named; without names, all of them.
+
+    Raises InvalidInput for a name that no column has, or one given twice.
+    """
+    columns = {column.name: column for column in computation.file_columns}
+    for name, count in Counter(names).items():
+        if name not in columns:
+            known = ", ".join(columns)
+            raise InvalidInput("fields", f"{computation.name} has no field {name[:64]!r}; it has {known}")
+        if count > 1:
+            raise InvalidInput("fields", f"{name!r} is named {count} times")
+    return tuple(columns[name] for name in names) if names else computation.file_columns
+
+
+def split_names(text: str) -> list[str]:
+    """Split the names of columns, as a query or an option gives them: a,b,c."""
+    return [name.strip() for name in text.split(",")]
