@@ -64,7 +64,8 @@ DAY_COUNT = Parameter(
     type=str,
     default=DayCount.EXACT.value,
     choices=[each.value for each in DayCount],
-    help="exact: seconds to the moment of expiry / (365 x 86400); calendar_days: whole days / 365.",
+    help="exact: seconds to the moment of expiry / (365 x 86400); calendar_days: whole days / 365, on the last day as "
+    "exact.",
 )
 PRICE = Parameter(
     name="price",
@@ -105,7 +106,7 @@ class GreeksInputs:
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 3
+    version = 4
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,
