@@ -57,6 +57,8 @@ class GreeksRow(TypedDict):
     underlying_used: float | None
     forward: float | None
     forward_source: str | None
+    forward_price_source: str | None
+    forward_price_age_seconds: float | None
     forward_bid: float | None
     forward_ask: float | None
     forward_residual: float | None

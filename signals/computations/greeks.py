@@ -143,6 +143,8 @@ class Greeks(OptionComputation):
         Column("underlying_used", float, "Input of the model: spot for bsm, forward for black76."),
         Column("forward", float, "The forward of the expiry."),
         Column("forward_source", str, "parity, future, spot, carried_future or override."),
+        Column("forward_price_source", str, "The forward's price: mid, last, settle, close, mixed or override."),
+        Column("forward_price_age_seconds", float, "Its age at as_of; for parity the median age of the strikes."),
         Column("forward_bid", float, "The forward's own bid, where quotes gave it."),
         Column("forward_ask", float, "The forward's own ask, where quotes gave it."),
         Column("forward_residual", float, "Mean distance of the strikes from the forward, where trades gave it."),

@@ -187,8 +187,10 @@ def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksPa
 def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str, datetime]) -> UnderlyingColumns:
     found = binary_columns(_UNDERLYINGS, {"keys": keys, **window}, _UNDERLYING_TYPES)
     spots, indices = _quotes(found), _quotes(found, "index_")
+    spot, spot_source = choose_price(spots, PriceSource.AUTO)
     return UnderlyingColumns(
-        spot=choose_price(spots, PriceSource.AUTO)[0],
+        spot=spot,
+        spot_source=spot_source,
         spot_time=spots.time,
         volatility_index=choose_price(indices, PriceSource.AUTO)[0],
         volatility_index_time=indices.time,

@@ -55,9 +55,9 @@ def register_instruments(
     """Store the instruments and their underlyings, and return how many instruments were new or changed.
 
     `instruments` is keyed by the text of each key. `lot_sizes` has one element each, None where the source does not
-    say. `as_of` is the date for which the source gives lots and ticks (None if it does not say): a stored lot or tick of
-    a later date stays. An underlying that exists keeps what staff set. Runs in one transaction, or in the caller's.
-    Raises InvalidInput for an unknown exchange.
+    say. `as_of` is the date for which the source gives lots and ticks, None if unknown: a stored lot or tick of a later
+    date stays. An underlying that exists keeps what staff set. Runs in one transaction, or in the caller's. Raises
+    InvalidInput for an unknown exchange.
     """
     lots = [None] * len(instruments) if lot_sizes is None else lot_sizes
     days = [as_of] * len(instruments) if as_of is None or isinstance(as_of, date) else as_of

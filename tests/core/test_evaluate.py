@@ -41,6 +41,8 @@ OPTION: dict[str, Any] = {
     "forward": 24_150.0,
     "forward_source": FORWARD_SOURCES.index(ForwardSource.PARITY),
     "volatility_index": 0.14,
+    "forward_price_source": 0,
+    **dict.fromkeys(("forward_price_age",), 0.5),
     **dict.fromkeys(("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded"), NAN),
     "strikes_disagree": False,
     **{f"override_{name}": NAN for name in ("price", "underlying", "volatility", "rate", "dividend_yield")},

@@ -199,7 +199,10 @@ def _numbers(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name not in RECEIPTS}
 
 
-RECEIPTS = ("price_source", "price_age_seconds", "forward_source", "reason")  # `reason` names the source asked for
+RECEIPTS = (  # `reason` names the source asked for
+    *("price_source", "price_age_seconds", "reason"),
+    *("forward_source", "forward_price_source", "forward_price_age_seconds"),
+)
 
 
 CHAINS = ROOT.parent / "shared" / "data" / "2_nse_chain"

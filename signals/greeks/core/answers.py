@@ -7,8 +7,10 @@ import numpy as np
 
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import (
+    FORWARD_PRICE_WORDS,
     FORWARD_SOURCES,
     FORWARD_WORDS,
+    OVERRIDE_PRICE,
     PRICE_WORDS,
     VOLATILITY_WORDS,
     ForwardSource,
@@ -28,6 +30,7 @@ _TRY_AGAIN = {each.word for each in STATUS_WORDS if each.retryable}
 _RETRYABLE = tuple(status.word in _TRY_AGAIN for status in Status)
 _PRICE = tuple(word and str(word) for word in PRICE_WORDS)
 _FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
+_FORWARD_PRICE = tuple(word and str(word) for word in FORWARD_PRICE_WORDS)
 _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
@@ -102,7 +105,10 @@ def answer_columns(
         )
     by_strikes = {name: getattr(options, name) for name in _OF_STRIKES}
     overridden = result.forward_source == _OVERRIDE
-    if overridden.any():  # the strikes have no part in such a forward
+    forward_price, forward_age = options.forward_price_source, options.forward_price_age
+    if overridden.any():  # the market has no part in such a forward
+        forward_price = np.where(overridden, OVERRIDE_PRICE, forward_price)
+        forward_age = np.where(overridden, np.nan, forward_age)
         by_strikes = {name: np.where(overridden, np.nan, values) for name, values in by_strikes.items()}
     quoted = (result.price_source >= 0) & (result.price_source < len(PRICE_WORDS) - 2)
     age = np.where(quoted, as_of - options.quotes.time, np.nan)
@@ -123,6 +129,8 @@ def answer_columns(
         "underlying_used": result.underlying_used.tolist(),
         "forward": result.forward.tolist(),
         "forward_source": [_FORWARD[code] for code in result.forward_source.tolist()],
+        "forward_price_source": [_FORWARD_PRICE[code] for code in forward_price.tolist()],
+        "forward_price_age_seconds": forward_age.tolist(),
         "forward_bid": by_strikes["forward_bid"].tolist(),
         "forward_ask": by_strikes["forward_ask"].tolist(),
         "forward_residual": by_strikes["forward_residual"].tolist(),

@@ -84,6 +84,9 @@ FORWARD_SOURCES: tuple[ForwardSource, ...] = (
     ForwardSource.OVERRIDE,
 )
 PRICE_WORDS: tuple[str | None, ...] = (*PRICE_SOURCES, PriceSource.OVERRIDE, None)  # -1 is none
+OVERRIDE_PRICE, MIXED_PRICES = 4, 5  # places in FORWARD_PRICE_WORDS
+FORWARD_PRICE_WORDS: tuple[str | None, ...] = (*PRICE_SOURCES, PriceSource.OVERRIDE, "mixed", None)
+"""Which price a forward came from. `mixed`: trades of several sources, such as last and settle, by parity."""
 FORWARD_WORDS: tuple[str | None, ...] = (*FORWARD_SOURCES, None)
 VOLATILITY_SOURCES: tuple[VolatilitySource, ...] = tuple(VolatilitySource)
 VOLATILITY_WORDS: tuple[str | None, ...] = (*VOLATILITY_SOURCES, None)

@@ -44,6 +44,8 @@ class OptionColumns:
     spot: np.ndarray
     forward: np.ndarray  # as find_forward gave it
     forward_source: np.ndarray  # int8 index into FORWARD_SOURCES, -1 for none
+    forward_price_source: np.ndarray  # int8 index into FORWARD_PRICE_WORDS, -1 for none
+    forward_price_age: np.ndarray  # in seconds
     forward_bid: np.ndarray  # of a forward by parity, from quotes
     forward_ask: np.ndarray
     forward_residual: np.ndarray  # of a forward by parity, from trades

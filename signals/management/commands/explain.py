@@ -82,7 +82,7 @@ class Command(BaseCommand):
             ("quote", "  ".join(prices)),
             ("price used", f"{price} ({answer['price_source']}, {age} s old)"),
             ("spot", _text(around.spot)),
-            ("forward", f"{_text(answer['forward'])} (from {answer['forward_source']})"),
+            ("forward", f"{_text(answer['forward'])} (from {answer['forward_source']}{_priced(answer)})"),
             *_strikes(around.forward.parity),
             ("model", f"{answer['model']} on {_text(answer['underlying_used'])}"),
             ("strike", _text(rows.strike[0])),
@@ -101,6 +101,11 @@ class Command(BaseCommand):
         for name, unit in zip(GREEKS, UNITS, strict=True):
             ours, other = answer[name], theirs[name]
             self.stdout.write(f"{name:<20} {ours:>18.12g} {other:>18.12g} {ours - other:>12.2g}  {unit}")
+
+
+def _priced(answer: dict[str, Any]) -> str:
+    source = answer["forward_price_source"]
+    return f": {source}, {_text(answer['forward_price_age_seconds'])} s old" if source else ""
 
 
 def _strikes(parity: ParityForward | None) -> Iterator[tuple[str, str]]:
