@@ -48,6 +48,8 @@ INSTRUMENT_GREEKS_EXAMPLE = OpenApiExample(
             "day_count": "exact",
             "price": "auto",
             "fallback_volatility": "none",
+            "iv_from": "price",
+            "quote_iv": "none",
             "max_quote_age_seconds": 86400.0,
         },
         "forwards": [
@@ -98,6 +100,9 @@ INSTRUMENT_GREEKS_EXAMPLE = OpenApiExample(
             "dividend_yield": 0.012,
             "model": "bsm",
             "iv_source": "price",
+            "bid_iv": None,
+            "mid_iv": None,
+            "ask_iv": None,
         },
     },
     response_only=True,

@@ -12,6 +12,7 @@ from signals.computations.greeks import (
     DIVIDEND_YIELD,
     FALLBACK_VOLATILITY,
     FORWARD,
+    IV_FROM,
     MAX_QUOTE_AGE,
     MODEL,
     PRICE,
@@ -68,7 +69,7 @@ class GreeksGrid(Greeks):
             most=MOST_CELLS,
             help="Calendar days that have passed; fractions too.",
         ),
-        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, MAX_QUOTE_AGE),
+        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, MAX_QUOTE_AGE),
     )
     columns = (
         Column("spot_shock", float, "The relative shock of this row."),
@@ -90,7 +91,7 @@ class GreeksGrid(Greeks):
         Column("rate", float, "Continuous, annual, as a decimal."),
         Column("dividend_yield", float, "Continuous, annual, as a decimal."),
         Column("model", str, "bsm or black76."),
-        Column("iv_source", str, "Where the base's volatility came from: price, vix or override."),
+        Column("iv_source", str, "Where the base's volatility came from: price, vix, override or otm_twin."),
     )
     most_rows = MOST_CELLS
     statuses = (*STATUS_WORDS, _NO_VOLATILITY)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from signals.greeks.core.both_sides import quote_volatilities
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import (
     FORWARD_PRICE_WORDS,
@@ -16,10 +17,11 @@ from signals.greeks.core.conventions import (
     ForwardSource,
     GreeksParams,
     Model,
+    QuoteIv,
 )
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
 from signals.greeks.core.forward import forward_columns
-from signals.greeks.core.prices import fresh_quotes
+from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.snapshot import GroupMarket
 from signals.greeks.core.status import Status
@@ -45,11 +47,14 @@ def answer_options(
     refused: Mapping[int, str],
     at: float,
     params: GreeksParams,
+    twins: QuoteColumns | None = None,
 ) -> dict[str, list[Any]]:
     """Evaluate the options and return their `answer_columns`.
 
     `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns
     by name (price, underlying_price, volatility, rate, dividend_yield), NaN where the market's value counts.
+    `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The
+    columns QUOTE_IVS are there if `quote_iv` asks for them.
     """
 
     def shared(name: str) -> np.ndarray:
@@ -74,7 +79,12 @@ def answer_options(
         override_rate=overrides.get("rate", nothing),
         override_dividend_yield=overrides.get("dividend_yield", nothing),
     )
-    return answer_columns(evaluate(options, params), options, refused, at, params)
+    fresh_twins = twins and fresh_quotes(twins, at, params.max_quote_age_seconds)
+    result = evaluate(options, params, fresh_twins)
+    columns = answer_columns(result, options, refused, at, params)
+    if params.quote_iv is QuoteIv.BOTH_SIDES:
+        columns |= {name: values.tolist() for name, values in quote_volatilities(options, result).items()}
+    return columns
 
 
 def answer_columns(
@@ -111,7 +121,7 @@ def answer_columns(
         forward_age = np.where(overridden, np.nan, forward_age)
         by_strikes = {name: np.where(overridden, np.nan, values) for name, values in by_strikes.items()}
     quoted = (result.price_source >= 0) & (result.price_source < len(PRICE_WORDS) - 2)
-    age = np.where(quoted, as_of - options.quotes.time, np.nan)
+    age = np.where(quoted, as_of - result.price_time, np.nan)
     return {
         "status": [_STATUS[code] for code in status],
         "reason": list(reasons),

@@ -48,10 +48,23 @@ class FallbackVolatility(StrEnum):
     VIX = "vix"
 
 
+class IvFrom(StrEnum):
+    """Which option's price a volatility is implied from."""
+
+    PRICE = "price"  # its own
+    OTM_TWIN = "otm_twin"  # in the money: that of the other leg of its strike, where that has one; else its own
+
+
+class QuoteIv(StrEnum):
+    NONE = "none"
+    BOTH_SIDES = "both_sides"
+
+
 class VolatilitySource(StrEnum):
     PRICE = "price"  # implied from the price used
     VIX = "vix"  # the fallback: nothing could be implied
     OVERRIDE = "override"
+    OTM_TWIN = "otm_twin"  # implied from the price of the out-of-the-money leg at the same strike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +78,8 @@ class GreeksParams:
     day_count: DayCount = DayCount.EXACT
     price: PriceSource = PriceSource.AUTO
     fallback_volatility: FallbackVolatility = FallbackVolatility.NONE
+    iv_from: IvFrom = IvFrom.PRICE
+    quote_iv: QuoteIv = QuoteIv.NONE
     max_quote_age_seconds: float = 86400.0  # older quotes do not count: yesterday's price beside today's spot misleads
 
 
