@@ -33,7 +33,10 @@ class UnderlyingAdmin(Keyed):
 @admin.register(Instrument)
 class InstrumentAdmin(Keyed):
     list_display = ("key", "product", "expiry", "right", "strike_price", "lot_size", "tick_price", "expires_at")
-    fields = ("key", "underlying", "product", "expiry", "expires_at", "right", "strike", "lot_size", "tick_size")
+    fields = (
+        *("key", "underlying", "product", "expiry", "expires_at", "right", "strike"),
+        *("lot_size", "lot_size_as_of", "tick_size", "tick_size_as_of"),
+    )
     ordering = ("underlying", "expiry", "strike", "right")  # by number, where keys would sort 9,000 after 10,000
     list_filter = ("product", "right", "underlying__exchange")
     list_select_related = ("underlying",)

@@ -21,6 +21,8 @@ class GreeksParams(TypedDict, total=False):
     day_count: str
     price: str
     fallback_volatility: str
+    iv_from: str
+    quote_iv: str
     max_quote_age_seconds: float
 
 
@@ -57,6 +59,8 @@ class GreeksRow(TypedDict):
     underlying_used: float | None
     forward: float | None
     forward_source: str | None
+    forward_price_source: str | None
+    forward_price_age_seconds: float | None
     forward_bid: float | None
     forward_ask: float | None
     forward_residual: float | None
@@ -67,6 +71,9 @@ class GreeksRow(TypedDict):
     dividend_yield: float | None
     model: str | None
     iv_source: str | None
+    bid_iv: float | None
+    mid_iv: float | None
+    ask_iv: float | None
 
 
 class GreeksGridParams(TypedDict, total=False):
@@ -82,6 +89,7 @@ class GreeksGridParams(TypedDict, total=False):
     day_count: str
     price: str
     fallback_volatility: str
+    iv_from: str
     max_quote_age_seconds: float
 
 

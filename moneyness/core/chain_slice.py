@@ -42,9 +42,10 @@ class OptionColumns(msgspec.Struct, gc=False):
 class ChainSlice(msgspec.Struct, gc=False):
     """The state of topic chain:EXCHANGE@SYMBOL:EXPIRY.
 
-    A forward by parity comes with its bid and ask (from quotes) or its residual (from trades), the number of strikes
-    used, and the strikes excluded although they had prices. `atm_strike` is the live strike nearest to the forward, or
-    to the spot if there is no forward. `atm_implied_volatility` is the mean of its call's and put's, or the known one.
+    `forward_price_source` names the price that the forward came from. A forward by parity comes with its bid and ask
+    (from quotes) or its residual (from trades), the number of strikes used, and the strikes excluded although they had
+    prices. `atm_strike` is the live strike nearest to the forward, or to the spot if there is no forward.
+    `atm_implied_volatility` is the mean of its call's and put's, or the known one.
     """
 
     underlying: str
@@ -53,6 +54,8 @@ class ChainSlice(msgspec.Struct, gc=False):
     spot: Number
     forward: Number
     forward_source: str | None
+    forward_price_source: str | None
+    forward_price_age_seconds: Number
     forward_bid: Number
     forward_ask: Number
     forward_residual: Number
@@ -186,6 +189,8 @@ def _slice_expiry(
         spot=spot,
         forward=forward,
         forward_source=answers["forward_source"][first] if forward == forward else None,
+        forward_price_source=answers["forward_price_source"][first],
+        forward_price_age_seconds=answers["forward_price_age_seconds"][first],
         forward_bid=parity.bid if parity else None,
         forward_ask=parity.ask if parity else None,
         forward_residual=parity.residual if parity else None,

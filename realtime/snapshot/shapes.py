@@ -119,6 +119,8 @@ CHAIN_EXAMPLE: dict[str, Any] = {
     "at_the_money": 26_000.0,
     "forward": 26_104.2,
     "forward_source": "parity",
+    "forward_price_source": "mid",
+    "forward_price_age_seconds": 0.4,
     "forward_bid": 26_103.7,
     "forward_ask": 26_104.8,
     "forward_residual": None,

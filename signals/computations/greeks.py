@@ -1,5 +1,6 @@
 """Implied volatility and Greeks of options."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +12,16 @@ from signals.greeks.core.conventions import (
     FallbackVolatility,
     ForwardSource,
     GreeksParams,
+    IvFrom,
     Model,
     PriceSource,
+    QuoteIv,
 )
+from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.reasons import STATUS_WORDS
 from signals.greeks.market import market_of
 from signals.greeks.selection import OptionComputation
-from signals.greeks.selectors import OptionRows, load_options
+from signals.greeks.selectors import OptionRows, load_options, load_twins
 from signalsite.foundation.computations.contract import (
     Answers,
     Bounds,
@@ -32,6 +36,7 @@ from signalsite.foundation.computations.contract import (
 
 _RATE = Bounds(-0.5, 1.0)
 _PRICE = Bounds(0.0, 1e12, above=0.0)
+_QUOTE_IVS = ("bid_iv", "mid_iv", "ask_iv")
 
 MODEL = Parameter(
     name="model",
@@ -64,7 +69,8 @@ DAY_COUNT = Parameter(
     type=str,
     default=DayCount.EXACT.value,
     choices=[each.value for each in DayCount],
-    help="exact: seconds to the moment of expiry / (365 x 86400); calendar_days: whole days / 365.",
+    help="exact: seconds to the moment of expiry / (365 x 86400); calendar_days: whole days / 365, on the last day as "
+    "exact.",
 )
 PRICE = Parameter(
     name="price",
@@ -79,6 +85,21 @@ FALLBACK_VOLATILITY = Parameter(
     default=FallbackVolatility.NONE.value,
     choices=[each.value for each in FallbackVolatility],
     help="vix: if no volatility can be implied, use the underlying's volatility index; iv_source says so.",
+)
+IV_FROM = Parameter(
+    name="iv_from",
+    type=str,
+    default=IvFrom.PRICE.value,
+    choices=[each.value for each in IvFrom],
+    help="price: each option's own price; otm_twin: in the money, the price of the out-of-the-money leg at the strike "
+    "where that implies a volatility, else its own. iv_source says which.",
+)
+QUOTE_IV = Parameter(
+    name="quote_iv",
+    type=str,
+    default=QuoteIv.NONE.value,
+    choices=[each.value for each in QuoteIv],
+    help="both_sides: also imply bid_iv, mid_iv and ask_iv, where the market is two-sided.",
 )
 MAX_QUOTE_AGE = Parameter(
     name="max_quote_age_seconds",
@@ -98,14 +119,15 @@ class GreeksInputs:
     asked: Params
     params: GreeksParams
     context: Context
+    twins: QuoteColumns | None = None
 
     def digest(self) -> str:
-        return self.rows.digest()
+        return self.rows.digest(self.twins)
 
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 3
+    version = 4
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,
@@ -115,6 +137,8 @@ class Greeks(OptionComputation):
         DAY_COUNT,
         PRICE,
         FALLBACK_VOLATILITY,
+        IV_FROM,
+        QUOTE_IV,
         MAX_QUOTE_AGE,
     )
     overrides = (
@@ -136,12 +160,14 @@ class Greeks(OptionComputation):
         Column("vega", float, "Per 0.01 of volatility."),
         Column("rho", float, "Per 0.01 of rate."),
         Column("theoretical_price", float, "The model's price at that volatility."),
-        Column("price_used", float, "The option's price that the volatility was implied from."),
+        Column("price_used", float, "The price that the volatility was implied from: the twin's for otm_twin."),
         Column("price_source", str, "mid, last, settle, close or override."),
         Column("price_age_seconds", float, "Age of the quote at as_of."),
         Column("underlying_used", float, "Input of the model: spot for bsm, forward for black76."),
         Column("forward", float, "The forward of the expiry."),
         Column("forward_source", str, "parity, future, spot, carried_future or override."),
+        Column("forward_price_source", str, "The forward's price: mid, last, settle, close, mixed or override."),
+        Column("forward_price_age_seconds", float, "Its age at as_of; for parity the median age of the strikes."),
         Column("forward_bid", float, "The forward's own bid, where quotes gave it."),
         Column("forward_ask", float, "The forward's own ask, where quotes gave it."),
         Column("forward_residual", float, "Mean distance of the strikes from the forward, where trades gave it."),
@@ -151,7 +177,10 @@ class Greeks(OptionComputation):
         Column("rate", float, "Continuous, annual, as a decimal."),
         Column("dividend_yield", float, "Continuous, annual, as a decimal."),
         Column("model", str, "bsm or black76."),
-        Column("iv_source", str, "price, vix or override."),
+        Column("iv_source", str, "price, vix, override or otm_twin."),
+        Column("bid_iv", float, "The bid's implied volatility, if quote_iv asks for it."),
+        Column("mid_iv", float, "The mid's implied volatility, if quote_iv asks for it."),
+        Column("ask_iv", float, "The ask's implied volatility, if quote_iv asks for it."),
     )
     statuses: ClassVar[Sequence[StatusWord]] = STATUS_WORDS
 
@@ -164,6 +193,8 @@ class Greeks(OptionComputation):
             day_count=DayCount(params["day_count"]),
             price=PriceSource(params["price"]),
             fallback_volatility=FallbackVolatility(params["fallback_volatility"]),
+            iv_from=IvFrom(params["iv_from"]),
+            quote_iv=QuoteIv(params.get("quote_iv", QuoteIv.NONE)),
             max_quote_age_seconds=params["max_quote_age_seconds"],
         )
 
@@ -172,11 +203,13 @@ class Greeks(OptionComputation):
     ) -> GreeksInputs:
         conventions = self.conventions(params)
         rows = load_options(keys, as_of, conventions.max_quote_age_seconds)
-        return GreeksInputs(keys, rows, overrides, as_of, params, conventions, context)
+        twins = load_twins(keys, as_of, conventions)
+        return GreeksInputs(keys, rows, overrides, as_of, params, conventions, context, twins)
 
     def evaluate(self, inputs: GreeksInputs) -> Answers:
         from signals.greeks.services import compute_greeks  # loads the kernels, which most processes never need
 
         rows = inputs.rows
         market = market_of(inputs.context, zip(rows.underlying, rows.expiry, strict=True))
-        return Answers(compute_greeks(inputs.keys, rows, inputs.overrides, inputs.as_of, inputs.params, market))
+        found = compute_greeks(inputs.keys, rows, inputs.overrides, inputs.as_of, inputs.params, market, inputs.twins)
+        return Answers({**{name: [math.nan] * len(inputs.keys) for name in _QUOTE_IVS}, **found})

@@ -1,6 +1,8 @@
 """Prices and Greeks of options under shocks of spot, volatility and time: one row for each combination."""
 
 import math
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from signals.computations.greeks import (
     DIVIDEND_YIELD,
     FALLBACK_VOLATILITY,
     FORWARD,
+    IV_FROM,
     MAX_QUOTE_AGE,
     MODEL,
     PRICE,
@@ -17,10 +20,12 @@ from signals.computations.greeks import (
     Greeks,
     GreeksInputs,
 )
-from signals.greeks.core.conventions import DAYS_PER_YEAR, Model
+from signals.greeks.core.conventions import DAYS_PER_YEAR, DayCount, Model, expiry_years
 from signals.greeks.core.reasons import STATUS_WORDS
 from signals.greeks.core.status import Status
+from signals.greeks.selectors import exchange_of
 from signalsite.foundation.computations.contract import OK, Answers, Bounds, Column, Parameter, Params, StatusWord
+from timeframes.core.sessions import local_date
 
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")
@@ -33,11 +38,11 @@ class GreeksGrid(Greeks):
     """Starts from what `greeks` finds: volatility, underlying and time to expiry.
 
     An option without these gets one row with the reason instead of a grid. As days pass, the spot (bsm) or the forward
-    (black76) stays where it is.
+    (black76) stays where it is, and the time left is what `day_count` gives at that later moment.
     """
 
     name = "greeks_grid"
-    version = 1
+    version = 2
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(
@@ -64,7 +69,7 @@ class GreeksGrid(Greeks):
             most=MOST_CELLS,
             help="Calendar days that have passed; fractions too.",
         ),
-        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, MAX_QUOTE_AGE),
+        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, MAX_QUOTE_AGE),
     )
     columns = (
         Column("spot_shock", float, "The relative shock of this row."),
@@ -86,7 +91,7 @@ class GreeksGrid(Greeks):
         Column("rate", float, "Continuous, annual, as a decimal."),
         Column("dividend_yield", float, "Continuous, annual, as a decimal."),
         Column("model", str, "bsm or black76."),
-        Column("iv_source", str, "Where the base's volatility came from: price, vix or override."),
+        Column("iv_source", str, "Where the base's volatility came from: price, vix, override or otm_twin."),
     )
     most_rows = MOST_CELLS
     statuses = (*STATUS_WORDS, _NO_VOLATILITY)
@@ -109,19 +114,28 @@ class GreeksGrid(Greeks):
         def known(name: str) -> np.ndarray:
             return np.array(base[name], np.float64)[of]
 
+        forward, rows = shocks(days), inputs.rows
         grid = _shocked(
             underlying=known("underlying_used"),
             volatility=known("implied_volatility"),
-            expiry_years=known("expiry_years"),
+            expiry_years=years_after(
+                inputs.params.day_count,
+                as_of=inputs.as_of,
+                days_forward=forward,
+                expires_at=rows.expires_at[of],
+                expiry=[rows.expiry[place] for place in of.tolist()],
+                exchange=[exchange_of(rows.underlying[place] or "") for place in of.tolist()],
+                base_years=known("expiry_years"),
+            ),
             rate=known("rate"),
             dividend_yield=known("dividend_yield"),
             base_price=known("theoretical_price"),
-            strike=inputs.rows.strike[of],
-            sign=inputs.rows.sign[of],
+            strike=rows.strike[of],
+            sign=rows.sign[of],
             black76=(np.array(base["model"]) == Model.BLACK76.value)[of],
             spot_shock=shocks(spots),
             volatility_shock=shocks(volatilities),
-            days_forward=shocks(days),
+            days_forward=forward,
         )
         answered = grid.pop("answered")
         columns: dict[str, Any] = {}
@@ -135,6 +149,31 @@ class GreeksGrid(Greeks):
         reason[where[answered == Status.EXPIRED]] = _EXPIRED
         words = {name: np.array(base[name], object)[item] for name in ("model", "iv_source")}
         return Answers({"status": status.tolist(), "reason": reason.tolist(), **columns, **words}, item)
+
+
+def years_after(
+    day_count: DayCount,
+    *,
+    as_of: datetime,
+    days_forward: np.ndarray,
+    expires_at: np.ndarray,
+    expiry: Sequence[date | None],
+    exchange: Sequence[str],
+    base_years: np.ndarray,
+) -> np.ndarray:
+    """Return T of each row `days_forward` days after `as_of`, 0 at or past expiry. `base_years` is T at `as_of`.
+
+    Exact time shortens evenly. Calendar days change at the exchange's midnight.
+    """
+    if day_count is DayCount.EXACT:
+        return np.maximum(base_years - days_forward / DAYS_PER_YEAR, 0.0)
+    rows = list(zip(exchange, days_forward.tolist(), strict=True))
+    today = {row: local_date(row[0], as_of + timedelta(days=row[1])) for row in set(rows)}
+    days = np.array(
+        [math.nan if end is None else (end - today[row]).days for row, end in zip(rows, expiry, strict=True)]
+    )
+    seconds = expires_at - as_of.timestamp() - days_forward * 86_400.0
+    return np.maximum(expiry_years(day_count, seconds, days), 0.0)
 
 
 def _shocked(
@@ -152,15 +191,14 @@ def _shocked(
     volatility_shock: np.ndarray,
     days_forward: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Columns of equal length, and `answered`, the engine's Status of each."""
+    """Return columns of equal length, and `answered`, the engine's Status of each. `expiry_years`: the time left."""
     from signals.greeks.core.engine import model_greeks  # loads the kernels
 
     then = underlying * (1.0 + spot_shock)
-    years = np.maximum(expiry_years - days_forward / DAYS_PER_YEAR, 0.0)
     shocked = volatility + volatility_shock
     contract = {"strike": strike, "rate": rate, "dividend_yield": dividend_yield, "sign": sign, "black76": black76}
-    found = model_greeks(volatility=shocked, underlying=then, expiry_years=years, **contract)
-    over = years <= 0
+    found = model_greeks(volatility=shocked, underlying=then, expiry_years=expiry_years, **contract)
+    over = expiry_years <= 0
     price = np.where(over, np.maximum(sign * (then - strike), 0.0), found.price)
     return {
         "answered": np.where(over, np.uint8(Status.EXPIRED), found.status),
@@ -169,7 +207,7 @@ def _shocked(
         "days_forward": days_forward,
         "underlying": then,
         "volatility": shocked,
-        "expiry_years": years,
+        "expiry_years": expiry_years,
         "price": price,
         "profit_and_loss": price - base_price,
         **{name: np.where(over, np.nan, getattr(found, name)) for name in _GREEKS},

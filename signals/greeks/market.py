@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from signals.greeks import selectors
-from signals.greeks.core.conventions import ForwardSource, GreeksParams
+from signals.greeks.core.conventions import FORWARD_PRICE_WORDS, ForwardSource, GreeksParams
 from signals.greeks.core.forward import Forward
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.snapshot import GroupMarket, find_markets
@@ -35,6 +35,8 @@ class ForwardReceipt:
     expiry: str
     forward: float | None
     forward_source: str | None
+    forward_price_source: str | None
+    forward_price_age_seconds: float | None
     forward_bid: float | None
     forward_ask: float | None
     forward_residual: float | None
@@ -53,6 +55,8 @@ def forward_receipts(market: Market) -> list[dict[str, Any]]:
             expiry=expiry.isoformat(),
             forward=_known(found.value) if found.found else None,
             forward_source=str(found.source) if found.found else None,
+            forward_price_source=FORWARD_PRICE_WORDS[found.price_source],
+            forward_price_age_seconds=_known(found.price_age),
             forward_bid=_known(parity.bid) if parity else None,
             forward_ask=_known(parity.ask) if parity else None,
             forward_residual=_known(parity.residual) if parity else None,
@@ -65,10 +69,10 @@ def forward_receipts(market: Market) -> list[dict[str, Any]]:
 
 
 def market_to_json(market: Market) -> dict[str, Any]:
-    """Return the market as jobs store it: {underlying: {expiry: [forward, source, spot, index, days, parity]}}.
+    """Return the market as jobs store it, by underlying and expiry.
 
-    `index` is the volatility index; `parity` is null or [value, bid, ask, residual, strikes, excluded,
-    disagree].
+    Each is [forward, source, spot, index, days, parity, price_source, price_age]. `index` is the volatility index;
+    `parity` is null or [value, bid, ask, residual, strikes, excluded, disagree].
     """
     kept: dict[str, dict[str, list[Any]]] = {}
     for (underlying, expiry), group in market.items():
@@ -81,7 +85,8 @@ def market_to_json(market: Market) -> dict[str, Any]:
         ]
         shared = [_known(group.spot), _known(group.volatility_index), group.days_to_expiry]
         source = str(found.source) if found.found else None
-        row = [_known(found.value) if found.found else None, source, *shared, by_parity]
+        priced = [found.price_source, _known(found.price_age)]
+        row = [_known(found.value) if found.found else None, source, *shared, by_parity, *priced]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
 
@@ -110,6 +115,8 @@ def _group_from_json(
     volatility_index: float | None,
     days_to_expiry: float,
     parity: Sequence[Any] | None = None,  # jobs prepared by earlier versions have none
+    price_source: int = -1,
+    price_age: float | None = None,
 ) -> GroupMarket:
     by_parity = None
     if parity is not None:
@@ -118,7 +125,7 @@ def _group_from_json(
         by_parity = ParityForward(*prices, strikes, tuple(excluded), disagree)
     found_by = ForwardSource.PARITY if source is None and by_parity else ForwardSource(source or ForwardSource.AUTO)
     return GroupMarket(
-        forward=Forward(_number(forward), found_by, by_parity),
+        forward=Forward(_number(forward), found_by, by_parity, price_source, _number(price_age)),
         spot=_number(spot),
         volatility_index=_number(volatility_index),
         days_to_expiry=days_to_expiry,

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from signals.greeks.core.contracts import ContractColumns
-from signals.greeks.core.conventions import GreeksParams, PriceSource
+from signals.greeks.core.conventions import GreeksParams, IvFrom, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
 from signalsite.foundation.rows import binary_columns, binary_rows
@@ -113,13 +113,14 @@ class OptionRows(ContractColumns):
     expiry: Sequence[date | None]
     product: Sequence[str | None]
 
-    def digest(self) -> str:
-        """Return a digest of all columns: equal digests mean that the same data was loaded."""
+    def digest(self, twins: QuoteColumns | None = None) -> str:
+        """Return a digest of all columns and of the twins' quotes: equal digests mean that the same data was loaded."""
         found = hashlib.blake2b(repr((self.underlying, self.expiry, self.product)).encode(), digest_size=16)
         for column in (self.sign, self.strike, self.expires_at, self.black76, self.dividend_yield):
             found.update(column.tobytes())
-        for name in self.quotes.__slots__:
-            found.update(getattr(self.quotes, name).tobytes())
+        for quotes in (self.quotes, twins) if twins is not None else (self.quotes,):
+            for name in quotes.__slots__:
+                found.update(getattr(quotes, name).tobytes())
         return found.hexdigest()
 
 
@@ -137,6 +138,24 @@ def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -
         dividend_yield=found["dividend_yield"],
         quotes=_quotes(found),
     )
+
+
+_OTHER = {"call": "put", "put": "call"}
+
+
+def load_twins(keys: Sequence[str], as_of: datetime, params: GreeksParams) -> QuoteColumns | None:
+    """Load the newest quote of the other leg at each option's strike and expiry, None if `params` do not ask for it.
+
+    NaN for a key that has no other leg.
+    """
+    if params.iv_from is not IvFrom.OTM_TWIN:
+        return None
+    twins = []
+    for key in keys:
+        contract, *right_and_strike = key.rsplit("@", 2)
+        other = _OTHER.get(right_and_strike[0]) if len(right_and_strike) == 2 else None
+        twins.append(f"{contract}@{other}@{right_and_strike[1]}" if other else "")
+    return load_options(twins, as_of, params.max_quote_age_seconds).quotes
 
 
 _CHAIN_TYPES = {
@@ -187,8 +206,10 @@ def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksPa
 def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str, datetime]) -> UnderlyingColumns:
     found = binary_columns(_UNDERLYINGS, {"keys": keys, **window}, _UNDERLYING_TYPES)
     spots, indices = _quotes(found), _quotes(found, "index_")
+    spot, spot_source = choose_price(spots, PriceSource.AUTO)
     return UnderlyingColumns(
-        spot=choose_price(spots, PriceSource.AUTO)[0],
+        spot=spot,
+        spot_source=spot_source,
         spot_time=spots.time,
         volatility_index=choose_price(indices, PriceSource.AUTO)[0],
         volatility_index_time=indices.time,

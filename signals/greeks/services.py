@@ -8,6 +8,7 @@ import numpy as np
 
 from signals.greeks.core.answers import answer_options
 from signals.greeks.core.conventions import GreeksParams
+from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.snapshot import UNKNOWN_MARKET
 from signals.greeks.market import Market
 from signals.greeks.selectors import OptionRows
@@ -17,9 +18,18 @@ Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> va
 
 
 def compute_greeks(
-    keys: Sequence[str], rows: OptionRows, overrides: Overrides, as_of: datetime, params: GreeksParams, market: Market
+    keys: Sequence[str],
+    rows: OptionRows,
+    overrides: Overrides,
+    as_of: datetime,
+    params: GreeksParams,
+    market: Market,
+    twins: QuoteColumns | None = None,
 ) -> dict[str, list[Any]]:
-    """Return the Greeks of each key as columns by name, NaN for null. `rows` holds the contracts in the same order."""
+    """Return the Greeks of each key as columns by name, NaN for null.
+
+    `rows` holds the contracts in the same order, `twins` the quotes of their other legs if the parameters ask for them.
+    """
     pairs = list(zip(rows.underlying, rows.expiry, strict=True))
     number = {group: at for at, group in enumerate(dict.fromkeys(pairs))}
     group = np.array([number[pair] for pair in pairs], np.intp)
@@ -29,7 +39,7 @@ def compute_greeks(
     no_option = np.flatnonzero(np.isnan(rows.sign)).tolist()
     refused = {place: _refusal(keys[place], rows.product[place]) for place in no_option}
     given = {name: _column(values, len(keys)) for name, values in overrides.items()}
-    return answer_options(rows, group, markets, given, refused, as_of.timestamp(), params)
+    return answer_options(rows, group, markets, given, refused, as_of.timestamp(), params, twins)
 
 
 def _column(values: Mapping[int, float], length: int) -> np.ndarray:

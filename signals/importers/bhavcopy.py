@@ -80,8 +80,7 @@ def _store_contracts(rows: pd.DataFrame, layout: Layout) -> None:
     columns = (rows[name].tolist() for name in ("exchange", "symbol", "right", "expiry", "strike"))
     keys = list(map(_key, *columns))
     names = list(map(str, keys))
-    lots = [None if math.isnan(lot) else int(lot) for lot in rows["lot_size"].tolist()]
-    register_instruments(dict(zip(names, keys, strict=True)), lot_sizes=lots)
+    _register(dict(zip(names, keys, strict=True)), names, rows)
     record_quotes(
         QuoteRows(
             instrument_key=names,
@@ -94,6 +93,16 @@ def _store_contracts(rows: pd.DataFrame, layout: Layout) -> None:
             open_interest=rows["open_interest"].to_numpy(),
         )
     )
+
+
+def _register(keys: dict[str, InstrumentKey], names: list[str], rows: pd.DataFrame) -> None:
+    """Register each contract with the lot of its newest row that has one: a file may hold several days."""
+    lots: dict[str, tuple[date, int | None]] = dict.fromkeys(keys, (date.min, None))
+    for name, lot, day in zip(names, rows["lot_size"].tolist(), rows["trade_date"].tolist(), strict=True):
+        if not math.isnan(lot) and day >= lots[name][0]:
+            lots[name] = (day, int(lot))
+    days, sizes = zip(*lots.values(), strict=True)
+    register_instruments(keys, lot_sizes=sizes, as_of=days)
 
 
 def _store_spots(part: Contracts) -> int:

@@ -49,9 +49,11 @@ def _store(chain: OptionChainFile) -> None:
     register_instruments(
         dict(zip(names, chain.keys, strict=True)),
         lot_sizes=[None if np.isnan(lot) else int(lot) for lot in chain.lot_size],
+        as_of=chain.time.date(),
     )
     known = dict(Instrument.objects.filter(key__in=names, lot_size__isnull=False).values_list("key", "lot_size"))
-    units = np.array([known.get(name, np.nan) for name in names], dtype=np.float64)
+    stored = np.array([known.get(name, np.nan) for name in names], dtype=np.float64)
+    units = np.where(np.isnan(chain.lot_size), stored, chain.lot_size)  # the lot of the chain's own day comes first
     record_quotes(
         QuoteRows(
             instrument_key=names,

@@ -62,7 +62,17 @@ class Instrument(models.Model):
     right = models.TextField(blank=True, choices=[("call", "call"), ("put", "put")])
     strike = models.DecimalField(null=True, blank=True, max_digits=18, decimal_places=6)
     lot_size = models.PositiveIntegerField(null=True, blank=True)
+    lot_size_as_of = models.DateField(
+        null=True,
+        blank=True,
+        help_text="Date on which a source gave this lot size. An older source does not change it.",
+    )
     tick_size = models.DecimalField(null=True, blank=True, max_digits=12, decimal_places=6)
+    tick_size_as_of = models.DateField(
+        null=True,
+        blank=True,
+        help_text="Date on which a source gave this tick size. An older source does not change it.",
+    )
 
     class Meta:
         ordering = ["key"]

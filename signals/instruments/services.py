@@ -1,6 +1,7 @@
 """Writes contracts and underlyings."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
@@ -13,6 +14,8 @@ from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.sessions import expiry_moment
 
+_DATED = ("lot_size", "tick_size")
+"""Terms that change during the life of a contract. Each has the date of its source beside it."""
 _INSTRUMENT_COLUMNS = {
     "key": "text",
     "underlying_id": "text",
@@ -22,16 +25,24 @@ _INSTRUMENT_COLUMNS = {
     "right": "text",
     "strike": "numeric",
     "lot_size": "int4",
+    "lot_size_as_of": "date",
     "tick_size": "numeric",
+    "tick_size_as_of": "date",
 }
-# A source without a lot or tick size keeps the stored one. Unchanged rows are not written, so importing a day again
-# writes no instrument.
+# The newer fact counts, whatever the order in which files are imported. An undated fact gives way to any dated one.
+_NEWER = (
+    "(EXCLUDED.{term} IS NOT NULL AND (stored.{term} IS NULL OR"
+    " coalesce(EXCLUDED.{term}_as_of, '-infinity') >= coalesce(stored.{term}_as_of, '-infinity')))"
+)
+_TERMS = {
+    column: f"CASE WHEN {_NEWER.format(term=term)} THEN EXCLUDED.{column} ELSE stored.{column} END"
+    for term in _DATED
+    for column in (term, f"{term}_as_of")
+} | {"expires_at": "EXCLUDED.expires_at"}
+# Unchanged rows are not written, so importing a day again writes no instrument.
 _UPDATE = sql.SQL(
-    "SET lot_size = coalesce(EXCLUDED.lot_size, stored.lot_size), expires_at = EXCLUDED.expires_at,"
-    " tick_size = coalesce(EXCLUDED.tick_size, stored.tick_size)"
-    " WHERE (stored.lot_size, stored.tick_size, stored.expires_at) IS DISTINCT FROM"
-    " (coalesce(EXCLUDED.lot_size, stored.lot_size), coalesce(EXCLUDED.tick_size, stored.tick_size),"
-    " EXCLUDED.expires_at)"
+    f"SET {', '.join(f'{column} = {value}' for column, value in _TERMS.items())}"
+    f" WHERE ({', '.join(f'stored.{column}' for column in _TERMS)}) IS DISTINCT FROM ({', '.join(_TERMS.values())})"
 )
 
 
@@ -40,17 +51,20 @@ def register_instruments(
     *,
     lot_sizes: Sequence[int | None] | None = None,
     tick_size: Decimal | None = None,
+    as_of: Sequence[date] | date | None = None,
 ) -> int:
     """Store the instruments and their underlyings, and return how many instruments were new or changed.
 
     `instruments` is keyed by the text of each key. `lot_sizes` has one element each, None where the source does not
-    say. An underlying that exists keeps what staff set. Runs in one transaction, or in the caller's. Raises
+    say. `as_of` is the date for which the source gives lots and ticks, None if unknown: a stored lot or tick of a later
+    date stays. An underlying that exists keeps what staff set. Runs in one transaction, or in the caller's. Raises
     InvalidInput for an unknown exchange.
     """
     lots = [None] * len(instruments) if lot_sizes is None else lot_sizes
+    days = [as_of] * len(instruments) if as_of is None or isinstance(as_of, date) else as_of
     rows = []
     underlyings: dict[str, InstrumentKey] = {}
-    for (text, key), lot_size in zip(instruments.items(), lots, strict=True):
+    for (text, key), lot_size, day in zip(instruments.items(), lots, days, strict=True):
         underlying = key.underlying
         if underlying not in underlyings:
             exchange_named(key.exchange)
@@ -66,7 +80,9 @@ def register_instruments(
                 str(key.right),
                 key.strike,
                 lot_size,
+                None if lot_size is None else day,
                 tick_size,
+                None if tick_size is None else day,
             )
         )
     with transaction.atomic():

@@ -22,6 +22,12 @@ def group(value: float, source: ForwardSource, parity: ParityForward | None = No
 MARKET = {
     ("NSE@NIFTY", NEAR): group(26_150.0, ForwardSource.PARITY, PARITY),
     ("NSE@NIFTY", FAR): group(26_300.0, ForwardSource.FUTURE),
+    ("NSE@FINNIFTY", NEAR): GroupMarket(
+        forward=Forward(26_300.0, ForwardSource.FUTURE, None, 1, 12.5),
+        spot=26_100.0,
+        volatility_index=0.14,
+        days_to_expiry=28.0,
+    ),
     ("NSE@BANKNIFTY", NEAR): group(58_200.0, ForwardSource.SPOT),
 }
 

@@ -41,6 +41,13 @@ def test_open_and_close(exchange: str, day: str, opens: str, closes: str) -> Non
     assert session_close(exchange, date.fromisoformat(day)) == utc(f"{day} {closes}")
 
 
+def test_new_hours_hold_for_the_days_from_their_date() -> None:
+    """A quote of June 2026 is of 15:30; a contract that expires in August 2026 ends at 15:40, seen from June too."""
+    assert parse_instant("2026-06-11", "NSE") == session_close("NSE", date(2026, 6, 11)) == utc("2026-06-11 10:00")
+    assert expiry_moment(parse_key("NSE@NIFTY@equity_options@2026-06-30@call@23000")) == utc("2026-06-30 10:00")
+    assert expiry_moment(parse_key("NSE@NIFTY@equity_options@2026-08-25@call@23000")) == utc("2026-08-25 10:10")
+
+
 @pytest.mark.parametrize("exchange", ["DERIBIT", "BINANCE", ""])
 def test_a_day_of_crypto_ends_at_midnight(exchange: str) -> None:
     assert session_open(exchange, date(2024, 2, 28)) == utc("2024-02-28 00:00")

@@ -115,9 +115,7 @@ class Page:
     def _python(self, code: str, block: Block) -> None:
         self.finish(block)
         padded = "\n" * block.line + code  # a traceback names the line of the page
-        installed = {
-            "signalsite_client": batch.client
-        }  # another test installs it and runs these
+        installed = {"signalsite_client": batch.client}  # another test installs it and runs these
         with patch.dict(os.environ, self.variables), patch.dict(sys.modules, installed):
             exec(compile(padded, block.page, "exec"), self.namespace)
 

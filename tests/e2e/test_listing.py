@@ -182,7 +182,7 @@ REFUSED: list[tuple[str, str, list[str]]] = [
     ),
     *(
         (f"instruments/{KEY}/greeks", name, [*BAD_TEXTS, "0", "null"])
-        for name in ("model", "forward", "day_count", "price", "fallback_volatility")
+        for name in ("model", "forward", "day_count", "price", "fallback_volatility", "iv_from", "quote_iv")
     ),
     (f"instruments/{KEY}/greeks", "volatility", ["0.2"]),
 ]

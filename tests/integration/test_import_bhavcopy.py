@@ -5,12 +5,15 @@ import gzip
 import io
 import zipfile
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from signals.instruments.models import Instrument, Underlying
+from signals.instruments.services import register_instruments
+from timeframes.core.keys import parse_key
 from timeframes.models import Quote
 
 DATA = Path(__file__).parents[2] / "../shared/data/1_bhavcopy"
@@ -203,6 +206,63 @@ def test_what_staff_set_and_what_is_known_is_kept() -> None:
     nifty = Underlying.objects.get(key="NSE@NIFTY")
     assert (nifty.pricing_model, nifty.dividend_yield) == ("black76", 0.013)
     assert Instrument.objects.get(key=CALL_KEY).lot_size == 75
+
+
+LOT_65 = CALL.replace(",176.9625,", ",153.3675,").replace("21-Mar", "24-Mar")  # the lot that its turnover proves
+
+
+def terms() -> tuple[int | None, date | None]:
+    return Instrument.objects.values_list("lot_size", "lot_size_as_of").get(key=CALL_KEY)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_lot_of_the_newest_day_counts_whatever_the_order(order: tuple[int, int]) -> None:
+    days = [write("old.csv", HEADER, CALL), write("new.csv", HEADER, LOT_65)]
+    for place in order:
+        run(days[place])
+    assert terms() == (65, date(2025, 3, 24))
+    old = Quote.objects.get(instrument_key=CALL_KEY, time=CLOSE)
+    assert old.volume == 10 * 75  # units by the lot of the quote's own day
+
+
+def test_a_day_between_two_others_does_not_count() -> None:
+    for day, row in (("21", CALL), ("26", CALL.replace("21-Mar", "26-Mar")), ("24", LOT_65)):
+        run(write(f"{day}.csv", HEADER, row))
+    assert terms() == (75, date(2025, 3, 26))
+
+
+def test_a_file_of_two_days_gives_the_lot_of_its_newest() -> None:
+    run(write("days.csv", HEADER, CALL.replace("21-Mar", "24-Mar"), CALL))
+    assert Quote.objects.filter(instrument_key=CALL_KEY).count() == 2
+    assert terms() == (75, date(2025, 3, 24))
+
+
+def test_a_correction_of_the_same_day_counts_and_an_undated_lot_gives_way() -> None:
+    Underlying.objects.create(key="NSE@NIFTY", exchange="NSE", symbol="NIFTY", spot_key="NSE@NIFTY@equity_spot")
+    Instrument.objects.create(key=CALL_KEY, underlying_id="NSE@NIFTY", product="equity_options", lot_size=50)
+    run(write("old.csv", HEADER, CALL))
+    assert terms() == (75, date(2025, 3, 21))
+    run(write("same.csv", HEADER, LOT_65.replace("24-Mar", "21-Mar")))
+    assert terms() == (65, date(2025, 3, 21))
+
+
+def test_ticks_are_dated_too() -> None:
+    keys = {CALL_KEY: parse_key(CALL_KEY)}
+    register_instruments(keys, tick_size=Decimal("0.05"), as_of=date(2025, 3, 24))
+    assert register_instruments(keys, tick_size=Decimal("0.01"), as_of=date(2025, 3, 21)) == 0
+    assert register_instruments(keys, tick_size=Decimal("0.01")) == 0  # undated
+    assert Instrument.objects.get(key=CALL_KEY).tick_size == Decimal("0.05")
+    assert register_instruments(keys, tick_size=Decimal("0.1"), as_of=date(2025, 3, 25)) == 1
+
+
+def test_a_quote_has_the_hours_of_its_own_day_and_an_expiry_those_of_its() -> None:
+    """NSE's derivatives close at 15:40 since 3 August 2026, and at 15:30 before."""
+    row = CALL.replace("27-Mar-2025", "25-Aug-2026")
+    run(write("june.csv", HEADER, row.replace("21-Mar-2025", "11-Jun-2026")))
+    run(write("august.csv", HEADER, row.replace("21-Mar-2025", "12-Aug-2026")))
+    times = sorted(Quote.objects.values_list("time", flat=True))
+    assert times == [datetime(2026, 6, 11, 10, 0, tzinfo=UTC), datetime(2026, 8, 12, 10, 10, tzinfo=UTC)]
+    assert Instrument.objects.get().expires_at == datetime(2026, 8, 25, 10, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,19 @@ def test_open_interest_is_in_units_where_the_lot_is_known() -> None:
     run(path)
     quote.refresh_from_db()
     assert (quote.volume, quote.open_interest, quote.source) == (194 * 25, 543 * 25, "nse-option-chain")
+
+
+def test_the_units_are_of_the_lot_that_the_chain_proves_and_a_newer_lot_stays() -> None:
+    chain = copy.deepcopy(CHAIN)
+    rows = [{"PE": LEG | {"strikePrice": 33000 + 100 * n, "bidQty": 25 * (n + 1), "askQty": 75}} for n in range(30)]
+    chain["records"]["data"] = rows
+    path = write("chain.json", chain)
+    run(path)
+    assert set(Instrument.objects.values_list("lot_size", flat=True)) - {None} == {25}
+    Instrument.objects.filter(key=KEY).update(lot_size=15, lot_size_as_of=date(2021, 5, 18))
+    run(path)
+    assert Quote.objects.get(instrument_key=KEY).open_interest == 543 * 25
+    assert Instrument.objects.get(key=KEY).lot_size == 15
 
 
 def test_a_chain_without_a_spot_price_stores_none() -> None:

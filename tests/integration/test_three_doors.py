@@ -25,6 +25,7 @@ from signals.greeks.core.conventions import (
     GreeksParams,
     Model,
     PriceSource,
+    QuoteIv,
 )
 from signals.greeks.market import load_market, market_from_json, market_to_json
 from signals.greeks.selectors import load_options, option_groups
@@ -89,6 +90,7 @@ params = st.builds(
     day_count=st.sampled_from(DayCount),
     price=st.sampled_from([each for each in PriceSource if each is not PriceSource.OVERRIDE]),
     fallback_volatility=st.sampled_from(FallbackVolatility),
+    quote_iv=st.sampled_from(QuoteIv),
     max_quote_age_seconds=st.sampled_from([86_400.0, 3_600.0, 60.0, 1.0]),
 )
 
@@ -199,7 +201,10 @@ def _numbers(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name not in RECEIPTS}
 
 
-RECEIPTS = ("price_source", "price_age_seconds", "forward_source", "reason")  # `reason` names the source asked for
+RECEIPTS = (  # `reason` names the source asked for
+    *("price_source", "price_age_seconds", "reason"),
+    *("forward_source", "forward_price_source", "forward_price_age_seconds"),
+)
 
 
 CHAINS = ROOT.parent / "shared" / "data" / "2_nse_chain"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.ticks.core.tick import Contract, Tick, TickFields
+from signals.greeks.core.conventions import PRICE_SOURCES, PriceSource
 from signals.greeks.core.prices import QuoteColumns
 from timeframes.core.keys import Right
 from timeframes.core.sessions import expiry_moment
@@ -21,6 +22,7 @@ from timeframes.core.sessions import expiry_moment
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+MID, LAST = PRICE_SOURCES.index(PriceSource.MID), PRICE_SOURCES.index(PriceSource.LAST)
 RECENT = 512
 """Ticks kept of each underlying and volatility index, so that a late tick finds its place."""
 
@@ -39,26 +41,33 @@ class Terms:
 class Recent:
     """The last prices of one instrument, ordered by event time whatever order they arrived in."""
 
-    samples: list[tuple[float, float]] = field(default_factory=list)  # (time, price)
+    samples: list[tuple[float, float, int]] = field(default_factory=list)  # (time, price, place in PRICE_SOURCES)
     restored: float = math.nan  # time of the sample that an earlier consumer left
 
-    def add(self, seconds: float, price: float) -> None:
-        insort(self.samples, (seconds, price))
+    def add(self, seconds: float, price: float, source: int = -1) -> None:
+        insort(self.samples, (seconds, price, source))
         if len(self.samples) > RECENT:
             del self.samples[0]
 
     def at(self, seconds: float) -> tuple[float, float]:
         """Return (time, price) of the newest sample not after `seconds`, or NaNs if there is none."""
+        return self.priced_at(seconds)[:2]
+
+    def priced_at(self, seconds: float) -> tuple[float, float, int]:
+        """Return what `at` does, and the place of the price in PRICE_SOURCES, -1 for none."""
         place = bisect_right(self.samples, (seconds, math.inf))
-        return self.samples[place - 1] if place else (math.nan, math.nan)
+        return self.samples[place - 1] if place else (math.nan, math.nan, -1)
 
 
-def price_of(fields: TickFields) -> float:
-    """Return the price that `signals.greeks.core.prices` chooses: mid of a two-sided market, else the last trade."""
+def price_of(fields: TickFields) -> tuple[float, int]:
+    """Return the price that `signals.greeks.core.prices` chooses, and its place in PRICE_SOURCES.
+
+    It is the mid of a two-sided market, else the last trade, else (NaN, -1).
+    """
     bid, ask = fields.bid, fields.ask
     if bid and ask and ask >= bid:
-        return 0.5 * (bid + ask)
-    return fields.ltp or math.nan
+        return 0.5 * (bid + ask), MID
+    return (fields.ltp, LAST) if fields.ltp else (math.nan, -1)
 
 
 @dataclass(slots=True)
@@ -195,7 +204,7 @@ class Book:
         newest[list(last_of_row.values())] = True
         for tick in ticks:
             if (recent := self.recent.get(tick.contract.text)) is not None:
-                recent.add(tick.seconds, price_of(tick.fields))
+                recent.add(tick.seconds, *price_of(tick.fields))
         for row in changed[self.expiry_number[changed] < 0].tolist():  # an option's tick moves no chain
             contract = self.contracts[row]
             owner = self.underlyings[contract.underlying]

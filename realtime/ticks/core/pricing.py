@@ -120,8 +120,8 @@ def take_snapshot(book: Book, groups: Sequence[ExpiryBook], now: float) -> Chain
     number = {chain.underlying: at for at, chain in enumerate(chains)}
     exchanges = {group.underlying: group.exchange for group in groups}
     instant = datetime.fromtimestamp(now, UTC)
-    spots = np.array([_newest(book, chain.terms.spot_key, now) for chain in chains]).reshape(-1, 2)
-    indices = np.array([_newest(book, chain.terms.volatility_index_key, now) for chain in chains]).reshape(-1, 2)
+    spots = np.array([_newest(book, chain.terms.spot_key, now) for chain in chains]).reshape(-1, 3)
+    indices = np.array([_newest(book, chain.terms.volatility_index_key, now) for chain in chains]).reshape(-1, 3)
     ladders = [group.ladder() for group in groups]
     rows, signs, strikes = map(np.concatenate, zip(*ladders, strict=True))
     futures = [
@@ -133,6 +133,7 @@ def take_snapshot(book: Book, groups: Sequence[ExpiryBook], now: float) -> Chain
         underlyings=UnderlyingColumns(
             spot_time=spots[:, 0],
             spot=spots[:, 1],
+            spot_source=spots[:, 2].astype(np.int8),
             volatility_index_time=indices[:, 0],
             volatility_index=indices[:, 1],
             dividend_yield=np.array([chain.terms.dividend_yield for chain in chains]),
@@ -154,7 +155,7 @@ def take_snapshot(book: Book, groups: Sequence[ExpiryBook], now: float) -> Chain
     )
 
 
-def _newest(book: Book, key: str, now: float) -> tuple[float, float]:
-    """Return the time and price of a spot or an index."""
+def _newest(book: Book, key: str, now: float) -> tuple[float, float, int]:
+    """Return the time, price and price source of a spot or an index."""
     recent = book.recent.get(key)
-    return recent.at(now) if recent else (np.nan, np.nan)
+    return recent.priced_at(now) if recent else (np.nan, np.nan, -1)

@@ -44,7 +44,7 @@ class Sanity:
         for tick in [tick for tick in ticks if tick.contract.text in recent] if self.max_jump else ():
             if tick.suspect:
                 continue
-            key, price = tick.contract.text, price_of(tick.fields)
+            key, price = tick.contract.text, price_of(tick.fields)[0]
             before = newest.get(key)
             if before is None or before[0] > tick.seconds:
                 before = recent[key].at(tick.seconds)

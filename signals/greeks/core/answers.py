@@ -5,19 +5,23 @@ from typing import Any
 
 import numpy as np
 
+from signals.greeks.core.both_sides import quote_volatilities
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import (
+    FORWARD_PRICE_WORDS,
     FORWARD_SOURCES,
     FORWARD_WORDS,
+    OVERRIDE_PRICE,
     PRICE_WORDS,
     VOLATILITY_WORDS,
     ForwardSource,
     GreeksParams,
     Model,
+    QuoteIv,
 )
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
 from signals.greeks.core.forward import forward_columns
-from signals.greeks.core.prices import fresh_quotes
+from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.snapshot import GroupMarket
 from signals.greeks.core.status import Status
@@ -28,6 +32,7 @@ _TRY_AGAIN = {each.word for each in STATUS_WORDS if each.retryable}
 _RETRYABLE = tuple(status.word in _TRY_AGAIN for status in Status)
 _PRICE = tuple(word and str(word) for word in PRICE_WORDS)
 _FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
+_FORWARD_PRICE = tuple(word and str(word) for word in FORWARD_PRICE_WORDS)
 _VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
@@ -42,11 +47,14 @@ def answer_options(
     refused: Mapping[int, str],
     at: float,
     params: GreeksParams,
+    twins: QuoteColumns | None = None,
 ) -> dict[str, list[Any]]:
     """Evaluate the options and return their `answer_columns`.
 
     `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns
     by name (price, underlying_price, volatility, rate, dividend_yield), NaN where the market's value counts.
+    `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The
+    columns QUOTE_IVS are there if `quote_iv` asks for them.
     """
 
     def shared(name: str) -> np.ndarray:
@@ -71,7 +79,12 @@ def answer_options(
         override_rate=overrides.get("rate", nothing),
         override_dividend_yield=overrides.get("dividend_yield", nothing),
     )
-    return answer_columns(evaluate(options, params), options, refused, at, params)
+    fresh_twins = twins and fresh_quotes(twins, at, params.max_quote_age_seconds)
+    result = evaluate(options, params, fresh_twins)
+    columns = answer_columns(result, options, refused, at, params)
+    if params.quote_iv is QuoteIv.BOTH_SIDES:
+        columns |= {name: values.tolist() for name, values in quote_volatilities(options, result).items()}
+    return columns
 
 
 def answer_columns(
@@ -102,10 +115,13 @@ def answer_columns(
         )
     by_strikes = {name: getattr(options, name) for name in _OF_STRIKES}
     overridden = result.forward_source == _OVERRIDE
-    if overridden.any():  # the strikes have no part in such a forward
+    forward_price, forward_age = options.forward_price_source, options.forward_price_age
+    if overridden.any():  # the market has no part in such a forward
+        forward_price = np.where(overridden, OVERRIDE_PRICE, forward_price)
+        forward_age = np.where(overridden, np.nan, forward_age)
         by_strikes = {name: np.where(overridden, np.nan, values) for name, values in by_strikes.items()}
     quoted = (result.price_source >= 0) & (result.price_source < len(PRICE_WORDS) - 2)
-    age = np.where(quoted, as_of - options.quotes.time, np.nan)
+    age = np.where(quoted, as_of - result.price_time, np.nan)
     return {
         "status": [_STATUS[code] for code in status],
         "reason": list(reasons),
@@ -123,6 +139,8 @@ def answer_columns(
         "underlying_used": result.underlying_used.tolist(),
         "forward": result.forward.tolist(),
         "forward_source": [_FORWARD[code] for code in result.forward_source.tolist()],
+        "forward_price_source": [_FORWARD_PRICE[code] for code in forward_price.tolist()],
+        "forward_price_age_seconds": forward_age.tolist(),
         "forward_bid": by_strikes["forward_bid"].tolist(),
         "forward_ask": by_strikes["forward_ask"].tolist(),
         "forward_residual": by_strikes["forward_residual"].tolist(),

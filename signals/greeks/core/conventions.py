@@ -31,7 +31,7 @@ class ForwardSource(StrEnum):
 
 class DayCount(StrEnum):
     EXACT = "exact"  # seconds to the exact moment of expiry / (365 x 86,400)
-    CALENDAR_DAYS = "calendar_days"  # whole days between the dates in the exchange's zone / 365
+    CALENDAR_DAYS = "calendar_days"  # whole days between the exchange's dates / 365; exact on the last day
 
 
 class PriceSource(StrEnum):
@@ -48,10 +48,23 @@ class FallbackVolatility(StrEnum):
     VIX = "vix"
 
 
+class IvFrom(StrEnum):
+    """Which option's price a volatility is implied from."""
+
+    PRICE = "price"  # its own
+    OTM_TWIN = "otm_twin"  # in the money: that of the other leg of its strike, where that has one; else its own
+
+
+class QuoteIv(StrEnum):
+    NONE = "none"
+    BOTH_SIDES = "both_sides"
+
+
 class VolatilitySource(StrEnum):
     PRICE = "price"  # implied from the price used
     VIX = "vix"  # the fallback: nothing could be implied
     OVERRIDE = "override"
+    OTM_TWIN = "otm_twin"  # implied from the price of the out-of-the-money leg at the same strike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +78,8 @@ class GreeksParams:
     day_count: DayCount = DayCount.EXACT
     price: PriceSource = PriceSource.AUTO
     fallback_volatility: FallbackVolatility = FallbackVolatility.NONE
+    iv_from: IvFrom = IvFrom.PRICE
+    quote_iv: QuoteIv = QuoteIv.NONE
     max_quote_age_seconds: float = 86400.0  # older quotes do not count: yesterday's price beside today's spot misleads
 
 
@@ -84,13 +99,25 @@ FORWARD_SOURCES: tuple[ForwardSource, ...] = (
     ForwardSource.OVERRIDE,
 )
 PRICE_WORDS: tuple[str | None, ...] = (*PRICE_SOURCES, PriceSource.OVERRIDE, None)  # -1 is none
+OVERRIDE_PRICE, MIXED_PRICES = 4, 5  # places in FORWARD_PRICE_WORDS
+FORWARD_PRICE_WORDS: tuple[str | None, ...] = (*PRICE_SOURCES, PriceSource.OVERRIDE, "mixed", None)
+"""Which price a forward came from. `mixed`: trades of several sources, such as last and settle, by parity."""
 FORWARD_WORDS: tuple[str | None, ...] = (*FORWARD_SOURCES, None)
 VOLATILITY_SOURCES: tuple[VolatilitySource, ...] = tuple(VolatilitySource)
 VOLATILITY_WORDS: tuple[str | None, ...] = (*VOLATILITY_SOURCES, None)
 
 
 def expiry_years(day_count: DayCount, seconds_to_expiry: np.ndarray, days_to_expiry: np.ndarray) -> np.ndarray:
+    """Return T in years: positive until the moment of expiry under every day count, 0 at it, negative after it.
+
+    `calendar_days` counts whole days while the expiry lies on a later date. On the last day no whole day is left, but
+    the option trades on, so T is then the exact time, as it always is under `exact`. T therefore never rises as time
+    passes and reaches 0 at expiry together with the option's time value. A last day of one whole day would be simpler,
+    but it would understate the volatility of an option with an hour to live about fivefold, and end in a jump.
+    That rule is an assumption. NSE publishes volatilities at T = whole days / 365, but none of the chains that we
+    checked is of an expiry day, so we do not know what NSE shows then.
+    """
+    exact: np.ndarray = seconds_to_expiry / SECONDS_PER_YEAR
     if day_count is DayCount.EXACT:
-        return seconds_to_expiry / SECONDS_PER_YEAR
-    # Under either convention a contract ends at its moment of expiry.
-    return np.where(seconds_to_expiry > 0, days_to_expiry / DAYS_PER_YEAR, np.minimum(seconds_to_expiry, 0.0))
+        return exact
+    return np.where((seconds_to_expiry > 0) & (days_to_expiry >= 1), days_to_expiry / DAYS_PER_YEAR, exact)

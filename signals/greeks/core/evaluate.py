@@ -11,6 +11,7 @@ from signals.greeks.core.conventions import (
     FallbackVolatility,
     ForwardSource,
     GreeksParams,
+    IvFrom,
     Model,
     VolatilitySource,
     expiry_years,
@@ -44,6 +45,8 @@ class OptionColumns:
     spot: np.ndarray
     forward: np.ndarray  # as find_forward gave it
     forward_source: np.ndarray  # int8 index into FORWARD_SOURCES, -1 for none
+    forward_price_source: np.ndarray  # int8 index into FORWARD_PRICE_WORDS, -1 for none
+    forward_price_age: np.ndarray  # in seconds
     forward_bid: np.ndarray  # of a forward by parity, from quotes
     forward_ask: np.ndarray
     forward_residual: np.ndarray  # of a forward by parity, from trades
@@ -72,6 +75,7 @@ class GreeksResult:
     theoretical_price: np.ndarray
     price_used: np.ndarray
     price_source: np.ndarray  # int8 index into conventions.PRICE_WORDS
+    price_time: np.ndarray  # of the quote behind price_used: its own, or its twin's
     underlying_used: np.ndarray  # what the model was given: spot for bsm, forward for black76
     forward: np.ndarray
     forward_source: np.ndarray  # int8 index into conventions.FORWARD_WORDS
@@ -83,13 +87,18 @@ class GreeksResult:
     vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
 
 
-def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksResult:
+def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns | None = None) -> GreeksResult:
     """Return implied volatility and Greeks of each option under the conventions of `params`. No element raises.
 
     Both models use the forward that was found: Black-Scholes-Merton gets the spot that carries to it,
     S = F e^(-(r-q)T), so the models agree on the option's value. A spot (or a caller's underlying price) is carried the
     other way, to a forward, with the element's own rate and yield.
+
+    `twins` has the fresh quotes of the other leg at each option's strike and expiry; `iv_from=otm_twin` needs them and
+    raises ValueError without. An option in the money then has the volatility that its twin's price implies.
     """
+    if params.iv_from is IvFrom.OTM_TWIN and twins is None:
+        raise ValueError("iv_from=otm_twin needs the quotes of the other legs")
     rate = np.where(np.isnan(options.override_rate), params.rate, options.override_rate)
     yield_default = options.dividend_yield if params.dividend_yield is None else np.float64(params.dividend_yield)
     dividend_yield = np.where(np.isnan(options.override_dividend_yield), yield_default, options.override_dividend_yield)
@@ -140,6 +149,21 @@ def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksResult:
     asked = ~np.isnan(given)
     if asked.any():
         reprice(asked, given, VolatilitySource.OVERRIDE)
+    price_time = options.quotes.time
+    if twins is not None and params.iv_from is IvFrom.OTM_TWIN:
+        of_twin, source_of_twin = choose_price(twins, params.price)
+        with np.errstate(invalid="ignore"):
+            in_the_money = options.sign * (forward - options.strike) > 0
+        rows = np.flatnonzero(in_the_money & ~overridden & ~asked & np.isfinite(of_twin))
+        leg = {name: values[rows] for name, values in contract.items()} | {"sign": -options.sign[rows]}
+        twin = implied_greeks(price=of_twin[rows], **leg)
+        volatility = np.full(len(status), np.nan)
+        volatility[rows] = twin.implied_volatility
+        rows = rows[twin.status == Status.OK]
+        reprice(rows, volatility, VolatilitySource.OTM_TWIN)
+        price[rows], price_source[rows] = of_twin[rows], source_of_twin[rows]
+        price_time = price_time.copy()
+        price_time[rows] = twins.time[rows]
     if params.fallback_volatility is FallbackVolatility.VIX:
         wanting = np.isin(status, _VIX_CAN_HELP) & ~asked & (options.volatility_index > 0)
         wanting &= (years > 0) & np.isfinite(underlying)
@@ -166,6 +190,7 @@ def evaluate(options: OptionColumns, params: GreeksParams) -> GreeksResult:
         theoretical_price=columns["price"],
         price_used=price,
         price_source=price_source,
+        price_time=price_time,
         underlying_used=underlying,
         forward=forward,
         forward_source=forward_source,

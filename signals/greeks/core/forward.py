@@ -12,11 +12,17 @@ from signals.greeks.core.parity import ParityForward
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`value` is NaN if the source has none. `parity` is what the strikes say, if they are the source."""
+    """`value` is NaN if the source has none. `parity` is what the strikes say, if they are the source.
+
+    `price_source` is the place in FORWARD_PRICE_WORDS of the price that the forward came from, -1 for none, and
+    `price_age` that price's age in seconds. For parity it is the median age of the strikes that took part.
+    """
 
     value: float
     source: ForwardSource
     parity: ParityForward | None = None
+    price_source: int = -1
+    price_age: float = math.nan
 
     @property
     def found(self) -> bool:
@@ -79,12 +85,14 @@ def forward_columns(forwards: Sequence[Forward], place: np.ndarray) -> dict[str,
         by = each.parity
         value, source = (each.value, _SOURCE[each.source]) if each.found else (math.nan, -1)
         receipt = _NOTHING if by is None else (by.bid, by.ask, by.residual, by.strikes, len(by.excluded), by.disagree)
-        rows.append((value, source, *receipt))
-    columns = np.array(rows, np.float64).reshape(-1, 8).T[:, place]
-    forward, source_code, bid, ask, residual, strikes, excluded, disagree = columns
+        rows.append((value, source, each.price_source, each.price_age, *receipt))
+    columns = np.array(rows, np.float64).reshape(-1, 10).T[:, place]
+    forward, source_code, price_source, price_age, bid, ask, residual, strikes, excluded, disagree = columns
     return {
         "forward": forward,
         "forward_source": source_code.astype(np.int8),
+        "forward_price_source": price_source.astype(np.int8),
+        "forward_price_age": price_age,
         "forward_bid": bid,
         "forward_ask": ask,
         "forward_residual": residual,

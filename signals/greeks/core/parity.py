@@ -7,9 +7,12 @@ interval lies elsewhere does not count. If a few strikes alone would decide betw
 Where there are only trades, the interval is the error that the price may have, and strikes have bounded weights.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from signals.greeks.core.conventions import MIXED_PRICES
 
 MIN_STRIKES = 3
 """Fewer strikes cannot outvote one bad quote."""
@@ -38,6 +41,7 @@ class ParityColumns:
     """Call and put of each strike, float64 of equal length.
 
     `*_spread` is ask - bid, NaN where the price is not a mid; volume and time (seconds since 1970) NaN where unknown.
+    `*_source` (int8) is the place in PRICE_SOURCES of the price, None if the caller needs no receipt of it.
     """
 
     strike: np.ndarray
@@ -49,6 +53,8 @@ class ParityColumns:
     put_volume: np.ndarray
     call_time: np.ndarray
     put_time: np.ndarray
+    call_source: np.ndarray | None = None
+    put_source: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class ParityForward:
 
     A forward from quotes has `bid` and `ask`. One from trades has `residual`: the weighted mean distance between the
     forward and the strikes that took part. `strikes` counts these; `excluded` lists the strikes that had both prices
-    and took no part.
+    and took no part. `price_source` is the place in PRICE_SOURCES of the prices that took part, MIXED_PRICES if these
+    are of several, -1 for none. `time` is the median time of these strikes, each as old as its older leg.
     """
 
     value: float
@@ -67,6 +74,8 @@ class ParityForward:
     strikes: int
     excluded: tuple[float, ...]
     disagree: bool
+    price_source: int = -1
+    time: float = math.nan
 
 
 def parity_forwards(
@@ -113,6 +122,9 @@ def parity_forwards(
         excluded[place].append(strike)
     disagree = ~agrees & (have >= MIN_STRIKES)
     strikes = np.bincount(of[member], minlength=count)
+    took_part = rows[member]
+    price_source = _price_sources(columns, took_part, of[member], count)
+    time = _median(np.minimum(columns.call_time, columns.put_time)[took_part], of[member], count)
     return list(
         map(
             ParityForward,
@@ -123,8 +135,32 @@ def parity_forwards(
             strikes.tolist(),
             map(tuple, excluded),
             disagree.tolist(),
+            price_source.tolist(),
+            time.tolist(),
         )
     )
+
+
+def _price_sources(columns: ParityColumns, rows: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
+    """Return the price source that all legs of each expiry share, MIXED_PRICES if they have several, -1 for none."""
+    found = np.full(count, -1, np.int8)
+    if columns.call_source is None or columns.put_source is None or not len(rows):
+        return found
+    groups, begins = np.unique(of, return_index=True)
+    call, put = columns.call_source[rows], columns.put_source[rows]
+    least = np.minimum.reduceat(np.minimum(call, put), begins)
+    greatest = np.maximum.reduceat(np.maximum(call, put), begins)
+    found[groups] = np.where(least == greatest, least, MIXED_PRICES)
+    return found
+
+
+def _median(values: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
+    """Return the median of each group's values (of two middle ones the lower), NaN for a group without any."""
+    found = np.full(count, np.nan)
+    if len(values):
+        groups, begins, sizes = np.unique(of, return_index=True, return_counts=True)
+        found[groups] = values[_order(values, of)][begins + (sizes - 1) // 2]
+    return found
 
 
 def _ages(columns: ParityColumns, rows: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:

@@ -5,7 +5,8 @@ module decides which quotes are too old, which prices count and where a forward 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class UnderlyingColumns:
     """Float64, one element per underlying, NaN for unknown; times in seconds since 1970."""
 
     spot: np.ndarray
+    spot_source: np.ndarray  # int8: index into PRICE_SOURCES, -1 for none
     spot_time: np.ndarray
     volatility_index: np.ndarray  # in percent, as it is quoted
     volatility_index_time: np.ndarray
@@ -115,6 +117,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
     live = (groups.expires_at > at).tolist()
     of = groups.underlying
     rows = zip(of.tolist(), expiries, years.tolist(), live, _parities(snapshot, years, params), strict=True)
+    spot_priced = list(zip(around.spot_source.tolist(), spot_age.tolist(), strict=True))
     forwards = []
     for underlying, expiry, left, is_live, parity in rows:
         if not is_live:
@@ -122,18 +125,28 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             continue
         own = futures.get(underlying, {})
         nearest = min(own, key=lambda other: (abs(other - expiry), other), default=None)
-        forwards.append(
-            find_forward(
-                params.forward,
-                parity=parity,
-                future=own[expiry][0] if expiry in own else NAN,
-                spot=spots[underlying],
-                nearest_future=(NAN, 0.0) if nearest is None else own[nearest],
-                expiry_years=left,
-                rate=params.rate,
-                dividend_yield=owns[underlying],
-            )
+        future = own.get(expiry, _NO_FUTURE)
+        carried = _NO_FUTURE if nearest is None else own[nearest]
+        found = find_forward(
+            params.forward,
+            parity=parity,
+            future=future.price,
+            spot=spots[underlying],
+            nearest_future=(carried.price, carried.years),
+            expiry_years=left,
+            rate=params.rate,
+            dividend_yield=owns[underlying],
         )
+        if found.found:
+            priced = {
+                ForwardSource.PARITY: (-1, NAN) if parity is None else (parity.price_source, at - parity.time),
+                ForwardSource.FUTURE: future.priced,
+                ForwardSource.SPOT: spot_priced[underlying],
+                ForwardSource.CARRIED_FUTURE: carried.priced,
+            }
+            source, age = priced[found.source]
+            found = replace(found, price_source=source, price_age=age)
+        forwards.append(found)
     columns = (spot[of], index[of] / 100.0, days, spot_age[of], index_age[of])
     return list(map(GroupMarket, forwards, *(column.tolist() for column in columns)))
 
@@ -151,19 +164,28 @@ def _years(snapshot: ChainSnapshot, expiries: ExpiryColumns, params: GreeksParam
     return expiry_years(params.day_count, expiries.expires_at - snapshot.at, days), days
 
 
-def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapping[int, tuple[float, float]]]:
-    """Return price and years of each future that has a price, by underlying and by expiry."""
+class _Future(NamedTuple):
+    price: float
+    years: float
+    priced: tuple[int, float]  # the place of its price in PRICE_SOURCES, and the age of its quote
+
+
+_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN))
+
+
+def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapping[int, _Future]]:
+    """Return each future that has a price, by underlying and by expiry."""
     futures = snapshot.futures
-    found: dict[int, dict[int, tuple[float, float]]] = {}
+    found: dict[int, dict[int, _Future]] = {}
     if not len(futures.expiry):
         return found
     quotes = fresh_quotes(snapshot.future_quotes, snapshot.at, params.max_quote_age_seconds)
-    price, _ = choose_price(quotes, PriceSource.AUTO)
+    price, source = choose_price(quotes, PriceSource.AUTO)
     years, _ = _years(snapshot, futures, params)
-    rows = (column.tolist() for column in (futures.underlying, futures.expiry, price, years))
-    for underlying, expiry, each, left in zip(*rows, strict=True):
+    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time)
+    for underlying, expiry, each, left, code, age in zip(*(column.tolist() for column in columns), strict=True):
         if each == each:
-            found.setdefault(underlying, {}).setdefault(expiry, (each, left))
+            found.setdefault(underlying, {}).setdefault(expiry, _Future(each, left, (code, age)))
     return found
 
 
@@ -187,6 +209,8 @@ def _parities(snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams) 
         put_volume=quotes.volume[puts],
         call_time=quotes.time[calls],
         put_time=quotes.time[puts],
+        call_source=source[calls],
+        put_source=source[puts],
     )
     sizes = np.bincount(options.group[calls], minlength=count)
     return parity_forwards(columns, sizes, rate=params.rate, expiry_years=years)

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from signals.computations.greeks import Greeks
-from signals.greeks.core.conventions import Model
+from signals.greeks.core.conventions import Model, VolatilitySource
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from signals.greeks.market import load_market
-from signals.greeks.selectors import load_options, newest_quote_time
+from signals.greeks.selectors import load_options, load_twins, newest_quote_time
 from signalsite.foundation.computations.options import add_options, given
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
@@ -56,12 +56,13 @@ class Command(BaseCommand):
         from signals.greeks.services import compute_greeks  # loads the kernels
 
         market = load_market([(rows.underlying[0], rows.expiry[0])], as_of, params)
-        columns = compute_greeks([str(key)], rows, {}, as_of, params, market)
+        columns = compute_greeks([str(key)], rows, {}, as_of, params, market, load_twins([str(key)], as_of, params))
         answer: dict[str, Any] = {name: column[0] for name, column in columns.items()}
         around = market[rows.underlying[0], rows.expiry[0]]
         self._inputs(str(key), as_of, rows, around, answer)
         theirs = py_vollib_greeks(
-            price=answer["price_used"],
+            # The twin's volatility prices this option at another price than its own.
+            price=answer["theoretical_price" if answer["iv_source"] == VolatilitySource.OTM_TWIN else "price_used"],
             underlying=answer["underlying_used"],
             strike=float(rows.strike[0]),
             expiry_years=answer["expiry_years"],
@@ -83,7 +84,7 @@ class Command(BaseCommand):
             ("quote", "  ".join(prices)),
             ("price used", f"{price} ({answer['price_source']}, {age} s old)"),
             ("spot", _text(around.spot)),
-            ("forward", f"{_text(answer['forward'])} (from {answer['forward_source']})"),
+            ("forward", f"{_text(answer['forward'])} (from {answer['forward_source']}{_priced(answer)})"),
             *_strikes(around.forward.parity),
             ("model", f"{answer['model']} on {_text(answer['underlying_used'])}"),
             ("strike", _text(rows.strike[0])),
@@ -102,6 +103,11 @@ class Command(BaseCommand):
         for name, unit in zip(GREEKS, UNITS, strict=True):
             ours, other = answer[name], theirs[name]
             self.stdout.write(f"{name:<20} {ours:>18.12g} {other:>18.12g} {ours - other:>12.2g}  {unit}")
+
+
+def _priced(answer: dict[str, Any]) -> str:
+    source = answer["forward_price_source"]
+    return f": {source}, {_text(answer['forward_price_age_seconds'])} s old" if source else ""
 
 
 def _strikes(parity: ParityForward | None) -> Iterator[tuple[str, str]]:
