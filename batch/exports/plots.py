@@ -128,7 +128,7 @@ def _smile(axes: "Axes", smile: Smile, *, left: bool) -> None:
 
     for name, colour, side in (("OTM puts", _PUT, smile.moneyness < 1.0), ("OTM calls", _CALL, smile.moneyness >= 1.0)):
         axes.plot(smile.moneyness[side], smile.volatility[side], "o", color=colour, ms=3.2, mew=0, label=name)
-    axes.axvline(1.0, color=_GREY, lw=0.8, ls=(0, (4, 3)), zorder=0)
+    axes.axvline(1.0, color=_GREY, lw=0.8, ls=(0, (4, 3)), zorder=2.5)
     axes.set_title(f"{smile.expiry:%d %b %Y}, {smile.days:,.0f} days")
     axes.xaxis.set_major_locator(MaxNLocator(4))
     for axis in (axes.xaxis, axes.yaxis):

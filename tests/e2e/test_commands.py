@@ -66,7 +66,7 @@ def test_the_summary_shows_a_small_chain(address: str) -> None:
     chain = lines[title + 1 : title + 12]
     assert "call |" in chain[0] and "| put" in chain[0]
     assert chain[1].replace("|", "").split() == ["delta", "iv", "price", "strike", "price", "iv", "delta"]
-    assert {tuple(place for place, sign in enumerate(line) if sign == "|") for line in chain} == {(31, 45)}
+    assert {tuple(place for place, sign in enumerate(line) if sign == "|") for line in chain} == {(31, 44)}
     strikes = []
     for line in chain[2:]:
         call, middle, put = line.split("|")
