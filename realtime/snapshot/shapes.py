@@ -6,6 +6,7 @@ import msgspec
 
 from moneyness.core.chain_slice import ChainSlice, Number
 from realtime.core.states import FORWARD, InstrumentState
+from signals.greeks.core.conventions import QUOTE_IVS
 from signalsite.foundation.computations.contract import Column
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.computations.requests import column_schema
@@ -83,7 +84,7 @@ def live_components() -> dict[str, Schema]:
     del found["LiveValue"]["type"], found["LiveValue"]["properties"], found["LiveValue"]["required"]
     found["LiveValue"] |= one_of_these([LiveInstrument, NoLiveInstrument])
     greeks = find("greeks")
-    columns = [*greeks.answer_columns, *_ADDED]
+    columns = [*(each for each in greeks.answer_columns if each.name not in QUOTE_IVS), *_ADDED]
     found["LiveGreeks"] = {
         "type": "object",
         "description": "The columns of the computation `greeks`, and what they stand on.",
