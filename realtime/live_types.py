@@ -7,6 +7,7 @@ import msgspec
 
 from realtime.core.live_columns import INPUTS
 from realtime.core.states import InstrumentState
+from signals.greeks.core.conventions import QUOTE_IVS
 from signalsite.foundation.computations.contract import Column
 from signalsite.foundation.computations.registry import find
 
@@ -16,7 +17,8 @@ def live_greeks() -> type[msgspec.Struct]:
     """Return the type of an option's `greeks`. It is made at the first use: all apps have declared theirs by then."""
     greeks = find("greeks")
     kinds = {"status": Literal[tuple(greeks.verdicts)], "retryable": bool}
-    columns = [(each.name, _described(each, kinds)) for each in (*greeks.answer_columns, *INPUTS)]
+    priced = [each for each in greeks.answer_columns if each.name not in QUOTE_IVS]  # live, nobody asks for those
+    columns = [(each.name, _described(each, kinds)) for each in (*priced, *INPUTS)]
     text = "The columns of the computation `greeks`, and the market that the option was priced in."
     return msgspec.defstruct("LiveGreeks", columns, namespace={"__doc__": text})
 

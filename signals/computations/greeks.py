@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from signals.greeks.core.conventions import (
     DEFAULT_RATE,
+    QUOTE_IVS,
     DayCount,
     FallbackVolatility,
     ForwardSource,
@@ -36,8 +37,6 @@ from signalsite.foundation.computations.contract import (
 
 _RATE = Bounds(-0.5, 1.0)
 _PRICE = Bounds(0.0, 1e12, above=0.0)
-_QUOTE_IVS = ("bid_iv", "mid_iv", "ask_iv")
-
 MODEL = Parameter(
     name="model",
     type=str,
@@ -212,4 +211,4 @@ class Greeks(OptionComputation):
         rows = inputs.rows
         market = market_of(inputs.context, zip(rows.underlying, rows.expiry, strict=True))
         found = compute_greeks(inputs.keys, rows, inputs.overrides, inputs.as_of, inputs.params, market, inputs.twins)
-        return Answers({**{name: [math.nan] * len(inputs.keys) for name in _QUOTE_IVS}, **found})
+        return Answers({**{name: [math.nan] * len(inputs.keys) for name in QUOTE_IVS}, **found})

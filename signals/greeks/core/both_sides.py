@@ -2,12 +2,11 @@
 
 import numpy as np
 
+from signals.greeks.core.conventions import QUOTE_IVS
 from signals.greeks.core.engine import implied_greeks
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns
 from signals.greeks.core.prices import mid_price
 from signals.greeks.core.status import Status
-
-QUOTE_IVS = ("bid_iv", "mid_iv", "ask_iv")
 
 
 def quote_volatilities(options: OptionColumns, result: GreeksResult) -> dict[str, np.ndarray]:

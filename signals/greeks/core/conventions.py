@@ -60,6 +60,10 @@ class QuoteIv(StrEnum):
     BOTH_SIDES = "both_sides"
 
 
+QUOTE_IVS = ("bid_iv", "mid_iv", "ask_iv")
+"""The columns that `both_sides` fills. Live states do not have them."""
+
+
 class VolatilitySource(StrEnum):
     PRICE = "price"  # implied from the price used
     VIX = "vix"  # the fallback: nothing could be implied
