@@ -146,15 +146,18 @@ class DeliveryClaim:
     payload: str
 
 
-# An attempt without a log entry is either running or was lost with its worker. The next claim logs the loss.
+# An attempt without a log entry is either running or was lost with its worker. The next claim logs the loss. A log that
+# is not a list, made by hand, counts as empty: it must not fail the claims of others.
 _CLAIM = """
 UPDATE batch_webhookdelivery d SET attempts = attempts + 1,
     next_attempt_at = now() + make_interval(secs => %(lease)s),
-    log = CASE WHEN jsonb_array_length(log) < attempts THEN log || %(lost)s::jsonb ELSE log END
+    log = CASE WHEN CASE jsonb_typeof(log) WHEN 'array' THEN jsonb_array_length(log) ELSE 0 END < attempts
+        THEN log || %(lost)s::jsonb ELSE log END
 FROM batch_webhookevent e
 WHERE d.event_id = %(id)s AND e.id = d.event_id AND status = 'pending' AND next_attempt_at <= now()
   AND (SELECT count(*) FROM batch_webhookdelivery o WHERE o.status = 'pending' AND o.next_attempt_at > now()
-       AND jsonb_array_length(o.log) < o.attempts) < %(concurrency)s
+       AND CASE jsonb_typeof(o.log) WHEN 'array' THEN jsonb_array_length(o.log) ELSE 0 END < o.attempts)
+    < %(concurrency)s
 RETURNING attempts, attempts - attempts_before, e.subject_id, e.url, e.secret, e.payload
 """
 _LOST = orjson.dumps([{"error": "the worker ended before a response arrived"}]).decode()

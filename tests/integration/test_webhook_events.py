@@ -171,3 +171,22 @@ def test_the_payload_is_the_jobs_own_answer_in_short(user: User) -> None:
     assert list(message["data"]) == [
         "id", "kind", "status", "request_counts", "error", "created_at", "finished_at", "links"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("log", ['"text"', "{}", "7", "null"])
+def test_a_log_that_is_no_list_fails_no_claim(user: User, settings: Any, log: str) -> None:
+    settings.WEBHOOK_CONCURRENCY = 9
+    for number in range(2):
+        publish(user, "http://127.0.0.1:9999/", key=f"password:{number}")
+    odd, other = WebhookDelivery.objects.order_by("created_at")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE batch_webhookdelivery SET log = %s::jsonb, attempts = 1,"
+            " next_attempt_at = now() + interval '1 hour' WHERE event_id = %s",
+            [log, odd.pk],
+        )
+    assert outbox.claim(other.pk)
+    WebhookDelivery.objects.filter(pk=odd.pk).update(next_attempt_at=AT)
+    assert outbox.claim(odd.pk)
+    odd.refresh_from_db()
+    assert odd.log[-1] == {"error": "the worker ended before a response arrived"}
