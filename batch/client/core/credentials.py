@@ -92,7 +92,8 @@ def _issued(text: str) -> Flow[Token]:
     if life is None:
         return Token(text)
     now: float = yield Now()
-    return Token(text, now + RENEWED_AFTER * life)
+    # A token's times are whole seconds, so up to one of its life may have passed when it is issued.
+    return Token(text, now + RENEWED_AFTER * max(life - 1.0, 0.0))
 
 
 def lifetime(token: str) -> float | None:
