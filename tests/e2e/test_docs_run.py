@@ -261,7 +261,10 @@ def page(service: str, environment: dict[str, str], folder: Path, monkeypatch: p
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_block_of_the_page_runs(page: Page, name: str) -> None:
+    needs_data = not SHARED_DATA.exists()
     for block in blocks_of(ROOT / name, name):
+        if needs_data and "fo_legacycols_20260611" in block.code:
+            pytest.skip("the page imports real market data, which is not beside this checkout")
         if block.language == "json" or (block.language in RUNNABLE and block.not_run is None):
             if block.not_run is not None:
                 json.loads(block.code)

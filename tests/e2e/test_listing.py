@@ -95,7 +95,8 @@ def test_a_chain_by_pages(alice: httpx.Client, live: None) -> None:
 
 
 def test_what_is_live(alice: httpx.Client, live: None) -> None:
-    assert [row["instrument_key"] for row in walk(alice, "instruments", live="true", underlying="SIM@NIFTY")] == [KEY]
+    options = {"underlying": "SIM@NIFTY", "product": "equity_options"}  # other tests publish its spot
+    assert [row["instrument_key"] for row in walk(alice, "instruments", live="true", **options)] == [KEY]
     everything = {row["instrument_key"] for row in walk(alice, "instruments")}
     others = {row["instrument_key"] for row in walk(alice, "instruments", live="false", limit=500)}
     assert KEY in everything - others and len(others) > 2_000
@@ -107,7 +108,7 @@ def test_one_instrument_with_its_newest_quote(alice: httpx.Client, live: None) -
     assert option["live"] is True
     assert option["quote"]["source"] == "simulation" and option["quote"]["time"] == "2026-03-02T05:30:00+00:00"
     assert 0 < option["quote"]["bid"] < option["quote"]["ask"]
-    spot = alice.get(f"{PREFIX}/instruments/{SPOT}").raise_for_status().json()
+    spot = alice.get(f"{PREFIX}/instruments/SIM@BANKNIFTY@equity_spot").raise_for_status().json()
     assert (spot["live"], spot["right"], spot["strike"], spot["days_to_expiry"]) == (False, None, None, None)
     assert spot["quote"]["last"] > 0 and spot["quote"]["bid"] is None
 

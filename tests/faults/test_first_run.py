@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,8 @@ class Checkout:
         except subprocess.TimeoutExpired:
             os.killpg(setup.pid, signal.SIGKILL)
             for pid in running_on(self.state) if servers_too else ():  # keepers and servers are outside the group
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has ended by itself
+                    os.kill(pid, signal.SIGKILL)
         setup.wait()
         return setup.returncode == -signal.SIGKILL
 

@@ -122,7 +122,7 @@ def test_a_state_that_cannot_be_read_is_said_to_be_one_and_the_others_are_shown(
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("greeks/NOPE", 400),
+        ("greeks/nope", 400),
         (f"greeks/NSE@TESTED@equity_futures@{EXPIRY}", 404),
         ("greeks", 400),
         ("greeks?keys=,", 400),

@@ -19,6 +19,7 @@ from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.sanity import Sanity
 from realtime.ticks.store import store_quotes
 from signals.greeks.core.conventions import (
+    QUOTE_IVS,
     DayCount,
     FallbackVolatility,
     ForwardSource,
@@ -204,6 +205,7 @@ def _numbers(answer: dict[str, Any]) -> dict[str, Any]:
 RECEIPTS = (  # `reason` names the source asked for
     *("price_source", "price_age_seconds", "reason"),
     *("forward_source", "forward_price_source", "forward_price_age_seconds"),
+    *QUOTE_IVS,  # of quotes, which an override needs none of
 )
 
 

@@ -26,7 +26,7 @@ def key_columns(keys: pa.ChunkedArray) -> list[pa.Array]:
 
     A text that is no key has none of them.
     """
-    texts = keys.combine_chunks()
+    texts = keys.combine_chunks().cast(pa.string())  # of answers that are lost it has no type
     parts = pc.split_pattern(texts, "@", max_splits=len(_PARTS) - 1, reverse=True).flatten()
     if texts.null_count or len(parts) != len(_PARTS) * len(texts):
         return _each(texts)
