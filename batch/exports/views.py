@@ -54,7 +54,7 @@ class FileQuerySerializer(StrictSerializer):
     )
     fields = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes it away from the class
         required=False,
-        max_length=4_000,
+        max_length=1_000,
         help_text="The columns wanted, in this order, with commas between them. Default: all of the kind.",
     )
 
