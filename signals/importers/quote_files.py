@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -110,9 +110,18 @@ def _zip_tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> I
             raise NotAQuoteTable("the zip is empty")
         if len(members) > MAX_MEMBERS:
             raise NotAQuoteTable(f"the zip holds {len(members):,} files, more than {MAX_MEMBERS:,}")
+        seen: dict[tuple[int, int], str] = {}
+        notes = [f"the zip holds {len(members)} files"] if len(members) > 1 else []
         for info in members:
+            label = Path(info.filename.replace("\\", "/")).name[:80]
+            if (first := seen.setdefault((info.CRC, info.file_size), label)) is not label:
+                notes.append(f"{label} in the zip is left out: it has the same content as {first}")
+        for info in members:
+            if seen.pop((info.CRC, info.file_size), None) is None:
+                continue
             with archive.open(info) as inner:
-                yield from _tables(cast(BinaryIO, inner), mapping, step)
+                for table in _tables(cast(BinaryIO, inner), mapping, step):
+                    yield replace(table, notes=(*notes, *table.notes))
 
 
 def _tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> Iterator[RawTable]:

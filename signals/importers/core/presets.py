@@ -309,6 +309,7 @@ _PRESETS = (
         constants={"exchange": "NSE", "symbol": "INDIAVIX"},
         columns={"time": "date|datetime|timestamp|ts", "last": "close"},
         bar="1min",
+        bar_assumed=True,
         hours="within",
     ),
     Mapping(
@@ -318,6 +319,7 @@ _PRESETS = (
         constants={"exchange": "NSE"},
         columns={"symbol": "Instrument|symbol", "time": "date|datetime|timestamp|ts", "last": "close"},
         bar="1min",
+        bar_assumed=True,
         hours="within",
     ),
     Mapping(
@@ -328,6 +330,7 @@ _PRESETS = (
         columns={"symbol": "Instrument|symbol", "date": "date", "time": "time", "last": "close"},
         date_format="%Y%m%d|iso",
         bar="1min",
+        bar_assumed=True,
         hours="within",
     ),
     Mapping(
@@ -343,6 +346,7 @@ _PRESETS = (
         summary="bars of one option by the minute (--bar): --set key=NSE@...; bars without volume are no trades",
         columns={"time": "date|datetime|timestamp|ts", "last": "close", "bar_volume": "volume"},
         bar="1min",
+        bar_assumed=True,
         hours="within",
         bars_need_volume=True,
     ),
