@@ -40,7 +40,7 @@ def answers_of(name: str, inputs: Any, rows: int) -> dict[str, Any]:
     """Evaluate, check against the declaration and pack, as a chunk does."""
     computation = computations()[name]
     found = computation.evaluate(inputs)
-    pack(Items([KEY] * rows, [None] * rows), declared(computation, found), found.item)
+    pack(Items([KEY] * rows, [None] * rows), declared(computation, found, computation.defaults), found.item)
     return dict(found.columns)
 
 
