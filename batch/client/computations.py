@@ -40,7 +40,7 @@ class GreeksItem(InstrumentItem, total=False):
 
 
 class GreeksPicked(TypedDict, total=False):
-    """Implied volatility and Greeks of options: the columns of an answer that a parameter must name."""
+    """The columns of greeks that exist if a parameter names them."""
 
     delta: float | None
     gamma: float | None
@@ -124,7 +124,7 @@ class GreeksGridItem(InstrumentItem, total=False):
 
 
 class GreeksGridPicked(TypedDict, total=False):
-    """Prices and Greeks of options under shocks of spot, volatility and time: the columns of an answer that a parameter must name."""
+    """The columns of greeks_grid that exist if a parameter names them."""
 
     delta: float | None
     gamma: float | None

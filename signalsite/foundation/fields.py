@@ -78,12 +78,12 @@ class Several(serializers.ListField):
 class Choices(Several):
     """A JSON list of one or more of these words, each at most once."""
 
-    default_error_messages = {"repeated": "{input} is named {count} times."}
+    default_error_messages = {"repeated": '"{input}" is named {count} times.'}
 
     def __init__(self, choices: Sequence[str], **options: Any) -> None:
         known = ", ".join(choices)
         child = serializers.ChoiceField(
-            list(choices), error_messages={"invalid_choice": f"{{input}} is none of: {known}."}
+            list(choices), error_messages={"invalid_choice": f'"{{input}}" is none of: {known}.'}
         )
         super().__init__(child=child, min_length=1, **options)
 

@@ -140,7 +140,7 @@ def test_higher_orders_are_the_derivatives():
             "veta": -mp.diff(value, (s, v, t), (0, 1, 1)) / 36_500,
             "ultima": mp.diff(value, (s, v, t), (0, 3, 0)) / 1_000_000,
             "dividend_rho": 0 if columns["black76"][j] else mp.diff(of_yield, q) / 100,
-            "elasticity": mp.diff(lambda x: mp.log(value(mp.exp(x), v, t)), mp.log(s)),
+            "elasticity": mp.diff(value, (s, v, t), (1, 0, 0)) * s / value(s, v, t),
         }
         for name, expected in exact.items():
             assert getattr(answer, name)[j] == pytest.approx(float(expected), rel=1e-8, abs=1e-12), name
