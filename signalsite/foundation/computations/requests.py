@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -39,6 +40,14 @@ def _field(parameter: Parameter) -> serializers.Field:
             return Choices(parameter.choices, max_length=parameter.most, **options)
         return Several(child=_value(parameter, {}), min_length=1, max_length=parameter.most, **options)
     return _value(parameter, options)
+
+
+class ChoicesInSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # drf-spectacular registers it
+    target_class = Choices
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        return {**schema, "uniqueItems": True}
 
 
 def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
