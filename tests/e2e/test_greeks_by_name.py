@@ -195,13 +195,14 @@ def test_commands(address: str, keys: list[str], tmp_path: Path) -> None:
     assert found == [{"vanna": row["vanna"], "charm": row["charm"]} for row in rows]
     for arguments, words in (
         (["batch_greeks", *selection, "--param", "greeks=vana"], "params.greeks"),
+        (["compute", "greeks", *selection, "--greeks", "vega", "--plot", str(tmp_path / "x.png")], "it needs delta"),
         (["compute", "greeks", *selection, "--greeks", "vana"], "invalid choice: 'vana'"),
         (
             ["batch_greeks", *selection, "--out", str(tmp_path / "x.csv"), "--fields", "vanna"],
             "greeks does not name it",
         ),
     ):
-        done = manage(*arguments)
+        done = manage(*arguments)  # before the job
         assert done.returncode != 0 and words in done.stderr
     said = succeed("explain", keys[0], "--at", AT, "--greeks", "delta", "theta", "elasticity", "--theta", "next_day")
     lines = {line.split()[0]: line.split() for line in said.splitlines() if line}
