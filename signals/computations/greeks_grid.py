@@ -1,8 +1,8 @@
 """Prices and Greeks of options under shocks of spot, volatility and time: one row for each combination."""
 
 import math
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,16 @@ from signals.computations.greeks import (
     Greeks,
     GreeksInputs,
 )
-from signals.greeks.core.conventions import DAYS_PER_YEAR, DayCount, Model, expiry_years
+from signals.greeks.core.conventions import FIRST_ORDER, HIGHER_ORDER, GreeksParams, Model, Theta
 from signals.greeks.core.reasons import STATUS_WORDS
 from signals.greeks.core.status import Status
+from signals.greeks.core.years_after import years_after
+from signals.greeks.greek_columns import GREEKS, HIGHER_ORDER_COLUMNS, THETA
 from signals.greeks.selectors import exchange_of
 from signalsite.foundation.computations.contract import OK, Answers, Bounds, Column, Parameter, Params, StatusWord
-from timeframes.core.sessions import local_date
 
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")
-_GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 _NO_VOLATILITY = StatusWord("no_volatility", "the shocked volatility is zero or less, or beyond what the model prices")
 _EXPIRED = "the contract has expired by then: its price is the intrinsic value, and it has no Greeks"
 
@@ -69,7 +69,8 @@ class GreeksGrid(Greeks):
             most=MOST_CELLS,
             help="Calendar days that have passed; fractions too.",
         ),
-        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, MAX_QUOTE_AGE),
+        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, GREEKS, THETA),
+        MAX_QUOTE_AGE,
     )
     columns = (
         Column("spot_shock", float, "The relative shock of this row."),
@@ -82,9 +83,10 @@ class GreeksGrid(Greeks):
         Column("profit_and_loss", float, "That price less the base's, for one unit."),
         Column("delta", float, "Per 1 of the underlying."),
         Column("gamma", float, "Delta per 1 of the underlying."),
-        Column("theta", float, "Per calendar day."),
+        Column("theta", float, "Per calendar day; `theta` says how."),
         Column("vega", float, "Per 0.01 of volatility."),
         Column("rho", float, "Per 0.01 of rate."),
+        *HIGHER_ORDER_COLUMNS,
         Column("base_price", float, "The model's price without shocks."),
         Column("base_volatility", float, "Without shocks, annual, as a decimal."),
         Column("base_underlying", float, "Without shocks."),
@@ -98,6 +100,10 @@ class GreeksGrid(Greeks):
 
     def rows_per_item(self, params: Params) -> int:
         return math.prod(len(params[axis]) for axis in _AXES)
+
+    def conventions(self, params: Params) -> GreeksParams:
+        """Those of the base, which needs no Greeks: the cells have them."""
+        return replace(super().conventions(params), greeks=(), theta=Theta.INSTANTANEOUS)
 
     def evaluate(self, inputs: GreeksInputs) -> Answers:
         base = super().evaluate(inputs).columns
@@ -115,18 +121,25 @@ class GreeksGrid(Greeks):
             return np.array(base[name], np.float64)[of]
 
         forward, rows = shocks(days), inputs.rows
-        grid = _shocked(
-            underlying=known("underlying_used"),
-            volatility=known("implied_volatility"),
-            expiry_years=years_after(
+
+        def years_left(days_forward: np.ndarray) -> np.ndarray:
+            return years_after(
                 inputs.params.day_count,
                 as_of=inputs.as_of,
-                days_forward=forward,
+                days_forward=days_forward,
                 expires_at=rows.expires_at[of],
                 expiry=[rows.expiry[place] for place in of.tolist()],
                 exchange=[exchange_of(rows.underlying[place] or "") for place in of.tolist()],
                 base_years=known("expiry_years"),
-            ),
+            )
+
+        asked = {**self.defaults, **inputs.asked}  # jobs of earlier versions have neither greeks nor theta
+        grid = _shocked(
+            underlying=known("underlying_used"),
+            volatility=known("implied_volatility"),
+            expiry_years=years_left(forward),
+            years_next_day=years_left(forward + 1.0) if asked["theta"] == Theta.NEXT_DAY else None,
+            greeks=asked["greeks"],
             rate=known("rate"),
             dividend_yield=known("dividend_yield"),
             base_price=known("theoretical_price"),
@@ -151,31 +164,6 @@ class GreeksGrid(Greeks):
         return Answers({"status": status.tolist(), "reason": reason.tolist(), **columns, **words}, item)
 
 
-def years_after(
-    day_count: DayCount,
-    *,
-    as_of: datetime,
-    days_forward: np.ndarray,
-    expires_at: np.ndarray,
-    expiry: Sequence[date | None],
-    exchange: Sequence[str],
-    base_years: np.ndarray,
-) -> np.ndarray:
-    """Return T of each row `days_forward` days after `as_of`, 0 at or past expiry. `base_years` is T at `as_of`.
-
-    Exact time shortens evenly. Calendar days change at the exchange's midnight.
-    """
-    if day_count is DayCount.EXACT:
-        return np.maximum(base_years - days_forward / DAYS_PER_YEAR, 0.0)
-    rows = list(zip(exchange, days_forward.tolist(), strict=True))
-    today = {row: local_date(row[0], as_of + timedelta(days=row[1])) for row in set(rows)}
-    days = np.array(
-        [math.nan if end is None else (end - today[row]).days for row, end in zip(rows, expiry, strict=True)]
-    )
-    seconds = expires_at - as_of.timestamp() - days_forward * 86_400.0
-    return np.maximum(expiry_years(day_count, seconds, days), 0.0)
-
-
 def _shocked(
     *,
     underlying: np.ndarray,
@@ -190,14 +178,33 @@ def _shocked(
     spot_shock: np.ndarray,
     volatility_shock: np.ndarray,
     days_forward: np.ndarray,
+    years_next_day: np.ndarray | None = None,
+    greeks: Sequence[str] = FIRST_ORDER,
 ) -> dict[str, np.ndarray]:
-    """Return columns of equal length, and `answered`, the engine's Status of each. `expiry_years`: the time left."""
-    from signals.greeks.core.engine import model_greeks  # loads the kernels
+    """Return columns of equal length, and `answered`, the engine's Status of each.
+
+    `expiry_years` is the time left, `years_next_day` that of a day later if theta is to be a revaluation.
+    """
+    from signals.greeks.core.engine import higher_order_greeks, model_greeks  # loads the kernels
+    from signals.greeks.core.next_day import next_day_theta
 
     then = underlying * (1.0 + spot_shock)
     shocked = volatility + volatility_shock
-    contract = {"strike": strike, "rate": rate, "dividend_yield": dividend_yield, "sign": sign, "black76": black76}
-    found = model_greeks(volatility=shocked, underlying=then, expiry_years=expiry_years, **contract)
+    contract = {
+        "underlying": then,
+        "strike": strike,
+        "expiry_years": expiry_years,
+        "rate": rate,
+        "dividend_yield": dividend_yield,
+        "sign": sign,
+        "black76": black76,
+    }
+    found = model_greeks(volatility=shocked, **contract)
+    values: Mapping[str, np.ndarray] = found._asdict()
+    if years_next_day is not None:
+        values = {**values, "theta": next_day_theta(contract, shocked, found.price, years_next_day)}
+    if set(greeks) & set(HIGHER_ORDER):
+        values = {**values, **higher_order_greeks(volatility=shocked, **contract)._asdict()}
     over = expiry_years <= 0
     price = np.where(over, np.maximum(sign * (then - strike), 0.0), found.price)
     return {
@@ -210,7 +217,7 @@ def _shocked(
         "expiry_years": expiry_years,
         "price": price,
         "profit_and_loss": price - base_price,
-        **{name: np.where(over, np.nan, getattr(found, name)) for name in _GREEKS},
+        **{name: np.where(over, np.nan, values[name]) for name in (*FIRST_ORDER, *HIGHER_ORDER) if name in greeks},
         "base_price": base_price,
         "base_volatility": volatility,
         "base_underlying": underlying,
