@@ -16,7 +16,7 @@ class CashDividend(NamedTuple):
 class DividendColumns:
     """The cash dividends of n options, one after the other: option i has the places offsets[i] to offsets[i + 1].
 
-    Only dividends that go ex after the instant and before the option's expiry are here, so 0 < years < T. Those of an
+    Only dividends that go ex after the instant and before the option's expiry are here, so 0 < years <= T. Those of an
     option are in the order of their years. An option that is priced with a yield has none.
     """
 
