@@ -16,7 +16,7 @@ class GreeksParams(TypedDict, total=False):
 
     model: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
@@ -68,7 +68,10 @@ class GreeksRow(TypedDict):
     forward_excluded: int | None
     expiry_years: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
     bid_iv: float | None
@@ -84,7 +87,7 @@ class GreeksGridParams(TypedDict, total=False):
     days_forward: list[float]
     model: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
@@ -130,7 +133,10 @@ class GreeksGridRow(TypedDict):
     base_volatility: float | None
     base_underlying: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
 

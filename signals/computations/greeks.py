@@ -54,14 +54,23 @@ FORWARD = Parameter(
     help="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
     "carried; if the strikes disagree, the future of the expiry only. A named source is strict.",
 )
-RATE = Parameter(name="rate", type=float, default=DEFAULT_RATE, bounds=_RATE, help="Continuous, annual, as a decimal.")
+RATE = Parameter(
+    name="rate",
+    type=float,
+    default=None,
+    nullable=True,
+    bounds=_RATE,
+    help="Continuous, annual, as a decimal; null: the zero curve of the underlying's currency at T, as of that date, "
+    f"else {DEFAULT_RATE}. rate_source says which.",
+)
 DIVIDEND_YIELD = Parameter(
     name="dividend_yield",
     type=float,
     default=None,
     nullable=True,
     bounds=_RATE,
-    help="Continuous, annual, as a decimal; null: the underlying's own.",
+    help="Continuous, annual, as a decimal; null: its cash dividends before expiry, else its yield of that date, else "
+    "the underlying's own. dividend_source says which.",
 )
 DAY_COUNT = Parameter(
     name="day_count",
@@ -126,7 +135,7 @@ class GreeksInputs:
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 4
+    version = 5
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,
@@ -174,7 +183,10 @@ class Greeks(OptionComputation):
         Column("forward_excluded", int, "How many strikes had prices and took no part."),
         Column("expiry_years", float, "T, in years of 365 days."),
         Column("rate", float, "Continuous, annual, as a decimal."),
-        Column("dividend_yield", float, "Continuous, annual, as a decimal."),
+        Column("rate_source", str, "override, parameter, curve or default."),
+        Column("dividend_yield", float, "Continuous, annual, as a decimal; 0 for discrete."),
+        Column("dividend_source", str, "override, parameter, discrete, dated, underlying or none."),
+        Column("dividend_value", float, "Present value of the cash dividends before expiry, for discrete; else 0."),
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "price, vix, override or otm_twin."),
         Column("bid_iv", float, "The bid's implied volatility, if quote_iv asks for it."),

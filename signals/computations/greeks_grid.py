@@ -29,6 +29,7 @@ from timeframes.core.sessions import local_date
 
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")
+_WORDS = ("rate_source", "dividend_source", "model", "iv_source")
 _GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 _NO_VOLATILITY = StatusWord("no_volatility", "the shocked volatility is zero or less, or beyond what the model prices")
 _EXPIRED = "the contract has expired by then: its price is the intrinsic value, and it has no Greeks"
@@ -42,7 +43,7 @@ class GreeksGrid(Greeks):
     """
 
     name = "greeks_grid"
-    version = 2
+    version = 3
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(
@@ -89,7 +90,10 @@ class GreeksGrid(Greeks):
         Column("base_volatility", float, "Without shocks, annual, as a decimal."),
         Column("base_underlying", float, "Without shocks."),
         Column("rate", float, "Continuous, annual, as a decimal."),
-        Column("dividend_yield", float, "Continuous, annual, as a decimal."),
+        Column("rate_source", str, "override, parameter, curve or default."),
+        Column("dividend_yield", float, "Continuous, annual, as a decimal; 0 for discrete."),
+        Column("dividend_source", str, "override, parameter, discrete, dated, underlying or none."),
+        Column("dividend_value", float, "Present value of the cash dividends before expiry, for discrete; else 0."),
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "Where the base's volatility came from: price, vix, override or otm_twin."),
     )
@@ -147,7 +151,8 @@ class GreeksGrid(Greeks):
         unpriced = where[answered == Status.BAD_INPUT]  # all but the volatility is as good as in the base
         status[unpriced], reason[unpriced] = _NO_VOLATILITY.word, _NO_VOLATILITY.help
         reason[where[answered == Status.EXPIRED]] = _EXPIRED
-        words = {name: np.array(base[name], object)[item] for name in ("model", "iv_source")}
+        words = {name: np.array(base[name], object)[item] for name in _WORDS}
+        columns["dividend_value"] = np.array(base["dividend_value"], np.float64)[item]
         return Answers({"status": status.tolist(), "reason": reason.tolist(), **columns, **words}, item)
 
 

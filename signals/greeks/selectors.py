@@ -11,6 +11,7 @@ from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import GreeksParams, IvFrom, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
+from signals.rates.selectors import load_carry
 from signalsite.foundation.rows import binary_columns, binary_rows
 from timeframes.core.sessions import local_date
 
@@ -207,6 +208,8 @@ def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str,
     found = binary_columns(_UNDERLYINGS, {"keys": keys, **window}, _UNDERLYING_TYPES)
     spots, indices = _quotes(found), _quotes(found, "index_")
     spot, spot_source = choose_price(spots, PriceSource.AUTO)
+    today = [local_date(exchange_of(key), as_of) for key in keys]
+    carry = load_carry(keys, first=min(today), last=max(today)) if keys else {}
     return UnderlyingColumns(
         spot=spot,
         spot_source=spot_source,
@@ -214,7 +217,8 @@ def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str,
         volatility_index=choose_price(indices, PriceSource.AUTO)[0],
         volatility_index_time=indices.time,
         dividend_yield=found["dividend_yield"],
-        today=_ordinals(local_date(exchange_of(key), as_of) for key in keys),
+        today=_ordinals(today),
+        known=[carry[key].on(day.toordinal()) for key, day in zip(keys, today, strict=True)],
     )
 
 

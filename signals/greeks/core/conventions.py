@@ -6,7 +6,8 @@ from enum import StrEnum
 import numpy as np
 
 DEFAULT_RATE = 0.065
-"""Continuously compounded, annual: near the Indian three-month treasury bill. Callers override it with `rate`."""
+"""Continuously compounded, annual: near the Indian three-month treasury bill. It counts where neither the caller nor a
+stored curve gives a rate."""
 
 SECONDS_PER_YEAR = 365 * 86400
 DAYS_PER_YEAR = 365
@@ -77,8 +78,8 @@ class GreeksParams:
 
     model: Model = Model.UNDERLYING
     forward: ForwardSource = ForwardSource.AUTO
-    rate: float = DEFAULT_RATE
-    dividend_yield: float | None = None  # None: the underlying's own
+    rate: float | None = None  # None: the curve of the underlying's currency, else DEFAULT_RATE
+    dividend_yield: float | None = None  # None: cash dividends, else the dated yield, else the underlying's own
     day_count: DayCount = DayCount.EXACT
     price: PriceSource = PriceSource.AUTO
     fallback_volatility: FallbackVolatility = FallbackVolatility.NONE

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from signals.greeks.core.carry import (
+    DIVIDEND_SOURCES,
+    RATE_SOURCES,
+    UNKNOWN_CARRY,
+    CarryColumns,
+    DividendSource,
+    RateSource,
+    carry_columns,
+)
 from signals.greeks.core.conventions import (
+    DEFAULT_RATE,
     FORWARD_SOURCES,
     PRICE_SOURCES,
     VOLATILITY_SOURCES,
@@ -22,6 +32,19 @@ from signals.greeks.core.status import Status
 
 _SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
+_RATE_OVERRIDE, _RATE_GIVEN, _BY_DEFAULT = (
+    RATE_SOURCES.index(source) for source in (RateSource.OVERRIDE, RateSource.PARAMETER, RateSource.DEFAULT)
+)
+_YIELD_OVERRIDE, _YIELD_GIVEN, _DISCRETE, _YIELD_OWN, _NO_YIELD = (
+    DIVIDEND_SOURCES.index(source)
+    for source in (
+        DividendSource.OVERRIDE,
+        DividendSource.PARAMETER,
+        DividendSource.DISCRETE,
+        DividendSource.UNDERLYING,
+        DividendSource.NONE,
+    )
+)
 _VIX_CAN_HELP = (
     Status.BELOW_INTRINSIC,
     Status.ABOVE_MAXIMUM,
@@ -59,6 +82,7 @@ class OptionColumns:
     override_volatility: np.ndarray
     override_rate: np.ndarray
     override_dividend_yield: np.ndarray
+    carry: CarryColumns | None = None  # of the group; without, the parameters and the defaults count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +105,10 @@ class GreeksResult:
     forward_source: np.ndarray  # int8 index into conventions.FORWARD_WORDS
     expiry_years: np.ndarray
     rate: np.ndarray
+    rate_source: np.ndarray  # int8 index into carry.RATE_SOURCES
     dividend_yield: np.ndarray
+    dividend_source: np.ndarray  # int8 index into carry.DIVIDEND_SOURCES
+    dividend_value: np.ndarray  # present value of the cash dividends before expiry, at the option's rate
     black76: np.ndarray  # bool
     iv_source: np.ndarray  # int8 index into conventions.VOLATILITY_WORDS
     vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
@@ -92,22 +119,25 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
 
     Both models use the forward that was found: Black-Scholes-Merton gets the spot that carries to it,
     S = F e^(-(r-q)T), so the models agree on the option's value. A spot (or a caller's underlying price) is carried the
-    other way, to a forward, with the element's own rate and yield.
+    other way, to a forward, with the element's own rate and yield, or less its cash dividends:
+    F = (S - PV) e^((r-q)T). Black-Scholes-Merton then gets S - PV, the part of the spot that is not paid out before
+    expiry.
 
     `twins` has the fresh quotes of the other leg at each option's strike and expiry; `iv_from=otm_twin` needs them and
     raises ValueError without. An option in the money then has the volatility that its twin's price implies.
     """
     if params.iv_from is IvFrom.OTM_TWIN and twins is None:
         raise ValueError("iv_from=otm_twin needs the quotes of the other legs")
-    rate = np.where(np.isnan(options.override_rate), params.rate, options.override_rate)
-    yield_default = options.dividend_yield if params.dividend_yield is None else np.float64(params.dividend_yield)
-    dividend_yield = np.where(np.isnan(options.override_dividend_yield), yield_default, options.override_dividend_yield)
+    carry = options.carry or carry_columns([UNKNOWN_CARRY], np.zeros(len(options.sign), np.intp))
+    rate, rate_source = _rate(options, carry, params)
+    dividend_yield, dividend_source = _dividend_yield(options, carry, params)
+    dividend_value = carry.dividends.where(dividend_source == _DISCRETE).present_values(rate)
     black76 = options.black76 if params.model is Model.UNDERLYING else np.full(len(rate), params.model is Model.BLACK76)
     years = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
 
     forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
     from_spot = (forward_source == _SPOT) | (forward_source == _OVERRIDE)
-    spot = np.where(forward_source == _OVERRIDE, options.override_underlying, options.spot)
+    spot = np.where(forward_source == _OVERRIDE, options.override_underlying, options.spot) - dividend_value
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.exp((rate - dividend_yield) * np.maximum(years, 0.0))
         forward = np.where(from_spot, spot * growth, options.forward)
@@ -196,8 +226,33 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         forward_source=forward_source,
         expiry_years=years,
         rate=rate,
+        rate_source=rate_source,
         dividend_yield=dividend_yield,
+        dividend_source=dividend_source,
+        dividend_value=dividend_value,
         black76=black76,
         iv_source=iv_source,
         vix_instead_of=instead_of,
     )
+
+
+def _rate(options: OptionColumns, carry: CarryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rate of each option and its source: the item's own, its market's, or what the parameters say."""
+    unknown, overridden = np.isnan(carry.rate), ~np.isnan(options.override_rate)
+    value, source = (DEFAULT_RATE, _BY_DEFAULT) if params.rate is None else (params.rate, _RATE_GIVEN)
+    rate = np.where(overridden, options.override_rate, np.where(unknown, value, carry.rate))
+    sources = np.where(overridden, _RATE_OVERRIDE, np.where(unknown, source, carry.rate_source))
+    return rate, sources.astype(np.int8)
+
+
+def _dividend_yield(options: OptionColumns, carry: CarryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
+    """Return the yield of each option and its source."""
+    unknown, overridden = np.isnan(carry.dividend_yield), ~np.isnan(options.override_dividend_yield)
+    if params.dividend_yield is None:
+        value: np.ndarray | float = options.dividend_yield
+        source: np.ndarray | int = np.where(options.dividend_yield != 0.0, _YIELD_OWN, _NO_YIELD)
+    else:
+        value, source = params.dividend_yield, _YIELD_GIVEN
+    found = np.where(overridden, options.override_dividend_yield, np.where(unknown, value, carry.dividend_yield))
+    sources = np.where(overridden, _YIELD_OVERRIDE, np.where(unknown, source, carry.dividend_source))
+    return found, sources.astype(np.int8)

@@ -1,5 +1,6 @@
 """Facts about underlyings that follow from their names."""
 
+from timeframes.core.exchanges import EXCHANGES
 from timeframes.core.keys import InstrumentKey, Product
 
 NSE_INDICES = frozenset({"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50"})
@@ -14,3 +15,15 @@ def volatility_index_key(exchange: str, symbol: str) -> str:
     if exchange == "SIM" or (exchange == "NSE" and symbol in NSE_INDICES):
         return str(InstrumentKey(exchange, "INDIAVIX", Product.EQUITY_SPOT))
     return ""
+
+
+def currency_of(underlying: str) -> str:
+    """Return the currency of an underlying's prices, by its key; empty where the exchange is not known.
+
+    A pair has that of its second symbol (BINANCE@BTC/USDT: USDT), anything else that of its exchange. Deribit's
+    indices are in US dollars.
+    """
+    exchange, _, symbol = underlying.rpartition("@")
+    if "/" in symbol:
+        return symbol.rsplit("/", 1)[1]
+    return EXCHANGES[exchange].currency if exchange in EXCHANGES else ""
