@@ -1,0 +1,194 @@
+"""American options by finite differences: cash dividends, and exercise regions with two boundaries.
+
+Two grids, the finer with twice the nodes and steps, and their difference extrapolated to none.
+"""
+
+import numpy as np
+from numba import config
+
+from signals.greeks.core import engine
+from signals.greeks.core.dividends import DividendColumns, no_dividends
+
+if not config.DISABLE_JIT:  # type: ignore[attr-defined]
+    from signals.greeks.core import kernel_american_grid as kernel
+else:  # pragma: no cover - a test runs it in its own process
+    from signals.greeks.core import american_reference as kernel  # type: ignore[no-redef]
+
+NODES, STEPS = 201, 60  # of the coarser grid
+HARD_NODES, HARD_STEPS = 401, 120
+HARDNESS = 0.3  # as in american.py
+BUMP = 0.005  # relative, of the volatility: vega
+RATE_BUMP = 1e-3  # of rT: rho
+MOST_STEPS = 40
+NEAR = 1e-7  # relative: the step of the volatility that ends the search
+FLAT = 1e-12
+DUE = 1e-9  # in units of the strike
+
+
+class _Grid:
+    """Options in the kernel's units. The grid is laid out for the volatilities given here."""
+
+    def __init__(
+        self,
+        volatility: np.ndarray,
+        underlying: np.ndarray,
+        strike: np.ndarray,
+        years: np.ndarray,
+        rate: np.ndarray,
+        carry: np.ndarray,
+        sign: np.ndarray,
+        dividends: DividendColumns | None,
+    ) -> None:
+        dividends = no_dividends(len(strike)) if dividends is None else dividends
+        self.root = np.sqrt(years)
+        self.width = volatility * self.root
+        self.lm, self.a, self.b, self.sign = np.log(underlying / strike), rate * years, carry * years, sign
+        self.offsets = dividends.offsets
+        of = np.repeat(np.arange(len(strike)), np.diff(self.offsets))
+        backwards = np.lexsort((-dividends.years, of))  # within each option: by time to expiry
+        when = 1.0 - dividends.years[backwards] / years[of]
+        self.when, self.amount = np.clip(when, 0.0, 1.0), dividends.amounts[backwards] / strike[of]
+        self.hard = np.maximum(np.abs(self.a), np.abs(self.b)) > HARDNESS * self.width
+
+    def values(self, s: np.ndarray, a: np.ndarray | None = None, among: np.ndarray | None = None) -> np.ndarray:
+        """Return rows f, f_x, f_xx, due: in units of the strike, x the logarithm of the underlying.
+
+        `among`: places of the options that the s are of, all by default.
+        """
+        among = np.arange(len(self.lm)) if among is None else among
+        found = np.empty((4, len(self.lm)))
+        every = np.empty(len(self.lm))
+        every[among] = s
+        s, a = every, self.a if a is None else a
+        for nodes, steps, mask in ((NODES, STEPS, ~self.hard), (HARD_NODES, HARD_STEPS, self.hard)):
+            rows = among[mask[among]]
+            if len(rows):
+                coarse = self._once(rows, s, a, nodes, steps)
+                fine = self._once(rows, s, a, 2 * nodes - 1, 2 * steps)
+                exercise = fine[6]
+                errors = [each[:3] - each[3:6] for each in (coarse, fine)]
+                found[:3, rows] = self._european(rows, s, a) + (4.0 * errors[1] - errors[0]) / 3.0
+                due = fine[0] <= exercise + DUE
+                spot = np.exp(self.lm[rows]) * self.sign[rows]
+                found[:3, rows] = np.where(due, [exercise, spot, spot], found[:3, rows])
+                found[0, rows] = np.maximum(found[0, rows], exercise)
+                found[3, rows] = due
+        return found[:, among]
+
+    def european_vega(self) -> np.ndarray:
+        """Return the derivative of the European value by s."""
+        d = (self.lm + self.a - self.b) / self.width + 0.5 * self.width
+        vega: np.ndarray = np.exp(self.lm - self.b - 0.5 * d * d) / np.sqrt(2.0 * np.pi)
+        return np.maximum(vega, FLAT)
+
+    def _once(self, rows: np.ndarray, s: np.ndarray, a: np.ndarray, nodes: int, steps: int) -> np.ndarray:
+        result = np.empty((7, len(rows)))
+        counts = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+        places = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
+        columns = (s[rows], self.lm[rows], a[rows], self.b[rows], self.sign[rows])
+        when, amount = self.when[places], self.amount[places]
+        kernel.american_grid(*columns, offsets, when, amount, self.width[rows], nodes, steps, result)
+        return result
+
+    def _european(self, rows: np.ndarray, s: np.ndarray, a: np.ndarray) -> np.ndarray:
+        spot = np.exp(self.lm[rows])
+        found = engine.model_greeks(
+            volatility=s[rows],
+            underlying=spot,
+            strike=1.0,
+            expiry_years=1.0,
+            rate=a[rows],
+            dividend_yield=self.b[rows],
+            sign=self.sign[rows],
+            black76=False,
+        )
+        slope = found.delta * spot
+        return np.stack([found.price, slope, found.gamma * spot * spot + slope])
+
+
+def model(
+    volatility: np.ndarray,
+    underlying: np.ndarray,
+    strike: np.ndarray,
+    years: np.ndarray,
+    rate: np.ndarray,
+    carry: np.ndarray,
+    sign: np.ndarray,
+    dividends: DividendColumns | None,
+) -> np.ndarray:
+    """Return the rows of GreekColumns but the status. The underlying is held: the spot less its dividends."""
+    terms = (underlying, strike, years, rate, carry, sign, dividends)
+    return _greeks(_Grid(volatility, *terms), volatility, underlying, strike, years)
+
+
+def implied(
+    price: np.ndarray,
+    european: np.ndarray,
+    underlying: np.ndarray,
+    strike: np.ndarray,
+    years: np.ndarray,
+    rate: np.ndarray,
+    carry: np.ndarray,
+    sign: np.ndarray,
+    dividends: DividendColumns | None,
+) -> np.ndarray:
+    """Return the rows of GreekColumns but the status; NaN where no volatility was found.
+
+    `european` is the volatility at which a European option would be worth the price: an upper bound; NaN for none.
+    """
+    terms = (underlying, strike, years, rate, carry, sign, dividends)
+    start = np.where(np.isfinite(european), european, 0.5)
+    at = _Grid(start, *terms)
+    target = price / strike
+    s = at.width.copy()
+    low, high = np.zeros(len(s)), np.where(np.isfinite(european), s * (1.0 + 1e-9), np.inf)
+    value, slope = at.values(s)[0], at.european_vega()
+    rows = np.arange(len(s))  # those still sought
+    done = np.zeros(len(s), np.bool_)
+    for _ in range(MOST_STEPS):
+        now, over = s[rows], value[rows] - target[rows]
+        high[rows] = np.where(over > 0.0, np.minimum(high[rows], now), high[rows])
+        low[rows] = np.where(over > 0.0, low[rows], np.maximum(low[rows], now))
+        least, most = low[rows], high[rows]
+        new = now - over / slope[rows]
+        settled = np.abs(new - now) <= NEAR * now
+        middle = np.where(np.isfinite(most), np.sqrt(np.maximum(least, 0.1 * most) * most), 2.0 * now)
+        new = np.where(settled, now, np.where((new > least) & (new < most), new, middle))
+        done[rows] = settled
+        rows, now, new = rows[~settled], now[~settled], new[~settled]
+        if not len(rows):
+            break
+        s[rows] = new
+        moved = at.values(new, among=rows)[0]
+        secant = (moved - value[rows]) / (new - now)
+        slope[rows] = np.where(secant > FLAT, secant, slope[rows])
+        value[rows] = moved
+    return _greeks(at, np.where(done, s / at.root, np.nan), underlying, strike, years)
+
+
+def _greeks(
+    at: _Grid, volatility: np.ndarray, underlying: np.ndarray, strike: np.ndarray, years: np.ndarray
+) -> np.ndarray:
+    known = np.where(np.isfinite(volatility), volatility, 1.0)
+    s = known * at.root
+    f, fl, fll, due = at.values(s)
+    up, down = at.values(s * (1.0 + BUMP)), at.values(s * (1.0 - BUMP))
+    vega = (up[0] - down[0]) / (2.0 * BUMP * s)
+    up, down = at.values(s, at.a + RATE_BUMP), at.values(s, at.a - RATE_BUMP)
+    rho = (up[0] - down[0]) / (2.0 * RATE_BUMP)
+    decay = 0.5 * s * s * (fll - fl) + (at.a - at.b) * fl - at.a * f
+    alive = due == 0.0
+    found = np.stack(
+        [
+            known,
+            f * strike,
+            fl * strike / underlying,
+            np.where(alive, (fll - fl) * strike / underlying**2, 0.0),
+            np.where(alive, -decay * strike / years / 365.0, 0.0),
+            np.where(alive, vega * at.root * strike * 0.01, 0.0),
+            np.where(alive, rho * years * strike * 0.01, 0.0),
+        ]
+    )
+    found[:, ~np.isfinite(volatility)] = np.nan
+    return found
