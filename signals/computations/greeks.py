@@ -10,6 +10,7 @@ from signals.greeks.core.conventions import (
     DEFAULT_RATE,
     QUOTE_IVS,
     DayCount,
+    Exercise,
     FallbackVolatility,
     ForwardSource,
     GreeksParams,
@@ -43,6 +44,14 @@ MODEL = Parameter(
     default=Model.UNDERLYING.value,
     choices=[Model.UNDERLYING.value, Model.BSM.value, Model.BLACK76.value],
     help="bsm: Black-Scholes-Merton on the spot; black76: on the forward; underlying: the underlying's own setting.",
+)
+EXERCISE = Parameter(
+    name="exercise",
+    type=str,
+    default=Exercise.UNDERLYING.value,
+    choices=[Exercise.UNDERLYING.value, Exercise.EUROPEAN.value, Exercise.AMERICAN.value],
+    help="american: the holder may exercise at any time, for the full spot (bsm) or the future (black76); underlying: "
+    "the underlying's own setting. Parity of American options is not among the forwards of auto.",
 )
 FORWARD = Parameter(
     name="forward",
@@ -139,6 +148,7 @@ class Greeks(OptionComputation):
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,
+        EXERCISE,
         FORWARD,
         RATE,
         DIVIDEND_YIELD,
@@ -198,6 +208,7 @@ class Greeks(OptionComputation):
     def conventions(self, params: Params) -> GreeksParams:
         return GreeksParams(
             model=Model(params["model"]),
+            exercise=Exercise(params.get("exercise", Exercise.UNDERLYING)),  # jobs of earlier versions have none
             forward=ForwardSource(params["forward"]),
             rate=params["rate"],
             dividend_yield=params["dividend_yield"],

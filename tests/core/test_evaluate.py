@@ -62,7 +62,7 @@ def columns(*options: dict[str, Any]) -> OptionColumns:
 
 def one(params: GreeksParams | None = None, **option: Any) -> dict[str, Any]:
     frame = evaluate(columns({**LIQUID, **option}), params or GreeksParams())
-    return {field.name: getattr(frame, field.name)[0] for field in fields(GreeksResult)}
+    return {field.name: getattr(frame, field.name)[0] for field in fields(GreeksResult) if field.name != "dividends"}
 
 
 def test_the_mid_and_the_forward_found_are_used() -> None:

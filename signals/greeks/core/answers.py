@@ -21,6 +21,7 @@ from signals.greeks.core.conventions import (
     QuoteIv,
 )
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
+from signals.greeks.core.exercise import value_bounds
 from signals.greeks.core.forward import forward_columns
 from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
@@ -83,6 +84,7 @@ def answer_options(
         override_volatility=overrides.get("volatility", nothing),
         override_rate=overrides.get("rate", nothing),
         override_dividend_yield=overrides.get("dividend_yield", nothing),
+        american=contracts.american,
         carry=carry_columns([market.carry for market in markets], group),
     )
     if overrides:
@@ -106,16 +108,15 @@ def answer_columns(
         result.status[place] = Status.BAD_INPUT
     status = result.status.tolist()
     reasons: list[str | None] = [None] * len(status)
-    with np.errstate(over="ignore", invalid="ignore"):
-        discount = np.exp(-result.rate * np.maximum(result.expiry_years, 0.0))
-    for place in np.flatnonzero((result.status != Status.OK) | (result.vix_instead_of > 0)).tolist():
-        forward, strike = result.forward[place] * discount[place], options.strike[place] * discount[place]
+    told = np.flatnonzero((result.status != Status.OK) | (result.vix_instead_of > 0))
+    least, most = _value_bounds(result, options, told)
+    for row, place in enumerate(told.tolist()):
         code = Status(status[place] or int(result.vix_instead_of[place]))
         reasons[place] = refused.get(place) or reason(
             code,
             price=float(result.price_used[place]),
-            intrinsic=float(max(options.sign[place] * (forward - strike), 0.0)),
-            maximum=float(forward if options.sign[place] > 0 else strike),
+            intrinsic=float(least[row]),
+            maximum=float(most[row]),
             wanted=params.price,
             forward=params.forward,
             strikes=float(options.forward_strikes[place]),
@@ -163,6 +164,20 @@ def answer_columns(
         "model": [_MODEL[flag] for flag in result.black76.tolist()],
         "iv_source": [_VOLATILITY[code] for code in result.iv_source.tolist()],
     }
+
+
+def _value_bounds(result: GreeksResult, options: OptionColumns, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    contract = {
+        "underlying": result.underlying_used,
+        "strike": options.strike,
+        "expiry_years": result.expiry_years,
+        "rate": result.rate,
+        "dividend_yield": result.dividend_yield,
+        "sign": options.sign,
+        "black76": result.black76,
+    }
+    chosen = {name: values[rows] for name, values in contract.items()}
+    return value_bounds(chosen, result.american[rows], result.dividends.take(rows))
 
 
 def _counts(values: np.ndarray) -> list[int | None]:

@@ -19,6 +19,12 @@ class Model(StrEnum):
     BLACK76 = "black76"
 
 
+class Exercise(StrEnum):
+    UNDERLYING = "underlying"  # the underlying's own setting
+    EUROPEAN = "european"
+    AMERICAN = "american"
+
+
 class ForwardSource(StrEnum):
     """Where a forward came from. Callers may choose the first four; the last two are only reported."""
 
@@ -77,6 +83,7 @@ class GreeksParams:
     """A caller's choices, with the documented defaults."""
 
     model: Model = Model.UNDERLYING
+    exercise: Exercise = Exercise.UNDERLYING
     forward: ForwardSource = ForwardSource.AUTO
     rate: float | None = None  # None: the curve of the underlying's currency, else DEFAULT_RATE
     dividend_yield: float | None = None  # None: cash dividends, else the dated yield, else the underlying's own

@@ -13,6 +13,7 @@ import numpy as np
 from signals.greeks.core.carry import UNKNOWN_CARRY, GroupCarry, find_carries
 from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource, expiry_years
 from signals.greeks.core.dividends import CashDividend
+from signals.greeks.core.exercise_rows import american_rows
 from signals.greeks.core.forward import NO_FORWARD, CarriedFrom, Forward, find_forward, money
 from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price, fresh_quotes
@@ -33,6 +34,7 @@ class UnderlyingColumns:
     volatility_index_time: np.ndarray
     dividend_yield: np.ndarray
     today: np.ndarray  # int64: the date at the exchange, date.toordinal
+    american: np.ndarray | None = None  # bool: its options are American by its own setting; None: none are
     known: Sequence[Carry] = ()  # rates and dividends, as of that date; empty if nothing is stored of any
 
 
@@ -246,4 +248,10 @@ def _parities(
         put_source=source[puts],
     )
     sizes = np.bincount(options.group[calls], minlength=count)
-    return parity_forwards(columns, sizes, rate=rates, expiry_years=years)
+    found = parity_forwards(columns, sizes, rate=rates, expiry_years=years)
+    if params.forward is ForwardSource.PARITY:
+        return found
+    # With early exercise, parity is an inequality: two-sided quotes of both legs would agree on a wrong forward.
+    american = american_rows(snapshot.underlyings.american, params, len(snapshot.underlyings.spot))
+    early = american[snapshot.groups.underlying].tolist()
+    return [None if skipped else each for skipped, each in zip(early, found, strict=True)]
