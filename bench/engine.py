@@ -1,4 +1,4 @@
-"""Measure implied volatility and five Greeks in ns per option, against py_vollib and the numpy reference.
+"""Measure implied volatility and five Greeks in ns per option, against py_vollib and the numpy reference, and ten more.
 
 python -m bench.engine
 """
@@ -72,6 +72,14 @@ def twin(columns: dict[str, np.ndarray]) -> Callable[[], object]:
     return lambda: reference.implied(*values, models.view(np.uint8), result, status)
 
 
+def higher_order_ns(columns: dict[str, np.ndarray]) -> float:
+    """Return ns per option for the ten Greeks of higher order at the implied volatility."""
+    volatility = engine.implied_greeks(**columns).implied_volatility
+    contract = {name: column for name, column in columns.items() if name != "price"}
+    seconds = best_seconds(lambda: engine.higher_order_greeks(volatility=volatility, **contract), repeats=20)
+    return seconds / volatility.size * 1e9
+
+
 def run() -> dict[str, float]:
     print(f"Implied volatility and five Greeks, one core, {engine.instruction_set()}")
     if not engine.is_vectorised():
@@ -94,10 +102,15 @@ def run() -> dict[str, float]:
     ratio = peer / per_option[100_000]
     verdict = "as required" if ratio >= REQUIRED_RATIO else "TOO SLOW"
     print(f"{ratio:.0f} times py_vollib at 100,000 options: {verdict} (at least {REQUIRED_RATIO})")
+    higher = higher_order_ns(chain(100_000))
+    print(
+        f"ten Greeks of higher order: {higher:.1f} ns more, {higher / per_option[100_000]:.2f} of the first five's time"
+    )
     return {
         "engine.ns_per_option": per_option[100_000],
         "engine.ratio_vs_py_vollib": ratio,
         "engine.us_per_100": per_option[100] * 100 / 1e3,
+        "engine.higher_order_ns": higher,
     }
 
 

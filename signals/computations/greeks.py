@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from signals.greeks.core.conventions import (
     DEFAULT_RATE,
+    FIRST_ORDER,
     QUOTE_IVS,
     DayCount,
     Exercise,
@@ -18,9 +19,11 @@ from signals.greeks.core.conventions import (
     Model,
     PriceSource,
     QuoteIv,
+    Theta,
 )
 from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.reasons import STATUS_WORDS
+from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_ORDER_COLUMNS, THETA
 from signals.greeks.market import market_of
 from signals.greeks.selection import OptionComputation
 from signals.greeks.selectors import OptionRows, load_options, load_twins
@@ -157,6 +160,8 @@ class Greeks(OptionComputation):
         FALLBACK_VOLATILITY,
         IV_FROM,
         QUOTE_IV,
+        GREEKS,
+        THETA,
         MAX_QUOTE_AGE,
     )
     overrides = (
@@ -174,9 +179,11 @@ class Greeks(OptionComputation):
         Column("implied_volatility", float, "Annual, as a decimal."),
         Column("delta", float, "Per 1 of the underlying (of the forward for black76)."),
         Column("gamma", float, "Delta per 1 of the underlying."),
-        Column("theta", float, "Per calendar day."),
+        Column("theta", float, "Per calendar day; `theta` says how."),
         Column("vega", float, "Per 0.01 of volatility."),
         Column("rho", float, "Per 0.01 of rate."),
+        *HIGHER_ORDER_COLUMNS,
+        *EARLY_EXERCISE_COLUMNS,
         Column("theoretical_price", float, "The model's price at that volatility."),
         Column("price_used", float, "The price that the volatility was implied from: the twin's for otm_twin."),
         Column("price_source", str, "mid, last, settle, close or override."),
@@ -217,6 +224,8 @@ class Greeks(OptionComputation):
             fallback_volatility=FallbackVolatility(params["fallback_volatility"]),
             iv_from=IvFrom(params["iv_from"]),
             quote_iv=QuoteIv(params.get("quote_iv", QuoteIv.NONE)),
+            greeks=tuple(params.get("greeks", FIRST_ORDER)),  # jobs of earlier versions have none of these
+            theta=Theta(params.get("theta", Theta.INSTANTANEOUS)),
             max_quote_age_seconds=params["max_quote_age_seconds"],
         )
 

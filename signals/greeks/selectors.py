@@ -171,7 +171,12 @@ _CHAIN_TYPES = {
     "expires_at": float,
     **_QUOTE_TYPES,
 }
-_UNDERLYING_TYPES = {"dividend_yield": float, "american": float, **_QUOTE_TYPES, **{f"index_{name}": float for name in _QUOTE_TYPES}}
+_UNDERLYING_TYPES = {
+    "dividend_yield": float,
+    "american": float,
+    **_QUOTE_TYPES,
+    **{f"index_{name}": float for name in _QUOTE_TYPES},
+}
 
 
 def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksParams) -> ChainSnapshot:

@@ -120,11 +120,13 @@ def model_greeks(
     sign: ArrayLike,
     black76: ArrayLike,
     dividends: DividendColumns | None = None,
+    most_work: bool = False,
 ) -> GreekColumns:
     """Return price and Greeks of each American option at a given volatility (decimal, positive).
 
     Where exercise is due now, the price is what it pays, delta is the sign and the other Greeks are 0. Other arguments
-    and errors: implied_greeks. Status: BAD_INPUT, EXPIRED, NOT_CONVERGED or OK.
+    and errors: implied_greeks. `most_work` gives every option what hard ones get, so that differences between calls are
+    smooth. Status: BAD_INPUT, EXPIRED, NOT_CONVERGED or OK.
     """
     values = (volatility, underlying, strike, expiry_years, rate, dividend_yield, sign)
     (volatilities, *terms), models = equal_columns(values, black76)
@@ -137,7 +139,7 @@ def model_greeks(
                 continue
             chosen, given = contracts.take(rows), volatilities[rows]
             if kind == _BOUNDARY:
-                found = _by_boundary(given, chosen)
+                found = _by_boundary(given, chosen, most_work)
             else:
                 owed = None if dividends is None else dividends.take(rows)
                 found = grid.model(given, *chosen[:6], owed)
@@ -145,6 +147,23 @@ def model_greeks(
             found[:, failed] = np.nan
             _write(answer, rows, found, np.where(failed, np.uint8(Status.NOT_CONVERGED), np.uint8(Status.OK)))
     return answer
+
+
+def priced_by_grid(
+    *,
+    underlying: ArrayLike,
+    strike: ArrayLike,
+    expiry_years: ArrayLike,
+    rate: ArrayLike,
+    dividend_yield: ArrayLike,
+    sign: ArrayLike,
+    black76: ArrayLike,
+    dividends: DividendColumns | None = None,
+) -> np.ndarray:
+    """Return which options finite differences price (bool)."""
+    terms, models = equal_columns((underlying, strike, expiry_years, rate, dividend_yield, sign), black76)
+    found: np.ndarray = _sorted_out(list(terms), models, dividends)[1] == _GRID
+    return found
 
 
 def bounds(contracts: Contracts, dividends: DividendColumns | None) -> tuple[np.ndarray, np.ndarray]:
@@ -243,11 +262,11 @@ def _hard(puts: _Puts, s: np.ndarray) -> np.ndarray:
     return hard
 
 
-def _by_boundary(volatility: np.ndarray, contracts: Contracts) -> np.ndarray:
+def _by_boundary(volatility: np.ndarray, contracts: Contracts, most_work: bool) -> np.ndarray:
     puts, unit, root = _puts(contracts)
     s = volatility * root
     rows = np.empty((6, len(s)))
-    hard = _hard(puts, s)
+    hard = _hard(puts, s) | most_work
     for scheme, some in ((EASY, np.flatnonzero(~hard)), (HARD, np.flatnonzero(hard))):
         if len(some):
             part = np.empty((6, len(some)))
@@ -271,9 +290,7 @@ def _implied_by_boundary(price: np.ndarray, european: np.ndarray, contracts: Con
         part, converged = np.empty((7, len(some))), np.empty(len(some), np.uint8)
         target, lowest = price[some] / unit[some], np.zeros(len(some))
         inputs = (column[some] for column in puts)
-        kernel.american_implied(
-            target, start[some], lowest, highest[some], *inputs, *_tables(scheme), part, converged
-        )
+        kernel.american_implied(target, start[some], lowest, highest[some], *inputs, *_tables(scheme), part, converged)
         rows[:, some], good[some] = part, converged > 0
         if scheme is EASY:  # what has turned out hard, or has not converged, is done again
             again = some[_hard(puts, rows[0])[some] | ~good[some]]

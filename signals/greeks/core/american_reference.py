@@ -114,9 +114,7 @@ def f_of(sch: Scheme, iterations, lm, s, a, b, da, db, h=None, hs=None, hr=None)
     fl = fl + (-a * ea * p2 / sv - b * eb * (n1 - p1 / sv)).sum(0)
     fll = fll + (a * ea * d2 * p2 / sv**2 - b * eb * (n1 - 2 * p1 / sv + d1 * p1 / sv**2)).sum(0)
     fs = fs + (-a * ea * p2 * (xs - rv / 2) + b * eb * p1 * (xs + rv / 2)).sum(0)
-    fr = fr + (
-        ea * (da * (1 - a * v) * n2 - a * p2 * xr) - eb * (db * (1 - b * v) * n1 - b * p1 * xr)
-    ).sum(0)
+    fr = fr + (ea * (da * (1 - a * v) * n2 - a * p2 * xr) - eb * (db * (1 - b * v) * n1 - b * p1 * xr)).sum(0)
     g0 = -np.sqrt(np.maximum(h[0], _TINY**2))
     c = np.maximum(lm - end - g0, 0.0) / s
     bell = _phi(c / rv)

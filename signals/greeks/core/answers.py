@@ -9,6 +9,7 @@ from signals.greeks.core.both_sides import quote_volatilities
 from signals.greeks.core.carry import DIVIDEND_SOURCES, RATE_SOURCES, carry_columns
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import (
+    FIRST_ORDER,
     FORWARD_PRICE_WORDS,
     FORWARD_SOURCES,
     FORWARD_WORDS,
@@ -23,6 +24,7 @@ from signals.greeks.core.conventions import (
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
 from signals.greeks.core.exercise import value_bounds
 from signals.greeks.core.forward import forward_columns
+from signals.greeks.core.higher import higher_greeks
 from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.rederived import derivation_columns, rederived
@@ -59,7 +61,7 @@ def answer_options(
     `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns
     by name (price, underlying_price, volatility, rate, dividend_yield), NaN where the market's value counts.
     `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The
-    columns QUOTE_IVS are there if `quote_iv` asks for them.
+    columns QUOTE_IVS are there if `quote_iv` asks for them, and of the Greeks those that `greeks` names.
     """
 
     def shared(name: str) -> np.ndarray:
@@ -92,6 +94,7 @@ def answer_options(
     fresh_twins = twins and fresh_quotes(twins, at, params.max_quote_age_seconds)
     result = evaluate(options, params, fresh_twins)
     columns = answer_columns(result, options, refused, at, params)
+    columns |= {name: values.tolist() for name, values in higher_greeks(options, result, params.greeks).items()}
     if params.quote_iv is QuoteIv.BOTH_SIDES:
         columns |= {name: values.tolist() for name, values in quote_volatilities(options, result).items()}
     return columns
@@ -136,11 +139,7 @@ def answer_columns(
         "reason": list(reasons),
         "retryable": [_RETRYABLE[code] for code in status],
         "implied_volatility": result.implied_volatility.tolist(),
-        "delta": result.delta.tolist(),
-        "gamma": result.gamma.tolist(),
-        "theta": result.theta.tolist(),
-        "vega": result.vega.tolist(),
-        "rho": result.rho.tolist(),
+        **{name: getattr(result, name).tolist() for name in FIRST_ORDER if name in params.greeks},
         "theoretical_price": result.theoretical_price.tolist(),
         "price_used": result.price_used.tolist(),
         "price_source": [_PRICE[code] for code in result.price_source.tolist()],

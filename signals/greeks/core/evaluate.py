@@ -23,17 +23,20 @@ from signals.greeks.core.conventions import (
     GreeksParams,
     IvFrom,
     Model,
+    Theta,
     VolatilitySource,
     expiry_years,
 )
 from signals.greeks.core.dividends import DividendColumns
 from signals.greeks.core.exercise import implied_greeks, model_greeks
 from signals.greeks.core.exercise_rows import american_rows
+from signals.greeks.core.next_day import next_day_theta
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
 
 _SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
+_DAY = 86_400.0
 _RATE_OVERRIDE, _RATE_GIVEN, _BY_DEFAULT = (
     RATE_SOURCES.index(source) for source in (RateSource.OVERRIDE, RateSource.PARAMETER, RateSource.DEFAULT)
 )
@@ -96,7 +99,7 @@ class GreeksResult:
     implied_volatility: np.ndarray
     delta: np.ndarray
     gamma: np.ndarray
-    theta: np.ndarray  # a calendar day
+    theta: np.ndarray  # a calendar day, instantaneous or by revaluation
     vega: np.ndarray  # per 0.01 of volatility
     rho: np.ndarray  # per 0.01 of rate
     theoretical_price: np.ndarray
@@ -217,6 +220,11 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     instead_of[failed] = 0
     for values in columns.values():
         values[failed] = np.nan
+    if params.theta is Theta.NEXT_DAY:
+        later = expiry_years(params.day_count, options.seconds_to_expiry - _DAY, options.days_to_expiry - 1)
+        columns["theta"] = next_day_theta(
+            contract, columns["implied_volatility"], columns["price"], later, american, dividends
+        )
     return GreeksResult(
         status=status,
         implied_volatility=columns["implied_volatility"],

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from signals.greeks.core import engine
-from signals.greeks.core.columns import GreekColumns
+from signals.greeks.core.columns import GreekColumns, HigherOrderColumns
 from signals.greeks.core.dividends import DividendColumns
 
 Contract = Mapping[str, np.ndarray]
@@ -39,6 +39,24 @@ def early_exercise_premium(
         chosen = {name: values[rows] for name, values in contract.items()}
         premium[rows] = np.maximum(price[rows] - engine.model_greeks(volatility=volatility[rows], **chosen).price, 0.0)
     return premium
+
+
+def higher_order_greeks(
+    volatility: np.ndarray, contract: Contract, american: np.ndarray, dividends: DividendColumns
+) -> HigherOrderColumns:
+    """Return the Greeks of higher order. Arguments: model_greeks. NaN for American options with cash dividends."""
+    found = engine.higher_order_greeks(volatility=volatility, **contract)
+    rows = np.flatnonzero(american)
+    if len(rows):
+        from signals.greeks.core import american_higher
+
+        chosen = {name: values[rows] for name, values in contract.items()}
+        part = american_higher.higher_order_greeks(
+            volatility=volatility[rows], dividends=_owed(dividends, contract, rows), **chosen
+        )
+        for column, values in zip(found, part, strict=True):
+            column[rows] = values
+    return found
 
 
 def value_bounds(contract: Contract, american: np.ndarray, dividends: DividendColumns) -> tuple[np.ndarray, np.ndarray]:

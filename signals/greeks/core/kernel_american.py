@@ -22,7 +22,6 @@ their integrands are narrow, like phi(c/g), g = sqrt(v), c = ln(S/B(1))/s: that 
 
 import math
 
-
 from .kernel_american_tables import NODES
 from .kernel_compile import block, full_width_vectors, inlined
 from .kernel_math import INV_SQRT_2PI, SQRT_HALF, erfcx, exp, log

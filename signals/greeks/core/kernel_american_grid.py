@@ -49,11 +49,13 @@ def payoff_block(nodes, grid, sign, value, european):  # pragma: no cover - comp
 
 
 @block
-def step_block(nodes, implicit, dt, pv, grid, terms, sign, spots, ends, value, european, work):  # pragma: no cover - compiled
+def step_block(
+    nodes, implicit, dt, pv, grid, terms, sign, spots, ends, value, european, work
+):  # pragma: no cover - compiled
     """One step of both options: European first, whose elimination is the American's without its obstacle."""
     full_width_vectors()
     low, mid, up, old_low, old_mid, old_up = work[0], work[1], work[2], work[3], work[4], work[5]
-    pivot, held, right = work[6:6 + nodes], work[6 + nodes:6 + 2 * nodes], work[6 + 2 * nodes:6 + 3 * nodes]
+    pivot, held, right = work[6 : 6 + nodes], work[6 + nodes : 6 + 2 * nodes], work[6 + 2 * nodes : 6 + 3 * nodes]
     for i in range(LANES):
         h = grid[1, i]
         diffusion = 0.5 * terms[0, i] * terms[0, i] / (h * h)
@@ -116,9 +118,7 @@ def ends_block(nodes, u, pv, grid, terms, sign, spots, ends):  # pragma: no cove
 
 
 @cached_entry(f"void({_V}, {_V}, {_V}, {_V}, {_V}, i8[::1], {_V}, {_V}, {_V}, i8, i8, f8[:,::1])")
-def american_grid(
-    s, lm, a, b, sign, offsets, when, amount, width, nodes, steps, result
-):  # pragma: no cover - compiled
+def american_grid(s, lm, a, b, sign, offsets, when, amount, width, nodes, steps, result):  # pragma: no cover - compiled
     """Rows of `result`: American value, its first and second derivative by x, the same of the European on the grid, and
     what exercise now is worth.
 
@@ -127,7 +127,12 @@ def american_grid(
     that differences between volatilities are smooth. `steps`: for a stretch that is as long as T.
     """
     value, european, spots = np.empty((nodes, LANES)), np.empty((nodes, LANES)), np.empty((nodes, LANES))
-    work, ends, grid, terms = np.empty((6 + 3 * nodes, LANES)), np.empty((4, LANES)), np.empty((2, LANES)), np.empty((3, LANES))
+    work, ends, grid, terms = (
+        np.empty((6 + 3 * nodes, LANES)),
+        np.empty((4, LANES)),
+        np.empty((2, LANES)),
+        np.empty((3, LANES)),
+    )
     signs, pv, u, dt = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     begin, length = np.empty(LANES), np.empty(LANES)
     n = s.shape[0]
@@ -168,9 +173,7 @@ def american_grid(
                     u[i] = begin[i] + share * length[i]
                     pv[i] *= math.exp(-terms[1, i] * dt[i])
                 ends_block(nodes, u, pv, grid, terms, signs, spots, ends)
-                step_block(
-                    nodes, step < IMPLICIT, dt, pv, grid, terms, signs, spots, ends, value, european, work
-                )
+                step_block(nodes, step < IMPLICIT, dt, pv, grid, terms, signs, spots, ends, value, european, work)
         m = nodes // 2
         for i in range(min(LANES, n - first)):
             h = grid[1, i]

@@ -19,7 +19,6 @@ from .kernel_american import (
     HS,
     LANES,
     LM,
-    NEXT,
     NODES,
     ONCE,
     RS,

@@ -99,6 +99,7 @@ class GroupMarket:
     spot_age: float = NAN  # in seconds
     volatility_index_age: float = NAN
     carry: GroupCarry = UNKNOWN_CARRY
+    american: bool = False  # as the parameters and the underlying have it
 
     @property
     def money(self) -> float | None:
@@ -123,7 +124,8 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
     spots, expiries = spot.tolist(), groups.expiry.tolist()
     live = (groups.expires_at > at).tolist()
     of = groups.underlying
-    parities = _parities(snapshot, years, params, np.array([carry.rate for carry in carries]))
+    american = american_rows(around.american, params, len(spot))[of]
+    parities = _parities(snapshot, years, params, np.array([carry.rate for carry in carries]), american)
     rows = zip(of.tolist(), expiries, years.tolist(), live, carries, parities, strict=True)
     spot_priced = list(zip(around.spot_source.tolist(), spot_age.tolist(), strict=True))
     forwards = []
@@ -157,7 +159,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             found = replace(found, price_source=source, price_age=age)
         forwards.append(found)
     columns = (spot[of], index[of] / 100.0, days, spot_age[of], index_age[of])
-    return list(map(GroupMarket, forwards, *(column.tolist() for column in columns), carries))
+    return list(map(GroupMarket, forwards, *(column.tolist() for column in columns), carries, american.tolist()))
 
 
 def _carries(
@@ -223,7 +225,7 @@ def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapp
 
 
 def _parities(
-    snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams, rates: np.ndarray
+    snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams, rates: np.ndarray, american: np.ndarray
 ) -> Sequence[ParityForward | None]:
     """Return what parity says of each group, in one call since there are many small groups; None if it is not asked."""
     count = len(years)
@@ -252,6 +254,4 @@ def _parities(
     if params.forward is ForwardSource.PARITY:
         return found
     # With early exercise, parity is an inequality: two-sided quotes of both legs would agree on a wrong forward.
-    american = american_rows(snapshot.underlyings.american, params, len(snapshot.underlyings.spot))
-    early = american[snapshot.groups.underlying].tolist()
-    return [None if skipped else each for skipped, each in zip(early, found, strict=True)]
+    return [None if early else each for early, each in zip(american.tolist(), found, strict=True)]
