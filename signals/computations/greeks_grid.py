@@ -75,20 +75,8 @@ class GreeksGrid(Greeks):
             most=MOST_CELLS,
             help="Calendar days that have passed; fractions too.",
         ),
-        *(
-            MODEL,
-            EXERCISE,
-            FORWARD,
-            RATE,
-            DIVIDEND_YIELD,
-            DAY_COUNT,
-            PRICE,
-            FALLBACK_VOLATILITY,
-            IV_FROM,
-            GREEKS,
-            THETA,
-        ),
-        MAX_QUOTE_AGE,
+        *(MODEL, EXERCISE, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, GREEKS),
+        *(THETA, MAX_QUOTE_AGE),
     )
     columns = (
         Column("spot_shock", float, "The relative shock of this row."),
@@ -214,7 +202,8 @@ def _shocked(
 ) -> dict[str, np.ndarray]:
     """Return columns of equal length, and `answered`, the engine's Status of each.
 
-    `dividends` are those of now, `base_years` T now. `expiry_years` is the time left, `years_next_day` that of a day later if theta is to be a revaluation.
+    `dividends` are those of now, at T = `base_years`. `expiry_years` is the time left,
+    `years_next_day` that of a day later if theta is to be a revaluation.
     """
     from signals.greeks.core.exercise import (  # loads the kernels
         early_exercise_premium,

@@ -10,7 +10,8 @@ GREEKS = Parameter(
     choices=(*FIRST_ORDER, *HIGHER_ORDER, *EARLY_EXERCISE),
     most=len(FIRST_ORDER) + len(HIGHER_ORDER) + len(EARLY_EXERCISE),
     picks_columns=True,
-    help="The Greeks wanted, and `exercise` and `early_exercise_premium`. Answers have exactly these, in the order of the columns.",
+    help="The Greeks wanted, `exercise` and `early_exercise_premium`. Answers have exactly these, in the order of the "
+    "columns.",
 )
 THETA = Parameter(
     name="theta",

@@ -94,8 +94,8 @@ def forward_receipts(market: Market) -> list[dict[str, Any]]:
 def market_to_json(market: Market) -> dict[str, Any]:
     """Return the market as jobs store it, by underlying and expiry.
 
-    Each is [forward, source, spot, index, days, parity, price_source, price_age, carry, future, american]. `index` is the
-    volatility index. `parity` is null or [value, bid, ask, residual, strikes, excluded, disagree, bid_anchor,
+    Each is [forward, source, spot, index, days, parity, price_source, price_age, carry, future, american]. `index` is
+    the volatility index. `parity` is null or [value, bid, ask, residual, strikes, excluded, disagree, bid_anchor,
     ask_anchor]; `carry` null or [rate, source, curve_day, yield, source, [[years, dividend], ...]]; `future` null or
     [price, years, [[years, dividend], ...]].
     """

@@ -5,7 +5,8 @@ Three methods, each where it is right; docs/engine.md has the accuracy of each:
 - Exercise before expiry is never worth more: the European formulas (calls on what yields nothing, at rates >= 0).
 - One exercise boundary, and a continuous yield: a spectral method after Andersen, Lake and Offengenden
   (kernel_american.py).
-- Cash dividends, or two boundaries (a put with q < r < 0, a call with r < q < 0): finite differences (american_grid.py).
+- Cash dividends, or two boundaries (a put with q < r < 0, a call with r < q < 0): finite differences
+  (american_grid.py).
 """
 
 from typing import NamedTuple

@@ -12,13 +12,14 @@ from signals.greeks.core.dividends import DividendColumns, no_dividends
 if not config.DISABLE_JIT:  # type: ignore[attr-defined]
     from signals.greeks.core import kernel_american_grid as kernel
 else:  # pragma: no cover - a test runs it in its own process
-    from signals.greeks.core import american_reference as kernel  # type: ignore[no-redef]
+    from signals.greeks.core import american_grid_reference as kernel  # type: ignore[no-redef]
 
 NODES, STEPS = 201, 60  # of the coarser grid
 HARD_NODES, HARD_STEPS = 401, 120
 HARDNESS = 0.3  # as in american.py
 BUMP = 0.005  # relative, of the volatility: vega
-RATE_BUMP = 1e-3  # of rT: rho
+RATE_BUMP = 0.02  # of the larger of |rT| and |qT|, within the bounds below: rho
+LEAST_BUMP, MOST_BUMP = 1e-6, 1e-3
 MOST_STEPS = 40
 NEAR = 1e-7  # relative: the step of the volatility that ends the search
 FLAT = 1e-12
@@ -79,7 +80,7 @@ class _Grid:
         """Return the derivative of the European value by s."""
         d = (self.lm + self.a - self.b) / self.width + 0.5 * self.width
         vega: np.ndarray = np.exp(self.lm - self.b - 0.5 * d * d) / np.sqrt(2.0 * np.pi)
-        return np.maximum(vega, FLAT)
+        return np.asarray(np.maximum(vega, FLAT))
 
     def _once(self, rows: np.ndarray, s: np.ndarray, a: np.ndarray, nodes: int, steps: int) -> np.ndarray:
         result = np.empty((7, len(rows)))
@@ -175,8 +176,9 @@ def _greeks(
     f, fl, fll, due = at.values(s)
     up, down = at.values(s * (1.0 + BUMP)), at.values(s * (1.0 - BUMP))
     vega = (up[0] - down[0]) / (2.0 * BUMP * s)
-    up, down = at.values(s, at.a + RATE_BUMP), at.values(s, at.a - RATE_BUMP)
-    rho = (up[0] - down[0]) / (2.0 * RATE_BUMP)
+    bump = np.clip(RATE_BUMP * np.maximum(np.abs(at.a), np.abs(at.b)), LEAST_BUMP, MOST_BUMP)
+    up, down = at.values(s, at.a + bump), at.values(s, at.a - bump)
+    rho = (up[0] - down[0]) / (2.0 * bump)
     decay = 0.5 * s * s * (fll - fl) + (at.a - at.b) * fl - at.a * f
     alive = due == 0.0
     found = np.stack(

@@ -132,8 +132,10 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     expiry.
 
     `twins` has the fresh quotes of the other leg at each option's strike and expiry; `iv_from=otm_twin` needs them and
-    raises ValueError without. American options have the same columns by their own engine: exercise pays the full spot (or
-    the future, for Black-76). An option in the money then has the volatility that its twin's price implies.
+    raises ValueError without. An option in the money then has the volatility that its twin's price implies.
+
+    American options have the same columns, from their own engine: exercise pays the full spot, or the future for
+    Black-76.
     """
     if params.iv_from is IvFrom.OTM_TWIN and twins is None:
         raise ValueError("iv_from=otm_twin needs the quotes of the other legs")

@@ -1,6 +1,6 @@
 """European and American options in one call: each row goes to its own engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -80,28 +80,25 @@ def value_bounds(contract: Contract, american: np.ndarray, dividends: DividendCo
 def _each(
     name: str, given: np.ndarray, contract: Contract, american: np.ndarray, dividends: DividendColumns
 ) -> GreekColumns:
+    """`name` is that of the argument `given`: price or volatility."""
+    european = engine.implied_greeks if name == "price" else engine.model_greeks
     if not american.any():
-        function = engine.implied_greeks if name == "price" else engine.model_greeks
-        return function(**{name: given}, **contract)
+        return european(**{name: given}, **contract)
     from signals.greeks.core import american as early  # loads kernels that most processes never need
 
-    found = [np.empty(len(given)) for _ in range(7)]
-    status = np.empty(len(given), np.uint8)
+    function: Callable[..., GreekColumns] = early.implied_greeks if name == "price" else early.model_greeks
+    found = GreekColumns(*(*np.empty((7, len(given))), np.empty(len(given), np.uint8)))
     for rows in (np.flatnonzero(~american), np.flatnonzero(american)):
         if not len(rows):
             continue
-        chosen = {key: values[rows] for key, values in contract.items()}
+        chosen = {name: given[rows], **{key: values[rows] for key, values in contract.items()}}
         if american[rows[0]]:
-            owed = _owed(dividends, contract, rows)
-            early_function = early.implied_greeks if name == "price" else early.model_greeks
-            part = early_function(**{name: given[rows]}, **chosen, dividends=owed)
+            part = function(**chosen, dividends=_owed(dividends, contract, rows))
         else:
-            function = engine.implied_greeks if name == "price" else engine.model_greeks
-            part = function(**{name: given[rows]}, **chosen)
-        for column, values in zip(found, part[:7], strict=True):
+            part = european(**chosen)
+        for column, values in zip(found, part, strict=True):
             column[rows] = values
-        status[rows] = part.status
-    return GreekColumns(*found, status)
+    return found
 
 
 def _owed(dividends: DividendColumns, contract: Contract, rows: np.ndarray) -> DividendColumns:

@@ -12,7 +12,7 @@ EXERCISES = np.array([str(Exercise.EUROPEAN), str(Exercise.AMERICAN)], object)
 
 
 def higher_greeks(options: OptionColumns, result: GreeksResult, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return those of HIGHER_ORDER and EARLY_EXERCISE that are named, at each option's volatility in `result`, wherever it came from.
+    """Return those of HIGHER_ORDER and EARLY_EXERCISE that are named, at each option's volatility in `result`.
 
     NaN where there is no volatility. One pass computes all ten, so two names cost what ten do.
     """

@@ -32,7 +32,8 @@ LANES = 32  # options per block
 LM, S, RS, A, B, DA, DB, END, DEND = (LANES * row for row in range(9))
 G, GS, GR, N, D, NS, DS, NR, DR = (LANES * row for row in range(9, 18))
 F, FL, FLL, FS, FR, ONCE, FIRST, SECOND = (LANES * row for row in range(18, 26))
-H = 26 * LANES
+LEFT = 26 * LANES  # iterations that an option still gets: what it gets does not depend on its neighbours
+H = 27 * LANES
 HS = H + NODES * LANES
 HR = HS + NODES * LANES
 NEXT = HR + NODES * LANES
@@ -101,7 +102,7 @@ def guess_block(lanes, node_root, scratch):  # pragma: no cover - compiled
 
 @block
 def iterate_block(lanes, node_root, share, weight, boundary, scratch):  # pragma: no cover - compiled
-    """One iteration of H and its tangents."""
+    """One iteration of H and its tangents, for the options with iterations LEFT."""
     full_width_vectors()
     for j in range(NODES):
         root = node_root[j]
@@ -184,8 +185,12 @@ def iterate_block(lanes, node_root, share, weight, boundary, scratch):  # pragma
             scratch[to + i] = g * g
             scratch[to + NODES * LANES + i] = 2.0 * g * gs
             scratch[to + 2 * NODES * LANES + i] = 2.0 * g * gr
-    for i in range(3 * NODES * LANES):
-        scratch[H + i] = scratch[NEXT + i]
+    for j in range(3 * NODES):
+        for i in range(lanes):
+            kept = scratch[H + j * LANES + i]
+            scratch[H + j * LANES + i] = scratch[NEXT + j * LANES + i] if scratch[LEFT + i] > 0.0 else kept
+    for i in range(lanes):
+        scratch[LEFT + i] -= 1.0
 
 
 @inlined

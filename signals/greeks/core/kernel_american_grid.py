@@ -12,8 +12,8 @@ pv, and the last moment at which a holder can still exercise for it is a time of
 
 Crank-Nicolson in time, each stretch between dividends starting with implicit steps and with steps that grow
 quadratically, since exercise and payoff have kinks there; central differences on an even grid in x with the spot on a
-node; the payoff averaged over cells; the obstacle by penalty iteration (Forsyth and Vetzal 2002). The European option is
-carried along on the same grid, and its error, which is known, taken off.
+node; the payoff averaged over cells; the obstacle by penalty iteration (Forsyth and Vetzal 2002). The European option
+is on the same grid, and its error, which is known, is taken off.
 """
 
 import math
@@ -60,8 +60,8 @@ def step_block(
         h = grid[1, i]
         diffusion = 0.5 * terms[0, i] * terms[0, i] / (h * h)
         drift = 0.5 * (terms[1, i] - terms[2, i] - 0.5 * terms[0, i] * terms[0, i]) / h
-        new = dt[i] if implicit else 0.5 * dt[i]
-        old = dt[i] - new
+        new = dt if implicit else 0.5 * dt
+        old = dt - new
         low[i], up[i] = -new * (diffusion - drift), -new * (diffusion + drift)
         mid[i] = 1.0 + new * (2.0 * diffusion + terms[1, i])
         old_low[i], old_up[i] = old * (diffusion - drift), old * (diffusion + drift)
@@ -112,9 +112,21 @@ def ends_block(nodes, u, pv, grid, terms, sign, spots, ends):  # pragma: no cove
     for i in range(LANES):
         for side in range(2):
             spot = spots[(nodes - 1) * side, i]
-            at_expiry = sign[i] * (spot * math.exp(-terms[2, i] * u[i]) - math.exp(-terms[1, i] * u[i]))
+            at_expiry = sign[i] * (spot * math.exp(-terms[2, i] * u) - math.exp(-terms[1, i] * u))
             ends[side, i] = max(at_expiry, 0.0)
             ends[2 + side, i] = max(ends[side, i], sign[i] * (spot + pv[i] - 1.0))
+
+
+@block
+def same_dates(offsets, when, one, other):  # pragma: no cover - compiled
+    """Whether two options have dividends at the same times: then their grids can step together."""
+    count = offsets[one + 1] - offsets[one]
+    same = offsets[other + 1] - offsets[other] == count
+    k = 0
+    while same and k < count:
+        same = when[offsets[one] + k] == when[offsets[other] + k]
+        k += 1
+    return same
 
 
 @cached_entry(f"void({_V}, {_V}, {_V}, {_V}, {_V}, i8[::1], {_V}, {_V}, {_V}, i8, i8, f8[:,::1])")
@@ -133,49 +145,46 @@ def american_grid(s, lm, a, b, sign, offsets, when, amount, width, nodes, steps,
         np.empty((2, LANES)),
         np.empty((3, LANES)),
     )
-    signs, pv, u, dt = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    begin, length = np.empty(LANES), np.empty(LANES)
+    signs, pv = np.empty(LANES), np.empty(LANES)
     n = s.shape[0]
-    for first in range(0, n, LANES):
-        stretches = 1
+    first = 0
+    while first < n:
+        last = first + 1
+        while last < min(first + LANES, n) and same_dates(offsets, when, first, last):
+            last += 1
         for i in range(LANES):
-            at = min(first + i, n - 1)
+            at = min(first + i, last - 1)
             terms[0, i], terms[1, i], terms[2, i], signs[i] = s[at], a[at], b[at], sign[at]
             pull = abs(a[at] - b[at] - 0.5 * width[at] * width[at])
             grid[1, i] = 2.0 * (WIDTH * width[at] + pull) / (nodes - 1)
             grid[0, i] = lm[at] - grid[1, i] * (nodes // 2)
             pv[i] = 0.0
-            stretches = max(stretches, offsets[at + 1] - offsets[at] + 1)
         for j in range(nodes):
             for i in range(LANES):
                 spots[j, i] = exp(grid[0, i] + j * grid[1, i])
         payoff_block(nodes, grid, signs, value, european)
+        stretches = offsets[first + 1] - offsets[first] + 1
         for stretch in range(stretches):
-            longest = 0.0
-            for i in range(LANES):
-                at = min(first + i, n - 1)
-                here = offsets[at] + stretch
-                count = offsets[at + 1]
-                begin[i] = 0.0 if stretch == 0 else (when[here - 1] if here - 1 < count else 1.0)
-                length[i] = (when[here] if here < count else 1.0) - begin[i]
-                longest = max(longest, length[i])
-                if stretch > 0 and here - 1 < count:
-                    pv[i] += amount[here - 1]
+            begin = 0.0 if stretch == 0 else when[offsets[first] + stretch - 1]
+            length = (when[offsets[first] + stretch] if stretch < stretches - 1 else 1.0) - begin
+            if stretch > 0:
+                for i in range(LANES):
+                    pv[i] += amount[offsets[min(first + i, last - 1)] + stretch - 1]
                     for j in range(nodes):
                         value[j, i] = max(value[j, i], signs[i] * (spots[j, i] + pv[i] - 1.0))
-            if longest <= 0.0:
+            if length <= 0.0:
                 continue
-            many = max(int(math.ceil(steps * math.sqrt(longest))), 12)
+            many = max(math.ceil(steps * math.sqrt(length)), 12)
             for step in range(many):
                 share, before = ((step + 1.0) / many) ** 2, (step / many) ** 2
+                dt = (share - before) * length
+                u = begin + share * length
                 for i in range(LANES):
-                    dt[i] = (share - before) * length[i]
-                    u[i] = begin[i] + share * length[i]
-                    pv[i] *= math.exp(-terms[1, i] * dt[i])
+                    pv[i] *= math.exp(-terms[1, i] * dt)
                 ends_block(nodes, u, pv, grid, terms, signs, spots, ends)
                 step_block(nodes, step < IMPLICIT, dt, pv, grid, terms, signs, spots, ends, value, european, work)
         m = nodes // 2
-        for i in range(min(LANES, n - first)):
+        for i in range(last - first):
             h = grid[1, i]
             result[0, first + i] = value[m, i]
             result[1, first + i] = (value[m + 1, i] - value[m - 1, i]) / (2.0 * h)
@@ -184,3 +193,4 @@ def american_grid(s, lm, a, b, sign, offsets, when, amount, width, nodes, steps,
             result[4, first + i] = (european[m + 1, i] - european[m - 1, i]) / (2.0 * h)
             result[5, first + i] = (european[m + 1, i] - 2.0 * european[m, i] + european[m - 1, i]) / (h * h)
             result[6, first + i] = signs[i] * (spots[m, i] + pv[i] - 1.0)
+        first = last

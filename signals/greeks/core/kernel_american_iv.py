@@ -5,7 +5,7 @@ Inputs are those of kernel_american.py, one element for each option; `american.p
 f, f_lm, f_lm_lm, f_s, f_ab and 1.0 where exercise is due; `american_implied` puts s in front.
 
 Volatility: Newton's method on f(s) = target with the exact slope, inside a bracket. Each step moves the boundary along
-its tangent first, so a few iterations settle it. A block goes on until all of its options have converged.
+its tangent first, so a few iterations settle it. An option that has converged rests until its block has.
 """
 
 import math
@@ -18,6 +18,7 @@ from .kernel_american import (
     FS,
     HS,
     LANES,
+    LEFT,
     LM,
     NODES,
     ONCE,
@@ -64,16 +65,17 @@ def keep_block(first, count, row, result, scratch):  # pragma: no cover - compil
 
 
 @block
-def move_block(lanes, new, scratch):  # pragma: no cover - compiled
-    """Move s to `new` and the boundary along its tangent."""
+def move_block(lanes, new, done, scratch):  # pragma: no cover - compiled
+    """Move s to `new` and the boundary along its tangent, for the options that are not done."""
     for j in range(NODES):
         for i in range(lanes):
             h = scratch[H + j * LANES + i]
             moved = h + scratch[HS + j * LANES + i] * (new[i] - scratch[S + i])
-            scratch[H + j * LANES + i] = min(max(moved, 0.25 * h), 4.0 * h)
+            scratch[H + j * LANES + i] = h if done[i] > 0.0 else min(max(moved, 0.25 * h), 4.0 * h)
     for i in range(lanes):
-        scratch[S + i] = new[i]
-        scratch[RS + i] = 1.0 / new[i]
+        s = scratch[S + i] if done[i] > 0.0 else new[i]
+        scratch[S + i] = s
+        scratch[RS + i] = 1.0 / s
 
 
 @cached_entry(f"void({_V}, {_V}, {_V}, {_V}, {_V}, {_V}, {_TABLES}, f8[:,::1])")
@@ -88,6 +90,7 @@ def american_model(
         load_block(first, count, lanes, lm, a, b, da, db, scratch)
         for i in range(lanes):
             scratch[S + i] = s[first + min(i, count - 1)]
+            scratch[LEFT + i] = cold
         guess_block(lanes, node_root, scratch)
         for _ in range(cold):
             iterate_block(lanes, node_root, share, weight, boundary, scratch)
@@ -129,15 +132,18 @@ def american_implied(
         for i in range(lanes):
             at = first + min(i, count - 1)
             low[i], high[i], scratch[S + i], done[i] = lowest[at], highest[at], start[at], 0.0
+            new[i], scratch[LEFT + i] = start[at], cold
         guess_block(lanes, node_root, scratch)
         iterations = cold
         for _ in range(MOST_STEPS):
             for _ in range(iterations):
                 iterate_block(lanes, node_root, share, weight, boundary, scratch)
             price_block(lanes, price_share, price_weight, price, scratch)
-            largest = 0.0
             waiting = 0
+            iterations = 0
             for i in range(lanes):
+                if done[i] > 0.0:
+                    continue
                 s = scratch[S + i]
                 over = scratch[F + i] - target[first + min(i, count - 1)]
                 if over > 0.0:
@@ -155,13 +161,17 @@ def american_implied(
                         moved = 2.0 * s
                 step = abs(moved - s) / s
                 new[i] = moved
-                done[i] = 1.0 if step <= NEAR else 0.0
-                waiting += step > NEAR
-                largest = max(largest, step)
+                if step <= NEAR:
+                    done[i] = 1.0
+                    scratch[LEFT + i] = 0.0
+                    continue
+                waiting += 1
+                wanted = cold if step > FAR else warm
+                scratch[LEFT + i] = wanted
+                iterations = max(iterations, wanted)
             if waiting == 0:
                 break
-            move_block(lanes, new, scratch)
-            iterations = cold if largest > FAR else warm
+            move_block(lanes, new, done, scratch)
         keep_block(first, count, 1, result, scratch)
         for i in range(count):
             result[0, first + i] = new[i]

@@ -18,27 +18,8 @@ def volatility_index_key(exchange: str, symbol: str) -> str:
 
 
 EUROPEAN_US_INDICES = frozenset(
-    [
-        "SPX",
-        "SPXW",
-        "XSP",
-        "NDX",
-        "NDXP",
-        "XND",
-        "RUT",
-        "RUTW",
-        "MRUT",
-        "MXEA",
-        "MXEF",
-        "MXACW",
-        "VIX",
-        "VIXW",
-        "DJX",
-        "XEO",
-        "CBTX",
-        "MBTX",
-        "SPEQX",
-    ]
+    {"SPX", "SPXW", "XSP", "NDX", "NDXP", "XND", "RUT", "RUTW", "MRUT", "MXEA", "MXEF", "MXACW", "VIX", "VIXW", "DJX"}
+    | {"XEO", "CBTX", "MBTX", "SPEQX"}
 )
 """Cash-settled US indices whose options are exercised at expiry only. OEX is not among them: its are American."""
 _US_EXCHANGES = frozenset({"CBOE", "NYSE", "NASDAQ", "OPRA"})
