@@ -51,30 +51,28 @@ class _Grid:
         self.when, self.amount = np.clip(when, 0.0, 1.0), dividends.amounts[backwards] / strike[of]
         self.hard = np.maximum(np.abs(self.a), np.abs(self.b)) > HARDNESS * self.width
 
-    def values(self, s: np.ndarray, a: np.ndarray | None = None, among: np.ndarray | None = None) -> np.ndarray:
+    def values(self, rows: np.ndarray, s: np.ndarray, a: np.ndarray) -> np.ndarray:
         """Return rows f, f_x, f_xx, due: in units of the strike, x the logarithm of the underlying.
 
-        `among`: places of the options that the s are of, all by default.
+        `rows`: places of options, an s and an a for each. Name an option several times in a row for several of them.
         """
-        among = np.arange(len(self.lm)) if among is None else among
-        found = np.empty((4, len(self.lm)))
-        every = np.empty(len(self.lm))
-        every[among] = s
-        s, a = every, self.a if a is None else a
-        for nodes, steps, mask in ((NODES, STEPS, ~self.hard), (HARD_NODES, HARD_STEPS, self.hard)):
-            rows = among[mask[among]]
-            if len(rows):
-                coarse = self._once(rows, s, a, nodes, steps)
-                fine = self._once(rows, s, a, 2 * nodes - 1, 2 * steps)
-                exercise = fine[6]
-                errors = [each[:3] - each[3:6] for each in (coarse, fine)]
-                found[:3, rows] = self._european(rows, s, a) + (4.0 * errors[1] - errors[0]) / 3.0
-                due = fine[0] <= exercise + DUE
-                spot = np.exp(self.lm[rows]) * self.sign[rows]
-                found[:3, rows] = np.where(due, [exercise, spot, spot], found[:3, rows])
-                found[0, rows] = np.maximum(found[0, rows], exercise)
-                found[3, rows] = due
-        return found[:, among]
+        found = np.empty((4, len(rows)))
+        for nodes, steps, mask in ((NODES, STEPS, ~self.hard[rows]), (HARD_NODES, HARD_STEPS, self.hard[rows])):
+            some = np.flatnonzero(mask)
+            if not len(some):
+                continue
+            inputs = rows[some], s[some], a[some]
+            coarse = self._once(*inputs, nodes, steps)
+            fine = self._once(*inputs, 2 * nodes - 1, 2 * steps)
+            errors = [each[:3] - each[3:6] for each in (coarse, fine)]
+            part = self._european(*inputs) + (4.0 * errors[1] - errors[0]) / 3.0
+            exercise = fine[6]
+            due = fine[0] <= exercise + DUE
+            spot = np.exp(self.lm[rows[some]]) * self.sign[rows[some]]
+            part = np.where(due, [exercise, spot, spot], part)
+            part[0] = np.maximum(part[0], exercise)
+            found[:3, some], found[3, some] = part, due
+        return found
 
     def european_vega(self) -> np.ndarray:
         """Return the derivative of the European value by s."""
@@ -83,11 +81,12 @@ class _Grid:
         return np.asarray(np.maximum(vega, FLAT))
 
     def _once(self, rows: np.ndarray, s: np.ndarray, a: np.ndarray, nodes: int, steps: int) -> np.ndarray:
+        """Return the kernel's result for these options; one that is named several times runs side by side."""
         result = np.empty((7, len(rows)))
         counts = np.diff(self.offsets)[rows]
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
         places = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
-        columns = (s[rows], self.lm[rows], a[rows], self.b[rows], self.sign[rows])
+        columns = (s, self.lm[rows], a, self.b[rows], self.sign[rows])
         when, amount = self.when[places], self.amount[places]
         kernel.american_grid(*columns, offsets, when, amount, self.width[rows], nodes, steps, result)
         return result
@@ -95,11 +94,11 @@ class _Grid:
     def _european(self, rows: np.ndarray, s: np.ndarray, a: np.ndarray) -> np.ndarray:
         spot = np.exp(self.lm[rows])
         found = engine.model_greeks(
-            volatility=s[rows],
+            volatility=s,
             underlying=spot,
             strike=1.0,
             expiry_years=1.0,
-            rate=a[rows],
+            rate=a,
             dividend_yield=self.b[rows],
             sign=self.sign[rows],
             black76=False,
@@ -144,8 +143,8 @@ def implied(
     target = price / strike
     s = at.width.copy()
     low, high = np.zeros(len(s)), np.where(np.isfinite(european), s * (1.0 + 1e-9), np.inf)
-    value, slope = at.values(s)[0], at.european_vega()
     rows = np.arange(len(s))  # those still sought
+    value, slope = at.values(rows, s, at.a)[0], at.european_vega()
     done = np.zeros(len(s), np.bool_)
     for _ in range(MOST_STEPS):
         now, over = s[rows], value[rows] - target[rows]
@@ -161,7 +160,7 @@ def implied(
         if not len(rows):
             break
         s[rows] = new
-        moved = at.values(new, among=rows)[0]
+        moved = at.values(rows, new, at.a[rows])[0]
         secant = (moved - value[rows]) / (new - now)
         slope[rows] = np.where(secant > FLAT, secant, slope[rows])
         value[rows] = moved
@@ -173,15 +172,18 @@ def _greeks(
 ) -> np.ndarray:
     known = np.where(np.isfinite(volatility), volatility, 1.0)
     s = known * at.root
-    f, fl, fll, due = at.values(s)
-    up, down = at.values(s * (1.0 + BUMP)), at.values(s * (1.0 - BUMP))
-    vega = (up[0] - down[0]) / (2.0 * BUMP * s)
     bump = np.clip(RATE_BUMP * np.maximum(np.abs(at.a), np.abs(at.b)), LEAST_BUMP, MOST_BUMP)
-    up, down = at.values(s, at.a + bump), at.values(s, at.a - bump)
-    rho = (up[0] - down[0]) / (2.0 * bump)
+    shocks = np.stack([0.0 * s, BUMP * s, -BUMP * s, 0.0 * s, 0.0 * s], axis=1)
+    turns = np.stack([0.0 * s, 0.0 * s, 0.0 * s, bump, -bump], axis=1)
+    every = np.repeat(np.arange(len(s)), 5)
+    found = at.values(every, (s[:, None] + shocks).ravel(), (at.a[:, None] + turns).ravel()).reshape(4, len(s), 5)
+    f, fl, fll, due = found[:, :, 0]
+    _, up, down, higher, lower = found[0].T
+    vega = (up - down) / (2.0 * BUMP * s)
+    rho = (higher - lower) / (2.0 * bump)
     decay = 0.5 * s * s * (fll - fl) + (at.a - at.b) * fl - at.a * f
     alive = due == 0.0
-    found = np.stack(
+    greeks = np.stack(
         [
             known,
             f * strike,
@@ -192,5 +194,5 @@ def _greeks(
             np.where(alive, rho * years * strike * 0.01, 0.0),
         ]
     )
-    found[:, ~np.isfinite(volatility)] = np.nan
-    return found
+    greeks[:, ~np.isfinite(volatility)] = np.nan
+    return greeks
