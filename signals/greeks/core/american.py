@@ -315,11 +315,12 @@ def _greeks(
     """Return the rows of GreekColumns. Theta follows from the equation that the price satisfies until exercise."""
     f, fl, fll, fs, fr, due = rows
     spot, strike, years, *_, w, _ = contracts
+    pays = w * (spot - strike)
     decay = 0.5 * s * s * (fll - fl) + (puts.a - puts.b) * fl - puts.a * f
     return np.stack(
         [
             volatility,
-            f * unit,
+            np.where(due > 0, pays, np.maximum(f * unit, pays)),
             np.where(w > 0, f - fl, fl * strike / spot),
             (fll - fl) * unit / (spot * spot),
             np.where(due > 0, 0.0, -decay * unit / years / 365.0),
