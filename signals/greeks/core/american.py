@@ -29,6 +29,8 @@ else:  # pragma: no cover - a test runs it in its own process
 
 HARDNESS = 0.3
 """max(|r|, |q|) sqrt(T) / sigma from which on an option gets more work: its boundary turns sharply near expiry."""
+ALIKE = 0.25
+"""Share by which r and q differ under which an option gets more work too: the boundary then has a kink at expiry."""
 SMALLEST_RATE = 1e-10  # of rT where a rate of 0 is a limit
 TIME_VALUE = 1e-6
 """In units of the strike: a price closer than this to what exercise at a known time is worth implies no volatility. The
@@ -259,8 +261,9 @@ def _tables(scheme: Scheme) -> tuple[int | np.ndarray, ...]:
 
 
 def _hard(puts: _Puts, s: np.ndarray) -> np.ndarray:
-    hard: np.ndarray = np.maximum(np.abs(puts.a), np.abs(puts.b)) > HARDNESS * s
-    return hard
+    largest = np.maximum(np.abs(puts.a), np.abs(puts.b))
+    alike = (np.abs(puts.a - puts.b) < ALIKE * largest) & (largest > 0.1 * HARDNESS * s)
+    return np.asarray((largest > HARDNESS * s) | alike)
 
 
 def _by_boundary(volatility: np.ndarray, contracts: Contracts, most_work: bool) -> np.ndarray:
@@ -328,3 +331,11 @@ def _greeks(
             fr * years * unit * 0.01,
         ]
     )
+
+
+def warm() -> None:
+    """Call every entry point once, as engine.warm does."""
+    terms = {"underlying": 95.0, "strike": 100.0, "expiry_years": 0.5, "rate": 0.05, "dividend_yield": 0.0}
+    for sign, rate, carry in ((-1.0, 0.05, 0.0), (-1.0, -0.01, -0.05)):
+        chosen = {**terms, "rate": rate, "dividend_yield": carry, "sign": sign, "black76": False}
+        implied_greeks(price=model_greeks(volatility=0.2, **chosen).price, **chosen)

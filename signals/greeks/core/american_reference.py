@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from signals.greeks.core.kernel_american_tables import NODES
 
 TINY = 1e-8
-MOST_STEPS, FAR, NEAR, FLAT = 60, 0.1, 1e-6, 1e-14
+MOST_STEPS, FAR, NEAR, FLAT, SMALLEST = 60, 0.1, 1e-6, 1e-14, 1e-290
 
 
 @dataclass
@@ -91,7 +91,9 @@ def american_implied(
         over = f - target
         high = np.where((over > 0) & ~done, np.minimum(high, s), high)
         low = np.where((over <= 0) & ~done, np.maximum(low, s), low)
-        moved = np.where((slope > FLAT) & (due == 0), s - over / slope, np.nan)
+        by_log = np.where((slope > SMALLEST) & (f > SMALLEST), np.log(f / target) * f / slope, np.nan)
+        step = np.where(lm > 0, by_log, np.where(slope > FLAT, over / slope, np.nan))
+        moved = np.where(due == 0, s - step, np.nan)
         middle = np.where(np.isfinite(high), np.sqrt(np.maximum(low, 0.1 * high) * high), 2 * s)
         outside = ~((low < moved) & (moved < high))
         moved = np.where(outside, np.where(np.abs(moved - s) <= NEAR * s, s, middle), moved)

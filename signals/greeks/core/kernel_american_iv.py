@@ -24,6 +24,7 @@ from .kernel_american import (
     ONCE,
     RS,
     SCRATCH,
+    SMALLEST,
     A,
     B,
     F,
@@ -76,6 +77,14 @@ def move_block(lanes, new, done, scratch):  # pragma: no cover - compiled
         s = scratch[S + i] if done[i] > 0.0 else new[i]
         scratch[S + i] = s
         scratch[RS + i] = 1.0 / s
+
+
+@block
+def step_from(f, slope, target, lm):  # pragma: no cover - compiled
+    """Newton's step, NaN if there is none: out of the money for the logarithm of the value, which bends less."""
+    if lm > 0.0:
+        return math.log(f / target) * f / slope if slope > SMALLEST and f > SMALLEST else math.nan
+    return (f - target) / slope if slope > FLAT else math.nan
 
 
 @cached_entry(f"void({_V}, {_V}, {_V}, {_V}, {_V}, {_V}, {_TABLES}, f8[:,::1])")
@@ -150,8 +159,11 @@ def american_implied(
                     high[i] = min(high[i], s)
                 else:
                     low[i] = max(low[i], s)
-                slope = scratch[FS + i]
-                moved = s - over / slope if slope > FLAT and scratch[ONCE + i] == 0.0 else math.nan
+                moved = s - step_from(
+                    scratch[F + i], scratch[FS + i], target[first + min(i, count - 1)], scratch[LM + i]
+                )
+                if scratch[ONCE + i] > 0.0:
+                    moved = math.nan
                 if not low[i] < moved < high[i]:
                     if abs(moved - s) <= NEAR * s:  # a bracket that has closed: the boundary still settles
                         moved = s
