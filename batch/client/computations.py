@@ -16,7 +16,7 @@ class GreeksParams(TypedDict, total=False):
 
     model: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
@@ -85,7 +85,10 @@ class GreeksRow(GreeksPicked):
     forward_excluded: int | None
     expiry_years: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
     bid_iv: float | None
@@ -101,7 +104,7 @@ class GreeksGridParams(TypedDict, total=False):
     days_forward: list[float]
     model: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
@@ -164,7 +167,10 @@ class GreeksGridRow(GreeksGridPicked):
     base_volatility: float | None
     base_underlying: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
 

@@ -10,6 +10,7 @@ import numpy as np
 from signals.computations.greeks import (
     DAY_COUNT,
     DIVIDEND_YIELD,
+    EXERCISE,
     FALLBACK_VOLATILITY,
     FORWARD,
     IV_FROM,
@@ -20,16 +21,21 @@ from signals.computations.greeks import (
     Greeks,
     GreeksInputs,
 )
-from signals.greeks.core.conventions import FIRST_ORDER, HIGHER_ORDER, GreeksParams, Model, Theta
+from signals.greeks.core.carry import DividendSource
+from signals.greeks.core.conventions import EARLY_EXERCISE, FIRST_ORDER, HIGHER_ORDER, GreeksParams, Model, Theta
+from signals.greeks.core.dividends import DividendColumns
+from signals.greeks.core.exercise_rows import american_rows
 from signals.greeks.core.reasons import STATUS_WORDS
 from signals.greeks.core.status import Status
 from signals.greeks.core.years_after import years_after
-from signals.greeks.greek_columns import GREEKS, HIGHER_ORDER_COLUMNS, THETA
+from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_ORDER_COLUMNS, THETA
+from signals.greeks.market import cash_dividends, market_of
 from signals.greeks.selectors import exchange_of
 from signalsite.foundation.computations.contract import OK, Answers, Bounds, Column, Parameter, Params, StatusWord
 
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")
+_WORDS = ("rate_source", "dividend_source", "model", "iv_source")
 _NO_VOLATILITY = StatusWord("no_volatility", "the shocked volatility is zero or less, or beyond what the model prices")
 _EXPIRED = "the contract has expired by then: its price is the intrinsic value, and it has no Greeks"
 
@@ -42,7 +48,7 @@ class GreeksGrid(Greeks):
     """
 
     name = "greeks_grid"
-    version = 2
+    version = 3
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(
@@ -69,8 +75,8 @@ class GreeksGrid(Greeks):
             most=MOST_CELLS,
             help="Calendar days that have passed; fractions too.",
         ),
-        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, GREEKS, THETA),
-        MAX_QUOTE_AGE,
+        *(MODEL, EXERCISE, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, GREEKS),
+        *(THETA, MAX_QUOTE_AGE),
     )
     columns = (
         Column("spot_shock", float, "The relative shock of this row."),
@@ -87,11 +93,15 @@ class GreeksGrid(Greeks):
         Column("vega", float, "Per 0.01 of volatility."),
         Column("rho", float, "Per 0.01 of rate."),
         *HIGHER_ORDER_COLUMNS,
+        *EARLY_EXERCISE_COLUMNS,
         Column("base_price", float, "The model's price without shocks."),
         Column("base_volatility", float, "Without shocks, annual, as a decimal."),
         Column("base_underlying", float, "Without shocks."),
         Column("rate", float, "Continuous, annual, as a decimal."),
-        Column("dividend_yield", float, "Continuous, annual, as a decimal."),
+        Column("rate_source", str, "override, parameter, curve or default."),
+        Column("dividend_yield", float, "Continuous, annual, as a decimal; 0 for discrete."),
+        Column("dividend_source", str, "override, parameter, discrete, dated, underlying or none."),
+        Column("dividend_value", float, "Present value of the cash dividends before expiry, for discrete; else 0."),
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "Where the base's volatility came from: price, vix, override or otm_twin."),
     )
@@ -133,6 +143,8 @@ class GreeksGrid(Greeks):
                 base_years=known("expiry_years"),
             )
 
+        pairs = list(zip(rows.underlying, rows.expiry, strict=True))
+        discrete = np.array(base["dividend_source"]) == DividendSource.DISCRETE.value
         asked = {**self.defaults, **inputs.asked}  # jobs of earlier versions have neither greeks nor theta
         grid = _shocked(
             underlying=known("underlying_used"),
@@ -146,6 +158,9 @@ class GreeksGrid(Greeks):
             strike=rows.strike[of],
             sign=rows.sign[of],
             black76=(np.array(base["model"]) == Model.BLACK76.value)[of],
+            american=american_rows(rows.american, inputs.params, len(good))[of],
+            dividends=cash_dividends(rows, market_of(inputs.context, pairs)).where(discrete).take(of),
+            base_years=known("expiry_years"),
             spot_shock=shocks(spots),
             volatility_shock=shocks(volatilities),
             days_forward=forward,
@@ -153,14 +168,15 @@ class GreeksGrid(Greeks):
         answered = grid.pop("answered")
         columns: dict[str, Any] = {}
         for name, values in grid.items():
-            columns[name] = np.full(len(item), np.nan)
+            columns[name] = np.full(len(item), None if values.dtype == object else np.nan, values.dtype)
             columns[name][cells] = values
         status, reason = np.array(base["status"], object)[item], np.array(base["reason"], object)[item]
         where = np.flatnonzero(cells)
         unpriced = where[answered == Status.BAD_INPUT]  # all but the volatility is as good as in the base
         status[unpriced], reason[unpriced] = _NO_VOLATILITY.word, _NO_VOLATILITY.help
         reason[where[answered == Status.EXPIRED]] = _EXPIRED
-        words = {name: np.array(base[name], object)[item] for name in ("model", "iv_source")}
+        words = {name: np.array(base[name], object)[item] for name in _WORDS}
+        columns["dividend_value"] = np.array(base["dividend_value"], np.float64)[item]
         return Answers({"status": status.tolist(), "reason": reason.tolist(), **columns, **words}, item)
 
 
@@ -175,6 +191,9 @@ def _shocked(
     strike: np.ndarray,
     sign: np.ndarray,
     black76: np.ndarray,
+    american: np.ndarray,
+    dividends: DividendColumns,
+    base_years: np.ndarray,
     spot_shock: np.ndarray,
     volatility_shock: np.ndarray,
     days_forward: np.ndarray,
@@ -183,9 +202,15 @@ def _shocked(
 ) -> dict[str, np.ndarray]:
     """Return columns of equal length, and `answered`, the engine's Status of each.
 
-    `expiry_years` is the time left, `years_next_day` that of a day later if theta is to be a revaluation.
+    `dividends` are those of now, at T = `base_years`. `expiry_years` is the time left,
+    `years_next_day` that of a day later if theta is to be a revaluation.
     """
-    from signals.greeks.core.engine import higher_order_greeks, model_greeks  # loads the kernels
+    from signals.greeks.core.exercise import (  # loads the kernels
+        early_exercise_premium,
+        higher_order_greeks,
+        model_greeks,
+    )
+    from signals.greeks.core.higher import EXERCISES
     from signals.greeks.core.next_day import next_day_theta
 
     then = underlying * (1.0 + spot_shock)
@@ -199,12 +224,17 @@ def _shocked(
         "sign": sign,
         "black76": black76,
     }
-    found = model_greeks(volatility=shocked, **contract)
+    owed = dividends.after(base_years - expiry_years)
+    found = model_greeks(shocked, contract, american, owed)
     values: Mapping[str, np.ndarray] = found._asdict()
+    named = [name for name in (*FIRST_ORDER, *HIGHER_ORDER, *EARLY_EXERCISE) if name in greeks]
     if years_next_day is not None:
-        values = {**values, "theta": next_day_theta(contract, shocked, found.price, years_next_day)}
+        values = {**values, "theta": next_day_theta(contract, shocked, found.price, years_next_day, american, owed)}
     if set(greeks) & set(HIGHER_ORDER):
-        values = {**values, **higher_order_greeks(volatility=shocked, **contract)._asdict()}
+        values = {**values, **higher_order_greeks(shocked, contract, american, owed)._asdict()}
+    if set(greeks) & set(EARLY_EXERCISE):
+        premium = early_exercise_premium(shocked, found.price, contract, american)
+        values = {**values, "early_exercise_premium": premium, "exercise": EXERCISES[american.astype(np.intp)]}
     over = expiry_years <= 0
     price = np.where(over, np.maximum(sign * (then - strike), 0.0), found.price)
     return {
@@ -217,7 +247,7 @@ def _shocked(
         "expiry_years": expiry_years,
         "price": price,
         "profit_and_loss": price - base_price,
-        **{name: np.where(over, np.nan, values[name]) for name in (*FIRST_ORDER, *HIGHER_ORDER) if name in greeks},
+        **{name: np.where(over & (name != "exercise"), np.nan, values[name]) for name in named},
         "base_price": base_price,
         "base_volatility": volatility,
         "base_underlying": underlying,

@@ -1,16 +1,17 @@
 """The Greeks that callers can ask for by name: their parameter, their columns, and the choice of theta."""
 
-from signals.greeks.core.conventions import FIRST_ORDER, HIGHER_ORDER, Theta
+from signals.greeks.core.conventions import EARLY_EXERCISE, FIRST_ORDER, HIGHER_ORDER, Theta
 from signalsite.foundation.computations.contract import Column, Parameter
 
 GREEKS = Parameter(
     name="greeks",
     type=str,
     default=FIRST_ORDER,
-    choices=(*FIRST_ORDER, *HIGHER_ORDER),
-    most=len(FIRST_ORDER) + len(HIGHER_ORDER),
+    choices=(*FIRST_ORDER, *HIGHER_ORDER, *EARLY_EXERCISE),
+    most=len(FIRST_ORDER) + len(HIGHER_ORDER) + len(EARLY_EXERCISE),
     picks_columns=True,
-    help="The Greeks wanted. Answers have exactly these, in the order of the columns.",
+    help="The Greeks wanted, `exercise` and `early_exercise_premium`. Answers have exactly these, in the order of the "
+    "columns.",
 )
 THETA = Parameter(
     name="theta",
@@ -31,4 +32,8 @@ HIGHER_ORDER_COLUMNS = (
     Column("ultima", float, "Volga per 0.01 of volatility; also DvommaDvol."),
     Column("dividend_rho", float, "Per 0.01 of dividend yield; 0 for black76. Also epsilon, psi, phi, rho-2."),
     Column("elasticity", float, "Percent of the price per percent of the underlying; also lambda, omega."),
+)
+EARLY_EXERCISE_COLUMNS = (
+    Column("exercise", str, "european or american: how the option was priced."),
+    Column("early_exercise_premium", float, "The price less the European one at that volatility; null for european."),
 )

@@ -134,3 +134,6 @@ def warm() -> None:
     answer = implied_greeks(price=10.0, **contract)
     model_greeks(volatility=answer.implied_volatility, **contract)
     higher_order_greeks(volatility=answer.implied_volatility, **contract)
+    from signals.greeks.core import american  # it imports this module
+
+    american.warm()
