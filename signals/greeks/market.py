@@ -91,8 +91,8 @@ def market_to_json(market: Market) -> dict[str, Any]:
     """Return the market as jobs store it, by underlying and expiry.
 
     Each is [forward, source, spot, index, days, parity, price_source, price_age, carry, future]. `index` is the
-    volatility index. `parity` is null or [value, bid, ask, residual, strikes, excluded, disagree, bid_anchor,
-    ask_anchor]; `carry` null or [rate, source, curve_day, yield, source, [[years, dividend], ...]]; `future` null or
+    volatility index. `parity` is null or [value, bid, ask, residual, strikes, excluded, disagree, anchor];
+    `carry` null or [rate, source, curve_day, yield, source, [[years, dividend], ...]]; `future` null or
     [price, years, [[years, dividend], ...]].
     """
     kept: dict[str, dict[str, list[Any]]] = {}
@@ -103,7 +103,7 @@ def market_to_json(market: Market) -> dict[str, Any]:
             parity.strikes,
             parity.excluded,
             parity.disagree,
-            *map(_known, (parity.bid_anchor, parity.ask_anchor)),
+            _known(parity.anchor),
         ]
         carry, future = group.carry, found.carried_from
         carried = (
@@ -153,11 +153,10 @@ def _group_from_json(
 ) -> GroupMarket:
     by_parity = None
     if parity is not None:
-        value, bid, ask, residual, strikes, excluded, disagree, *anchors = parity
+        value, bid, ask, residual, strikes, excluded, disagree, *anchor = parity
         prices = _number(value), _number(bid), _number(ask), _number(residual)
-        bid_anchor, ask_anchor = map(_number, anchors or (None, None))
         by_parity = ParityForward(
-            *prices, strikes, tuple(excluded), disagree, bid_anchor=bid_anchor, ask_anchor=ask_anchor
+            *prices, strikes, tuple(excluded), disagree, anchor=_number(anchor[0] if anchor else None)
         )
     found_by = ForwardSource.PARITY if source is None and by_parity else ForwardSource(source or ForwardSource.AUTO)
     return GroupMarket(

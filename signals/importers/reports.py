@@ -20,7 +20,7 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """`loaded` counts contracts with their quotes, `spots` the quotes of underlyings in the same file."""
+    """`loaded` counts contracts with their quotes, rates or dividends; `spots` the underlyings' quotes in the file."""
 
     file: str
     what: str

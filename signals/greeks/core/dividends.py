@@ -43,6 +43,11 @@ class DividendColumns:
             offsets=_offsets(np.where(mask, counts, 0)), years=self.years[kept], amounts=self.amounts[kept]
         )
 
+    def any_of(self) -> np.ndarray:
+        """Return which options have dividends (bool)."""
+        found: np.ndarray = np.diff(self.offsets) > 0
+        return found
+
     def present_values(self, rate: np.ndarray) -> np.ndarray:
         """Return what each option's dividends are worth at the instant, discounted at the option's own `rate`."""
         count = len(self)
