@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -105,21 +105,24 @@ def market_to_json(market: Market) -> dict[str, Any]:
             parity.disagree,
             _known(parity.anchor),
         ]
-        carry, future = group.carry, found.carried_from
-        carried = (
-            None
-            if carry is UNKNOWN_CARRY
-            else [
-                *(carry.rate, str(carry.rate_source), carry.curve_day),
-                *(_known(carry.dividend_yield), str(carry.dividend_source), carry.dividends),
-            ]
-        )
         shared = [_known(group.spot), _known(group.volatility_index), group.days_to_expiry]
         source = str(found.source) if found.found else None
-        priced = [found.price_source, _known(found.price_age), carried, future and [*astuple(future)]]
-        row = [_known(found.value) if found.found else None, source, *shared, by_parity, *priced]
+        priced = [found.price_source, _known(found.price_age)]
+        carried = [_carry_row(group.carry), _future_row(found.carried_from)]
+        row = [_known(found.value) if found.found else None, source, *shared, by_parity, *priced, *carried]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
+
+
+def _carry_row(carry: GroupCarry) -> list[Any] | None:
+    if carry is UNKNOWN_CARRY:
+        return None
+    rate = carry.rate, str(carry.rate_source), carry.curve_day
+    return [*rate, _known(carry.dividend_yield), str(carry.dividend_source), _rows(carry.dividends)]
+
+
+def _future_row(future: CarriedFrom | None) -> list[Any] | None:
+    return future and [future.price, future.years, _rows(future.dividends)]
 
 
 def market_of(kept: Mapping[str, Any], groups: Iterable[tuple[str | None, date | None]]) -> Market:
@@ -189,6 +192,10 @@ def _carry(
 
 def _future(price: float, years: float, dividends: Sequence[Sequence[float]]) -> CarriedFrom:
     return CarriedFrom(price, years, _dividends(dividends))
+
+
+def _rows(dividends: Iterable[CashDividend]) -> list[list[float]]:
+    return [[*each] for each in dividends]
 
 
 def _dividends(rows: Sequence[Sequence[float]]) -> tuple[CashDividend, ...]:

@@ -73,7 +73,8 @@ def import_dividends(path: Path, *, dates: Dates, unit: Unit, progress: Progress
     count = len(dividends) + len(yields)
     progress(count, count)
     what = "dividends, ex" if dividends else "yields,"
-    what = f"{what} {_days(key[1] for key in (*dividends, *yields))}"
+    days = [*(ex_date for _, ex_date, _ in dividends), *(since for _, since in yields)]
+    what = f"{what} {_days(days)}"
     rejected.sort(key=lambda row: row.row)
     return ImportReport(path.name, what, found.rows_read, count, 0, _rejects(path, rejected))
 

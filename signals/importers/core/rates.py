@@ -34,6 +34,7 @@ _DAYS = {
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), 365.0),
 }
 _NOT_PUBLISHED = {"", "n/a", "na", "nd", "-", "."}
+_OUT_OF_BOUNDS = f"rate is not from {LOWEST_RATE:g} to {HIGHEST_RATE:g} a year"
 REPEATED = "repeated point, a later row counts"
 
 
@@ -132,7 +133,7 @@ def _long(
             whose = _currency(line, currency, conventions)
             when = read_date(line.fields[day], conventions.dates, "date")
             days = tenor_days(line.fields[tenor])
-            cells.append(_Cell(line, whose, when, days, read_number(line.fields[rate], "rate", unit)))
+            cells.append(_Cell(line, whose, when, days, _rate(line.fields[rate], "rate", unit)))
         except BadRow as error:
             rejected.append(line.rejected(error))
     return count
@@ -163,11 +164,18 @@ def _wide(
             continue
         for at, days in said.items():
             try:
-                number = read_number(line.fields[at], f"rate of {names[at][:40]}", conventions.unit)
+                number = _rate(line.fields[at], f"rate of {names[at][:40]}", conventions.unit)
                 cells.append(_Cell(line, whose, when, days, number))
             except BadRow as error:
                 rejected.append(line.rejected(error))
     return count
+
+
+def _rate(text: str, what: str, unit: Unit) -> float:
+    number = read_number(text, what, unit)
+    if not LOWEST_RATE <= number <= HIGHEST_RATE:
+        raise BadRow(_OUT_OF_BOUNDS, f"{number:g}: in percent? then --unit percent")
+    return number
 
 
 def _currency(line: Line, place: int | None, conventions: RateConventions) -> str:
@@ -192,9 +200,8 @@ def _points(cells: Iterable[_Cell], rejected: list[Rejected], compounding: Compo
             if LOWEST_RATE <= zero <= HIGHEST_RATE:  # no comparison holds for NaN
                 points.append(CurvePoint(currency, day, days, zero))
             else:
-                detail = f"{curve[days].rate:g} for {days} days, {compounding}: in percent? then --unit percent"
-                why = f"rate is not from {LOWEST_RATE:g} to {HIGHEST_RATE:g} a year"
-                rejected.append(curve[days].line.rejected(BadRow(why, detail)))
+                detail = f"{curve[days].rate:g} for {days} days, {compounding}, is {zero:g} continuous"
+                rejected.append(curve[days].line.rejected(BadRow(_OUT_OF_BOUNDS, detail)))
     return points
 
 

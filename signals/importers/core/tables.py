@@ -68,7 +68,10 @@ def read_lines(text: str) -> tuple[list[str], list[Line], list[Rejected]]:
     lines = [(number, line) for number, line in enumerate(text.lstrip("\ufeff").splitlines(), 1) if line.strip(", \t")]
     if not lines:
         raise NotATable("the file is empty")
-    names = [name.strip().lower() for name in _split(lines[0][1])]
+    try:
+        names = [name.strip().lower() for name in _split(lines[0][1])]
+    except BadRow as error:
+        raise NotATable(f"the header cannot be read: {error}") from None
     read, rejected = [], []
     for number, line in lines[1:]:
         try:
