@@ -122,7 +122,7 @@ def _carry_row(carry: GroupCarry) -> list[Any] | None:
 
 
 def _future_row(future: CarriedFrom | None) -> list[Any] | None:
-    return future and [future.price, future.years, _rows(future.dividends)]
+    return None if future is None else [future.price, future.years, _rows(future.dividends)]
 
 
 def market_of(kept: Mapping[str, Any], groups: Iterable[tuple[str | None, date | None]]) -> Market:
