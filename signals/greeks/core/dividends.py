@@ -37,6 +37,8 @@ class DividendColumns:
 
     def where(self, mask: np.ndarray) -> "DividendColumns":
         """Return as many options, of which those outside the mask (bool, of length n) have no dividends."""
+        if not len(self.years):
+            return self
         counts = np.diff(self.offsets)
         kept = np.repeat(mask, counts)
         return DividendColumns(
@@ -62,12 +64,14 @@ class DividendColumns:
 def dividend_columns(groups: Sequence[Sequence[CashDividend]], place: np.ndarray) -> DividendColumns:
     """Return the dividends of options, of which each has those of its group: `place` is its index in `groups`."""
     flat = [each for group in groups for each in group]
+    if not flat:
+        return no_dividends(len(place))
     of_groups = DividendColumns(
         offsets=_offsets(np.array([len(group) for group in groups], np.int64)),
         years=np.array([each.years for each in flat], np.float64),
         amounts=np.array([each.amount for each in flat], np.float64),
     )
-    return of_groups.take(place) if flat else no_dividends(len(place))
+    return of_groups.take(place)
 
 
 def no_dividends(count: int) -> DividendColumns:
