@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.greeks.core.answers import answer_options
@@ -34,14 +35,16 @@ def knowing(snapshot: ChainSnapshot, known: Carry) -> ChainSnapshot:
     return replace(snapshot, underlyings=replace(snapshot.underlyings, known=[known]))
 
 
-def answers(market: GroupMarket, params: GreeksParams, **own: list[float]) -> list[dict[str, Any]]:
+def answers(
+    market: GroupMarket, params: GreeksParams, *, days: float = 30.0, strike: float = 101.0, **own: list[float]
+) -> list[dict[str, Any]]:
     """Return the answers of as many equal calls as there are values of each override."""
     count = len(next(iter(own.values())))
     quote = QuoteColumns(**{name: np.full(count, {"last": 5.0, "time": AT}.get(name, NAN)) for name in prices.QUOTE})
     contracts = ContractColumns(
         sign=np.ones(count),
-        strike=np.full(count, 101.0),
-        expires_at=np.full(count, AT + 30 * DAY),
+        strike=np.full(count, strike),
+        expires_at=np.full(count, AT + days * DAY),
         black76=np.zeros(count, np.bool_),
         dividend_yield=np.zeros(count),
         quotes=quote,
@@ -80,6 +83,7 @@ def test_an_item_that_says_the_rate_of_its_market_changes_nothing() -> None:
 
 @pytest.mark.parametrize("futures", [FAR, NEAR])
 @pytest.mark.parametrize("known", [Carry(), PAID])
+@settings(deadline=None)
 @given(rate=st.floats(-0.2, 0.5), dividend_yield=st.one_of(st.just(NAN), st.floats(-0.1, 0.2)))
 def test_a_carried_future_is_carried_at_the_items_rate_and_yield(
     futures: dict[int, dict[str, float]], known: Carry, rate: float, dividend_yield: float
@@ -177,3 +181,25 @@ def test_in_real_chains_too(name: str, change: float) -> None:
     far = off(found, again, [each.years for each in base], change)
     assert len(far) > 5
     assert far.max() < 0.4
+
+
+def test_the_example_of_the_page_on_the_engine() -> None:
+    page = (Path(__file__).parents[2] / "docs/engine.md").read_text()
+    paying = Carry(dividends=(ExDividend(TODAY + 30, AT + 30 * DAY, 10.0),))
+    shown = {}
+    for name, known in (("without", Carry()), ("with", paying)):
+        snapshot = knowing(prices.chain(prices.no_quote, {}, (800.0, 1, 12.0)), known)
+        groups = replace(snapshot.groups, expiry=np.array([TODAY + 90]), expires_at=np.array([AT + 90 * DAY]))
+        params = GreeksParams(rate=0.06)
+        (market,) = find_markets(replace(snapshot, groups=groups), params)
+        (shown[name],) = answers(market, params, days=90.0, strike=800.0, volatility=[0.25])
+    for row, column, digits in (
+        ("`dividend_value`", "dividend_value", 3),
+        ("`underlying_used`", "underlying_used", 3),
+        ("`forward`", "forward", 3),
+        ("price", "theoretical_price", 3),
+        ("delta", "delta", 4),
+    ):
+        first, second = (f"{shown[name][column]:.{digits}f}" for name in ("without", "with"))
+        first = first.rstrip("0").rstrip(".") if row != "delta" else first
+        assert f"| {row} | {first} | {second} |" in page

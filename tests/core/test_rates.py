@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.greeks.core.carry import DividendSource, GroupCarry, RateSource, find_carries
@@ -35,6 +35,7 @@ def test_a_curve_is_linear_between_tenors_and_flat_outside() -> None:
     assert found.rate(days / 365.0) == pytest.approx(wanted, abs=1e-15)
 
 
+@settings(deadline=None)
 @given(
     points=st.dictionaries(st.integers(1, 36_500), st.floats(-0.5, 1.0), min_size=1, max_size=15),
     years=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=20),
@@ -48,6 +49,7 @@ def test_discount_factors_are_positive_and_rates_lie_between_the_quoted_ones(
 
 
 @pytest.mark.parametrize("compounding", [each for each in Compounding if each is not Compounding.PAR])
+@settings(deadline=None)
 @given(rate=st.floats(-0.05, 0.3), days=st.integers(1, 364))
 def test_a_converted_rate_gives_the_price_that_its_convention_means(
     compounding: Compounding, rate: float, days: int
@@ -228,6 +230,7 @@ def test_a_dividend_of_nothing_says_that_none_is_paid() -> None:
 groups = st.lists(st.lists(st.tuples(st.floats(0.001, 5.0), st.floats(0.01, 50.0)), max_size=5), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(groups=groups, data=st.data())
 def test_dividends_of_options_stay_together(groups: list[list[tuple[float, float]]], data: st.DataObject) -> None:
     paid = [[CashDividend(*each) for each in group] for group in groups]
