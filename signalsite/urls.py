@@ -23,6 +23,7 @@ TOKEN_BYTES = 4 << 10  # enough for a name and a password, or for a token
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
     path("realtime/", include("realtime.urls")),
+    path("historical/", include("timeframes.urls")),
     # Before the listing's own `instruments/<path>`, which takes a key with any number of slashes.
     path("instruments/<path:instrument_key>/greeks", InstrumentGreeksView.as_view(), name="instrument-greeks"),
     *listing_urls(live_among),

@@ -83,7 +83,7 @@ def slow_fold(
     covered: list[tuple[int, set[datetime]]] = []
 
     def is_covered(time: datetime) -> bool:
-        day, begin, end = stretch_of(exchange, anchor, time, tick=True) or (None, EPOCH, EPOCH)
+        _, begin, end = stretch_of(exchange, anchor, time, tick=True) or (None, EPOCH, EPOCH)
         origin = EPOCH if anchor is Anchor.EPOCH else begin
         moment = min(time, end - MOMENT)
         for seconds, times in covered:
@@ -150,7 +150,7 @@ def _one(time: datetime, rows: list[Row]) -> dict[str, Any]:
 def random_market(
     chance: random.Random, exchange: str, days: Sequence[date], *, ticks_a_day: int
 ) -> tuple[dict[int, list[Row]], list[Tick]]:
-    """Ticks with ties, gaps, late ones, doubles, falls and resets; and bars of 1m, 5m and 1d that cover parts of them."""
+    """Ticks with ties, gaps, late ones, doubles, falls and resets; and bars that cover parts of them."""
     ticks, bars = list[Tick](), dict[int, list[Row]]({60: [], 300: [], 86_400: []})
     entry = 0
     for day in days:

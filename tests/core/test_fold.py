@@ -17,7 +17,9 @@ from timeframes.core.timeframe import Months, Timeframe, parse_timeframe
 DAY = date(2024, 1, 2)
 DAYS = (date(2024, 1, 19), date(2024, 1, 20), date(2024, 1, 22), date(2024, 3, 2), date(2024, 11, 1))
 TIMEFRAMES = ("1s", "45s", "1m", "90s", "5m", "7m", "13m", "1h", "5h", "7h", "1d", "2d", "1w", "2w", "1mo", "3mo")
-CASES = [(exchange, text, anchor) for exchange in ("NSE", "BINANCE", "NYSE") for text in TIMEFRAMES for anchor in Anchor]
+CASES = [
+    (exchange, text, anchor) for exchange in ("NSE", "BINANCE", "NYSE") for text in TIMEFRAMES for anchor in Anchor
+]
 
 
 @pytest.mark.parametrize(("exchange", "text", "anchor"), CASES)

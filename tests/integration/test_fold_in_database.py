@@ -43,9 +43,7 @@ def as_rows(found: FoldedBars) -> list[dict[str, object]]:
     from timeframes.core.grid import instant
 
     names = ("open", "high", "low", "close", "volume", "vwap", "open_interest", "trades")
-    columns = [
-        [None if value != value else value for value in getattr(found, name).tolist()] for name in names
-    ]
+    columns = [[None if value != value else value for value in getattr(found, name).tolist()] for name in names]
     return [
         {"time": instant(time), **dict(zip(names, values, strict=True)), "typical": typical}
         for time, values, typical in zip(

@@ -8,10 +8,8 @@ core's fold, row by row, but sums of floats, which may differ in their last digi
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from signalsite.foundation.rows import binary_columns
-from timeframes.core.bars import FoldedBars
+from timeframes.core.bars import FoldedBars, join_folded
 from timeframes.core.fold import fits
 from timeframes.core.grid import SECOND, Grid
 from timeframes.core.timeframe import format_timeframe
@@ -72,9 +70,8 @@ def fold_stored(key: str, grid: Grid, stored: Sequence[int], *, ticks: bool) -> 
     """
     query, parameters = fold_query(key, grid, stored, ticks=ticks)
     if not query:
-        columns: dict[str, Any] = {name: np.empty(0, np.int64 if kind is int else None) for name, kind in _TYPES.items()}
-    else:
-        columns = binary_columns(query, parameters, _TYPES)
+        return join_folded([])
+    columns = binary_columns(query, parameters, _TYPES)
     return FoldedBars(**columns | {"typical": columns["typical"] > 0})
 
 

@@ -68,6 +68,14 @@ class TickColumns:
         return len(self.time)
 
 
+def join_folded(parts: list[FoldedBars]) -> FoldedBars:
+    """Return the bars of parts that follow each other."""
+    names = [each.name for each in fields(FoldedBars)]
+    if not parts:
+        return FoldedBars(**vars(no_bars()), typical=np.empty(0, bool))
+    return FoldedBars(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
 def no_bars() -> BarColumns:
     return BarColumns(time=np.empty(0, np.int64), **{name: np.empty(0) for name in NUMBERS})
 

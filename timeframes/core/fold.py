@@ -124,8 +124,6 @@ def _sums(values: NDArray[np.float64], starts: NDArray[np.intp]) -> NDArray[np.f
     )
 
 
-def _last_known(
-    values: NDArray[np.float64], starts: NDArray[np.intp], ends: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _last_known(values: NDArray[np.float64], starts: NDArray[np.intp], ends: NDArray[np.intp]) -> NDArray[np.float64]:
     places = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))[ends]
     return np.where(places >= starts, values[places], np.nan)

@@ -157,9 +157,16 @@ def dates_of(exchange: str, anchor: Anchor, begin: datetime, end: datetime) -> t
     return local_date(exchange, begin), local_date(exchange, last)
 
 
-def bars_per_date(timeframe: Timeframe) -> int:
-    """Return the most bars that begin on one date."""
-    return 1 if isinstance(timeframe, Months) else -(-DAY // timeframe)
+def usual_length(exchange: str, timeframe: Timeframe, anchor: Anchor, bars: int) -> timedelta:
+    """Return about how much time so many bars in a row take, weekends and nights included."""
+    if isinstance(timeframe, Months):
+        return timedelta(days=31 * timeframe.count * bars)
+    hours = exchange_named(exchange).hours[0]
+    if anchor is Anchor.EPOCH or hours.closes is None or timeframe >= DAY:
+        return timedelta(seconds=timeframe * bars)
+    seconds = (datetime.combine(_FIRST_DAY, hours.closes) - datetime.combine(_FIRST_DAY, hours.opens)).seconds
+    sessions = -(-bars // max(seconds // timeframe, 1))
+    return timedelta(days=sessions * 7 // 5 + 1)
 
 
 def _epoch_grid(timeframe: Timeframe, first: date, last: date) -> Grid:
@@ -174,10 +181,11 @@ def _epoch_grid(timeframe: Timeframe, first: date, last: date) -> Grid:
         return Grid(begins, begins + DAY * SECOND, np.zeros_like(begins), label, block_ends, 0, cut=True, closes=False)
     step = timeframe * SECOND
     origin = _midnight(_MONDAY) if timeframe % WEEK == 0 else 0
-    begin = floor(np.array([_midnight(first)]), origin, step)[0]
-    until = floor(np.array([_midnight(last) + DAY * SECOND - 1]), origin, step)[0] + step
-    days = (floor(np.array([begin, until - 1]), 0, DAY * SECOND)).tolist()
-    begins = np.arange(days[0], days[1] + 1, DAY * SECOND, np.int64)
+    begin = _midnight(first) - (_midnight(first) - origin) % step
+    until = _midnight(last) + DAY * SECOND + step - 1
+    until -= (until - origin) % step
+    midnights = range(begin // (DAY * SECOND) * DAY * SECOND, until, DAY * SECOND)
+    begins = np.array(midnights, np.int64)
     ends, nothing = begins + DAY * SECOND, np.empty(0, np.int64)
     return Grid(begins, ends, np.full_like(begins, origin), begins, nothing, step, cut=False, closes=False)
 
