@@ -52,10 +52,10 @@ WITH {stretches}, part AS (
     FROM stretch s CROSS JOIN LATERAL ({parts}) AS r(time, place, open, high, low, close, volume, vwap, oi, trades)
 )
 SELECT round(date_part('epoch', bar) * 1000000)::int8,
-       (array_agg(open ORDER BY time, place))[1], max(high), min(low),
-       (array_agg(close ORDER BY time DESC, place DESC))[1], sum(volume),
+       (array_agg(open ORDER BY {order}))[1], max(high), min(low), (array_agg(close ORDER BY {order}))[count(*)],
+       sum(volume),
        sum(price * volume) FILTER (WHERE volume > 0) / nullif(sum(volume) FILTER (WHERE volume > 0), 0),
-       (array_agg(oi ORDER BY time DESC, place DESC) FILTER (WHERE oi IS NOT NULL))[1], sum(trades)::float8,
+       (array_agg(oi ORDER BY {order}) FILTER (WHERE oi IS NOT NULL))[count(oi)], sum(trades)::float8,
        (coalesce(bool_or(vwap IS NULL) FILTER (WHERE volume > 0), false))::int::int8
 FROM part GROUP BY bar ORDER BY bar"""
 _TYPES = dict.fromkeys(
@@ -89,8 +89,10 @@ def fold_query(key: str, grid: Grid, stored: Sequence[int], *, ticks: bool) -> t
         return "", {}
     bar = "s.label"
     if grid.step:
-        bar = f"date_bin('{grid.step // SECOND} s', {_LAST_MOMENT.format('r.time')}, s.origin)"
-    query = _FOLD.format(stretches=_STRETCHES, bar=bar, parts=" UNION ALL ".join(parts))
+        moment = _LAST_MOMENT.format("r.time") if ticks and grid.closes else "r.time"
+        bar = f"date_bin('{grid.step // SECOND} s', {moment}, s.origin)"
+    order = "time, place" if ticks else "time"
+    query = _FOLD.format(stretches=_STRETCHES, bar=bar, parts=" UNION ALL ".join(parts), order=order)
     columns = {name: getattr(grid, name).tolist() for name in ("begins", "ends", "origin", "label")}
     return query, {"key": key, **columns}
 

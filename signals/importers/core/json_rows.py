@@ -109,6 +109,8 @@ def _table(
 ) -> RawTable:
     good: list[tuple[int, dict[str, Any]]] = []
     for number, row in rows:
+        if isinstance(row, list) and len(row) == len(mapping.names):  # the mapping names the places
+            row = dict(zip(mapping.names, row, strict=True))
         if isinstance(row, dict):
             good.append((number, row))
         else:
