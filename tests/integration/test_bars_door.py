@@ -14,9 +14,10 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from tests.core.bar_columns import bar_columns
 from tests.core.slow_fold import Row
 from timeframes.bars import selectors, views
-from timeframes.bars.selectors import read_all, stored_of
+from timeframes.bars.selectors import read_all
 from timeframes.bars.serializers import AvailableTimeframesSerializer, BarSerializer, BarsPageSerializer
 from timeframes.bars.services import record_bars
+from timeframes.bars.stored import Wanted, stored_of
 from timeframes.core.grid import Anchor
 from timeframes.core.sessions import session_close, session_open
 from timeframes.models import Tick
@@ -30,9 +31,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
-def stored(request: pytest.FixtureRequest) -> None:
-    if "empty" in request.keywords:
-        return
+def stored() -> None:
     rows, price = [], 21_000.0
     for day in DAYS:
         time = session_open("NSE", day)
@@ -51,9 +50,9 @@ def ask(key: str = KEY, view: Any = views.BarsView, **query: Any) -> tuple[int, 
     return response.status_code, orjson.loads(response.content), response
 
 
-def walk(**query: Any) -> Iterator[dict[str, Any]]:
+def walk(key: str = KEY, **query: Any) -> Iterator[dict[str, Any]]:
     while True:
-        status, body, response = ask(**query)
+        status, body, response = ask(key, **query)
         assert status == 200, body
         yield from body["data"]
         if body["next_cursor"] is None:
@@ -266,7 +265,16 @@ def test_a_page_that_takes_long_ends_early_and_the_next_goes_on(monkeypatch: pyt
 
 def test_all_bars_in_parts_are_those_of_the_pages() -> None:
     begin, end = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
-    parts = list(read_all(KEY, "NSE", 420, Anchor.SESSION, begin=begin, end=end, rows_a_part=50, stored=stored_of(KEY)))
+    wanted = Wanted(
+        key=KEY,
+        exchange="NSE",
+        timeframe=420,
+        anchor=Anchor.SESSION,
+        begin=begin,
+        end=end,
+        stored=stored_of(KEY),
+    )
+    parts = list(read_all(wanted, 50))
     times = np.concatenate([part.time for part in parts])
     assert len(times) == 4 * 54 and (np.diff(times) > 0).all()
     assert max(map(len, parts)) <= 2 * 54

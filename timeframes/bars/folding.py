@@ -33,7 +33,7 @@ _UNCOVERED = """
     SELECT FROM historical_data c WHERE c.instrument_key = %(key)s AND c.interval = '{interval}'
       AND c.time = date_bin('{seconds} s', {time}, s.origin) AND c.time >= s.begins)"""
 # `place` puts ticks of one moment in the order of their entries, whose IDs are two numbers of 64 bits without sign.
-_ENTRY = "t.time, split_part(t.entry_id, '-', 1)::numeric, split_part(t.entry_id, '-', 2)::numeric"
+ENTRY_ORDER = "t.time, split_part(t.entry_id, '-', 1)::numeric, split_part(t.entry_id, '-', 2)::numeric"
 _TICKS = f"""
 SELECT t.time, t.place, t.ltp, t.ltp, t.ltp, t.ltp, t.traded, t.ltp, t.open_interest, (t.traded > 0)::int::int8
 FROM (
@@ -42,7 +42,7 @@ FROM (
                max(t.volume) OVER (entries ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0), 0), 0) END AS traded
     FROM ticks t
     WHERE t.instrument_key = %(key)s AND t.suspect = '' AND t.time >= s.begins AND t.time {{until}} s.ends
-    WINDOW entries AS (ORDER BY {_ENTRY})
+    WINDOW entries AS (ORDER BY {ENTRY_ORDER})
 ) t
 WHERE true{{uncovered}}"""
 _LAST_MOMENT = "least({0}, s.ends - interval '1 microsecond')"

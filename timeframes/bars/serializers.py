@@ -12,6 +12,7 @@ from timeframes.core.timeframe import (
     LONGEST_TEXT,
     MOST_DAYS,
     MOST_MONTHS,
+    PATTERN,
     STANDARD,
     InvalidTimeframe,
     parse_timeframe,
@@ -25,7 +26,7 @@ class NoQuerySerializer(StrictSerializer):
     """An address without parameters."""
 
 
-@extend_schema_field({"type": "string", "pattern": "^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", "maxLength": LONGEST_TEXT})
+@extend_schema_field({"type": "string", "pattern": PATTERN, "maxLength": LONGEST_TEXT})
 class TimeframeField(serializers.CharField):
     """A timeframe in a query, as its seconds or months."""
 

@@ -1,6 +1,6 @@
 """Bars over HTTP."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,35 +14,22 @@ from rest_framework.views import APIView
 from signalsite.foundation.conditional import conditional, page
 from signalsite.foundation.errors import InvalidInput
 from timeframes.bars import examples
-from timeframes.bars.selectors import Page, Stored, check_made, read_page, stored_of
+from timeframes.bars.selectors import Page, read_page
 from timeframes.bars.serializers import (
     AvailableTimeframesSerializer,
     BarsPageSerializer,
     BarsQuerySerializer,
     NoQuerySerializer,
 )
-from timeframes.core.bars import FoldedBars
+from timeframes.bars.stored import Stored, Wanted, check_made, stored_of
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.grid import Anchor, default_anchor, instant
 from timeframes.core.keys import parse_key
 from timeframes.core.ranges import parse_moment
-from timeframes.core.timeframe import STANDARD, Timeframe, format_timeframe, parse_timeframe
+from timeframes.core.timeframe import STANDARD, format_timeframe, parse_timeframe
 from timeframes.default_exchange import completed
 
 TAGS = ["historical"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A checked request for bars. `end` is None where the request left it out."""
-
-    key: str
-    exchange: str
-    timeframe: Timeframe
-    anchor: Anchor
-    begin: datetime
-    end: datetime
-    stored: Stored
 
 
 class BarsView(APIView):
@@ -57,20 +44,9 @@ class BarsView(APIView):
     def get(self, request: Request, instrument_key: str) -> HttpResponse:
         query, now = _query(BarsQuerySerializer, request), timezone.now()
         wanted = read_wanted(instrument_key, query, now)
-        begin = wanted.begin
         if "cursor" in query:
-            begin = max(begin, _after(query["cursor"]))
-        found = read_page(
-            wanted.key,
-            wanted.exchange,
-            wanted.timeframe,
-            wanted.anchor,
-            begin=begin,
-            end=wanted.end,
-            limit=query["limit"],
-            stored=wanted.stored,
-            now=now,
-        )
+            wanted = replace(wanted, begin=max(wanted.begin, _after(query["cursor"])))
+        found = read_page(wanted, limit=query["limit"], now=now)
         head = {
             "instrument_key": wanted.key,
             "timeframe": format_timeframe(wanted.timeframe),
@@ -162,16 +138,9 @@ def _rows(found: Page) -> list[dict[str, Any]]:
         for time, *numbers, source, trades, ended in zip(
             bars.time.tolist(),
             *columns,
-            vwap_sources(bars),
+            bars.vwap_sources(),
             bars.trades.tolist(),
             found.complete.tolist(),
             strict=True,
         )
-    ]
-
-
-def vwap_sources(bars: FoldedBars) -> list[str | None]:
-    return [
-        None if vwap != vwap else "typical" if typical else "trades"
-        for vwap, typical in zip(bars.vwap.tolist(), bars.typical.tolist(), strict=True)
     ]

@@ -51,6 +51,13 @@ class FoldedBars(BarColumns):
 
     typical: NDArray[np.bool_]
 
+    def vwap_sources(self) -> list[str | None]:
+        """Return trades or typical for each bar, None where there is no average."""
+        return [
+            None if vwap != vwap else "typical" if typical else "trades"
+            for vwap, typical in zip(self.vwap.tolist(), self.typical.tolist(), strict=True)
+        ]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TickColumns:

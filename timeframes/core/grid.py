@@ -157,6 +157,26 @@ def dates_of(exchange: str, anchor: Anchor, begin: datetime, end: datetime) -> t
     return local_date(exchange, begin), local_date(exchange, last)
 
 
+def ended(
+    grid: Grid, exchange: str, timeframe: Timeframe, anchor: Anchor, bars: Instants, now: datetime
+) -> NDArray[np.bool_]:
+    """Return of each of these bars of the grid, ascending, whether it has ended at `now`."""
+    at = microseconds(now)
+    found = grid.bar_ends(bars) <= at
+    if len(bars) and anchor is Anchor.SESSION and not found[-1] and bars[-1] <= at:
+        # The last session of a block may be over although its last date is not. Only then ask the calendar.
+        dates = isinstance(timeframe, Months) or timeframe > DAY
+        found[-1] = dates and block_close(exchange, timeframe, local_date(exchange, instant(int(bars[-1])))) <= at
+    return found
+
+
+def bars_within(timeframe: Timeframe, days: float) -> int:
+    """Return a bound of the number of bars that begin in so many days: no fewer than there can be."""
+    if isinstance(timeframe, Months):
+        return int(days / 28 / timeframe.count) + 2
+    return int(days * DAY / timeframe) + (int(days) if timeframe < DAY else 0) + 3  # each session ends with a cut bar
+
+
 def usual_length(exchange: str, timeframe: Timeframe, anchor: Anchor, bars: int) -> timedelta:
     """Return about how much time so many bars in a row take, weekends and nights included."""
     if isinstance(timeframe, Months):

@@ -21,7 +21,9 @@ DAY, WEEK = 86_400, 7 * 86_400
 MOST_DAYS, MOST_MONTHS = 3660, 120
 LONGEST_TEXT = 12
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": WEEK}
-_TIMEFRAME = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d|w|mo)", re.ASCII)
+PATTERN = "^([1-9][0-9]{0,8})(s|m|h|d|w|mo)$"
+"""For schemas."""
+_TIMEFRAME = re.compile(PATTERN, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
