@@ -68,7 +68,7 @@ def read_page(wanted: Wanted, *, limit: int, now: datetime) -> Page:
     page = bars.take(slice(limit))
     if len(bars) > limit:
         following = instant(int(page.time[-1]))
-    return Page(page, _complete(wanted, page.time, now), following)
+    return Page(page, complete(wanted, page.time, now), following)
 
 
 def read_all(wanted: Wanted, rows: int) -> Iterator[FoldedBars]:
@@ -77,7 +77,7 @@ def read_all(wanted: Wanted, rows: int) -> Iterator[FoldedBars]:
         yield part
 
 
-def _complete(wanted: Wanted, bars: Instants, now: datetime) -> np.ndarray:
+def complete(wanted: Wanted, bars: Instants, now: datetime) -> np.ndarray:
     """Return of each bar whether it has ended at `now`."""
     if not len(bars):
         return np.empty(0, bool)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.rows import binary_rows
-from timeframes.core.grid import Anchor, check_anchor
+from timeframes.core.grid import Anchor
 from timeframes.core.timeframe import DAY, Months, Timeframe, format_timeframe, parse_timeframe
 
 _MOMENT = timedelta(microseconds=1)
@@ -98,7 +98,6 @@ def stored_of(key: str) -> Stored:
 
 def check_made(key: str, stored: Stored, timeframe: Timeframe, anchor: Anchor) -> None:
     """Raise InvalidInput for a timeframe in which nothing stored of the instrument fits."""
-    check_anchor(timeframe, anchor)
     if stored and stored.ticks is None and not stored.fitting(timeframe, anchor):
         lengths = ", ".join(map(format_timeframe, sorted(stored.bars)))
         raise InvalidInput(
