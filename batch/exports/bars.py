@@ -27,12 +27,13 @@ from timeframes.core.bars import FoldedBars
 from timeframes.core.grid import instant
 from timeframes.core.timeframe import format_timeframe
 
-_NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "open_interest")
+_NUMBERS = ("open", "high", "low", "close", "volume", "vwap")
 COLUMNS = (
     Column("instrument_key", str, "Which instrument."),
     Column("time", str, "The beginning of the bar, ISO 8601 in UTC."),
     *(Column(name, float, "As in the pages.") for name in _NUMBERS),
     Column("vwap_source", str, "trades or typical."),
+    Column("open_interest", float, "As in the pages."),
     Column("trades", int, "How many trades, or ticks that traded."),
     Column("complete", bool, "false: the bar is still open."),
 )
@@ -108,6 +109,7 @@ def _values(wanted: Wanted, bars: FoldedBars, now: datetime) -> list[Sequence[An
         [instant(time).isoformat() for time in bars.time.tolist()],
         *(getattr(bars, name) for name in _NUMBERS),
         bars.vwap_sources(),
+        bars.open_interest,
         [None if trades != trades else int(trades) for trades in bars.trades.tolist()],
         complete(wanted, bars.time, now),
     ]

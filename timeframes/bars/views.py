@@ -79,20 +79,22 @@ class AvailableTimeframesView(APIView):
 
 def _rows(found: Page) -> list[dict[str, Any]]:
     bars = found.bars
-    names = ("open", "high", "low", "close", "volume", "vwap", "open_interest")
+    names = ("open", "high", "low", "close", "volume", "vwap")
     columns = [getattr(bars, name).tolist() for name in names]  # orjson writes NaN as null
     return [
         {
             "time": instant(time),
             **dict(zip(names, numbers, strict=True)),
             "vwap_source": source,
+            "open_interest": interest,
             "trades": None if trades != trades else int(trades),
             "complete": ended,
         }
-        for time, *numbers, source, trades, ended in zip(
+        for time, *numbers, source, interest, trades, ended in zip(
             bars.time.tolist(),
             *columns,
             bars.vwap_sources(),
+            bars.open_interest.tolist(),
             bars.trades.tolist(),
             found.complete.tolist(),
             strict=True,
