@@ -8,13 +8,24 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from signalsite.foundation.computations.contract import IDENTITY, OK, Bounds, Column, Computation, Override, Parameter
-from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several
+from signalsite.foundation.computations.contract import (
+    IDENTITY,
+    OK,
+    Bounds,
+    Column,
+    Computation,
+    Override,
+    Parameter,
+    TextForm,
+)
+from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several, Text
 from signalsite.foundation.openapi import reference
 from signalsite.foundation.serializers import StrictSerializer
 
 LONGEST_CUSTOM_ID = 128
 LONGEST_KEY = 120
+_ANY_LENGTH = 1 << 30
 _JSON_TYPES = {str: "string", float: "number", bool: "boolean", int: "integer"}
 
 
@@ -53,6 +64,8 @@ class ChoicesInSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
 def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
     if parameter.type is bool:
         return Flag(**options)
+    if parameter.form is not None:
+        return _formed(parameter.form, options)
     if parameter.type is str:
         return serializers.ChoiceField(list(parameter.choices), **options)
     bounds = parameter.bounds
@@ -61,6 +74,20 @@ def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
     if parameter.type is int:
         return Integer(min_value=int(bounds.lowest), max_value=int(bounds.highest), **options)
     return Number(min_value=bounds.lowest, max_value=bounds.highest, **options)
+
+
+def _formed(form: TextForm, options: dict[str, Any]) -> serializers.Field:
+    def check(text: str) -> None:
+        try:
+            form.check(text)
+        except InvalidInput as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    schema = {"type": "string", "pattern": form.pattern, "maxLength": form.longest}
+    field = extend_schema_field(schema)(type("FormedField", (Text,), {}))
+    # The check comes first and gives one message, whatever the length.
+    formed: serializers.Field = field(max_length=_ANY_LENGTH, trim_whitespace=False, validators=[check], **options)
+    return formed
 
 
 def _admit(bounds: Bounds, value: float) -> None:
