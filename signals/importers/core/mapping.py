@@ -239,3 +239,14 @@ def _check_number(name: str, text: str) -> None:
         good = False
     if not good:
         raise BadMapping(f"{name} {text[:40]!r} is not a number")
+
+
+def parse_assignments(texts: list[str], what: str) -> list[tuple[str, str]]:
+    """Split each `left=right` at its last equals sign. Raises BadMapping."""
+    pairs = []
+    for text in texts:
+        left, equals, right = text.rpartition("=")
+        if not equals or not left or not right:
+            raise BadMapping(f"{text[:60]!r} is not {what}")
+        pairs.append((left, right))
+    return pairs

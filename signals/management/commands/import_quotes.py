@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from signals.importers.commands import ImportCommand
-from signals.importers.core.mapping import FIELDS, BadMapping, Mapping
+from signals.importers.core.mapping import FIELDS, BadMapping, Mapping, parse_assignments
 from signals.importers.core.presets import PRESETS
 from signals.importers.option_chain import import_option_chain
 from signals.importers.quotes import import_quotes
@@ -73,7 +73,7 @@ def _mapping(options: dict[str, Any]) -> Mapping:
     preset = options["preset"]
     if preset is not None and preset not in PRESETS:
         raise BadMapping(f"there is no preset {preset[:40]!r}; presets are {', '.join(PRESETS)}")
-    pairs = _pairs(options["map"], "COLUMN=FIELD")
+    pairs = parse_assignments(options["map"], "COLUMN=FIELD")
     columns = {field: column for column, field in pairs}
     if doubled := [field for field in columns if sum(field == each for _, each in pairs) > 1]:
         raise BadMapping(f"{doubled[0]} has two columns; give alternatives as A|B={doubled[0]}")
@@ -98,14 +98,3 @@ def _mapping(options: dict[str, Any]) -> Mapping:
             raise BadMapping(f"{pair[:60]!r} is not FIELD=VALUE")
         constants[name] = value
     return mapping.with_constants(constants) if constants else mapping
-
-
-def _pairs(texts: list[str], what: str) -> list[tuple[str, str]]:
-    """Split each `left=right` at its last equals sign. Raises BadMapping."""
-    pairs = []
-    for text in texts:
-        left, equals, right = text.rpartition("=")
-        if not equals or not left or not right:
-            raise BadMapping(f"{text[:60]!r} is not {what}")
-        pairs.append((left, right))
-    return pairs
