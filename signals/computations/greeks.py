@@ -52,7 +52,8 @@ FORWARD = Parameter(
         source.value for source in (ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT)
     ],
     help="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
-    "carried; if the strikes disagree, the future of the expiry only. A named source is strict.",
+    "carried; a future that traded comes before parity of options that did not, and if the strikes disagree, only the "
+    "future of the expiry counts. A named source is strict.",
 )
 RATE = Parameter(name="rate", type=float, default=DEFAULT_RATE, bounds=_RATE, help="Continuous, annual, as a decimal.")
 DIVIDEND_YIELD = Parameter(
@@ -126,7 +127,7 @@ class GreeksInputs:
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 4
+    version = 5
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,

@@ -42,7 +42,7 @@ class GreeksGrid(Greeks):
     """
 
     name = "greeks_grid"
-    version = 2
+    version = 3
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(

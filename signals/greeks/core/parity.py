@@ -76,6 +76,7 @@ class ParityForward:
     disagree: bool
     price_source: int = -1
     time: float = math.nan
+    from_market: bool = True
 
 
 def parity_forwards(
@@ -125,6 +126,10 @@ def parity_forwards(
     took_part = rows[member]
     price_source = _price_sources(columns, took_part, of[member], count)
     time = _median(np.minimum(columns.call_time, columns.put_time)[took_part], of[member], count)
+    call_dead = (columns.call_volume == 0) & ~np.isfinite(columns.call_spread)
+    put_dead = (columns.put_volume == 0) & ~np.isfinite(columns.put_spread)
+    alive = ~(call_dead | put_dead)[took_part]
+    from_market = np.bincount(of[member][alive], minlength=count) >= MIN_STRIKES
     return list(
         map(
             ParityForward,
@@ -137,6 +142,7 @@ def parity_forwards(
             disagree.tolist(),
             price_source.tolist(),
             time.tolist(),
+            from_market.tolist(),
         )
     )
 

@@ -136,6 +136,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             expiry_years=left,
             rate=params.rate,
             dividend_yield=owns[underlying],
+            future_traded=future.traded,
         )
         if found.found:
             priced = {
@@ -168,9 +169,10 @@ class _Future(NamedTuple):
     price: float
     years: float
     priced: tuple[int, float]  # the place of its price in PRICE_SOURCES, and the age of its quote
+    traded: bool  # False if the price is a settlement or an old trade: nothing was traded, and nobody quotes
 
 
-_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN))
+_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN), False)
 
 
 def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapping[int, _Future]]:
@@ -182,10 +184,11 @@ def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapp
     quotes = fresh_quotes(snapshot.future_quotes, snapshot.at, params.max_quote_age_seconds)
     price, source = choose_price(quotes, PriceSource.AUTO)
     years, _ = _years(snapshot, futures, params)
-    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time)
-    for underlying, expiry, each, left, code, age in zip(*(column.tolist() for column in columns), strict=True):
+    traded = (source == MID) | (quotes.volume != 0)
+    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time, traded)
+    for underlying, expiry, each, left, code, age, is_traded in zip(*map(np.ndarray.tolist, columns), strict=True):
         if each == each:
-            found.setdefault(underlying, {}).setdefault(expiry, _Future(each, left, (code, age)))
+            found.setdefault(underlying, {}).setdefault(expiry, _Future(each, left, (code, age), is_traded))
     return found
 
 
