@@ -26,7 +26,7 @@ from signals.importers.files import UnreadableFile
 CHUNK = 1 << 20
 ROWS = 100_000
 MAX_MEMBERS = 1_000
-MAX_PARQUET = 1 << 30
+MAX_PARQUET = 256 << 20
 """Parquet inside gzip or zip is read into memory: at most this much."""
 _DAMAGED = (
     gzip.BadGzipFile,
@@ -197,6 +197,7 @@ def _parquet_tables(file: BinaryIO, start: bytes, mapping: Mapping, step: Callab
                 columns={name: column for name, (column, _) in plain.items()},
                 row=np.arange(row, row + len(batch), dtype=np.int64),
                 names=names,
+                wanted=wanted,
                 iso=frozenset(name for name, (_, iso) in plain.items() if iso),
                 read=len(batch),
             )

@@ -73,7 +73,10 @@ def _mapping(options: dict[str, Any]) -> Mapping:
     preset = options["preset"]
     if preset is not None and preset not in PRESETS:
         raise BadMapping(f"there is no preset {preset[:40]!r}; presets are {', '.join(PRESETS)}")
-    columns = {field: column for column, field in parse_assignments(options["map"], "COLUMN=FIELD")}
+    pairs = parse_assignments(options["map"], "COLUMN=FIELD")
+    columns = {field: column for column, field in pairs}
+    if doubled := [field for field in columns if sum(field == each for _, each in pairs) > 1]:
+        raise BadMapping(f"{doubled[0]} has two columns; give alternatives as A|B={doubled[0]}")
     if preset is None and not columns:
         raise BadMapping(f"say what the columns are, with --map, or --preset with one of {', '.join(PRESETS)}")
     changes = {name: options[name] for _, name, _, _ in _OPTIONS if options[name] is not None}
