@@ -15,14 +15,17 @@ class GreeksParams(TypedDict, total=False):
     """Implied volatility and Greeks of options: parameters."""
 
     model: str
+    exercise: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
     fallback_volatility: str
     iv_from: str
     quote_iv: str
+    greeks: list[str]
+    theta: str
     max_quote_age_seconds: float
 
 
@@ -37,7 +40,29 @@ class GreeksItem(InstrumentItem, total=False):
     dividend_yield: float
 
 
-class GreeksRow(TypedDict):
+class GreeksPicked(TypedDict, total=False):
+    """The columns of greeks that exist if a parameter names them."""
+
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
+    speed: float | None
+    zomma: float | None
+    color: float | None
+    veta: float | None
+    ultima: float | None
+    dividend_rho: float | None
+    elasticity: float | None
+    exercise: str | None
+    early_exercise_premium: float | None
+
+
+class GreeksRow(GreeksPicked):
     """Implied volatility and Greeks of options: an answer."""
 
     position: int
@@ -47,11 +72,6 @@ class GreeksRow(TypedDict):
     reason: str | None
     retryable: bool
     implied_volatility: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    rho: float | None
     theoretical_price: float | None
     price_used: float | None
     price_source: str | None
@@ -68,7 +88,10 @@ class GreeksRow(TypedDict):
     forward_excluded: int | None
     expiry_years: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
     bid_iv: float | None
@@ -83,13 +106,16 @@ class GreeksGridParams(TypedDict, total=False):
     volatility_shocks: list[float]
     days_forward: list[float]
     model: str
+    exercise: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
     fallback_volatility: str
     iv_from: str
+    greeks: list[str]
+    theta: str
     max_quote_age_seconds: float
 
 
@@ -104,7 +130,29 @@ class GreeksGridItem(InstrumentItem, total=False):
     dividend_yield: float
 
 
-class GreeksGridRow(TypedDict):
+class GreeksGridPicked(TypedDict, total=False):
+    """The columns of greeks_grid that exist if a parameter names them."""
+
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
+    speed: float | None
+    zomma: float | None
+    color: float | None
+    veta: float | None
+    ultima: float | None
+    dividend_rho: float | None
+    elasticity: float | None
+    exercise: str | None
+    early_exercise_premium: float | None
+
+
+class GreeksGridRow(GreeksGridPicked):
     """Prices and Greeks of options under shocks of spot, volatility and time: an answer."""
 
     position: int
@@ -121,16 +169,14 @@ class GreeksGridRow(TypedDict):
     expiry_years: float | None
     price: float | None
     profit_and_loss: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    rho: float | None
     base_price: float | None
     base_volatility: float | None
     base_underlying: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
 

@@ -110,7 +110,8 @@ INSTRUMENT_GREEKS_EXAMPLE = OpenApiExample(
 
 
 def _row(position: int, **values: Any) -> dict[str, Any]:
-    columns = (*IDENTITY, *find("greeks").answer_columns)
+    greeks = find("greeks")
+    columns = (*IDENTITY, *greeks.columns_for(greeks.defaults))
     return {**dict.fromkeys(column.name for column in columns), "position": position, "retryable": False, **values}
 
 

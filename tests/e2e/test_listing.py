@@ -53,6 +53,7 @@ def test_underlyings(alice: httpx.Client) -> None:
         "spot_key": SPOT,
         "volatility_index_key": "SIM@INDIAVIX@equity_spot",
         "pricing_model": "bsm",
+        "exercise": "european",
         "dividend_yield": 0.0,
     }
 

@@ -68,10 +68,13 @@ def test_settings_and_values_of_fields_are_both_set(tmp_path: Path) -> None:
         file(tmp_path, rows()), "--preset", "plain", "--volatility-in", "percent",
         "--set", "exchange=NSE", "rate=0.05", "forward=spot",
     )  # fmt: skip
-    assert "As the service computes: model=bsm forward=spot rate=0.05" in told
-    assert "Nearest settings: model=bsm forward=spot rate=0.05" in told
+    assert "As the service computes: exercise=european model=bsm forward=spot rate=0.05" in told
+    assert "Nearest settings: exercise=european model=bsm forward=spot rate=0.05" in told
     plain = compare(file(tmp_path, rows()), "--preset", "plain", *PLAIN, "--as-is")
-    assert "Nearest" not in plain and "As the service computes: model=bsm forward=auto rate=0.065" in plain
+    assert (
+        "Nearest" not in plain
+        and "As the service computes: exercise=european model=bsm forward=auto rate=0.065" in plain
+    )
 
 
 def test_a_table_by_map_and_one_by_guess(tmp_path: Path) -> None:

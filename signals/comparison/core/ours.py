@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from signals.comparison.core.settings import MARK, VENDOR, Settings
+from signals.comparison.core.settings import AMERICAN, MARK, VENDOR, Settings
 from signals.comparison.core.vendor import Floats, Pairs, VendorColumns, find_pairs
+from signals.greeks.core import american, engine
 from signals.greeks.core.columns import GreekColumns
 from signals.greeks.core.conventions import DayCount, ForwardSource, Model, PriceSource, expiry_years
-from signals.greeks.core.engine import implied_greeks, model_greeks
 from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
@@ -91,7 +92,8 @@ class Computer:
             "sign": vendor.sign,
             "black76": black76,
         }
-        found = implied_greeks(price=price, **terms)
+        pricing: Any = american if settings.exercise == AMERICAN else engine  # with the same two functions
+        found = pricing.implied_greeks(price=price, **terms)
         status = found.status.copy()
         no_forward = ~(np.isfinite(forward) & (forward > 0))
         status[no_forward] = np.where(disagree[no_forward], Status.STRIKES_DISAGREE, Status.NO_UNDERLYING)
@@ -100,7 +102,7 @@ class Computer:
         known = status == Status.OK
         volatility = np.where(known, found.implied_volatility, np.nan)
         at = vendor_volatility(vendor, settings) if settings.greeks_at == VENDOR else volatility
-        greeks = model_greeks(volatility=at, **terms)
+        greeks = pricing.model_greeks(volatility=at, **terms)
 
         bad = greeks.status != Status.OK
 
@@ -108,15 +110,15 @@ class Computer:
             return np.where(bad | (columns.status != Status.OK), np.nan, column)
 
         def next_day() -> Floats:
-            later = model_greeks(volatility=at, **{**terms, "expiry_years": years - _DAY})
+            later = pricing.model_greeks(volatility=at, **{**terms, "expiry_years": years - _DAY})
             return of(later, later.price - greeks.price)
 
         def own_rho() -> Floats:
-            return greeks.rho
+            return of(greeks, greeks.rho)
 
         def other_rho() -> Floats:
             other = {"underlying": forward / growth if black76 else forward, "black76": not black76}
-            held = model_greeks(volatility=at, **{**terms, **other})
+            held = pricing.model_greeks(volatility=at, **{**terms, **other})
             return of(held, held.rho)
 
         return OurColumns(

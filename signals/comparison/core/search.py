@@ -13,8 +13,8 @@ import numpy as np
 
 from signals.comparison.core.losses import Measure
 from signals.comparison.core.ours import VOLATILITY_FACTORS, Computer, OurColumns
-from signals.comparison.core.sample import sample, volatility_unit
-from signals.comparison.core.settings import BOUNDS, CHOICES, OWN, VENDOR, Settings
+from signals.comparison.core.sample import SAMPLE, sample, volatility_unit
+from signals.comparison.core.settings import AMERICAN, BOUNDS, CHOICES, NAMES, OWN, VENDOR, Settings
 from signals.comparison.core.vendor import PRICES, pinned
 from signals.greeks.core.conventions import DayCount, ForwardSource, Model
 
@@ -22,6 +22,9 @@ RATES = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.12)
 YIELDS = (0.0, 0.015, 0.03, 0.06)
 WIDTHS = (40.0, 8.0, 2.0, 1.0)
 FINALISTS = 4
+AMERICAN_SAMPLE = 120
+EXPLAINED = 0.1
+"""A loss below this leaves nothing that early exercise could explain."""
 _STEPS = (0.01, 0.0025, 0.0005, 0.0001)
 _ROUND = (0.05, 0.01, 0.005, 0.001, 0.0005)
 _UNITS = {"theta": ("theta_unit",), "vega": ("vega_unit",), "rho": ("rho_holds", "rho_unit")}
@@ -64,11 +67,11 @@ class Found:
 class Search:
     """The search over one file. `fixed`: settings that stay as they are given."""
 
-    def __init__(self, computer: Computer, fixed: Mapping[str, str | float]) -> None:
+    def __init__(self, computer: Computer, fixed: Mapping[str, str | float], most: int = SAMPLE) -> None:
         self.computer, self.fixed = computer, dict(fixed)
         vendor = computer.vendor
         self.is_pinned = pinned(vendor.implied_volatility)
-        rows = sample(vendor, self.is_pinned)
+        rows = sample(vendor, self.is_pinned, most)
         self.sample = computer.only(rows)
         self.vendor = self.sample.vendor
         self.columns = self.vendor.given()
@@ -98,6 +101,7 @@ class Search:
         value, settings = min(even, key=lambda each: (_plainness(each[1]), each[0]))
         settings = self._rounded(settings)
         value, settings = self._loss(settings, WIDTHS[-1])
+        value, settings = self._american(value, settings)
         return Found(
             settings=settings,
             loss=value,
@@ -107,6 +111,19 @@ class Search:
             pinned=int(self.is_pinned.sum()),
             tried=self.tried,
         )
+
+    def _american(self, value: float, settings: Settings) -> tuple[float, Settings]:
+        """Return American exercise, with the rate and yield that suit it, where that comes nearer.
+
+        It is tried where options on a spot are not explained yet, on fewer legs, since each costs much more.
+        """
+        if "exercise" in self.fixed or settings.forward != ForwardSource.SPOT or value < EXPLAINED:
+            return value, settings
+        fixed = {name: getattr(settings, name) for name in NAMES if name not in BOUNDS} | self.fixed
+        found = Search(self.computer, {**fixed, "exercise": AMERICAN}, AMERICAN_SAMPLE).find()
+        self.tried += found.tried
+        other = self._loss(found.settings, WIDTHS[-1])
+        return other if other[0] < value - _even(value) else (value, settings)
 
     def _combinations(self) -> Iterable[Settings]:
         choices = {name: self._choices(name) for name in ("model", "forward", "day_count", "price")}
@@ -211,7 +228,7 @@ class Search:
         return settings
 
     def _names(self) -> tuple[str, ...]:
-        names = ["model", "forward", "rate", "dividend_yield", "day_count", "price"]
+        names = ["exercise", "model", "forward", "rate", "dividend_yield", "day_count", "price"]
         names += ["volatility_unit"] * ("implied_volatility" in self.columns)
         names += [unit for column, units in _UNITS.items() if column in self.columns for unit in units]
         return tuple(names)

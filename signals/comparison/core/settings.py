@@ -10,8 +10,10 @@ from signalsite.foundation.errors import InvalidInput
 
 MARK = "mark"
 OWN, VENDOR = "own", "vendor"
+EUROPEAN, AMERICAN = "european", "american"
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "exercise": (EUROPEAN, AMERICAN),
         "model": (Model.BSM.value, Model.BLACK76.value),
         "forward": (ForwardSource.AUTO.value, *(each.value for each in (ForwardSource.SPOT, ForwardSource.FUTURE)),
                     ForwardSource.PARITY.value),
@@ -28,6 +30,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType({"rate": (-0.5, 1.0), "dividend_yield": (-0.5, 1.0)})
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
+        "exercise": "at expiry, or at any time; American options without cash dividends",
         "model": "bsm holds the spot, black76 the forward: delta, gamma, theta and rho differ, volatility does not",
         "forward": "spot: the file's spot, carried; future: the file's forward or future; parity; auto: the service's",
         "rate": "continuous, annual, decimal",
@@ -51,6 +54,7 @@ class Settings:
     The defaults are the service's own.
     """
 
+    exercise: str = EUROPEAN
     model: str = Model.BSM.value
     forward: str = ForwardSource.AUTO.value
     rate: float = DEFAULT_RATE

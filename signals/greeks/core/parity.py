@@ -65,6 +65,10 @@ class ParityForward:
     forward and the strikes that took part. `strikes` counts these; `excluded` lists the strikes that had both prices
     and took no part. `price_source` is the place in PRICE_SOURCES of the prices that took part, MIXED_PRICES if these
     are of several, -1 for none. `time` is the median time of these strikes, each as old as its older leg.
+
+    `bid_anchor` and `ask_anchor` are the parts of bid and ask that come from strikes and not from prices, which alone
+    are carried to the expiry: another rate turns the forward about them (`rederived`). Without quotes both are the
+    strike that decides.
     """
 
     value: float
@@ -76,13 +80,17 @@ class ParityForward:
     disagree: bool
     price_source: int = -1
     time: float = math.nan
+    bid_anchor: float = math.nan
+    ask_anchor: float = math.nan
     from_market: bool = True
 
 
 def parity_forwards(
-    columns: ParityColumns, sizes: np.ndarray, *, rate: float, expiry_years: np.ndarray
+    columns: ParityColumns, sizes: np.ndarray, *, rate: float | np.ndarray, expiry_years: np.ndarray
 ) -> list[ParityForward]:
     """Return the forward of each expiry. `columns` has the strikes expiry by expiry, `sizes` how many each has.
+
+    `rate` is one for all, or one for each expiry.
 
     If an expiry has MIN_STRIKES two-sided pairs, only these count: trades of another moment would dilute them. The
     strikes disagree if no more than half of them (by weight) overlap anywhere. Quotes also disagree if they overlap
@@ -100,27 +108,31 @@ def parity_forwards(
         quoted = np.bincount(group[two_sided], minlength=count) >= MIN_STRIKES
         rows = np.flatnonzero(np.where(quoted[group], two_sided, usable))
         estimate, half, of = estimate[rows], half[rows], group[rows]
-        doubt = RATE_DOUBT * np.maximum(expiry_years, 0.0)[of] * np.abs(apart[rows])
-        doubt += MOVE * estimate * np.sqrt(_ages(columns, rows, of, count) / TRADING_SECONDS)
+        move = MOVE * np.sqrt(_ages(columns, rows, of, count) / TRADING_SECONDS)
+        doubt = RATE_DOUBT * np.maximum(expiry_years, 0.0)[of] * np.abs(apart[rows]) + move * estimate
     weight = np.ones(len(rows))
     trades = np.flatnonzero(~quoted[of])
     if len(trades):
         half[trades], weight[trades] = _trades(columns, rows[trades], of[trades], doubt[trades])
     reach = half + doubt
     dearer = np.maximum(columns.call, columns.put)[rows]
-    bid, ask, agrees = _overlap(estimate - reach, estimate + reach, weight, dearer, of, count, quoted)
-    member = (estimate - reach <= ask[of]) & (estimate + reach >= bid[of])
+    low, high, strike = estimate - reach, estimate + reach, columns.strike[rows]
+    bid, ask, agrees = _overlap(low, high, weight, dearer, of, count, quoted)
+    member = (low <= ask[of]) & (high >= bid[of])
     value, residual = 0.5 * (bid + ask), np.full(count, np.nan)
+    bid_anchor = _anchors(low == bid[of], strike * (1.0 - move), of, count)
+    ask_anchor = _anchors(high == ask[of], strike * (1.0 + move), of, count)
     if len(trades):
-        _settle(value, residual, estimate, weight * member, of, trades)
+        groups, decides = _settle(value, residual, estimate, weight * member, of, trades)
+        bid_anchor[groups] = ask_anchor[groups] = strike[decides]
     bid[~quoted], ask[~quoted] = np.nan, np.nan
     have = np.bincount(of, minlength=count)
-    for column in (value, bid, ask, residual):
+    for column in (value, bid, ask, residual, bid_anchor, ask_anchor):
         column[~agrees | (have < MIN_STRIKES)] = np.nan
     out = np.flatnonzero(~member)
     excluded: list[list[float]] = [[] for _ in range(count)]
-    for place, strike in zip(of[out].tolist(), columns.strike[rows[out]].tolist(), strict=True):
-        excluded[place].append(strike)
+    for place, left_out in zip(of[out].tolist(), strike[out].tolist(), strict=True):
+        excluded[place].append(left_out)
     disagree = ~agrees & (have >= MIN_STRIKES)
     strikes = np.bincount(of[member], minlength=count)
     took_part = rows[member]
@@ -142,9 +154,19 @@ def parity_forwards(
             disagree.tolist(),
             price_source.tolist(),
             time.tolist(),
+            bid_anchor.tolist(),
+            ask_anchor.tolist(),
             from_market.tolist(),
         )
     )
+
+
+def _anchors(ends: np.ndarray, anchors: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
+    """Return the anchor of each group's first interval that ends where the forward does, NaN for none."""
+    found = np.full(count, np.nan)
+    places = np.flatnonzero(ends)[::-1]  # the last assignment holds
+    found[of[places]] = anchors[places]
+    return found
 
 
 def _price_sources(columns: ParityColumns, rows: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
@@ -267,8 +289,11 @@ def _overlap(
 
 def _settle(
     value: np.ndarray, residual: np.ndarray, estimate: np.ndarray, weight: np.ndarray, of: np.ndarray, rows: np.ndarray
-) -> None:
-    """Set the weighted median of the pairs that agree, and their distance from it, where there are only trades."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Set the weighted median of the pairs that agree, and their distance from it, where there are only trades.
+
+    Return these groups, and for each the place of the pair that is the median.
+    """
     estimate, weight, of = estimate[rows], weight[rows], of[rows]
     order = _order(estimate, of)
     estimate, weight, of = estimate[order], weight[order], of[order]
@@ -276,5 +301,7 @@ def _settle(
     groups, begins = np.unique(of, return_index=True)
     total = np.add.reduceat(weight, begins)
     middle = np.searchsorted(below, below[begins] - weight[begins] + 0.5 * total)
-    value[groups] = estimate[np.minimum(middle, len(estimate) - 1)]
+    middle = np.minimum(middle, len(estimate) - 1)
+    value[groups] = estimate[middle]
     residual[groups] = np.add.reduceat(weight * np.abs(estimate - value[of]), begins) / total
+    return groups, rows[order[middle]]

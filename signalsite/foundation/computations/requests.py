@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from signalsite.foundation.computations.contract import IDENTITY, OK, Bounds, Column, Computation, Override, Parameter
-from signalsite.foundation.fields import Flag, Integer, Number, Several
+from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several
 from signalsite.foundation.openapi import reference
 from signalsite.foundation.serializers import StrictSerializer
 
@@ -35,6 +35,8 @@ def _field(parameter: Parameter) -> serializers.Field:
         options["allow_null"] = True
     if parameter.most:
         options["default"] = list(parameter.default)
+        if parameter.type is str:
+            return Choices(parameter.choices, max_length=parameter.most, **options)
         return Several(child=_value(parameter, {}), min_length=1, max_length=parameter.most, **options)
     return _value(parameter, options)
 
@@ -115,7 +117,7 @@ def row_serializer(computation: Computation) -> type[serializers.Serializer]:
 
 
 def _column(column: Column, computation: Computation) -> serializers.Field:
-    return declared_field(column_schema(column, computation))
+    return declared_field(column_schema(column, computation), required=column.name not in computation.picked)
 
 
 def declared_field(schema: dict[str, Any], **options: Any) -> serializers.Field:
@@ -123,8 +125,14 @@ def declared_field(schema: dict[str, Any], **options: Any) -> serializers.Field:
     return extend_schema_field(schema)(type("DeclaredField", (serializers.Field,), {}))(**options)
 
 
+def meaning(column: Column, computation: Computation) -> str:
+    """Return what a column means, and which parameter must name it, if any."""
+    parameter = computation.picked.get(column.name)
+    return f"{column.help} Only if `{parameter}` names it." if parameter else column.help
+
+
 def column_schema(column: Column, computation: Computation) -> dict[str, Any]:
-    shape: dict[str, Any] = {"type": _JSON_TYPES[column.type], "description": column.help}
+    shape: dict[str, Any] = {"type": _JSON_TYPES[column.type], "description": meaning(column, computation)}
     if column.name == "status":
         shape["enum"] = [OK, *(each.word for each in computation.words)]
     elif column.name not in ("position", "retryable"):
