@@ -1,4 +1,4 @@
-"""Instruments and underlyings in the admin."""
+"""Instruments and underlyings in the admin, and what other rooms show there."""
 
 from typing import Any
 
@@ -8,6 +8,9 @@ from django.db.models import TextField
 from django.http import HttpRequest
 
 from signals.instruments.models import Instrument, Underlying
+from signals.rates.admin import DatedYieldAdmin, DividendAdmin, ZeroRateAdmin
+
+__all__ = ["DatedYieldAdmin", "DividendAdmin", "InstrumentAdmin", "UnderlyingAdmin", "ZeroRateAdmin"]
 
 
 class Keyed(admin.ModelAdmin):

@@ -2,13 +2,49 @@
 
 from typing import Literal, TypedDict
 
-Kind = Literal["greeks", "greeks_grid", "quotes"]
+Kind = Literal["bars", "greeks", "greeks_grid", "quotes"]
 
 
 class InstrumentItem(TypedDict):
     """What every item has."""
 
     instrument_key: str
+
+
+class BarsParams(TypedDict, total=False):
+    """Bars of instruments, of any timeframe: parameters."""
+
+    timeframe: str
+    days: float
+    anchor: str
+
+
+class BarsItem(InstrumentItem, total=False):
+    """Bars of instruments, of any timeframe: an item."""
+
+    custom_id: str
+
+
+class BarsRow(TypedDict):
+    """Bars of instruments, of any timeframe: an answer."""
+
+    position: int
+    custom_id: str | None
+    instrument_key: str | None
+    status: str
+    reason: str | None
+    retryable: bool
+    bar_time: str | None
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
+    volume: float | None
+    vwap: float | None
+    vwap_source: str | None
+    open_interest: float | None
+    trades: int | None
+    complete: bool | None
 
 
 class GreeksParams(TypedDict, total=False):

@@ -8,7 +8,6 @@ from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
@@ -18,6 +17,7 @@ from rest_framework.views import APIView
 from batch.exports.asgi import SLOT
 from batch.exports.formats import FORMATS, Format
 from batch.exports.negotiation import CODINGS, ErrorsAsProblems, NoneAcceptable, choose_coding, choose_format
+from batch.exports.responses import STREAM
 from batch.jobs.etags import validators_of
 from batch.jobs.models import Job
 from batch.jobs.selectors import get_job
@@ -30,14 +30,8 @@ from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
 _VERSION = 3  # part of the ETag: increase it when the same rows give other bytes
-_STREAM: dict[Any, Any] = {
-    (200, each.media_type): OpenApiResponse(
-        OpenApiTypes.STR if each.is_text else OpenApiTypes.BINARY, "The rows, in the order of the request."
-    )
-    for each in FORMATS.values()
-}
 _RESPONSES: dict[Any, Any] = {
-    **_STREAM,
+    **STREAM,
     304: OpenApiResponse(description="Unchanged since the ETag or date of the request."),
     409: OpenApiResponse(description="The job has not ended yet (see Retry-After), or its computation is gone."),
 }

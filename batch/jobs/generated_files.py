@@ -83,6 +83,8 @@ def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
     values = list(parameter.default) if parameter.most else parameter.default
     default = "`null`" if values is None else f"`{values}`"
     allowed = ", ".join(f"`{each}`" for each in parameter.choices) or str(parameter.bounds or "true, false")
+    if parameter.form is not None:
+        allowed = parameter.form.allowed
     if parameter.most:
         allowed = f"1 to {parameter.most} of: {allowed}"
     return f"`{parameter.name}`", default, allowed, parameter.help

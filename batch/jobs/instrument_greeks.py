@@ -18,11 +18,12 @@ from batch.jobs.core.items import Items
 from batch.jobs.examples import INSTRUMENT_GREEKS_EXAMPLE
 from batch.jobs.services import Submission
 from signals.instruments.listing import find_listed
-from signals.instruments.views import TAGS, checked_key, conditional
+from signals.instruments.views import TAGS, checked_key
 from signalsite.foundation.computations.contract import Computation, Parameter
 from signalsite.foundation.computations.files import split_names
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.computations.requests import params_serializer, pascal, receipt_fields, row_serializer
+from signalsite.foundation.conditional import conditional
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Text
 from signalsite.foundation.serializers import StrictSerializer

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -94,10 +94,10 @@ def forward_receipts(market: Market) -> list[dict[str, Any]]:
 def market_to_json(market: Market) -> dict[str, Any]:
     """Return the market as jobs store it, by underlying and expiry.
 
-    Each is [forward, source, spot, index, days, parity, price_source, price_age, carry, future, american]. `index` is
-    the volatility index. `parity` is null or [value, bid, ask, residual, strikes, excluded, disagree, bid_anchor,
-    ask_anchor]; `carry` null or [rate, source, curve_day, yield, source, [[years, dividend], ...]]; `future` null or
-    [price, years, [[years, dividend], ...]].
+    Each is [forward, source, spot, index, days, parity, price_source, price_age, carry, future, american].
+    `index` is the volatility index, `american` a bool. `parity` is null or [value, bid, ask, residual, strikes,
+    excluded, disagree, anchor]; `carry` null or [rate, source, curve_day, yield, source, [[years, dividend], ...]];
+    `future` null or [price, years, [[years, dividend], ...]].
     """
     kept: dict[str, dict[str, list[Any]]] = {}
     for (underlying, expiry), group in market.items():
@@ -107,23 +107,34 @@ def market_to_json(market: Market) -> dict[str, Any]:
             parity.strikes,
             parity.excluded,
             parity.disagree,
-            *map(_known, (parity.bid_anchor, parity.ask_anchor)),
+            _known(parity.anchor),
         ]
-        carry, future = group.carry, found.carried_from
-        carried = (
-            None
-            if carry is UNKNOWN_CARRY
-            else [
-                *(carry.rate, str(carry.rate_source), carry.curve_day),
-                *(_known(carry.dividend_yield), str(carry.dividend_source), carry.dividends),
-            ]
-        )
         shared = [_known(group.spot), _known(group.volatility_index), group.days_to_expiry]
         source = str(found.source) if found.found else None
-        priced = [found.price_source, _known(found.price_age), carried, future and [*astuple(future)]]
-        row = [_known(found.value) if found.found else None, source, *shared, by_parity, *priced, group.american]
+        priced = [found.price_source, _known(found.price_age)]
+        carried = [_carry_row(group.carry), _future_row(found.carried_from), group.american]
+        row = [
+            _known(found.value) if found.found else None,
+            source,
+            *shared,
+            by_parity,
+            *priced,
+            *carried,
+            group.american,
+        ]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
+
+
+def _carry_row(carry: GroupCarry) -> list[Any] | None:
+    if carry is UNKNOWN_CARRY:
+        return None
+    rate = carry.rate, str(carry.rate_source), carry.curve_day
+    return [*rate, _known(carry.dividend_yield), str(carry.dividend_source), _rows(carry.dividends)]
+
+
+def _future_row(future: CarriedFrom | None) -> list[Any] | None:
+    return None if future is None else [future.price, future.years, _rows(future.dividends)]
 
 
 def market_of(kept: Mapping[str, Any], groups: Iterable[tuple[str | None, date | None]]) -> Market:
@@ -168,11 +179,10 @@ def _group_from_json(
 ) -> GroupMarket:
     by_parity = None
     if parity is not None:
-        value, bid, ask, residual, strikes, excluded, disagree, *anchors = parity
+        value, bid, ask, residual, strikes, excluded, disagree, *anchor = parity
         prices = _number(value), _number(bid), _number(ask), _number(residual)
-        bid_anchor, ask_anchor = map(_number, anchors or (None, None))
         by_parity = ParityForward(
-            *prices, strikes, tuple(excluded), disagree, bid_anchor=bid_anchor, ask_anchor=ask_anchor
+            *prices, strikes, tuple(excluded), disagree, anchor=_number(anchor[0] if anchor else None)
         )
     found_by = ForwardSource.PARITY if source is None and by_parity else ForwardSource(source or ForwardSource.AUTO)
     return GroupMarket(
@@ -206,6 +216,10 @@ def _carry(
 
 def _future(price: float, years: float, dividends: Sequence[Sequence[float]]) -> CarriedFrom:
     return CarriedFrom(price, years, _dividends(dividends))
+
+
+def _rows(dividends: Iterable[CashDividend]) -> list[list[float]]:
+    return [[*each] for each in dividends]
 
 
 def _dividends(rows: Sequence[Sequence[float]]) -> tuple[CashDividend, ...]:

@@ -48,7 +48,7 @@ def read_quote_file(
     path: Path, mapping: Mapping, progress: Progress = lambda done, total: None
 ) -> Iterator[QuoteTable]:
     """Yield the quotes of a file in pieces. Raises UnreadableFile, or NotAQuoteTable if columns are missing."""
-    for raw in _raw_tables(path, mapping, progress):
+    for raw in read_raw_tables(path, mapping, progress):
         yield quote_table(raw, mapping)
 
 
@@ -82,7 +82,8 @@ def read_quote_frame(path: Path, mapping: Mapping) -> QuoteFrame:
     return QuoteFrame(frame, rejects, sum(table.read for table in tables), notes)
 
 
-def _raw_tables(path: Path, mapping: Mapping, progress: Progress) -> Iterator[RawTable]:
+def read_raw_tables(path: Path, mapping: Mapping, progress: Progress = lambda done, total: None) -> Iterator[RawTable]:
+    """Yield the rows of a file in pieces, before their columns have a meaning."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -20,7 +20,7 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """`loaded` counts contracts with their quotes, `spots` the quotes of underlyings in the same file.
+    """`loaded` counts contracts with their quotes, rates or dividends; `spots` the underlyings' quotes in the file.
 
     `rejected` may hold only the first of very many; `counts` then has the number of each reason. `written` counts the
     quotes that were new or changed, None where the importer does not know. `notes` say what was converted, left out or

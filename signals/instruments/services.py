@@ -86,11 +86,12 @@ def register_instruments(
             )
         )
     with transaction.atomic():
-        _register_underlyings(underlyings)
+        register_underlyings(underlyings)
         return upsert(Instrument, _INSTRUMENT_COLUMNS, rows, key=("key",), update=_UPDATE)
 
 
-def _register_underlyings(by_key: Mapping[str, InstrumentKey]) -> None:
+def register_underlyings(by_key: Mapping[str, InstrumentKey]) -> None:
+    """Store the underlyings that are new, each by its key. One that exists keeps what staff set."""
     Underlying.objects.bulk_create(
         [
             Underlying(

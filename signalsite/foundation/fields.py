@@ -81,10 +81,9 @@ class Choices(Several):
     default_error_messages = {"repeated": '"{input}" is named {count} times.'}
 
     def __init__(self, choices: Sequence[str], **options: Any) -> None:
-        known = ", ".join(choices)
-        child = serializers.ChoiceField(
-            list(choices), error_messages={"invalid_choice": f'"{{input}}" is none of: {known}.'}
-        )
+        # The words come before the input, which may be so long that the message is cut.
+        unknown = f'must be one of {", ".join(choices)}; not "{{input}}".'
+        child = serializers.ChoiceField(list(choices), error_messages={"invalid_choice": unknown})
         super().__init__(child=child, min_length=1, **options)
 
     def to_internal_value(self, data: Any) -> Any:

@@ -94,12 +94,12 @@ def test_a_declaration_that_picks_what_is_not_there(changed: Parameter, words: s
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (["a", "d"], '"d" is none of: a, b, c.'),
-        (["a", "A"], '"A" is none of: a, b, c.'),
+        (["a", "d"], 'must be one of a, b, c; not "d".'),
+        (["a", "A"], 'must be one of a, b, c; not "A".'),
         (["a", None], "may not be null"),
-        (["a", ["b"]], "is none of: a, b, c."),
-        (["a", 1], '"1" is none of: a, b, c.'),
-        (["a", "b\0"], "is none of: a, b, c."),
+        (["a", ["b"]], "must be one of a, b, c; not "),
+        (["a", 1], 'must be one of a, b, c; not "1".'),
+        (["a", "b\0"], "must be one of a, b, c; not "),
         (["b", "a", "b"], '"b" is named 2 times.'),
         ([], "at least 1"),
         (["a"] * 10_000, "no more than 3"),

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from batch.client import ApiError, Client, Job, ServiceUnreachable
-from batch.exports.chain_table import chain_lines
+from batch.exports.chain_table import NEEDED, chain_lines
 from batch.exports.files import SUFFIXES, write_file
 from batch.exports.plots import check_plot, draw
 from batch.jobs import in_process_client
@@ -153,9 +153,13 @@ def _check(options: dict[str, Any], out: Path | None, plot: Path | None) -> list
         if path and not path.absolute().parent.is_dir():
             raise CommandError(f"{name}: there is no folder {path.parent}")
     try:
+        computation = computations()[kind]
         if plot:
             check_plot(plot)
-        columns = choose_columns(computations()[kind], params, [] if fields is None else split_names(fields))
+            there = {column.name for column in computation.file_columns_for(params)}
+            for name in sorted(NEEDED & computation.picked.keys() - there):
+                raise InvalidInput("plot", f"it needs {name}: {computation.picked[name]} must name it")
+        columns = choose_columns(computation, params, [] if fields is None else split_names(fields))
     except (InvalidInput, ConfigurationError) as error:
         raise CommandError(str(error)) from error
     return [column.name for column in columns]

@@ -1,6 +1,6 @@
 """Answers with their receipts and reasons, as every entry point gives them to its callers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,19 +31,20 @@ from signals.greeks.core.rederived import derivation_columns, rederived
 from signals.greeks.core.snapshot import GroupMarket
 from signals.greeks.core.status import Status
 
-# By code, -1 last. Plain strings: JSON writers take five times as long for members of an enumeration.
-_STATUS = tuple(status.word for status in Status)
+
+def _texts(words: Iterable[str | None]) -> np.ndarray:
+    """Return words to be taken by code, -1 for the last. Plain strings: JSON writers are slow on enumerations."""
+    return np.array([word and str(word) for word in words], object)
+
+
+_STATUS = _texts(status.word for status in Status)
 _TRY_AGAIN = {each.word for each in STATUS_WORDS if each.retryable}
-_RETRYABLE = tuple(status.word in _TRY_AGAIN for status in Status)
-_PRICE = tuple(word and str(word) for word in PRICE_WORDS)
-_FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
-_FORWARD_PRICE = tuple(word and str(word) for word in FORWARD_PRICE_WORDS)
-_RATE = tuple(map(str, RATE_SOURCES))
-_DIVIDENDS = tuple(map(str, DIVIDEND_SOURCES))
-_VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
+_RETRYABLE = np.array([status.word in _TRY_AGAIN for status in Status])
+_PRICE, _FORWARD, _FORWARD_PRICE = map(_texts, (PRICE_WORDS, FORWARD_WORDS, FORWARD_PRICE_WORDS))
+_VOLATILITY, _RATE, _DIVIDENDS = map(_texts, (VOLATILITY_WORDS, RATE_SOURCES, DIVIDEND_SOURCES))
+_MODEL = _texts((Model.BSM, Model.BLACK76))
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
-_MODEL = (str(Model.BSM), str(Model.BLACK76))
 
 
 def answer_options(
@@ -135,19 +136,19 @@ def answer_columns(
     quoted = (result.price_source >= 0) & (result.price_source < len(PRICE_WORDS) - 2)
     age = np.where(quoted, as_of - result.price_time, np.nan)
     return {
-        "status": [_STATUS[code] for code in status],
+        "status": _STATUS[result.status].tolist(),
         "reason": list(reasons),
-        "retryable": [_RETRYABLE[code] for code in status],
+        "retryable": _RETRYABLE[result.status].tolist(),
         "implied_volatility": result.implied_volatility.tolist(),
         **{name: getattr(result, name).tolist() for name in FIRST_ORDER if name in params.greeks},
         "theoretical_price": result.theoretical_price.tolist(),
         "price_used": result.price_used.tolist(),
-        "price_source": [_PRICE[code] for code in result.price_source.tolist()],
+        "price_source": _PRICE[result.price_source].tolist(),
         "price_age_seconds": age.tolist(),
         "underlying_used": result.underlying_used.tolist(),
         "forward": result.forward.tolist(),
-        "forward_source": [_FORWARD[code] for code in result.forward_source.tolist()],
-        "forward_price_source": [_FORWARD_PRICE[code] for code in forward_price.tolist()],
+        "forward_source": _FORWARD[result.forward_source].tolist(),
+        "forward_price_source": _FORWARD_PRICE[forward_price].tolist(),
         "forward_price_age_seconds": forward_age.tolist(),
         "forward_bid": by_strikes["forward_bid"].tolist(),
         "forward_ask": by_strikes["forward_ask"].tolist(),
@@ -156,12 +157,12 @@ def answer_columns(
         "forward_excluded": _counts(by_strikes["forward_excluded"]),
         "expiry_years": result.expiry_years.tolist(),
         "rate": result.rate.tolist(),
-        "rate_source": [_RATE[code] for code in result.rate_source.tolist()],
+        "rate_source": _RATE[result.rate_source].tolist(),
         "dividend_yield": result.dividend_yield.tolist(),
-        "dividend_source": [_DIVIDENDS[code] for code in result.dividend_source.tolist()],
+        "dividend_source": _DIVIDENDS[result.dividend_source].tolist(),
         "dividend_value": result.dividend_value.tolist(),
-        "model": [_MODEL[flag] for flag in result.black76.tolist()],
-        "iv_source": [_VOLATILITY[code] for code in result.iv_source.tolist()],
+        "model": _MODEL[result.black76.astype(np.int8)].tolist(),
+        "iv_source": _VOLATILITY[result.iv_source].tolist(),
     }
 
 

@@ -55,6 +55,8 @@ class GroupCarry:
     @property
     def dividend_value(self) -> float:
         """The present value of the dividends, at the group's own rate."""
+        if not self.dividends:
+            return 0.0
         return sum(each.amount * math.exp(-self.rate * each.years) for each in self.dividends)
 
 
@@ -74,15 +76,12 @@ class CarryColumns:
 
 def carry_columns(carries: Sequence[GroupCarry], place: np.ndarray) -> CarryColumns:
     """Return the columns of options. `place` is the index of each one's group in `carries`."""
-    rows = [
-        (each.rate, _RATE[each.rate_source], each.dividend_yield, _DIVIDEND[each.dividend_source]) for each in carries
-    ]
-    rate, rate_source, dividend_yield, dividend_source = np.array(rows, np.float64).reshape(-1, 4).T[:, place]
+    # Each column for itself: they are contiguous, as the engine wants them.
     return CarryColumns(
-        rate=rate,
-        rate_source=rate_source.astype(np.int8),
-        dividend_yield=dividend_yield,
-        dividend_source=dividend_source.astype(np.int8),
+        rate=np.array([each.rate for each in carries], np.float64)[place],
+        rate_source=np.array([_RATE[each.rate_source] for each in carries], np.int8)[place],
+        dividend_yield=np.array([each.dividend_yield for each in carries], np.float64)[place],
+        dividend_source=np.array([_DIVIDEND[each.dividend_source] for each in carries], np.int8)[place],
         dividends=dividend_columns([each.dividends for each in carries], place),
     )
 

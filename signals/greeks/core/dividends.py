@@ -37,6 +37,8 @@ class DividendColumns:
 
     def where(self, mask: np.ndarray) -> "DividendColumns":
         """Return as many options, of which those outside the mask (bool, of length n) have no dividends."""
+        if not len(self.years):
+            return self
         counts = np.diff(self.offsets)
         kept = np.repeat(mask, counts)
         return DividendColumns(
@@ -50,6 +52,11 @@ class DividendColumns:
         ahead = left > 0.0
         counts = np.bincount(of[ahead], minlength=len(self))
         return DividendColumns(offsets=_offsets(counts), years=left[ahead], amounts=self.amounts[ahead])
+
+    def any_of(self) -> np.ndarray:
+        """Return which options have dividends (bool)."""
+        found: np.ndarray = np.diff(self.offsets) > 0
+        return found
 
     def present_values(self, rate: np.ndarray) -> np.ndarray:
         """Return what each option's dividends are worth at the instant, discounted at the option's own `rate`."""
@@ -65,12 +72,14 @@ class DividendColumns:
 def dividend_columns(groups: Sequence[Sequence[CashDividend]], place: np.ndarray) -> DividendColumns:
     """Return the dividends of options, of which each has those of its group: `place` is its index in `groups`."""
     flat = [each for group in groups for each in group]
+    if not flat:
+        return no_dividends(len(place))
     of_groups = DividendColumns(
         offsets=_offsets(np.array([len(group) for group in groups], np.int64)),
         years=np.array([each.years for each in flat], np.float64),
         amounts=np.array([each.amount for each in flat], np.float64),
     )
-    return of_groups.take(place) if flat else no_dividends(len(place))
+    return of_groups.take(place)
 
 
 def no_dividends(count: int) -> DividendColumns:

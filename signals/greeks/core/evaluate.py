@@ -259,6 +259,8 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
 def _rate(options: OptionColumns, carry: CarryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
     """Return the rate of each option and its source: the item's own, its market's, or what the parameters say."""
     unknown, overridden = np.isnan(carry.rate), ~np.isnan(options.override_rate)
+    if not (unknown.any() or overridden.any()):
+        return carry.rate, carry.rate_source
     value, source = (DEFAULT_RATE, _BY_DEFAULT) if params.rate is None else (params.rate, _RATE_GIVEN)
     rate = np.where(overridden, options.override_rate, np.where(unknown, value, carry.rate))
     sources = np.where(overridden, _RATE_OVERRIDE, np.where(unknown, source, carry.rate_source))
@@ -268,6 +270,8 @@ def _rate(options: OptionColumns, carry: CarryColumns, params: GreeksParams) -> 
 def _dividend_yield(options: OptionColumns, carry: CarryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
     """Return the yield of each option and its source."""
     unknown, overridden = np.isnan(carry.dividend_yield), ~np.isnan(options.override_dividend_yield)
+    if not (unknown.any() or overridden.any()):
+        return carry.dividend_yield, carry.dividend_source
     if params.dividend_yield is None:
         value: np.ndarray | float = options.dividend_yield
         source: np.ndarray | int = np.where(options.dividend_yield != 0.0, _YIELD_OWN, _NO_YIELD)

@@ -30,6 +30,9 @@ SLIGHTLY_WRONG = 0.1
 """Share of the agreeing strikes (at least one) that may be slightly wrong and still overlap. The forward's bid and ask
 are the ends of where all but these overlap, so no single quote can pull them together."""
 
+SMALLEST_REACH = 1e-6
+"""Of the forward. No strike counts as surer, however narrow its quotes."""
+
 MAX_ERROR = 0.1
 """How far a forward may be off, as a share of the price of the option at the money. It bounds a forward from trades,
 and one from quotes of which a few say another. At that error the call and the put at the money are each a twentieth off
@@ -66,9 +69,8 @@ class ParityForward:
     and took no part. `price_source` is the place in PRICE_SOURCES of the prices that took part, MIXED_PRICES if these
     are of several, -1 for none. `time` is the median time of these strikes, each as old as its older leg.
 
-    `bid_anchor` and `ask_anchor` are the parts of bid and ask that come from strikes and not from prices, which alone
-    are carried to the expiry: another rate turns the forward about them (`rederived`). Without quotes both are the
-    strike that decides.
+    `anchor` is the mean strike of those that took part, the surest ones first: the part of the forward that comes from
+    no price and is not carried to the expiry. Another rate turns the forward about it (`rederived`).
     """
 
     value: float
@@ -80,8 +82,7 @@ class ParityForward:
     disagree: bool
     price_source: int = -1
     time: float = math.nan
-    bid_anchor: float = math.nan
-    ask_anchor: float = math.nan
+    anchor: float = math.nan
     from_market: bool = True
 
 
@@ -120,14 +121,11 @@ def parity_forwards(
     bid, ask, agrees = _overlap(low, high, weight, dearer, of, count, quoted)
     member = (low <= ask[of]) & (high >= bid[of])
     value, residual = 0.5 * (bid + ask), np.full(count, np.nan)
-    bid_anchor = _anchors(low == bid[of], strike * (1.0 - move), of, count)
-    ask_anchor = _anchors(high == ask[of], strike * (1.0 + move), of, count)
     if len(trades):
-        groups, decides = _settle(value, residual, estimate, weight * member, of, trades)
-        bid_anchor[groups] = ask_anchor[groups] = strike[decides]
+        _settle(value, residual, estimate, weight * member, of, trades)
     bid[~quoted], ask[~quoted] = np.nan, np.nan
     have = np.bincount(of, minlength=count)
-    for column in (value, bid, ask, residual, bid_anchor, ask_anchor):
+    for column in (value, bid, ask, residual):
         column[~agrees | (have < MIN_STRIKES)] = np.nan
     out = np.flatnonzero(~member)
     excluded: list[list[float]] = [[] for _ in range(count)]
@@ -136,6 +134,11 @@ def parity_forwards(
     disagree = ~agrees & (have >= MIN_STRIKES)
     strikes = np.bincount(of[member], minlength=count)
     took_part = rows[member]
+    surest = (weight / (np.square(reach) + np.square(SMALLEST_REACH * estimate)))[member]
+    with np.errstate(invalid="ignore"):
+        anchor = np.bincount(of[member], surest * strike[member], minlength=count) / np.bincount(
+            of[member], surest, minlength=count
+        )
     price_source = _price_sources(columns, took_part, of[member], count)
     time = _median(np.minimum(columns.call_time, columns.put_time)[took_part], of[member], count)
     call_dead = (columns.call_volume == 0) & ~np.isfinite(columns.call_spread)
@@ -154,19 +157,10 @@ def parity_forwards(
             disagree.tolist(),
             price_source.tolist(),
             time.tolist(),
-            bid_anchor.tolist(),
-            ask_anchor.tolist(),
+            anchor.tolist(),
             from_market.tolist(),
         )
     )
-
-
-def _anchors(ends: np.ndarray, anchors: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
-    """Return the anchor of each group's first interval that ends where the forward does, NaN for none."""
-    found = np.full(count, np.nan)
-    places = np.flatnonzero(ends)[::-1]  # the last assignment holds
-    found[of[places]] = anchors[places]
-    return found
 
 
 def _price_sources(columns: ParityColumns, rows: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
@@ -289,11 +283,8 @@ def _overlap(
 
 def _settle(
     value: np.ndarray, residual: np.ndarray, estimate: np.ndarray, weight: np.ndarray, of: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Set the weighted median of the pairs that agree, and their distance from it, where there are only trades.
-
-    Return these groups, and for each the place of the pair that is the median.
-    """
+) -> None:
+    """Set the weighted median of the pairs that agree, and their distance from it, where there are only trades."""
     estimate, weight, of = estimate[rows], weight[rows], of[rows]
     order = _order(estimate, of)
     estimate, weight, of = estimate[order], weight[order], of[order]
@@ -301,7 +292,5 @@ def _settle(
     groups, begins = np.unique(of, return_index=True)
     total = np.add.reduceat(weight, begins)
     middle = np.searchsorted(below, below[begins] - weight[begins] + 0.5 * total)
-    middle = np.minimum(middle, len(estimate) - 1)
-    value[groups] = estimate[middle]
+    value[groups] = estimate[np.minimum(middle, len(estimate) - 1)]
     residual[groups] = np.add.reduceat(weight * np.abs(estimate - value[of]), begins) / total
-    return groups, rows[order[middle]]

@@ -23,8 +23,7 @@ _CARRIED = FORWARD_SOURCES.index(ForwardSource.CARRIED_FUTURE)
 class DerivationColumns:
     """What the forwards of n options came from. NaN where that does not depend on the rate, or is not known."""
 
-    bid_anchor: np.ndarray  # of parity
-    ask_anchor: np.ndarray
+    anchor: np.ndarray  # of parity
     future_price: np.ndarray  # of the future that is carried
     future_years: np.ndarray
     between: DividendColumns  # the dividends between its expiry and the option's
@@ -32,16 +31,14 @@ class DerivationColumns:
 
 def derivation_columns(forwards: Sequence[Forward], place: np.ndarray) -> DerivationColumns:
     """Return the columns of options. `place` is the index of each one's forward in `forwards`."""
-    nothing = (np.nan, np.nan)
     rows = [
-        (*((by.bid_anchor, by.ask_anchor) if by else nothing), *((of.price, of.years) if of else nothing))
+        (by.anchor if by else np.nan, *((of.price, of.years) if of else (np.nan, np.nan)))
         for by, of in ((each.parity, each.carried_from) for each in forwards)
     ]
-    bid_anchor, ask_anchor, price, years = np.array(rows, np.float64).reshape(-1, 4).T[:, place]
+    anchor, price, years = np.array(rows, np.float64).reshape(-1, 3).T[:, place]
     between = [each.carried_from.dividends if each.carried_from else () for each in forwards]
     return DerivationColumns(
-        bid_anchor=bid_anchor,
-        ask_anchor=ask_anchor,
+        anchor=anchor,
         future_price=price,
         future_years=years,
         between=dividend_columns(between, place),
@@ -60,11 +57,12 @@ def rederived(options: OptionColumns, basis: DerivationColumns, params: GreeksPa
     change = rate - carry.rate
     turned = (options.forward_source == _PARITY) & (change != 0.0) & np.isfinite(change)
 
-    def at_its_rate(values: np.ndarray, anchor: np.ndarray) -> np.ndarray:
-        return np.where(turned, at_another_rate(values, anchor, change, years), values)
+    def at_its_rate(values: np.ndarray) -> np.ndarray:
+        return np.where(turned, at_another_rate(values, basis.anchor, change, years), values)
 
-    forward = at_its_rate(options.forward, 0.5 * (basis.bid_anchor + basis.ask_anchor))
-    moved = (options.forward_source == _CARRIED) & ((change != 0.0) | own_yield) & np.isfinite(basis.future_price)
+    forward = at_its_rate(options.forward)
+    differs = (change != 0.0) | (dividend_yield != carry.dividend_yield) | (own_yield & basis.between.any_of())
+    moved = (options.forward_source == _CARRIED) & differs & np.isfinite(basis.future_price)
     if moved.any():
         sign = np.where(years > basis.future_years, -1.0, 1.0)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -74,8 +72,8 @@ def rederived(options: OptionColumns, basis: DerivationColumns, params: GreeksPa
     return replace(
         options,
         forward=forward,
-        forward_bid=at_its_rate(options.forward_bid, basis.bid_anchor),
-        forward_ask=at_its_rate(options.forward_ask, basis.ask_anchor),
+        forward_bid=at_its_rate(options.forward_bid),
+        forward_ask=at_its_rate(options.forward_ask),
     )
 
 
@@ -84,8 +82,9 @@ def at_another_rate(
 ) -> np.ndarray:
     """Return forwards by parity (or their bids, asks) at a rate that differs by `rate_change` from the one they have.
 
-    F = K + (C - P) exp(rT), so F' = K + (F - K) exp((r' - r) T), with the anchor for K. That is what parity finds at
-    the other rate as long as the same strikes decide. Without an anchor (NaN) the value stays.
+    F = K + (C - P) exp(rT), so F' = K + (F - K) exp((r' - r) T), with the anchor for K: exact where the forward is
+    the mean of the strikes' own, and close to a new search otherwise (docs/engine.md has the figures). Without an
+    anchor (NaN) the value stays.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         moved = value + (value - anchor) * np.expm1(rate_change * np.maximum(expiry_years, 0.0))

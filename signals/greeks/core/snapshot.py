@@ -142,7 +142,9 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             parity=parity,
             future=future.price,
             spot=spots[underlying] - carry.dividend_value,
-            nearest_future=CarriedFrom(carried.price, carried.years, _between(carry, carried.carry)),
+            nearest_future=_NOTHING_CARRIED
+            if nearest is None
+            else CarriedFrom(carried.price, carried.years, _between(carry, carried.carry)),
             future_rate=carried.carry.rate,
             expiry_years=left,
             rate=carry.rate,
@@ -207,6 +209,7 @@ class _Future(NamedTuple):
 
 
 _NO_FUTURE = _Future(NAN, 0.0, (-1, NAN), UNKNOWN_CARRY, False)
+_NOTHING_CARRIED = CarriedFrom(NAN, 0.0)
 
 
 def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapping[int, _Future]]:

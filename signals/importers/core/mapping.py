@@ -61,8 +61,27 @@ VENDOR_FIELDS = MappingProxyType(
         "rho": "the vendor's rho",
     }
 )
+BAR_FIELDS = MappingProxyType(
+    {
+        "open": "first price of the bar",
+        "high": "highest price of the bar",
+        "low": "lowest price of the bar",
+        "vwap": "volume-weighted average price of the bar",
+        "turnover": "price times volume, summed over the bar's trades",
+        "trades": "number of trades in the bar",
+    }
+)
+"""Of `bar_table`, besides `close`, `volume` and `open_interest`."""
 FIELDS = MappingProxyType(
-    {**CONTRACT_FIELDS, **TIME_FIELDS, **PRICE_FIELDS, **COUNT_FIELDS, **UNDERLYING_FIELDS, **VENDOR_FIELDS}
+    {
+        **CONTRACT_FIELDS,
+        **TIME_FIELDS,
+        **PRICE_FIELDS,
+        **COUNT_FIELDS,
+        **UNDERLYING_FIELDS,
+        **VENDOR_FIELDS,
+        **BAR_FIELDS,
+    }
 )
 NUMBER_FIELDS = (*PRICE_FIELDS, *COUNT_FIELDS, *UNDERLYING_FIELDS, *VENDOR_FIELDS)
 LEGS = ("call", "put")

@@ -68,9 +68,8 @@ class Wanted:
 class RawTable:
     """Some rows of a file. `columns`: by name, text or numbers. `row`: the number of each in the file.
 
-    `shared`: field to text, for values that stand outside the rows. `names` are all columns of the file, `wanted` those that the mapping
-    reads. A row for
-    which `present` of a leg is False has no such leg.
+    `names` are all columns of the file, `wanted` those that the mapping reads. `shared`: field to text, for values that
+    stand outside the rows. A row for which `present` of a leg is False has no such leg.
     """
 
     columns: Names[str, pa.Array]
@@ -105,8 +104,8 @@ def find_columns(mapping: Mapping, names: Sequence[str], shared: Sequence[str] =
                 found[wanted] = column
         missing = _missing(mapping, found.keys() | mapping.constants.keys() | set(shared))
         if missing:
-            asked = mapping.leg_columns(leg)
-            parts = [f"{name} ({asked[name].replace('|', ' or ')})" if name in asked else name for name in missing]
+            asked = {name: way.replace("|", " or ") for name, way in mapping.leg_columns(leg).items()}
+            parts = [name if asked.get(name, name) == name else f"{name} ({asked[name]})" for name in missing]
             raise NotAQuoteTable(
                 f"the file has no column for {', '.join(parts)}; its columns are {', '.join(map(_short, names[:60]))}"
             )

@@ -3,11 +3,13 @@
 import argparse
 import math
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from signals.computations.greeks import Greeks
+from signals.greeks.core.carry import DividendSource, GroupCarry
 from signals.greeks.core.conventions import Model, Theta, VolatilitySource
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
@@ -92,7 +94,8 @@ class Command(BaseCommand):
             ("model", f"{answer['model']} on {_text(answer['underlying_used'])}"),
             ("strike", _text(rows.strike[0])),
             ("T", f"{_text(answer['expiry_years'])} years, {_text(answer['expiry_years'] * 365)} days"),
-            ("rate, yield", f"{_text(answer['rate'])}, {_text(answer['dividend_yield'])}"),
+            ("rate", f"{_text(answer['rate'])} ({_rate(around.carry)})"),
+            ("yield", f"{_text(answer['dividend_yield'])} ({_dividends(around.carry)})"),
             ("status", answer["status"] + (f": {answer['reason']}" if answer["reason"] else "")),
         ]
         for name, text in lines:
@@ -110,6 +113,18 @@ class Command(BaseCommand):
             if (other := theirs.get(name)) is not None:
                 beside = f"{other:>18.12g} {ours - other:>12.2g}"
             self.stdout.write(f"{name:<20} {ours:>18.12g} {beside}  {unit}")
+
+
+def _rate(carry: GroupCarry) -> str:
+    if carry.curve_day is None:
+        return str(carry.rate_source)
+    return f"{carry.rate_source} of {date.fromordinal(carry.curve_day)}"
+
+
+def _dividends(carry: GroupCarry) -> str:
+    if carry.dividend_source is not DividendSource.DISCRETE:
+        return str(carry.dividend_source)
+    return f"{carry.dividend_source}: {len(carry.dividends)} before expiry, worth {_text(carry.dividend_value)}"
 
 
 def _priced(answer: dict[str, Any]) -> str:

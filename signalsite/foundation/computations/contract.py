@@ -5,7 +5,7 @@ Pure: no Django. OpenBB's providers (QueryParams, Data, Fetcher) have the same i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -39,11 +39,26 @@ class Bounds:
         return self.lowest <= value <= self.highest and (self.above is None or value > self.above)
 
 
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """What a text must look like, where its values are too many to list.
+
+    `pattern` and `longest` are for schemas. `check` decides, and raises InvalidInput, which says what is allowed.
+    """
+
+    pattern: str
+    longest: int
+    check: Callable[[str], object]
+    allowed: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of a computation. A number has `bounds`, a text has `choices`. `most` makes it a list of so many.
+    """A parameter of a computation. A number has `bounds`, a text has `choices` or a `form`.
 
-    `picks_columns`: the choices are columns, and answers have only those that this list names."""
+    `most` makes it a list of so many. `picks_columns`: the choices are columns, and answers have only those that this
+    list names.
+    """
 
     name: str
     type: type  # float, int, bool or str
@@ -51,6 +66,7 @@ class Parameter:
     help: str
     bounds: Bounds | None = None
     choices: Sequence[str] = ()
+    form: TextForm | None = None
     nullable: bool = False
     most: int = 0
     picks_columns: bool = False

@@ -4,16 +4,28 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from signalsite.foundation.computations.contract import IDENTITY, OK, Bounds, Column, Computation, Override, Parameter
-from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several
+from signalsite.foundation.computations.contract import (
+    IDENTITY,
+    OK,
+    Bounds,
+    Column,
+    Computation,
+    Override,
+    Parameter,
+    TextForm,
+)
+from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several, Text
 from signalsite.foundation.openapi import reference
 from signalsite.foundation.serializers import StrictSerializer
 
 LONGEST_CUSTOM_ID = 128
 LONGEST_KEY = 120
+_ANY_LENGTH = 1 << 30
 _JSON_TYPES = {str: "string", float: "number", bool: "boolean", int: "integer"}
 
 
@@ -41,9 +53,19 @@ def _field(parameter: Parameter) -> serializers.Field:
     return _value(parameter, options)
 
 
+class ChoicesInSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # drf-spectacular registers it
+    target_class = Choices
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        return {**schema, "uniqueItems": True}
+
+
 def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
     if parameter.type is bool:
         return Flag(**options)
+    if parameter.form is not None:
+        return _formed(parameter.form, options)
     if parameter.type is str:
         return serializers.ChoiceField(list(parameter.choices), **options)
     bounds = parameter.bounds
@@ -52,6 +74,20 @@ def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
     if parameter.type is int:
         return Integer(min_value=int(bounds.lowest), max_value=int(bounds.highest), **options)
     return Number(min_value=bounds.lowest, max_value=bounds.highest, **options)
+
+
+def _formed(form: TextForm, options: dict[str, Any]) -> serializers.Field:
+    def check(text: str) -> None:
+        try:
+            form.check(text)
+        except InvalidInput as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    schema = {"type": "string", "pattern": form.pattern, "maxLength": form.longest}
+    field = extend_schema_field(schema)(type("FormedField", (Text,), {}))
+    # The check comes first and gives one message, whatever the length.
+    formed: serializers.Field = field(max_length=_ANY_LENGTH, trim_whitespace=False, validators=[check], **options)
+    return formed
 
 
 def _admit(bounds: Bounds, value: float) -> None:
