@@ -64,7 +64,8 @@ FORWARD = Parameter(
         source.value for source in (ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT)
     ],
     help="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
-    "carried; if the strikes disagree, the future of the expiry only. A named source is strict.",
+    "carried; a future that traded comes before parity of options that did not, and if the strikes disagree, only the "
+    "future of the expiry counts. A named source is strict.",
 )
 RATE = Parameter(
     name="rate",
@@ -147,7 +148,7 @@ class GreeksInputs:
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 5
+    version = 6
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,

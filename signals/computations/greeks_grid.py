@@ -48,7 +48,7 @@ class GreeksGrid(Greeks):
     """
 
     name = "greeks_grid"
-    version = 3
+    version = 4
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(

@@ -149,6 +149,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             expiry_years=left,
             rate=carry.rate,
             dividend_yield=carry.dividend_yield,
+            future_traded=future.traded,
         )
         if found.found:
             priced = {
@@ -204,9 +205,10 @@ class _Future(NamedTuple):
     years: float
     priced: tuple[int, float]  # the place of its price in PRICE_SOURCES, and the age of its quote
     carry: GroupCarry
+    traded: bool  # False if the price is a settlement or an old trade: nothing was traded, and nobody quotes
 
 
-_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN), UNKNOWN_CARRY)
+_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN), UNKNOWN_CARRY, False)
 _NOTHING_CARRIED = CarriedFrom(NAN, 0.0)
 
 
@@ -219,11 +221,13 @@ def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapp
     quotes = fresh_quotes(snapshot.future_quotes, snapshot.at, params.max_quote_age_seconds)
     price, source = choose_price(quotes, PriceSource.AUTO)
     years, _ = _years(snapshot, futures, params)
-    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time)
-    rows = zip(*(column.tolist() for column in columns), _carries(snapshot, futures, years, params), strict=True)
-    for underlying, expiry, each, left, code, age, carry in rows:
+    traded = (source == MID) | (quotes.volume != 0)
+    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time, traded)
+    rows = zip(*map(np.ndarray.tolist, columns), _carries(snapshot, futures, years, params), strict=True)
+    for underlying, expiry, each, left, code, age, is_traded, carry in rows:
         if each == each:
-            found.setdefault(underlying, {}).setdefault(expiry, _Future(each, left, (code, age), carry))
+            future = _Future(each, left, (code, age), carry, is_traded)
+            found.setdefault(underlying, {}).setdefault(expiry, future)
     return found
 
 
