@@ -52,13 +52,15 @@ class GreeksParams(TypedDict, total=False):
 
     model: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
     fallback_volatility: str
     iv_from: str
     quote_iv: str
+    greeks: list[str]
+    theta: str
     max_quote_age_seconds: float
 
 
@@ -73,7 +75,27 @@ class GreeksItem(InstrumentItem, total=False):
     dividend_yield: float
 
 
-class GreeksRow(TypedDict):
+class GreeksPicked(TypedDict, total=False):
+    """The columns of greeks that exist if a parameter names them."""
+
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
+    speed: float | None
+    zomma: float | None
+    color: float | None
+    veta: float | None
+    ultima: float | None
+    dividend_rho: float | None
+    elasticity: float | None
+
+
+class GreeksRow(GreeksPicked):
     """Implied volatility and Greeks of options: an answer."""
 
     position: int
@@ -83,11 +105,6 @@ class GreeksRow(TypedDict):
     reason: str | None
     retryable: bool
     implied_volatility: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    rho: float | None
     theoretical_price: float | None
     price_used: float | None
     price_source: str | None
@@ -104,7 +121,10 @@ class GreeksRow(TypedDict):
     forward_excluded: int | None
     expiry_years: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
     bid_iv: float | None
@@ -120,12 +140,14 @@ class GreeksGridParams(TypedDict, total=False):
     days_forward: list[float]
     model: str
     forward: str
-    rate: float
+    rate: float | None
     dividend_yield: float | None
     day_count: str
     price: str
     fallback_volatility: str
     iv_from: str
+    greeks: list[str]
+    theta: str
     max_quote_age_seconds: float
 
 
@@ -140,7 +162,27 @@ class GreeksGridItem(InstrumentItem, total=False):
     dividend_yield: float
 
 
-class GreeksGridRow(TypedDict):
+class GreeksGridPicked(TypedDict, total=False):
+    """The columns of greeks_grid that exist if a parameter names them."""
+
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
+    speed: float | None
+    zomma: float | None
+    color: float | None
+    veta: float | None
+    ultima: float | None
+    dividend_rho: float | None
+    elasticity: float | None
+
+
+class GreeksGridRow(GreeksGridPicked):
     """Prices and Greeks of options under shocks of spot, volatility and time: an answer."""
 
     position: int
@@ -157,16 +199,14 @@ class GreeksGridRow(TypedDict):
     expiry_years: float | None
     price: float | None
     profit_and_loss: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    rho: float | None
     base_price: float | None
     base_volatility: float | None
     base_underlying: float | None
     rate: float | None
+    rate_source: str | None
     dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
     model: str | None
     iv_source: str | None
 

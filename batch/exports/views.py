@@ -22,6 +22,7 @@ from batch.jobs.etags import validators_of
 from batch.jobs.models import Job
 from batch.jobs.selectors import get_job
 from batch.jobs.serializers import StatusWord
+from batch.jobs.stored import readable_params
 from signalsite.foundation.computations.contract import Column
 from signalsite.foundation.computations.files import choose_columns, split_names
 from signalsite.foundation.computations.registry import find
@@ -94,7 +95,7 @@ def _export(
     if coding is None:
         raise NoneAcceptable(f"available content codings: {', '.join(CODINGS)}; parquet has none")
     # Before the first byte: an unknown computation must be a 409, not a broken 200.
-    columns = choose_columns(find(job.kind), [] if fields is None else split_names(fields))
+    columns = choose_columns(find(job.kind), readable_params(job.params), [] if fields is None else split_names(fields))
     names = [column.name for column in columns]
     validators = validators_of(job, "export", _VERSION, chosen.name, coding, status, names)
     if validators is None:

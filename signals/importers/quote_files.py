@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -26,7 +26,7 @@ from signals.importers.files import UnreadableFile
 CHUNK = 1 << 20
 ROWS = 100_000
 MAX_MEMBERS = 1_000
-MAX_PARQUET = 1 << 30
+MAX_PARQUET = 256 << 20
 """Parquet inside gzip or zip is read into memory: at most this much."""
 _DAMAGED = (
     gzip.BadGzipFile,
@@ -111,9 +111,18 @@ def _zip_tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> I
             raise NotAQuoteTable("the zip is empty")
         if len(members) > MAX_MEMBERS:
             raise NotAQuoteTable(f"the zip holds {len(members):,} files, more than {MAX_MEMBERS:,}")
+        seen: dict[tuple[int, int], str] = {}
+        notes = [f"the zip holds {len(members)} files"] if len(members) > 1 else []
         for info in members:
+            label = Path(info.filename.replace("\\", "/")).name[:80]
+            if (first := seen.setdefault((info.CRC, info.file_size), label)) is not label:
+                notes.append(f"{label} in the zip is left out: it has the same content as {first}")
+        for info in members:
+            if seen.pop((info.CRC, info.file_size), None) is None:
+                continue
             with archive.open(info) as inner:
-                yield from _tables(cast(BinaryIO, inner), mapping, step)
+                for table in _tables(cast(BinaryIO, inner), mapping, step):
+                    yield replace(table, notes=(*notes, *table.notes))
 
 
 def _tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> Iterator[RawTable]:
@@ -189,6 +198,7 @@ def _parquet_tables(file: BinaryIO, start: bytes, mapping: Mapping, step: Callab
                 columns={name: column for name, (column, _) in plain.items()},
                 row=np.arange(row, row + len(batch), dtype=np.int64),
                 names=names,
+                wanted=wanted,
                 iso=frozenset(name for name, (_, iso) in plain.items() if iso),
                 read=len(batch),
             )

@@ -17,6 +17,7 @@ from signals.importers.core.raw_table import RawTable
 
 T = TypeVar("T")
 MAX_PRICE = 1e12
+MAX_NUMBER = 1e20  # nanoseconds since 1970 are 2e18
 NO_VALUE = frozenset({"", "-", "--", "nan", "none", "null", "n/a", "na"})
 """Texts that stand for "not given", capitals or not."""
 
@@ -88,7 +89,7 @@ class Columns:
             return np.full(len(self.raw), np.nan)
         column = self.column(self.names[name])
         number, blank = _to_float(column)
-        good = blank | (np.isfinite(number) & (number >= least) & (number <= MAX_PRICE * 1e6))
+        good = blank | (np.isfinite(number) & (number >= least) & (number <= MAX_NUMBER))
         if not good.all():
             if strict:
                 limit = f" from {least:g}" if least > -math.inf else ""

@@ -1,9 +1,10 @@
 """Reads delimited text in blocks: any size of file in bounded memory, and a bad line fails alone."""
 
+import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,67 +12,20 @@ import pyarrow.csv
 
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.raw_table import NotAQuoteTable, RawTable, Rejects, Wanted, find_columns, numbered
+from signals.importers.core.text_blocks import MAX_LINE, TOO_LONG, TextBlocks
 
-MAX_LINE = 1 << 20
-"""A longer line is rejected: it is no row of prices."""
-MAX_SKIPPED = 64 << 20
-"""Bytes without a line end after which a file is no text."""
 MAX_COLUMNS = 2_000
-BLOCK = 8 << 20
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-@dataclass
-class _Lines:
-    """Cuts a stream into blocks of whole lines. `number` is the line with which the next block begins."""
-
-    chunks: Iterator[bytes]
-    rest: bytes = b""
-    number: int = 1
-    rejects: Rejects = field(default_factory=Rejects)
-
-    def blocks(self) -> Iterator[tuple[int, bytes]]:
-        for chunk in self.chunks:
-            self.rest += chunk
-            if len(self.rest) < BLOCK:
-                continue
-            if (end := self.rest.rfind(b"\n") + 1) == 0:
-                yield from self._skip_line()
-                continue
-            block, self.rest = self.rest[:end], self.rest[end:]
-            yield self._numbered(block)
-        if self.rest:
-            block, self.rest = self.rest, b""
-            yield self._numbered(block)
-
-    def _numbered(self, block: bytes) -> tuple[int, bytes]:
-        start = self.number
-        self.number += block.count(b"\n") + (not block.endswith(b"\n"))
-        return start, block
-
-    def _skip_line(self) -> Iterator[tuple[int, bytes]]:
-        """Reject a line longer than a block, and leave an empty one in its place."""
-        skipped, beginning = len(self.rest), self.rest[:200]
-        for chunk in self.chunks:
-            end = chunk.find(b"\n")
-            skipped += len(chunk) if end < 0 else end
-            if skipped > MAX_SKIPPED:
-                raise NotAQuoteTable(f"line {self.number} has no end within {MAX_SKIPPED >> 20} MiB: this is no text")
-            if end >= 0:
-                self.rest = chunk[end + 1 :]
-                break
-        else:
-            self.rest = b""
-        self.rejects.add(self.number, "line too long", f"{skipped:,} bytes", beginning.decode("latin-1"))
-        yield self._numbered(b"\n")
 
 
 def csv_tables(chunks: Iterable[bytes], mapping: Mapping) -> Iterator[RawTable]:
     """Read the bytes of a file in pieces of any size. Raises NotAQuoteTable if it lacks the mapping's columns."""
-    lines = _Lines(iter(chunks))
+    lines = TextBlocks(iter(chunks))
     header: _Header | None = None
     for number, block in lines.blocks():
         if header is None:
+            if lines.rejects.counts:
+                raise NotAQuoteTable(f"the first line is longer than {MAX_LINE >> 20} MiB: this is no table")
             if block.startswith(_UTF16):
                 raise NotAQuoteTable("the file is UTF-16: save it as UTF-8")
             if block.startswith(b"\xef\xbb\xbf"):
@@ -153,8 +107,6 @@ def _split(line: str, delimiter: str) -> list[str]:
     line = line.strip("\r\n")
     if '"' not in line:
         return [name.strip() for name in line.split(delimiter)]
-    import csv
-
     try:
         return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error as error:
@@ -168,9 +120,9 @@ def _text(line: bytes) -> str:
         return line.decode("latin-1")
 
 
-def _read_block(block: bytes, number: int, header: _Header, mapping: Mapping, lines: _Lines) -> RawTable:
+def _read_block(block: bytes, number: int, header: _Header, mapping: Mapping, lines: TextBlocks) -> RawTable:
     rejects, lines.rejects = lines.rejects, Rejects()
-    if b'"' in block or len(block) > MAX_LINE:
+    if b'"' in block or _longest(block) > MAX_LINE:
         block = _without_bad_lines(block, number, rejects)
     encoding = "utf8"
     try:
@@ -216,6 +168,7 @@ def _read_block(block: bytes, number: int, header: _Header, mapping: Mapping, li
         columns=found,
         row=rows,
         names=columns,
+        wanted=header.wanted,
         rejects=rejects,
         shared=header.shared,
         notes=header.notes,
@@ -231,13 +184,18 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
+def _longest(block: bytes) -> int:
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    return int(np.diff(ends, prepend=-1, append=len(block)).max())
+
+
 def _without_bad_lines(block: bytes, number: int, rejects: Rejects) -> bytes:
     """Blank lines that are too long, and those whose quotes do not pair: one such line would swallow the next."""
     lines = block.split(b"\n")
     bad = False
     for place, line in enumerate(lines):
         if len(line) > MAX_LINE:
-            rejects.add(number + place, "line too long", f"{len(line):,} bytes", _text(line[:200]))
+            rejects.add(number + place, TOO_LONG, f"{len(line):,} bytes", _text(line[:200]))
         elif line.count(b'"') % 2:
             rejects.add(number + place, "quotes do not pair", "", _text(line))
         else:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from signals.importers.core.csv_rows import MAX_LINE, MAX_SKIPPED
 from signals.importers.core.mapping import LEGS, Mapping
 from signals.importers.core.raw_table import NotAQuoteTable, RawTable, Rejects, Wanted, find_columns
+from signals.importers.core.text_blocks import MAX_LINE, TOO_LONG, TextBlocks
 
-MAX_DOCUMENT = 128 << 20
+MAX_DOCUMENT = 64 << 20
 """A document is read whole; larger data comes as one object on each line."""
+MAX_ROWS = 1_000_000
 ROWS = 100_000
 _MAX_DIGITS = 400
 
@@ -21,55 +22,43 @@ _MAX_DIGITS = 400
 def document_table(text: str, mapping: Mapping) -> RawTable:
     """Read one JSON document. Raises NotAQuoteTable."""
     document = _loads(text)
-    if isinstance(document, list) and not mapping.records:
-        rows: list[Any] = document
-    elif mapping.records:
-        rows = [row for path in mapping.records for row in _first(document, path)]
+    if not mapping.records:
+        rows: list[Any] = document if isinstance(document, list) else [document]
     else:
-        raise NotAQuoteTable("the JSON is no list of objects: say with --records where its rows are, such as data.*")
+        rows = [row for path in mapping.records for row in _first(document, path)]
     shared = {}
     for name, path in mapping.document.items():
         found = next((each for each in _first(document, path) if each is not None), None)
         if found is not None:
             shared[name] = _as_text(found)
+    if len(rows) > MAX_ROWS:
+        raise NotAQuoteTable(
+            f"a JSON document has at most {MAX_ROWS:,} rows, not {len(rows):,}; write more as JSON lines"
+        )
     if not rows:
         wanted = " or ".join(mapping.records) or "the document"
         raise NotAQuoteTable(f"the JSON has no rows at {wanted}")
-    return _table(list(enumerate(rows, 1)), mapping, shared, Rejects(), None)
+    return _table(list(enumerate(rows, 1)), mapping, shared, Rejects(), [])
 
 
 def line_tables(chunks: Iterable[bytes], mapping: Mapping) -> Iterator[RawTable]:
     """Read JSON lines in pieces of any size."""
-    waiting: list[tuple[int, Any]] = []
-    rejects = Rejects()
-    wanted: Wanted | None = None
-    for number, line in _lines(chunks, rejects):
-        try:
-            waiting.append((number, _loads(line.decode("utf-8"))))
-        except (NotAQuoteTable, UnicodeDecodeError) as error:
-            rejects.add(number, "not JSON", str(error), line[:500].decode("latin-1"))
-        if len(waiting) >= ROWS:
-            table = _table(waiting, mapping, {}, rejects, wanted)
-            wanted, waiting, rejects = find_columns(mapping, table.names), [], Rejects()
-            yield table
-    if waiting or rejects.counts:
-        yield _table(waiting, mapping, {}, rejects, wanted)
-
-
-def _lines(chunks: Iterable[bytes], rejects: Rejects) -> Iterator[tuple[int, bytes]]:
-    rest, number = b"", 0
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            number += 1
+    lines = TextBlocks(iter(chunks))
+    names: list[str] = []
+    for start, block in lines.blocks():
+        rejects, lines.rejects = lines.rejects, Rejects()
+        rows = []
+        for number, line in enumerate(block.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start):
             if len(line) > MAX_LINE:
-                rejects.add(number, "line too long", f"{len(line):,} bytes", line[:200].decode("latin-1"))
+                rejects.add(number, TOO_LONG, f"{len(line):,} bytes", line[:200].decode("latin-1"))
             elif line.strip():
-                yield number, line
-        if len(rest) > MAX_SKIPPED:
-            raise NotAQuoteTable(f"line {number + 1} has no end within {MAX_SKIPPED >> 20} MiB: this is no text")
-    if rest.strip():
-        yield number + 1, rest
+                try:
+                    rows.append((number, _loads(line.decode("utf-8"))))
+                except (NotAQuoteTable, UnicodeDecodeError) as error:
+                    rejects.add(number, "not JSON", str(error), line[:500].decode("latin-1"))
+        table = _table(rows, mapping, {}, rejects, names)
+        names = list(table.names)
+        yield table
 
 
 def _loads(text: str) -> Any:
@@ -105,8 +94,9 @@ def _at(value: Any, path: list[str]) -> list[Any]:
 
 
 def _table(
-    rows: list[tuple[int, Any]], mapping: Mapping, shared: dict[str, str], rejects: Rejects, wanted: Wanted | None
+    rows: list[tuple[int, Any]], mapping: Mapping, shared: dict[str, str], rejects: Rejects, known: list[str]
 ) -> RawTable:
+    """`known`: names of earlier rows of the file, since each row may have others."""
     good: list[tuple[int, dict[str, Any]]] = []
     for number, row in rows:
         if isinstance(row, list) and len(row) == len(mapping.names):  # the mapping names the places
@@ -115,16 +105,16 @@ def _table(
             good.append((number, row))
         else:
             rejects.add(number, "not an object", f"{type(row).__name__}", _as_text(row))
-    names = list(dict.fromkeys(name for _, row in good for name in _names(row)))
-    if wanted is None:
-        if not good:
-            raise NotAQuoteTable("the JSON has no objects as rows")
-        wanted = find_columns(mapping, names, [*shared, *mapping.constants])
+    names = list(dict.fromkeys([*known, *(name for _, row in good for name in _names(row))]))
+    if not names:
+        raise NotAQuoteTable("the JSON has no objects as rows")
+    wanted = find_columns(mapping, names, [*shared, *mapping.constants])
     columns = {column: _column([_inside(row, column) for _, row in good]) for column in wanted.columns}
     return RawTable(
         columns=columns,
         row=np.array([number for number, _ in good], dtype=np.int64),
         names=names,
+        wanted=wanted,
         rejects=rejects,
         shared=shared,
         present=_present(good, mapping, wanted),

@@ -103,7 +103,7 @@ class _Reader:
             rights, right_codes = self._rights()
             strike = columns.numbers("strike")
             columns.reject(np.isnan(strike), "strike is missing")
-            columns.reject(~((strike > 0) & (strike < MAX_PRICE)), "strike is not positive")
+            columns.reject(~((strike > 0) & (strike < MAX_PRICE)), f"strike is not between 0 and {MAX_PRICE:g}")
             strike_codes, strikes = pd.factorize(strike)
             parts += [expiry_codes, right_codes, strike_codes]
         usable = columns.reason == ""

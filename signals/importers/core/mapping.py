@@ -133,6 +133,7 @@ class Mapping:
     date_format: str = "iso"
     expiry_format: str = "iso"  # also epoch_ms, read in the exchange's zone
     bar: str = ""  # bars named by their beginning: the quote is of their end
+    bar_assumed: bool = False  # the preset's own length: the rows must show that it is right
     hours: str = "any"  # not_before: rows before the opening are rejected; within: also those after the close
     volume_unit: str = "units"
     interest_unit: str = "units"

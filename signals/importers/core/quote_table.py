@@ -12,7 +12,7 @@ from signals.importers.core.leg_contracts import read_contracts
 from signals.importers.core.leg_numbers import Floats, read_numbers
 from signals.importers.core.mapping import NUMBER_FIELDS, Mapping
 from signals.importers.core.moments import micros, moment_of, outside_hours, read_times
-from signals.importers.core.raw_table import MAX_REJECTS, RawTable, Rejects, Wanted, find_columns
+from signals.importers.core.raw_table import MAX_REJECTS, RawTable, Rejects, Wanted
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.sessions import expiry_moment
 
@@ -74,10 +74,9 @@ class QuoteTable:
         )
 
 
-def quote_table(raw: RawTable, mapping: Mapping, wanted: Wanted | None = None) -> QuoteTable:
-    """Read rows by a mapping. Raises NotAQuoteTable if columns are missing; a bad row is in `rejects`."""
-    wanted = wanted or find_columns(mapping, raw.names, [*raw.shared, *mapping.constants])
-    legs = [_read_leg(raw, leg, wanted, mapping) for leg in mapping.legs]
+def quote_table(raw: RawTable, mapping: Mapping) -> QuoteTable:
+    """Read rows by a mapping. A bad row is in `rejects`."""
+    legs = [_read_leg(raw, leg, raw.wanted, mapping) for leg in mapping.legs]
     found = _joined(legs) if len(legs) > 1 else legs[0]
     found = _without_repeats(found)
     found.rejects.extend(raw.rejects)

@@ -49,28 +49,6 @@ class Rejects:
         self.rows += other.rows[: MAX_REJECTS - len(self.rows)]
 
 
-@dataclass(frozen=True, eq=False)
-class RawTable:
-    """Some rows of a file. `columns`: by name, text or numbers. `row`: the number of each in the file.
-
-    `shared`: field to text, for values that stand outside the rows. `names` are all columns of the file. A row for
-    which `present` of a leg is False has no such leg.
-    """
-
-    columns: Names[str, pa.Array]
-    row: NDArray[np.int64]
-    names: Sequence[str]
-    rejects: Rejects = field(default_factory=Rejects)
-    shared: Names[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    present: Names[str, NDArray[np.bool_]] = field(default_factory=dict)
-    iso: frozenset[str] = frozenset()  # columns that held moments and are now ISO text, whatever the mapping says
-    read: int = 0  # rows read, with the rejected ones
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-
 @dataclass(frozen=True)
 class Wanted:
     """The columns of a file that a mapping reads: leg to field to column."""
@@ -84,6 +62,29 @@ class Wanted:
         """The distinct columns, in order."""
         found = [column for fields in self.by_leg.values() for column in fields.values()]
         return list(dict.fromkeys([*found, *(column for column, _, _ in self.skip), *self.overruled.values()]))
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """Some rows of a file. `columns`: by name, text or numbers. `row`: the number of each in the file.
+
+    `names` are all columns of the file, `wanted` those that the mapping reads. `shared`: field to text, for values that
+    stand outside the rows. A row for which `present` of a leg is False has no such leg.
+    """
+
+    columns: Names[str, pa.Array]
+    row: NDArray[np.int64]
+    names: Sequence[str]
+    wanted: Wanted
+    rejects: Rejects = field(default_factory=Rejects)
+    shared: Names[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    present: Names[str, NDArray[np.bool_]] = field(default_factory=dict)
+    iso: frozenset[str] = frozenset()  # columns that held moments and are now ISO text, whatever the mapping says
+    read: int = 0  # rows read, with the rejected ones
+
+    def __len__(self) -> int:
+        return len(self.row)
 
 
 def find_columns(mapping: Mapping, names: Sequence[str], shared: Sequence[str] = ()) -> Wanted:
@@ -103,8 +104,8 @@ def find_columns(mapping: Mapping, names: Sequence[str], shared: Sequence[str] =
                 found[wanted] = column
         missing = _missing(mapping, found.keys() | mapping.constants.keys() | set(shared))
         if missing:
-            asked = mapping.leg_columns(leg)
-            parts = [f"{name} ({asked[name].replace('|', ' or ')})" if name in asked else name for name in missing]
+            asked = {name: way.replace("|", " or ") for name, way in mapping.leg_columns(leg).items()}
+            parts = [name if asked.get(name, name) == name else f"{name} ({asked[name]})" for name in missing]
             raise NotAQuoteTable(
                 f"the file has no column for {', '.join(parts)}; its columns are {', '.join(map(_short, names[:60]))}"
             )

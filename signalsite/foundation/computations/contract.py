@@ -56,7 +56,8 @@ class TextForm:
 class Parameter:
     """A parameter of a computation. A number has `bounds`, a text has `choices` or a `form`.
 
-    `most` makes it a list of so many.
+    `most` makes it a list of so many. `picks_columns`: the choices are columns, and answers have only those that this
+    list names.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Parameter:
     form: TextForm | None = None
     nullable: bool = False
     most: int = 0
+    picks_columns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,25 @@ class Computation(ABC):
 
     @cached_property
     def answer_columns(self) -> tuple[Column, ...]:
-        """All columns except IDENTITY, in order."""
+        """All columns that answers can have, except IDENTITY, in order."""
         return (*VERDICT, *self.columns)
+
+    @cached_property
+    def picked(self) -> dict[str, str]:
+        """The columns that exist only on request: the parameter that must name each."""
+        return {name: each.name for each in self.parameters if each.picks_columns for name in each.choices}
+
+    def columns_for(self, params: Params) -> tuple[Column, ...]:
+        """Return the columns that answers have with these parameters, except IDENTITY, in order.
+
+        A parameter that is missing, as in jobs of earlier versions, has its default.
+        """
+        asked = {**self.defaults, **params}
+        return tuple(
+            each
+            for each in self.answer_columns
+            if (parameter := self.picked.get(each.name)) is None or each.name in asked[parameter]
+        )
 
     @cached_property
     def key_columns(self) -> tuple[Column, ...]:
@@ -200,8 +219,12 @@ class Computation(ABC):
 
     @cached_property
     def file_columns(self) -> tuple[Column, ...]:
-        """The columns of every file, in order."""
+        """All columns that files can have, in order."""
         return (*IDENTITY, *self.key_columns, *self.answer_columns)
+
+    def file_columns_for(self, params: Params) -> tuple[Column, ...]:
+        """Return the columns that files have with these parameters, in order."""
+        return (*IDENTITY, *self.key_columns, *self.columns_for(params))
 
     @cached_property
     def bounds(self) -> dict[str, Bounds]:

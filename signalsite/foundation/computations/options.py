@@ -14,7 +14,8 @@ _FLAGS = {"true": True, "false": False}
 def add_options(parser: argparse._ActionsContainer, parameters: Sequence[Parameter]) -> None:
     """Add an option per parameter: max_quote_age_seconds becomes --max-quote-age-seconds."""
     for each in parameters:
-        options: dict[str, Any] = {"help": f"{each.help} Default: {each.default}".replace("%", "%%")}
+        default = " ".join(map(str, each.default)) if each.most else each.default
+        options: dict[str, Any] = {"help": f"{each.help} Default: {default}".replace("%", "%%")}
         if each.type is bool:
             options |= {"type": _flag, "metavar": "true|false"}
         elif each.form is not None:

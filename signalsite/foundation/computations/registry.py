@@ -78,6 +78,12 @@ def check(computation: Computation) -> None:
                 _check_form(parameter, value, where)
             elif parameter.type is str and value not in parameter.choices:
                 raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is none of its choices")
+        if parameter.picks_columns and (parameter.type is not str or not parameter.most):
+            raise BadDeclaration(f"{where}: {parameter.name} picks columns and is no list of choices")
+        if parameter.picks_columns and (
+            missing := set(parameter.choices) - {each.name for each in computation.columns}
+        ):
+            raise BadDeclaration(f"{where}: {parameter.name} picks columns that are not declared: {sorted(missing)}")
         if parameter.most and len(values) > parameter.most:
             raise BadDeclaration(f"{where}: the default of {parameter.name} is longer than {parameter.most}")
 

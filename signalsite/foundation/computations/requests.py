@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -18,7 +19,7 @@ from signalsite.foundation.computations.contract import (
     TextForm,
 )
 from signalsite.foundation.errors import InvalidInput
-from signalsite.foundation.fields import Flag, Integer, Number, Several, Text
+from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several, Text
 from signalsite.foundation.openapi import reference
 from signalsite.foundation.serializers import StrictSerializer
 
@@ -46,8 +47,18 @@ def _field(parameter: Parameter) -> serializers.Field:
         options["allow_null"] = True
     if parameter.most:
         options["default"] = list(parameter.default)
+        if parameter.type is str:
+            return Choices(parameter.choices, max_length=parameter.most, **options)
         return Several(child=_value(parameter, {}), min_length=1, max_length=parameter.most, **options)
     return _value(parameter, options)
+
+
+class ChoicesInSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # drf-spectacular registers it
+    target_class = Choices
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        return {**schema, "uniqueItems": True}
 
 
 def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
@@ -142,7 +153,7 @@ def row_serializer(computation: Computation) -> type[serializers.Serializer]:
 
 
 def _column(column: Column, computation: Computation) -> serializers.Field:
-    return declared_field(column_schema(column, computation))
+    return declared_field(column_schema(column, computation), required=column.name not in computation.picked)
 
 
 def declared_field(schema: dict[str, Any], **options: Any) -> serializers.Field:
@@ -150,8 +161,14 @@ def declared_field(schema: dict[str, Any], **options: Any) -> serializers.Field:
     return extend_schema_field(schema)(type("DeclaredField", (serializers.Field,), {}))(**options)
 
 
+def meaning(column: Column, computation: Computation) -> str:
+    """Return what a column means, and which parameter must name it, if any."""
+    parameter = computation.picked.get(column.name)
+    return f"{column.help} Only if `{parameter}` names it." if parameter else column.help
+
+
 def column_schema(column: Column, computation: Computation) -> dict[str, Any]:
-    shape: dict[str, Any] = {"type": _JSON_TYPES[column.type], "description": column.help}
+    shape: dict[str, Any] = {"type": _JSON_TYPES[column.type], "description": meaning(column, computation)}
     if column.name == "status":
         shape["enum"] = [OK, *(each.word for each in computation.words)]
     elif column.name not in ("position", "retryable"):
