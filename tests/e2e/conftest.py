@@ -48,9 +48,14 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
     )
 
 
+def address_of(folder: Path) -> str:
+    """Return the address of the PostgreSQL in this state folder."""
+    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(folder)), safe='')}/{state.DATABASE}"
+
+
 def own_database() -> str:
     """Return the address of the tests' PostgreSQL as an operator would write it."""
-    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
+    return address_of(state.state_dir())
 
 
 def succeed(*arguments: str, **environment: str) -> str:
@@ -65,9 +70,14 @@ def passwords() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the service. Its database and Redis are emptied, and a simulated market fills the database."""
+def tables() -> None:
+    """The tables of the tests' own database."""
     succeed("migrate", "-v0")
+
+
+@pytest.fixture(scope="session")
+def address(tables: None, passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the service. Its database and Redis are emptied, and a simulated market fills the database."""
     succeed("flush", "--noinput", "-v0")
     redis_client(settings.REDIS_URL).flushall()  # ticks of other tests would be consumed
     succeed("simulate_market", "--seed", "11", "--at", AT)
