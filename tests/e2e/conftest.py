@@ -24,9 +24,12 @@ AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
 ALLOWED_RECEIVER = "127.0.0.2"  # where webhooks may go though it is not public
 FRONT_SECONDS = 3.0  # how long the web process waits for headers, and for a body's first bytes
 ACCOUNTS = {"alice": False, "bob": False, "carol": False, "staff": True, "fuzzer": False}
-_MAKE_ACCOUNTS = """
+_FILL = """
 import os
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
+call_command("flush", interactive=False, verbosity=0)
+call_command("simulate_market", "--seed", "11", "--at", os.environ["AT"])
 for name, password in zip(os.environ["NAMES"].split(","), os.environ["PASSWORDS"].split(",")):
     user, _ = get_user_model().objects.get_or_create(username=name)
     user.is_staff = user.is_superuser = name == "staff"
@@ -78,10 +81,8 @@ def tables() -> None:
 @pytest.fixture(scope="session")
 def address(tables: None, passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the service. Its database and Redis are emptied, and a simulated market fills the database."""
-    succeed("flush", "--noinput", "-v0")
     redis_client(settings.REDIS_URL).flushall()  # ticks of other tests would be consumed
-    succeed("simulate_market", "--seed", "11", "--at", AT)
-    succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, NAMES=",".join(passwords), PASSWORDS=",".join(passwords.values()))
+    succeed("shell", "-v0", "-c", _FILL, AT=AT, NAMES=",".join(passwords), PASSWORDS=",".join(passwords.values()))
     log = tmp_path_factory.mktemp("service") / "up.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WEBHOOK_ALLOWED_NETWORKS", f"{ALLOWED_RECEIVER}/32")
