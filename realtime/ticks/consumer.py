@@ -10,7 +10,7 @@ and a stream at fault is paused.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
@@ -47,6 +47,7 @@ from timeframes.ticks.models import AbstractTick
 logger = logging.getLogger(__name__)
 
 REDELIVER_SECONDS = 1.0
+TERMS_SECONDS = 60.0  # how soon a new curve, dividend or setting of an underlying counts
 FORGOTTEN_CONSUMER_MS = 3_600_000
 
 
@@ -154,6 +155,8 @@ class TickConsumer:
             self._redeliver()
         if self.options.quotes and self.intervals.is_due("quotes", self.options.quotes):
             self.retry.run(lambda: store_quotes(self.book))
+        if self.intervals.is_due("terms", TERMS_SECONDS):
+            self.retry.run(lambda: self._read_terms(self.book.underlyings))
         succeeds("reading the volatility indices", self._read_indices)
         batch = self.batches.compute(self._read()) if self.owned else None
         self.batches.finish()
@@ -226,13 +229,16 @@ class TickConsumer:
         """Take a stream: restore its part of the book, then handle its pending entries."""
         underlying = underlying_of(stream)
         self.group.create(stream)
-        for known, terms in load_terms([underlying]).items():
-            self.book.add_underlying(known, terms)
+        self._read_terms([underlying])
         restored = self._restore(underlying)
         at = self.group.position(stream)
         self.owned[stream] = GroupProgress(at.delivered, at.position)
         claimed = self.pending.claim(stream, 0)
         logger.info("took %s: %d instruments restored, %d entries taken over", stream, restored, claimed)
+
+    def _read_terms(self, underlyings: Iterable[str]) -> None:
+        for known, terms in load_terms(underlyings, None if self.options.own_time else self.clock()).items():
+            self.book.add_underlying(known, terms)
 
     def _restore(self, underlying: str) -> int:
         as_of = None if self.options.own_time else datetime.fromtimestamp(self.clock(), UTC)

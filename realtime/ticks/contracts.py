@@ -1,27 +1,46 @@
 """Look up the contracts of ticks in the tables, and register new ones."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 from realtime.ticks.core.book import Book, Terms
 from realtime.ticks.core.new_contracts import NewContractLimits
 from realtime.ticks.core.tick import Reason, RejectedTick, Tick
-from signals.instruments.core.underlyings import volatility_index_key
+from signals.instruments.core.underlyings import american_by_default, volatility_index_key
 from signals.instruments.models import Instrument, Underlying
 from signals.instruments.services import register_instruments
+from signals.rates.selectors import load_carry
 from timeframes.core.keys import InstrumentKey
 
 
-def load_terms(underlyings: Iterable[str]) -> dict[str, Terms]:
-    """Return how the options of each known underlying are priced."""
-    found = Underlying.objects.filter(key__in=list(underlyings))
+def load_terms(underlyings: Iterable[str], now: float | None) -> dict[str, Terms]:
+    """Return how the options of each known underlying are priced.
+
+    `now`: read the rates and dividends of these days only. None: those of all days, for ticks of any time.
+    """
+    found = list(Underlying.objects.filter(key__in=list(underlyings)))
+    keys = [each.key for each in found]
+    if now is None:
+        carry = load_carry(keys)
+    else:
+        today, day = datetime.fromtimestamp(now, UTC).date(), timedelta(days=1)
+        carry = load_carry(keys, first=today - day, last=today + day)  # at any exchange
     return {
-        each.key: Terms(each.spot_key, each.volatility_index_key, each.pricing_model == "black76", each.dividend_yield)
+        each.key: Terms(
+            spot_key=each.spot_key,
+            volatility_index_key=each.volatility_index_key,
+            black76=each.pricing_model == "black76",
+            dividend_yield=each.dividend_yield,
+            american=each.exercise == "american",
+            carry=carry[each.key],
+        )
         for each in found
     }
 
 
 def default_terms(key: InstrumentKey) -> Terms:
-    return Terms(key.spot, volatility_index_key(key.exchange, key.symbol), False, 0.0)
+    american = american_by_default(key.exchange, key.symbol)
+    return Terms(key.spot, volatility_index_key(key.exchange, key.symbol), False, 0.0, american=american)
 
 
 def prepare_contracts(
@@ -60,7 +79,7 @@ def prepare_contracts(
         for key, tick in new.items()
         if key not in refused and tick.contract.underlying not in book.underlyings
     }
-    terms = load_terms(missing)
+    terms = load_terms(missing, now) if missing else {}
     for underlying, key in missing.items():
         book.add_underlying(underlying, terms.get(underlying) or default_terms(key))
     return refused

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 from psycopg import sql
 
-from signals.instruments.core.underlyings import volatility_index_key
+from signals.instruments.core.underlyings import american_by_default, volatility_index_key
 from signals.instruments.models import Instrument, Underlying
 from signalsite.foundation.staging import upsert
 from timeframes.core.exchanges import exchange_named
@@ -86,11 +86,12 @@ def register_instruments(
             )
         )
     with transaction.atomic():
-        _register_underlyings(underlyings)
+        register_underlyings(underlyings)
         return upsert(Instrument, _INSTRUMENT_COLUMNS, rows, key=("key",), update=_UPDATE)
 
 
-def _register_underlyings(by_key: Mapping[str, InstrumentKey]) -> None:
+def register_underlyings(by_key: Mapping[str, InstrumentKey]) -> None:
+    """Store the underlyings that are new, each by its key. One that exists keeps what staff set."""
     Underlying.objects.bulk_create(
         [
             Underlying(
@@ -99,6 +100,7 @@ def _register_underlyings(by_key: Mapping[str, InstrumentKey]) -> None:
                 symbol=key.symbol,
                 spot_key=key.spot,
                 volatility_index_key=volatility_index_key(key.exchange, key.symbol),
+                exercise="american" if american_by_default(key.exchange, key.symbol) else "european",
             )
             for underlying, key in by_key.items()
         ],

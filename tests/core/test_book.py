@@ -9,7 +9,7 @@ import pytest
 from realtime.ticks.core.book import RECENT, Book, Recent, Terms
 from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.sanity import Sanity
-from signals.greeks.core.conventions import ForwardSource, GreeksParams
+from signals.greeks.core.conventions import DEFAULT_RATE, ForwardSource, GreeksParams
 from signals.greeks.core.engine import implied_greeks, model_greeks
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import expiry_moment
@@ -17,7 +17,7 @@ from timeframes.core.sessions import expiry_moment
 NOW = datetime(2026, 12, 1, 5, 0, tzinfo=UTC).timestamp()
 SPOT, VIX = "NSE@NIFTY@equity_spot", "NSE@INDIAVIX@equity_spot"
 EXPIRY = "2026-12-29"
-RATE = GreeksParams().rate
+RATE = DEFAULT_RATE
 
 
 def call(strike, expiry=EXPIRY):

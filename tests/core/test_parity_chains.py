@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from signals.greeks.core.conventions import ForwardSource
-from signals.greeks.core.forward import Forward, find_forward
+from signals.greeks.core.forward import CarriedFrom, Forward, find_forward
 from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.simulator.core.simulated_market import TICK
 
@@ -217,7 +217,7 @@ def search(wanted: ForwardSource, future: float) -> Forward:
         parity=one(columns),
         future=future,
         spot=23_900.0,
-        nearest_future=(24_100.0, 0.2),
+        nearest_future=CarriedFrom(24_100.0, 0.2),
         expiry_years=0.1,
         rate=0.06,
         dividend_yield=0.01,

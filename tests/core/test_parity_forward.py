@@ -58,7 +58,9 @@ def market(
     return {name: column.copy() for name, column in made.quotes.numbers.items()}, found
 
 
-def forwards(quotes: Quotes, expiries: list[Expiry], wanted: PriceSource = PriceSource.AUTO) -> list[ParityForward]:
+def forwards(
+    quotes: Quotes, expiries: list[Expiry], wanted: PriceSource = PriceSource.AUTO, rate: float = RATE
+) -> list[ParityForward]:
     nothing = np.full(len(quotes["bid"]), np.nan)
     named = {name: quotes[name] for name in ("bid", "ask", "last", "volume")}
     price, source = choose_price(QuoteColumns(**named, settle=nothing, close=nothing, time=nothing), wanted)
@@ -76,7 +78,7 @@ def forwards(quotes: Quotes, expiries: list[Expiry], wanted: PriceSource = Price
         put_time=nothing[puts],
     )
     sizes = np.array([len(each.strike) for each in expiries])
-    return parity_forwards(columns, sizes, rate=RATE, expiry_years=np.array([each.years for each in expiries]))
+    return parity_forwards(columns, sizes, rate=rate, expiry_years=np.array([each.years for each in expiries]))
 
 
 def spoil(quotes: Quotes, expiries: list[Expiry], share: float, rng: np.random.Generator) -> None:

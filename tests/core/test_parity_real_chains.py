@@ -99,7 +99,7 @@ def legacy(name: str) -> list[Compared]:
     return compare(legs, ["symbol", "expiry"], 0.065)
 
 
-def nse_chain(name: str) -> list[Compared]:
+def nse_chain(name: str, rate: float = 0.065) -> list[Compared]:
     """Quotes from the exchange's page. Official: the index, carried at 6.5 %."""
     records = json.loads(gzip.decompress((DATA / "2_nse_chain" / name).read_bytes()))["records"]
     now = pd.to_datetime(records["timestamp"], format="%d-%b-%Y %H:%M:%S")
@@ -120,7 +120,7 @@ def nse_chain(name: str) -> list[Compared]:
         expiry=expiry,
     )
     legs["right"] = legs.right.str[0]
-    return compare(legs, ["expiry"], 0.065)
+    return compare(legs, ["expiry"], rate)
 
 
 def minutes(day: str) -> list[Compared]:

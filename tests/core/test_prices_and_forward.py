@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from signals.greeks.core.conventions import PRICE_SOURCES, ForwardSource, PriceSource
-from signals.greeks.core.forward import find_forward
+from signals.greeks.core.forward import CarriedFrom, find_forward
 from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price
 
@@ -136,7 +136,7 @@ def test_auto_falls_through_and_a_named_source_is_strict(
         parity=parity_forward(chain(discount=math.exp(-0.03), strikes=strikes), discount=math.exp(-0.03)),
         future=future,
         spot=spot,
-        nearest_future=(103.0, 0.25),
+        nearest_future=CarriedFrom(103.0, 0.25),
         expiry_years=0.5,
         rate=0.06,
         dividend_yield=0.01,
@@ -153,7 +153,7 @@ def test_auto_with_nothing_at_all_finds_nothing() -> None:
         parity=parity_forward(chain(strikes=0), discount=0.99),
         future=NAN,
         spot=NAN,
-        nearest_future=(NAN, 0.0),
+        nearest_future=CarriedFrom(NAN, 0.0),
         expiry_years=0.5,
         rate=0.06,
         dividend_yield=0.0,

@@ -100,7 +100,7 @@ def test_lines():
     assert np.isnan(read.bid).tolist() == [True] and read.ask.tolist() == [24001.0]
     assert [row[:2] for row in read.rejected] == [(2, "unreadable line")]
 """
-EXCHANGE = """            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ")),
+EXCHANGE = """            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ", "OPRA")),
 """
 MCX = """            Exchange("MCX", KOLKATA, _MCX_HOURS, calendar="XBOM", expires=time(17)),
 """
@@ -148,7 +148,11 @@ def test_an_exchange(copy: Copy, tmp_path: Path) -> None:
     copy.edit("timeframes/core/exchanges.py", EXCHANGE, EXCHANGE + MCX)
     copy.edit("timeframes/core/exchanges.py", "_NSE_HOURS = ", HOURS + "_NSE_HOURS = ")
     copy.append("tests/core/test_sessions.py", SESSIONS_TEST)
-    copy.edit("docs/data.md", "| NYSE, NASDAQ |", "| MCX | Asia/Kolkata | 09:00 to 23:30 | 17:00 |\n| NYSE, NASDAQ |")
+    copy.edit(
+        "docs/data.md",
+        "| NYSE, NASDAQ, OPRA |",
+        "| MCX | Asia/Kolkata | 09:00 to 23:30 | 17:00 |\n| NYSE, NASDAQ, OPRA |",
+    )
     copy.append("CHANGELOG.md", "- MCX.\n")
     follow(copy, "An exchange", "MCX", {})
     copy.test("tests/core/test_sessions.py", "-k", "mcx")

@@ -19,6 +19,8 @@ from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.sanity import Sanity
 from realtime.ticks.store import store_quotes
 from signals.greeks.core.conventions import (
+    FIRST_ORDER,
+    HIGHER_ORDER,
     QUOTE_IVS,
     DayCount,
     FallbackVolatility,
@@ -27,11 +29,13 @@ from signals.greeks.core.conventions import (
     Model,
     PriceSource,
     QuoteIv,
+    Theta,
 )
 from signals.greeks.market import load_market, market_from_json, market_to_json
 from signals.greeks.selectors import load_options, option_groups
 from signals.greeks.services import compute_greeks
 from signals.instruments.models import Underlying
+from signals.rates.models import DatedYield, Dividend, ZeroRate
 from tests.integration.processes import ROOT
 from timeframes.models import Quote
 
@@ -86,14 +90,40 @@ params = st.builds(
     forward=st.sampled_from(
         [ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT],
     ),
-    rate=st.sampled_from([0.065, 0.0, -0.02, 0.3]),
+    rate=st.sampled_from([None, None, 0.065, 0.0, -0.02, 0.3]),
     dividend_yield=st.sampled_from([None, 0.0, 0.04]),
     day_count=st.sampled_from(DayCount),
     price=st.sampled_from([each for each in PriceSource if each is not PriceSource.OVERRIDE]),
     fallback_volatility=st.sampled_from(FallbackVolatility),
     quote_iv=st.sampled_from(QuoteIv),
+    greeks=st.sampled_from([FIRST_ORDER, FIRST_ORDER + HIGHER_ORDER]),
+    theta=st.sampled_from(Theta),
     max_quote_age_seconds=st.sampled_from([86_400.0, 3_600.0, 60.0, 1.0]),
 )
+
+
+FACTS = {
+    "nothing": (),
+    "curve": (
+        ZeroRate(currency="INR", date="2026-11-27", tenor_days=7, rate=0.052),
+        ZeroRate(currency="INR", date="2026-11-27", tenor_days=91, rate=0.058),
+        ZeroRate(currency="INR", date="2026-12-02", tenor_days=7, rate=0.4),  # of tomorrow
+    ),
+    "yield": (DatedYield(underlying_id=NAME, since="2026-06-01", dividend_yield=0.021),),
+    "dividends": (
+        Dividend(underlying_id=NAME, ex_date="2026-12-15", amount=0.75, currency="INR", announced="2026-11-20"),
+        Dividend(underlying_id=NAME, ex_date="2026-12-31", amount=0.5, currency="INR"),
+        Dividend(underlying_id=NAME, ex_date="2026-12-15", amount=9.0, currency="INR", announced="2026-12-02"),
+    ),
+}
+
+
+def store_facts(kinds: set[str]) -> None:
+    for model in (ZeroRate, Dividend, DatedYield):
+        model.objects.all().delete()
+    for fact in (fact for kind in kinds for fact in FACTS[kind]):
+        fact.pk = None
+        fact.save(force_insert=True)
 
 
 def entry(place: int, key: str, at: float, told: dict[str, float]) -> tuple[str, str, list[str]]:
@@ -130,6 +160,7 @@ def sql_door(keys: list[str], as_of: datetime, chosen: GreeksParams, overrides: 
     chosen=params,
     black76=st.booleans(),
     own_yield=st.sampled_from([0.0, 0.013]),
+    facts=st.sets(st.sampled_from(sorted(FACTS))),
 )
 @example(  # a future that has a last price only
     chain=dict.fromkeys((SPOT, VIX, *OPTIONS), ("mid", 0.0)) | dict.fromkeys(FUTURES, ("last", 0.0)),
@@ -137,6 +168,23 @@ def sql_door(keys: list[str], as_of: datetime, chosen: GreeksParams, overrides: 
     chosen=GreeksParams(forward=ForwardSource.FUTURE, price=PriceSource.MID),
     black76=False,
     own_yield=0.0,
+    facts=set(),
+)
+@example(  # the nearest future is carried, over dividends and along the curve
+    chain=dict.fromkeys((VIX, *OPTIONS), ("last", 0.0)) | {FUTURES[3]: ("mid", 0.0)},
+    as_of=INSTANTS[0],
+    chosen=GreeksParams(price=PriceSource.SETTLE),
+    black76=False,
+    own_yield=0.0,
+    facts={"curve", "dividends"},
+)
+@example(  # a spot that pays
+    chain=dict.fromkeys((SPOT, VIX, *OPTIONS), ("mid", 0.0)),
+    as_of=INSTANTS[0],
+    chosen=GreeksParams(forward=ForwardSource.SPOT),
+    black76=False,
+    own_yield=0.0,
+    facts={"curve", "dividends", "yield"},
 )
 @example(  # an index with bid and ask
     chain=dict.fromkeys((SPOT, *OPTIONS), ("absurd", 0.0)) | dict.fromkeys((VIX, *FUTURES), ("mid", 0.0)),
@@ -144,9 +192,15 @@ def sql_door(keys: list[str], as_of: datetime, chosen: GreeksParams, overrides: 
     chosen=GreeksParams(forward=ForwardSource.FUTURE, fallback_volatility=FallbackVolatility.VIX),
     black76=False,
     own_yield=0.0,
+    facts={"curve"},
 )
 def test_every_door_gives_the_same_answers(
-    chain: dict[str, tuple[str, float]], as_of: datetime, chosen: GreeksParams, black76: bool, own_yield: float
+    chain: dict[str, tuple[str, float]],
+    as_of: datetime,
+    chosen: GreeksParams,
+    black76: bool,
+    own_yield: float,
+    facts: set[str],
 ) -> None:
     Quote.objects.filter(instrument_key__startswith="NSE@DOORS").delete()
     Underlying.objects.update_or_create(
@@ -160,6 +214,7 @@ def test_every_door_gives_the_same_answers(
             "dividend_yield": own_yield,
         },
     )
+    store_facts(facts)
     now = as_of.timestamp()
     ticks = [
         entry(place, key, now - age, quote(kind, fair(key)))
@@ -180,11 +235,14 @@ def test_every_door_gives_the_same_answers(
     def said(name: str) -> dict[int, float]:
         return {place: at_once[key][name] for place, key in enumerate(keys) if at_once[key][name] is not None}
 
-    overrides = {"price": said("price_used"), "rate": said("rate"), "dividend_yield": said("dividend_yield")}
+    overrides = {"price": said("price_used"), "rate": said("rate")}
+    discrete = at_once[keys[0]]["dividend_source"] == "discrete"
+    if not discrete:  # a yield would take the place of the dividends
+        overrides["dividend_yield"] = said("dividend_yield")
     others = chosen
     if chosen.forward is ForwardSource.SPOT:  # then the strikes are not asked, and the overrides do not count
         Quote.objects.filter(instrument_key__in=[SPOT, *OPTIONS]).delete()
-        others = replace(chosen, rate=0.11, dividend_yield=0.02, price=PriceSource.CLOSE)
+        others = replace(chosen, rate=0.11, dividend_yield=None if discrete else 0.02, price=PriceSource.CLOSE)
         if (spot := live[keys[0]]["underlying_price"]) is not None:
             overrides["underlying_price"] = dict.fromkeys(range(len(keys)), spot)
     same = sql_door(keys, as_of, others, overrides)
@@ -205,6 +263,7 @@ def _numbers(answer: dict[str, Any]) -> dict[str, Any]:
 RECEIPTS = (  # `reason` names the source asked for
     *("price_source", "price_age_seconds", "reason"),
     *("forward_source", "forward_price_source", "forward_price_age_seconds"),
+    *("rate_source", "dividend_source"),
     *QUOTE_IVS,  # of quotes, which an override needs none of
 )
 
@@ -215,6 +274,7 @@ DESKS = [
     GreeksParams(forward=ForwardSource.SPOT, rate=0.1, day_count=DayCount.CALENDAR_DAYS, price=PriceSource.LAST),
     GreeksParams(model=Model.BLACK76, price=PriceSource.MID, dividend_yield=0.012, max_quote_age_seconds=600.0),
     GreeksParams(forward=ForwardSource.PARITY, fallback_volatility=FallbackVolatility.VIX, rate=0.0),
+    GreeksParams(greeks=("theta", *HIGHER_ORDER), theta=Theta.NEXT_DAY),
 ]
 
 

@@ -28,7 +28,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """`hours`: newest first. `expires`: local time of expiry; None means the session's close.
+    """`hours`: newest first. `expires`: local time of expiry; None means the session's close. `currency`: of prices.
 
     `calendar`: name in exchange_calendars; empty if every day is a session. `special`: sessions at other hours, and
     those that the calendar lacks. `closed`: days that the calendar wrongly lists as sessions. `fixed_holidays`:
@@ -43,6 +43,7 @@ class Exchange:
     special: MappingProxyType[date, tuple[time, time]] = field(default_factory=lambda: MappingProxyType({}))
     closed: frozenset[date] = frozenset()
     fixed_holidays: frozenset[tuple[int, int]] = frozenset()
+    currency: str = "USD"
 
     def regular_hours(self, day: date) -> Hours:
         return next((hours for hours in self.hours if hours.since <= day), self.hours[-1])
@@ -104,6 +105,7 @@ def _indian(name: str, hours: tuple[Hours, ...]) -> Exchange:
         special=_indian_special_sessions(),
         closed=frozenset({date(2013, 11, 15)}),
         fixed_holidays=frozenset({(1, 26), (4, 14), (5, 1), (8, 15), (10, 2), (12, 25)}),
+        currency="INR",
     )
 
 
@@ -122,7 +124,7 @@ EXCHANGES: MappingProxyType[str, Exchange] = MappingProxyType(
             _indian("NSE", _NSE_HOURS),
             _indian("BSE", _BSE_HOURS),
             _indian("SIM", _NSE_HOURS),  # our simulated market keeps NSE's sessions
-            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ")),
+            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ", "OPRA")),
             *(_crypto(name) for name in ("DERIBIT", "BINANCE", "BYBIT", "OKX", "")),
         )
     }

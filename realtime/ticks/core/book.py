@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from realtime.ticks.core.tick import Contract, Tick, TickFields
 from signals.greeks.core.conventions import PRICE_SOURCES, PriceSource
 from signals.greeks.core.prices import QuoteColumns
+from signals.rates.core.carry import NO_HISTORY, CarryHistory
 from timeframes.core.keys import Right
 from timeframes.core.sessions import expiry_moment
 
@@ -35,6 +36,8 @@ class Terms:
     volatility_index_key: str
     black76: bool
     dividend_yield: float
+    carry: CarryHistory = NO_HISTORY
+    american: bool = False
 
 
 @dataclass(slots=True)

@@ -1,13 +1,15 @@
 """Answers with their receipts and reasons, as every entry point gives them to its callers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from signals.greeks.core.both_sides import quote_volatilities
+from signals.greeks.core.carry import DIVIDEND_SOURCES, RATE_SOURCES, carry_columns
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import (
+    FIRST_ORDER,
     FORWARD_PRICE_WORDS,
     FORWARD_SOURCES,
     FORWARD_WORDS,
@@ -20,23 +22,29 @@ from signals.greeks.core.conventions import (
     QuoteIv,
 )
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
+from signals.greeks.core.exercise import value_bounds
 from signals.greeks.core.forward import forward_columns
+from signals.greeks.core.higher import higher_greeks
 from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
+from signals.greeks.core.rederived import derivation_columns, rederived
 from signals.greeks.core.snapshot import GroupMarket
 from signals.greeks.core.status import Status
 
-# By code, -1 last. Plain strings: JSON writers take five times as long for members of an enumeration.
-_STATUS = tuple(status.word for status in Status)
+
+def _texts(words: Iterable[str | None]) -> np.ndarray:
+    """Return words to be taken by code, -1 for the last. Plain strings: JSON writers are slow on enumerations."""
+    return np.array([word and str(word) for word in words], object)
+
+
+_STATUS = _texts(status.word for status in Status)
 _TRY_AGAIN = {each.word for each in STATUS_WORDS if each.retryable}
-_RETRYABLE = tuple(status.word in _TRY_AGAIN for status in Status)
-_PRICE = tuple(word and str(word) for word in PRICE_WORDS)
-_FORWARD = tuple(word and str(word) for word in FORWARD_WORDS)
-_FORWARD_PRICE = tuple(word and str(word) for word in FORWARD_PRICE_WORDS)
-_VOLATILITY = tuple(word and str(word) for word in VOLATILITY_WORDS)
+_RETRYABLE = np.array([status.word in _TRY_AGAIN for status in Status])
+_PRICE, _FORWARD, _FORWARD_PRICE = map(_texts, (PRICE_WORDS, FORWARD_WORDS, FORWARD_PRICE_WORDS))
+_VOLATILITY, _RATE, _DIVIDENDS = map(_texts, (VOLATILITY_WORDS, RATE_SOURCES, DIVIDEND_SOURCES))
+_MODEL = _texts((Model.BSM, Model.BLACK76))
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
-_MODEL = (str(Model.BSM), str(Model.BLACK76))
 
 
 def answer_options(
@@ -54,7 +62,7 @@ def answer_options(
     `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns
     by name (price, underlying_price, volatility, rate, dividend_yield), NaN where the market's value counts.
     `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The
-    columns QUOTE_IVS are there if `quote_iv` asks for them.
+    columns QUOTE_IVS are there if `quote_iv` asks for them, and of the Greeks those that `greeks` names.
     """
 
     def shared(name: str) -> np.ndarray:
@@ -62,6 +70,7 @@ def answer_options(
         return column
 
     nothing = np.full(len(contracts.sign), np.nan)
+    forwards = [market.forward for market in markets]
     options = OptionColumns(
         sign=contracts.sign,
         strike=contracts.strike,
@@ -71,17 +80,22 @@ def answer_options(
         dividend_yield=contracts.dividend_yield,
         quotes=fresh_quotes(contracts.quotes, at, params.max_quote_age_seconds),
         spot=shared("spot"),
-        **forward_columns([market.forward for market in markets], group),
+        **forward_columns(forwards, group),
         volatility_index=shared("volatility_index"),
         override_price=overrides.get("price", nothing),
         override_underlying=overrides.get("underlying_price", nothing),
         override_volatility=overrides.get("volatility", nothing),
         override_rate=overrides.get("rate", nothing),
         override_dividend_yield=overrides.get("dividend_yield", nothing),
+        american=contracts.american,
+        carry=carry_columns([market.carry for market in markets], group),
     )
+    if overrides:
+        options = rederived(options, derivation_columns(forwards, group), params)
     fresh_twins = twins and fresh_quotes(twins, at, params.max_quote_age_seconds)
     result = evaluate(options, params, fresh_twins)
     columns = answer_columns(result, options, refused, at, params)
+    columns |= {name: values.tolist() for name, values in higher_greeks(options, result, params.greeks).items()}
     if params.quote_iv is QuoteIv.BOTH_SIDES:
         columns |= {name: values.tolist() for name, values in quote_volatilities(options, result).items()}
     return columns
@@ -98,16 +112,15 @@ def answer_columns(
         result.status[place] = Status.BAD_INPUT
     status = result.status.tolist()
     reasons: list[str | None] = [None] * len(status)
-    with np.errstate(over="ignore", invalid="ignore"):
-        discount = np.exp(-result.rate * np.maximum(result.expiry_years, 0.0))
-    for place in np.flatnonzero((result.status != Status.OK) | (result.vix_instead_of > 0)).tolist():
-        forward, strike = result.forward[place] * discount[place], options.strike[place] * discount[place]
+    told = np.flatnonzero((result.status != Status.OK) | (result.vix_instead_of > 0))
+    least, most = _value_bounds(result, options, told)
+    for row, place in enumerate(told.tolist()):
         code = Status(status[place] or int(result.vix_instead_of[place]))
         reasons[place] = refused.get(place) or reason(
             code,
             price=float(result.price_used[place]),
-            intrinsic=float(max(options.sign[place] * (forward - strike), 0.0)),
-            maximum=float(forward if options.sign[place] > 0 else strike),
+            intrinsic=float(least[row]),
+            maximum=float(most[row]),
             wanted=params.price,
             forward=params.forward,
             strikes=float(options.forward_strikes[place]),
@@ -123,23 +136,19 @@ def answer_columns(
     quoted = (result.price_source >= 0) & (result.price_source < len(PRICE_WORDS) - 2)
     age = np.where(quoted, as_of - result.price_time, np.nan)
     return {
-        "status": [_STATUS[code] for code in status],
+        "status": _STATUS[result.status].tolist(),
         "reason": list(reasons),
-        "retryable": [_RETRYABLE[code] for code in status],
+        "retryable": _RETRYABLE[result.status].tolist(),
         "implied_volatility": result.implied_volatility.tolist(),
-        "delta": result.delta.tolist(),
-        "gamma": result.gamma.tolist(),
-        "theta": result.theta.tolist(),
-        "vega": result.vega.tolist(),
-        "rho": result.rho.tolist(),
+        **{name: getattr(result, name).tolist() for name in FIRST_ORDER if name in params.greeks},
         "theoretical_price": result.theoretical_price.tolist(),
         "price_used": result.price_used.tolist(),
-        "price_source": [_PRICE[code] for code in result.price_source.tolist()],
+        "price_source": _PRICE[result.price_source].tolist(),
         "price_age_seconds": age.tolist(),
         "underlying_used": result.underlying_used.tolist(),
         "forward": result.forward.tolist(),
-        "forward_source": [_FORWARD[code] for code in result.forward_source.tolist()],
-        "forward_price_source": [_FORWARD_PRICE[code] for code in forward_price.tolist()],
+        "forward_source": _FORWARD[result.forward_source].tolist(),
+        "forward_price_source": _FORWARD_PRICE[forward_price].tolist(),
         "forward_price_age_seconds": forward_age.tolist(),
         "forward_bid": by_strikes["forward_bid"].tolist(),
         "forward_ask": by_strikes["forward_ask"].tolist(),
@@ -148,10 +157,27 @@ def answer_columns(
         "forward_excluded": _counts(by_strikes["forward_excluded"]),
         "expiry_years": result.expiry_years.tolist(),
         "rate": result.rate.tolist(),
+        "rate_source": _RATE[result.rate_source].tolist(),
         "dividend_yield": result.dividend_yield.tolist(),
-        "model": [_MODEL[flag] for flag in result.black76.tolist()],
-        "iv_source": [_VOLATILITY[code] for code in result.iv_source.tolist()],
+        "dividend_source": _DIVIDENDS[result.dividend_source].tolist(),
+        "dividend_value": result.dividend_value.tolist(),
+        "model": _MODEL[result.black76.astype(np.int8)].tolist(),
+        "iv_source": _VOLATILITY[result.iv_source].tolist(),
     }
+
+
+def _value_bounds(result: GreeksResult, options: OptionColumns, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    contract = {
+        "underlying": result.underlying_used,
+        "strike": options.strike,
+        "expiry_years": result.expiry_years,
+        "rate": result.rate,
+        "dividend_yield": result.dividend_yield,
+        "sign": options.sign,
+        "black76": result.black76,
+    }
+    chosen = {name: values[rows] for name, values in contract.items()}
+    return value_bounds(chosen, result.american[rows], result.dividends.take(rows))
 
 
 def _counts(values: np.ndarray) -> list[int | None]:

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from signals.greeks.core.carry import (
+    DIVIDEND_SOURCES,
+    RATE_SOURCES,
+    UNKNOWN_CARRY,
+    CarryColumns,
+    DividendSource,
+    RateSource,
+    carry_columns,
+)
 from signals.greeks.core.conventions import (
+    DEFAULT_RATE,
     FORWARD_SOURCES,
     PRICE_SOURCES,
     VOLATILITY_SOURCES,
@@ -13,15 +23,33 @@ from signals.greeks.core.conventions import (
     GreeksParams,
     IvFrom,
     Model,
+    Theta,
     VolatilitySource,
     expiry_years,
 )
-from signals.greeks.core.engine import implied_greeks, model_greeks
+from signals.greeks.core.dividends import DividendColumns
+from signals.greeks.core.exercise import implied_greeks, model_greeks
+from signals.greeks.core.exercise_rows import american_rows
+from signals.greeks.core.next_day import next_day_theta
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
 
 _SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
+_DAY = 86_400.0
+_RATE_OVERRIDE, _RATE_GIVEN, _BY_DEFAULT = (
+    RATE_SOURCES.index(source) for source in (RateSource.OVERRIDE, RateSource.PARAMETER, RateSource.DEFAULT)
+)
+_YIELD_OVERRIDE, _YIELD_GIVEN, _DISCRETE, _YIELD_OWN, _NO_YIELD = (
+    DIVIDEND_SOURCES.index(source)
+    for source in (
+        DividendSource.OVERRIDE,
+        DividendSource.PARAMETER,
+        DividendSource.DISCRETE,
+        DividendSource.UNDERLYING,
+        DividendSource.NONE,
+    )
+)
 _VIX_CAN_HELP = (
     Status.BELOW_INTRINSIC,
     Status.ABOVE_MAXIMUM,
@@ -59,6 +87,8 @@ class OptionColumns:
     override_volatility: np.ndarray
     override_rate: np.ndarray
     override_dividend_yield: np.ndarray
+    american: np.ndarray | None = None  # bool: the underlying's own exercise; None: all are European
+    carry: CarryColumns | None = None  # of the group; without, the parameters and the defaults count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +99,7 @@ class GreeksResult:
     implied_volatility: np.ndarray
     delta: np.ndarray
     gamma: np.ndarray
-    theta: np.ndarray  # a calendar day
+    theta: np.ndarray  # a calendar day, instantaneous or by revaluation
     vega: np.ndarray  # per 0.01 of volatility
     rho: np.ndarray  # per 0.01 of rate
     theoretical_price: np.ndarray
@@ -81,7 +111,12 @@ class GreeksResult:
     forward_source: np.ndarray  # int8 index into conventions.FORWARD_WORDS
     expiry_years: np.ndarray
     rate: np.ndarray
+    rate_source: np.ndarray  # int8 index into carry.RATE_SOURCES
     dividend_yield: np.ndarray
+    dividend_source: np.ndarray  # int8 index into carry.DIVIDEND_SOURCES
+    dividend_value: np.ndarray  # present value of the cash dividends before expiry, at the option's rate
+    american: np.ndarray  # bool
+    dividends: DividendColumns  # the cash dividends that count
     black76: np.ndarray  # bool
     iv_source: np.ndarray  # int8 index into conventions.VOLATILITY_WORDS
     vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
@@ -92,22 +127,30 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
 
     Both models use the forward that was found: Black-Scholes-Merton gets the spot that carries to it,
     S = F e^(-(r-q)T), so the models agree on the option's value. A spot (or a caller's underlying price) is carried the
-    other way, to a forward, with the element's own rate and yield.
+    other way, to a forward, with the element's own rate and yield, or less its cash dividends:
+    F = (S - PV) e^((r-q)T). Black-Scholes-Merton then gets S - PV, the part of the spot that is not paid out before
+    expiry.
 
     `twins` has the fresh quotes of the other leg at each option's strike and expiry; `iv_from=otm_twin` needs them and
     raises ValueError without. An option in the money then has the volatility that its twin's price implies.
+
+    American options have the same columns, from their own engine: exercise pays the full spot, or the future for
+    Black-76.
     """
     if params.iv_from is IvFrom.OTM_TWIN and twins is None:
         raise ValueError("iv_from=otm_twin needs the quotes of the other legs")
-    rate = np.where(np.isnan(options.override_rate), params.rate, options.override_rate)
-    yield_default = options.dividend_yield if params.dividend_yield is None else np.float64(params.dividend_yield)
-    dividend_yield = np.where(np.isnan(options.override_dividend_yield), yield_default, options.override_dividend_yield)
+    carry = options.carry or carry_columns([UNKNOWN_CARRY], np.zeros(len(options.sign), np.intp))
+    rate, rate_source = _rate(options, carry, params)
+    dividend_yield, dividend_source = _dividend_yield(options, carry, params)
+    dividends = carry.dividends.where(dividend_source == _DISCRETE)
+    dividend_value = dividends.present_values(rate)
     black76 = options.black76 if params.model is Model.UNDERLYING else np.full(len(rate), params.model is Model.BLACK76)
+    american = american_rows(options.american, params, len(rate))
     years = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
 
     forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
     from_spot = (forward_source == _SPOT) | (forward_source == _OVERRIDE)
-    spot = np.where(forward_source == _OVERRIDE, options.override_underlying, options.spot)
+    spot = np.where(forward_source == _OVERRIDE, options.override_underlying, options.spot) - dividend_value
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.exp((rate - dividend_yield) * np.maximum(years, 0.0))
         forward = np.where(from_spot, spot * growth, options.forward)
@@ -127,7 +170,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         "sign": options.sign,
         "black76": black76,
     }
-    greeks = implied_greeks(price=price, **contract)
+    greeks = implied_greeks(price, contract, american, dividends)
     status = greeks.status.copy()
     status[np.isnan(price)] = Status.NO_PRICE
     iv_source = np.where(status == Status.OK, VOLATILITY_SOURCES.index(VolatilitySource.PRICE), -1).astype(np.int8)
@@ -140,7 +183,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
 
     def reprice(where: np.ndarray, volatility: np.ndarray, source: VolatilitySource) -> None:
         chosen = {name: values[where] for name, values in contract.items()}
-        modelled = model_greeks(volatility=volatility[where], **chosen)
+        modelled = model_greeks(volatility[where], chosen, american[where], dividends.take(where))
         for name, values in columns.items():
             values[where] = getattr(modelled, name)
         status[where] = modelled.status
@@ -156,7 +199,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
             in_the_money = options.sign * (forward - options.strike) > 0
         rows = np.flatnonzero(in_the_money & ~overridden & ~asked & np.isfinite(of_twin))
         leg = {name: values[rows] for name, values in contract.items()} | {"sign": -options.sign[rows]}
-        twin = implied_greeks(price=of_twin[rows], **leg)
+        twin = implied_greeks(of_twin[rows], leg, american[rows], dividends.take(rows))
         volatility = np.full(len(status), np.nan)
         volatility[rows] = twin.implied_volatility
         rows = rows[twin.status == Status.OK]
@@ -179,6 +222,11 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     instead_of[failed] = 0
     for values in columns.values():
         values[failed] = np.nan
+    if params.theta is Theta.NEXT_DAY:
+        later = expiry_years(params.day_count, options.seconds_to_expiry - _DAY, options.days_to_expiry - 1)
+        columns["theta"] = next_day_theta(
+            contract, columns["implied_volatility"], columns["price"], later, american, dividends
+        )
     return GreeksResult(
         status=status,
         implied_volatility=columns["implied_volatility"],
@@ -196,8 +244,39 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         forward_source=forward_source,
         expiry_years=years,
         rate=rate,
+        rate_source=rate_source,
         dividend_yield=dividend_yield,
+        dividend_source=dividend_source,
+        dividend_value=dividend_value,
+        american=american,
+        dividends=dividends,
         black76=black76,
         iv_source=iv_source,
         vix_instead_of=instead_of,
     )
+
+
+def _rate(options: OptionColumns, carry: CarryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rate of each option and its source: the item's own, its market's, or what the parameters say."""
+    unknown, overridden = np.isnan(carry.rate), ~np.isnan(options.override_rate)
+    if not (unknown.any() or overridden.any()):
+        return carry.rate, carry.rate_source
+    value, source = (DEFAULT_RATE, _BY_DEFAULT) if params.rate is None else (params.rate, _RATE_GIVEN)
+    rate = np.where(overridden, options.override_rate, np.where(unknown, value, carry.rate))
+    sources = np.where(overridden, _RATE_OVERRIDE, np.where(unknown, source, carry.rate_source))
+    return rate, sources.astype(np.int8)
+
+
+def _dividend_yield(options: OptionColumns, carry: CarryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
+    """Return the yield of each option and its source."""
+    unknown, overridden = np.isnan(carry.dividend_yield), ~np.isnan(options.override_dividend_yield)
+    if not (unknown.any() or overridden.any()):
+        return carry.dividend_yield, carry.dividend_source
+    if params.dividend_yield is None:
+        value: np.ndarray | float = options.dividend_yield
+        source: np.ndarray | int = np.where(options.dividend_yield != 0.0, _YIELD_OWN, _NO_YIELD)
+    else:
+        value, source = params.dividend_yield, _YIELD_GIVEN
+    found = np.where(overridden, options.override_dividend_yield, np.where(unknown, value, carry.dividend_yield))
+    sources = np.where(overridden, _YIELD_OVERRIDE, np.where(unknown, source, carry.dividend_source))
+    return found, sources.astype(np.int8)

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from signals.greeks.core.conventions import FORWARD_SOURCES, ForwardSource
+from signals.greeks.core.dividends import CashDividend
 from signals.greeks.core.parity import ParityForward
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedFrom:
+    """The future that is carried to another expiry. `dividends` go ex between the two expiries."""
+
+    price: float
+    years: float
+    dividends: tuple[CashDividend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,7 @@ class Forward:
     parity: ParityForward | None = None
     price_source: int = -1
     price_age: float = math.nan
+    carried_from: CarriedFrom | None = None
 
     @property
     def found(self) -> bool:
@@ -48,7 +59,8 @@ def find_forward(
     parity: ParityForward | None,
     future: float,
     spot: float,
-    nearest_future: tuple[float, float],
+    nearest_future: CarriedFrom,
+    future_rate: float | None = None,
     expiry_years: float,
     rate: float,
     dividend_yield: float,
@@ -58,7 +70,8 @@ def find_forward(
     `auto` takes parity, else the future of this expiry, else spot with carry, else the nearest future carried from its
     own expiry. If the strikes disagree, it takes the future of this expiry, which prices the same forward, or nothing:
     carry is an assumption and cannot decide between prices. A named source is strict. Prices are NaN where there are
-    none. `nearest_future` is (price, years). `parity` is None if the strikes were not asked.
+    none. `spot` is net of the dividends' present value. `future_rate` is the rate at the nearest future's expiry, where
+    it is another. `parity` is None if the strikes were not asked.
     """
     carry = rate - dividend_yield
     auto = wanted is ForwardSource.AUTO
@@ -74,8 +87,20 @@ def find_forward(
     found = Forward(spot * math.exp(carry * expiry_years), ForwardSource.SPOT)
     if found.found or not auto:
         return found
-    price, years = nearest_future
-    return Forward(price * math.exp(carry * (expiry_years - years)), ForwardSource.CARRIED_FUTURE)
+    to_future = ((rate if future_rate is None else future_rate) - dividend_yield) * nearest_future.years
+    value = carried(nearest_future, carry * expiry_years - to_future, rate, expiry_years)
+    return Forward(value, ForwardSource.CARRIED_FUTURE, carried_from=nearest_future)
+
+
+def carried(future: CarriedFrom, growth: float, rate: float, expiry_years: float) -> float:
+    """Return what the future says of another expiry: F' = F exp(growth) - sum D exp(r (T - t)).
+
+    `growth` is the logarithm of what carry makes of a price from one expiry to the other. Dividends are subtracted if
+    the future expires first, and added back if it expires last.
+    """
+    value = future.price * math.exp(growth)
+    sign = -1.0 if expiry_years > future.years else 1.0
+    return value + sign * sum(each.amount * math.exp(rate * (expiry_years - each.years)) for each in future.dividends)
 
 
 def forward_columns(forwards: Sequence[Forward], place: np.ndarray) -> dict[str, np.ndarray]:

@@ -30,6 +30,9 @@ SLIGHTLY_WRONG = 0.1
 """Share of the agreeing strikes (at least one) that may be slightly wrong and still overlap. The forward's bid and ask
 are the ends of where all but these overlap, so no single quote can pull them together."""
 
+SMALLEST_REACH = 1e-6
+"""Of the forward. No strike counts as surer, however narrow its quotes."""
+
 MAX_ERROR = 0.1
 """How far a forward may be off, as a share of the price of the option at the money. It bounds a forward from trades,
 and one from quotes of which a few say another. At that error the call and the put at the money are each a twentieth off
@@ -65,6 +68,9 @@ class ParityForward:
     forward and the strikes that took part. `strikes` counts these; `excluded` lists the strikes that had both prices
     and took no part. `price_source` is the place in PRICE_SOURCES of the prices that took part, MIXED_PRICES if these
     are of several, -1 for none. `time` is the median time of these strikes, each as old as its older leg.
+
+    `anchor` is the mean strike of those that took part, the surest ones first: the part of the forward that comes from
+    no price and is not carried to the expiry. Another rate turns the forward about it (`rederived`).
     """
 
     value: float
@@ -76,12 +82,15 @@ class ParityForward:
     disagree: bool
     price_source: int = -1
     time: float = math.nan
+    anchor: float = math.nan
 
 
 def parity_forwards(
-    columns: ParityColumns, sizes: np.ndarray, *, rate: float, expiry_years: np.ndarray
+    columns: ParityColumns, sizes: np.ndarray, *, rate: float | np.ndarray, expiry_years: np.ndarray
 ) -> list[ParityForward]:
     """Return the forward of each expiry. `columns` has the strikes expiry by expiry, `sizes` how many each has.
+
+    `rate` is one for all, or one for each expiry.
 
     If an expiry has MIN_STRIKES two-sided pairs, only these count: trades of another moment would dilute them. The
     strikes disagree if no more than half of them (by weight) overlap anywhere. Quotes also disagree if they overlap
@@ -99,16 +108,17 @@ def parity_forwards(
         quoted = np.bincount(group[two_sided], minlength=count) >= MIN_STRIKES
         rows = np.flatnonzero(np.where(quoted[group], two_sided, usable))
         estimate, half, of = estimate[rows], half[rows], group[rows]
-        doubt = RATE_DOUBT * np.maximum(expiry_years, 0.0)[of] * np.abs(apart[rows])
-        doubt += MOVE * estimate * np.sqrt(_ages(columns, rows, of, count) / TRADING_SECONDS)
+        move = MOVE * np.sqrt(_ages(columns, rows, of, count) / TRADING_SECONDS)
+        doubt = RATE_DOUBT * np.maximum(expiry_years, 0.0)[of] * np.abs(apart[rows]) + move * estimate
     weight = np.ones(len(rows))
     trades = np.flatnonzero(~quoted[of])
     if len(trades):
         half[trades], weight[trades] = _trades(columns, rows[trades], of[trades], doubt[trades])
     reach = half + doubt
     dearer = np.maximum(columns.call, columns.put)[rows]
-    bid, ask, agrees = _overlap(estimate - reach, estimate + reach, weight, dearer, of, count, quoted)
-    member = (estimate - reach <= ask[of]) & (estimate + reach >= bid[of])
+    low, high, strike = estimate - reach, estimate + reach, columns.strike[rows]
+    bid, ask, agrees = _overlap(low, high, weight, dearer, of, count, quoted)
+    member = (low <= ask[of]) & (high >= bid[of])
     value, residual = 0.5 * (bid + ask), np.full(count, np.nan)
     if len(trades):
         _settle(value, residual, estimate, weight * member, of, trades)
@@ -118,11 +128,16 @@ def parity_forwards(
         column[~agrees | (have < MIN_STRIKES)] = np.nan
     out = np.flatnonzero(~member)
     excluded: list[list[float]] = [[] for _ in range(count)]
-    for place, strike in zip(of[out].tolist(), columns.strike[rows[out]].tolist(), strict=True):
-        excluded[place].append(strike)
+    for place, left_out in zip(of[out].tolist(), strike[out].tolist(), strict=True):
+        excluded[place].append(left_out)
     disagree = ~agrees & (have >= MIN_STRIKES)
     strikes = np.bincount(of[member], minlength=count)
     took_part = rows[member]
+    surest = (weight / (np.square(reach) + np.square(SMALLEST_REACH * estimate)))[member]
+    with np.errstate(invalid="ignore"):
+        anchor = np.bincount(of[member], surest * strike[member], minlength=count) / np.bincount(
+            of[member], surest, minlength=count
+        )
     price_source = _price_sources(columns, took_part, of[member], count)
     time = _median(np.minimum(columns.call_time, columns.put_time)[took_part], of[member], count)
     return list(
@@ -137,6 +152,7 @@ def parity_forwards(
             disagree.tolist(),
             price_source.tolist(),
             time.tolist(),
+            anchor.tolist(),
         )
     )
 

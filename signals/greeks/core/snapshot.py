@@ -10,10 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from signals.greeks.core.carry import UNKNOWN_CARRY, GroupCarry, find_carries
 from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource, expiry_years
-from signals.greeks.core.forward import NO_FORWARD, Forward, find_forward, money
+from signals.greeks.core.dividends import CashDividend
+from signals.greeks.core.exercise_rows import american_rows
+from signals.greeks.core.forward import NO_FORWARD, CarriedFrom, Forward, find_forward, money
 from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price, fresh_quotes
+from signals.rates.core.carry import Carry
 
 NAN = float("nan")
 MID = 0  # in PRICE_SOURCES
@@ -30,6 +34,8 @@ class UnderlyingColumns:
     volatility_index_time: np.ndarray
     dividend_yield: np.ndarray
     today: np.ndarray  # int64: the date at the exchange, date.toordinal
+    american: np.ndarray | None = None  # bool: its options are American by its own setting; None: none are
+    known: Sequence[Carry] = ()  # rates and dividends, as of that date; empty if nothing is stored of any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,8 @@ class GroupMarket:
     days_to_expiry: float
     spot_age: float = NAN  # in seconds
     volatility_index_age: float = NAN
+    carry: GroupCarry = UNKNOWN_CARRY
+    american: bool = False  # as the parameters and the underlying have it
 
     @property
     def money(self) -> float | None:
@@ -111,15 +119,17 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
     spot, spot_age = _recent(around.spot, around.spot_time, at, params)
     index, index_age = _recent(around.volatility_index, around.volatility_index_time, at, params)
     years, days = _years(snapshot, groups, params)
-    yields = around.dividend_yield if params.dividend_yield is None else np.full(len(spot), params.dividend_yield)
+    carries = _carries(snapshot, groups, years, params)
     futures = _futures(snapshot, params)
-    spots, owns, expiries = spot.tolist(), yields.tolist(), groups.expiry.tolist()
+    spots, expiries = spot.tolist(), groups.expiry.tolist()
     live = (groups.expires_at > at).tolist()
     of = groups.underlying
-    rows = zip(of.tolist(), expiries, years.tolist(), live, _parities(snapshot, years, params), strict=True)
+    american = american_rows(around.american, params, len(spot))[of]
+    parities = _parities(snapshot, years, params, np.array([carry.rate for carry in carries]), american)
+    rows = zip(of.tolist(), expiries, years.tolist(), live, carries, parities, strict=True)
     spot_priced = list(zip(around.spot_source.tolist(), spot_age.tolist(), strict=True))
     forwards = []
-    for underlying, expiry, left, is_live, parity in rows:
+    for underlying, expiry, left, is_live, carry, parity in rows:
         if not is_live:
             forwards.append(NO_FORWARD)
             continue
@@ -131,11 +141,14 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             params.forward,
             parity=parity,
             future=future.price,
-            spot=spots[underlying],
-            nearest_future=(carried.price, carried.years),
+            spot=spots[underlying] - carry.dividend_value,
+            nearest_future=_NOTHING_CARRIED
+            if nearest is None
+            else CarriedFrom(carried.price, carried.years, _between(carry, carried.carry)),
+            future_rate=carried.carry.rate,
             expiry_years=left,
-            rate=params.rate,
-            dividend_yield=owns[underlying],
+            rate=carry.rate,
+            dividend_yield=carry.dividend_yield,
         )
         if found.found:
             priced = {
@@ -148,7 +161,29 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             found = replace(found, price_source=source, price_age=age)
         forwards.append(found)
     columns = (spot[of], index[of] / 100.0, days, spot_age[of], index_age[of])
-    return list(map(GroupMarket, forwards, *(column.tolist() for column in columns)))
+    return list(map(GroupMarket, forwards, *(column.tolist() for column in columns), carries, american.tolist()))
+
+
+def _carries(
+    snapshot: ChainSnapshot, expiries: ExpiryColumns, years: np.ndarray, params: GreeksParams
+) -> list[GroupCarry]:
+    around = snapshot.underlyings
+    return find_carries(
+        params,
+        known=around.known,
+        own_yields=around.dividend_yield,
+        today=around.today,
+        at=snapshot.at,
+        of=expiries.underlying,
+        expires_at=expiries.expires_at,
+        years=years,
+    )
+
+
+def _between(one: GroupCarry, other: GroupCarry) -> tuple[CashDividend, ...]:
+    """Return the dividends that go ex between the two expiries: those of the later one begin with the earlier one's."""
+    less, more = sorted((one.dividends, other.dividends), key=len)
+    return more[len(less) :]
 
 
 def _recent(price: np.ndarray, time: np.ndarray, at: float, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
@@ -168,9 +203,11 @@ class _Future(NamedTuple):
     price: float
     years: float
     priced: tuple[int, float]  # the place of its price in PRICE_SOURCES, and the age of its quote
+    carry: GroupCarry
 
 
-_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN))
+_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN), UNKNOWN_CARRY)
+_NOTHING_CARRIED = CarriedFrom(NAN, 0.0)
 
 
 def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapping[int, _Future]]:
@@ -183,13 +220,16 @@ def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapp
     price, source = choose_price(quotes, PriceSource.AUTO)
     years, _ = _years(snapshot, futures, params)
     columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time)
-    for underlying, expiry, each, left, code, age in zip(*(column.tolist() for column in columns), strict=True):
+    rows = zip(*(column.tolist() for column in columns), _carries(snapshot, futures, years, params), strict=True)
+    for underlying, expiry, each, left, code, age, carry in rows:
         if each == each:
-            found.setdefault(underlying, {}).setdefault(expiry, _Future(each, left, (code, age)))
+            found.setdefault(underlying, {}).setdefault(expiry, _Future(each, left, (code, age), carry))
     return found
 
 
-def _parities(snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams) -> Sequence[ParityForward | None]:
+def _parities(
+    snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams, rates: np.ndarray, american: np.ndarray
+) -> Sequence[ParityForward | None]:
     """Return what parity says of each group, in one call since there are many small groups; None if it is not asked."""
     count = len(years)
     if params.forward not in (ForwardSource.AUTO, ForwardSource.PARITY) or not count:
@@ -213,4 +253,8 @@ def _parities(snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams) 
         put_source=source[puts],
     )
     sizes = np.bincount(options.group[calls], minlength=count)
-    return parity_forwards(columns, sizes, rate=params.rate, expiry_years=years)
+    found = parity_forwards(columns, sizes, rate=rates, expiry_years=years)
+    if params.forward is ForwardSource.PARITY:
+        return found
+    # With early exercise, parity is an inequality: two-sided quotes of both legs would agree on a wrong forward.
+    return [None if early else each for early, each in zip(american.tolist(), found, strict=True)]

@@ -1,0 +1,88 @@
+"""What is stored about the carry of an underlying, and what of it was known on a date."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from signals.rates.core.curves import CURVE_DAYS, ZeroCurve
+
+ALWAYS = 0
+"""The day (date.toordinal) since which an undated announcement is known."""
+
+
+class DatedYield(NamedTuple):
+    since: int  # date.toordinal
+    dividend_yield: float  # continuous, annual, as a decimal
+
+
+class StoredDividend(NamedTuple):
+    announced: int  # date.toordinal, ALWAYS where the source does not say
+    ex_day: int  # date.toordinal
+    ex_at: float  # the opening of that day's session, in seconds since 1970
+    amount: float  # 0: none is paid on that day
+
+
+class ExDividend(NamedTuple):
+    ex_day: int
+    ex_at: float
+    amount: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carry:
+    """What is known of one underlying's carry on a date. `dividend_yield` is the dated one, NaN for none."""
+
+    curve: ZeroCurve | None = None
+    dividend_yield: float = math.nan
+    dividends: tuple[ExDividend, ...] = ()  # by ex-date, past and future
+
+
+NOTHING_KNOWN = Carry()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CarryHistory:
+    """Everything stored, by date: curves of the underlying's currency, its yields, its dividends."""
+
+    curves: Sequence[ZeroCurve] = ()
+    yields: Sequence[DatedYield] = ()
+    dividends: Sequence[StoredDividend] = ()
+
+    def on(self, day: int) -> Carry:
+        """Return what was known on a day (date.toordinal), whatever was stored later."""
+        if not (self.curves or self.yields or self.dividends):
+            return NOTHING_KNOWN
+        return _known(self, day)
+
+
+NO_HISTORY = CarryHistory()
+
+
+@lru_cache(maxsize=4_096)
+def _known(history: CarryHistory, day: int) -> Carry:
+    return Carry(
+        curve=_curve(history.curves, day),
+        dividend_yield=_yield(history.yields, day),
+        dividends=tuple(_dividends(history.dividends, day)),
+    )
+
+
+def _curve(curves: Sequence[ZeroCurve], day: int) -> ZeroCurve | None:
+    """Return the newest curve of that day or before, None if it is older than CURVE_DAYS."""
+    place = bisect_right([curve.day for curve in curves], day)
+    return curves[place - 1] if place and day - curves[place - 1].day <= CURVE_DAYS else None
+
+
+def _yield(yields: Sequence[DatedYield], day: int) -> float:
+    """Return the yield of the newest date. It holds until another one does."""
+    place = bisect_right([each.since for each in yields], day)
+    return yields[place - 1].dividend_yield if place else math.nan
+
+
+def _dividends(dividends: Iterable[StoredDividend], day: int) -> Iterable[ExDividend]:
+    """Return what had been announced by that day. Of several announcements for an ex-date the newest counts."""
+    newest = {each.ex_day: each for each in sorted(dividends) if each.announced <= day}
+    return (ExDividend(*newest[ex_day][1:]) for ex_day in sorted(newest))
