@@ -51,6 +51,7 @@ class GreeksParams(TypedDict, total=False):
     """Implied volatility and Greeks of options: parameters."""
 
     model: str
+    exercise: str
     forward: str
     rate: float | None
     dividend_yield: float | None
@@ -93,6 +94,8 @@ class GreeksPicked(TypedDict, total=False):
     ultima: float | None
     dividend_rho: float | None
     elasticity: float | None
+    exercise: str | None
+    early_exercise_premium: float | None
 
 
 class GreeksRow(GreeksPicked):
@@ -139,6 +142,7 @@ class GreeksGridParams(TypedDict, total=False):
     volatility_shocks: list[float]
     days_forward: list[float]
     model: str
+    exercise: str
     forward: str
     rate: float | None
     dividend_yield: float | None
@@ -180,6 +184,8 @@ class GreeksGridPicked(TypedDict, total=False):
     ultima: float | None
     dividend_rho: float | None
     elasticity: float | None
+    exercise: str | None
+    early_exercise_premium: float | None
 
 
 class GreeksGridRow(GreeksGridPicked):
