@@ -50,5 +50,5 @@ sidebar = {
     "Start": ["guide", "integrators", "client", "browser"],
     "Use": ["listing", "batch-api", "computations", "exports", "webhooks", "live", "websocket", "bars", "data"],
     "Run": ["operations", "runbook", "troubleshooting", "settings", "security", "reliability", "performance"],
-    "Understand": ["architecture", "engine", "glossary", "reference/index"],
+    "Understand": ["architecture", "engine", "american", "glossary", "reference/index"],
 }
