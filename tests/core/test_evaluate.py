@@ -46,6 +46,7 @@ OPTION: dict[str, Any] = {
     **dict.fromkeys(("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded"), NAN),
     "strikes_disagree": False,
     **{f"override_{name}": NAN for name in ("price", "underlying", "volatility", "rate", "dividend_yield")},
+    "override_expiry_years": NAN,
 }
 LIQUID = {"bid": 420.0, "ask": 422.0, "last": 425.0}
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from batch.management.commands import batch_greeks
 from signalsite.foundation.computations.options import add_options, given
@@ -21,11 +21,10 @@ class Command(batch_greeks.Command):
             one = names.add_parser(name, help=computation.summary, description=computation.summary)
             one.add_argument("keys", nargs="*", metavar="KEY", help="instrument keys; default: the options selected")
             self.add_selection(one)
+            batch_greeks.add_items(one)
             add_options(one.add_argument_group("parameters"), computation.parameters)
 
     def handle(self, **options: Any) -> None:
         computation = computations()[options["kind"]]
         options["param"] = list(given(options, computation.parameters).items())
-        if options["keys"] and batch_greeks.selector(options):
-            raise CommandError("give either keys or a selection, not both")
         super().handle(**options)

@@ -21,6 +21,7 @@ from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
 
 _SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
+_CARRIED = FORWARD_SOURCES.index(ForwardSource.CARRIED_FUTURE)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _VIX_CAN_HELP = (
     Status.BELOW_INTRINSIC,
@@ -59,6 +60,7 @@ class OptionColumns:
     override_volatility: np.ndarray
     override_rate: np.ndarray
     override_dividend_yield: np.ndarray
+    override_expiry_years: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,9 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     S = F e^(-(r-q)T), so the models agree on the option's value. A spot (or a caller's underlying price) is carried the
     other way, to a forward, with the element's own rate and yield.
 
+    A caller's T replaces the calendar's in the model and in the carry of a spot or of another expiry's future. A
+    forward by parity or of the expiry's own future is a price of that date and stays.
+
     `twins` has the fresh quotes of the other leg at each option's strike and expiry; `iv_from=otm_twin` needs them and
     raises ValueError without. An option in the money then has the volatility that its twin's price implies.
     """
@@ -103,7 +108,8 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     yield_default = options.dividend_yield if params.dividend_yield is None else np.float64(params.dividend_yield)
     dividend_yield = np.where(np.isnan(options.override_dividend_yield), yield_default, options.override_dividend_yield)
     black76 = options.black76 if params.model is Model.UNDERLYING else np.full(len(rate), params.model is Model.BLACK76)
-    years = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
+    by_calendar = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
+    years = np.where(np.isnan(options.override_expiry_years), by_calendar, options.override_expiry_years)
 
     forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
     from_spot = (forward_source == _SPOT) | (forward_source == _OVERRIDE)
@@ -111,6 +117,8 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.exp((rate - dividend_yield) * np.maximum(years, 0.0))
         forward = np.where(from_spot, spot * growth, options.forward)
+        carried_on = (forward_source == _CARRIED) & ~np.isnan(options.override_expiry_years)
+        forward = np.where(carried_on, forward * np.exp((rate - dividend_yield) * (years - by_calendar)), forward)
         underlying = np.where(black76, forward, np.where(from_spot, spot, forward / growth))
 
     price, price_source = choose_price(options.quotes, params.price)
