@@ -17,13 +17,16 @@ def read_one(text: str, bounds: Mapping[str, Bounds]) -> tuple[str, dict[str, fl
         return completed(text), {}
     try:
         item = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput("item", f"the item is not JSON: {error}") from error
     given = {name: value for name, value in item.items() if value is not None}
     key, terms = given.pop("instrument_key", None), NAMES.intersection(given)
-    if (key is None) != bool(terms) or not isinstance(key, str | None):
+    if isinstance(key, str) and not terms:
+        key = completed(key)
+    elif key is None and terms:
+        key = option_key(given, default_exchange())
+    else:
         raise InvalidInput("item", f"an item has {EITHER}")
-    key = option_key(given, default_exchange()) if terms else completed(key)
     overrides = {name: value for name, value in given.items() if name not in terms and name != "custom_id"}
     for name, value in overrides.items():
         if name not in bounds:

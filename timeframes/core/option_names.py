@@ -51,7 +51,7 @@ def option_key(terms: Mapping[str, Any], default_exchange: str) -> str:
 def _beginning(underlying: str, exchange: str | None, default_exchange: str) -> str:
     own, at, symbol = underlying.partition("@")
     if not at:
-        own, symbol = exchange or default_exchange, underlying
+        own, symbol = default_exchange if exchange is None else exchange, underlying
     elif exchange is not None and exchange != own:
         _refuse("exchange", f"that of the underlying, {own[:_SHOWN]!r}", exchange)
     if not keys.is_exchange(own):

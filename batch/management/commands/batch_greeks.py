@@ -39,7 +39,7 @@ def item(text: str) -> str | dict[str, Any]:
         return text
     try:
         found: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     return found
 

@@ -68,11 +68,10 @@ class Command(BaseCommand):
         group = (rows.underlying[0], rows.expiry[0])
         around = (market_of(prepared.context, [group]) | inputs.unshared).get(group, UNKNOWN_MARKET)
         self._inputs(key, as_of, rows, around, answer)
+        own = answer["iv_source"] in (None, VolatilitySource.PRICE)
         theirs = py_vollib_greeks(
             # A volatility from elsewhere prices this option at another price than its own.
-            price=answer[
-                "price_used" if answer["iv_source"] in (None, VolatilitySource.PRICE) else "theoretical_price"
-            ],
+            price=answer["price_used" if own else "theoretical_price"],
             underlying=answer["underlying_used"],
             strike=float(rows.strike[0]),
             expiry_years=answer["expiry_years"],
