@@ -102,9 +102,11 @@ def test_one_instruments_address(alice: httpx.Client, answered: dict[str, Any]) 
 @pytest.mark.parametrize("item", [BY_KEY, BY_TERMS])
 def test_the_commands(address: str, answered: dict[str, Any], item: dict[str, Any], tmp_path: Path) -> None:
     text = json.dumps(item)
-    for place, command in enumerate((["batch_greeks"], ["compute", "greeks"])):
+    for place, command in enumerate(
+        (["batch_greeks", "--item"], ["compute", "greeks", "--item"], ["compute", "greeks"])
+    ):
         out = tmp_path / f"{place}.parquet"
-        assert "1 with a value" in succeed(*command, "--item", text, "--at", AT, "--out", str(out))
+        assert "1 with a value" in succeed(*command, text, "--at", AT, "--out", str(out))
         (row,) = parquet.read_table(out).to_pylist()
         assert numbers(row) == answered
         assert (row["underlying"], row["expiry"], row["strike"], row["right"]) == (

@@ -65,11 +65,16 @@ def _beginning(underlying: str, exchange: str | None, default_exchange: str) -> 
 
 
 def _strike(value: Any) -> str:
-    if not isinstance(value, bool) and isinstance(value, int | float) and 0 < value < _STRIKES_BELOW:
-        text = keys.format_strike(Decimal(repr(value)))
-        if keys.is_strike(text):
-            return text
+    if type(value) in (int, float) and 0 < value < _STRIKES_BELOW and (text := _strike_text(value)):
+        return text
     return _refuse("strike", "a number over 0 and below 10^12, with at most 6 decimals", value)
+
+
+@lru_cache(maxsize=16_384)
+def _strike_text(value: float) -> str:
+    """Return the strike as keys have it; empty if it has too many decimals."""
+    text = keys.format_strike(Decimal(repr(value)))
+    return text if keys.is_strike(text) else ""
 
 
 def _refuse(name: str, wanted: str, value: Any) -> NoReturn:

@@ -19,7 +19,13 @@ class Command(batch_greeks.Command):
         names = parser.add_subparsers(dest="kind", required=True, metavar="NAME")
         for name, computation in computations().items():
             one = names.add_parser(name, help=computation.summary, description=computation.summary)
-            one.add_argument("keys", nargs="*", metavar="KEY", help="instrument keys; default: the options selected")
+            one.add_argument(
+                "keys",
+                nargs="*",
+                type=batch_greeks.item,
+                metavar="ITEM",
+                help="instrument keys, or items as JSON; default: the options selected",
+            )
             self.add_selection(one)
             batch_greeks.add_items(one)
             add_options(one.add_argument_group("parameters"), computation.parameters)
