@@ -209,6 +209,13 @@ def test_cash_dividends_reach_the_american_engine() -> None:
     np.testing.assert_allclose(tomorrow.theta, found.theta, rtol=0.02)
 
 
+def test_a_dividend_after_the_callers_own_expiry_does_not_count() -> None:
+    given = with_dividend(options([-1.0, -1.0], [True, False], [8.0, 8.0], override_expiry_years=np.full(2, 0.25)))
+    found = evaluate(given, RATE)
+    np.testing.assert_array_equal(found.underlying_used, 95.0)
+    assert (found.status == Status.OK).all() and (found.dividend_value == 0.0).all()
+
+
 @pytest.mark.parametrize("wanted", [ForwardSource.AUTO, ForwardSource.PARITY])
 @pytest.mark.parametrize("early", [False, True])
 def test_auto_takes_no_parity_from_american_quotes(wanted: ForwardSource, early: bool) -> None:

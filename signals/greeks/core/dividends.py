@@ -45,6 +45,13 @@ class DividendColumns:
             offsets=_offsets(np.where(mask, counts, 0)), years=self.years[kept], amounts=self.amounts[kept]
         )
 
+    def until(self, years: np.ndarray) -> "DividendColumns":
+        """Return what is paid within `years` of each option."""
+        of = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        within = self.years < years[of]
+        counts = np.bincount(of[within], minlength=len(self))
+        return DividendColumns(offsets=_offsets(counts), years=self.years[within], amounts=self.amounts[within])
+
     def after(self, elapsed: np.ndarray) -> "DividendColumns":
         """Return what is still to come for each option when `elapsed` years have passed."""
         of = np.repeat(np.arange(len(self)), np.diff(self.offsets))
