@@ -45,6 +45,13 @@ class DividendColumns:
             offsets=_offsets(np.where(mask, counts, 0)), years=self.years[kept], amounts=self.amounts[kept]
         )
 
+    def until(self, years: np.ndarray) -> "DividendColumns":
+        """Return those that go ex at or before each option's T of `years`: a caller's own T may be a shorter one."""
+        of = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        kept = self.years <= years[of]
+        counts = np.bincount(of[kept], minlength=len(self))
+        return DividendColumns(offsets=_offsets(counts), years=self.years[kept], amounts=self.amounts[kept])
+
     def after(self, elapsed: np.ndarray) -> "DividendColumns":
         """Return what is still to come for each option when `elapsed` years have passed."""
         of = np.repeat(np.arange(len(self)), np.diff(self.offsets))

@@ -148,12 +148,15 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     carry = options.carry or carry_columns([UNKNOWN_CARRY], np.zeros(len(options.sign), np.intp))
     rate, rate_source = _rate(options, carry, params)
     dividend_yield, dividend_source = _dividend_yield(options, carry, params)
-    dividends = carry.dividends.where(dividend_source == _DISCRETE)
-    dividend_value = dividends.present_values(rate)
     black76 = options.black76 if params.model is Model.UNDERLYING else np.full(len(rate), params.model is Model.BLACK76)
     american = american_rows(options.american, params, len(rate))
     by_calendar = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
-    years = np.where(np.isnan(options.override_expiry_years), by_calendar, options.override_expiry_years)
+    own_years = ~np.isnan(options.override_expiry_years)
+    years = np.where(own_years, options.override_expiry_years, by_calendar)
+    dividends = carry.dividends.where(dividend_source == _DISCRETE)
+    if own_years.any():
+        dividends = dividends.until(years)
+    dividend_value = dividends.present_values(rate)
 
     forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
     from_spot = (forward_source == _SPOT) | (forward_source == _OVERRIDE)
@@ -161,7 +164,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.exp((rate - dividend_yield) * np.maximum(years, 0.0))
         forward = np.where(from_spot, spot * growth, options.forward)
-        carried_on = (forward_source == _CARRIED) & ~np.isnan(options.override_expiry_years)
+        carried_on = (forward_source == _CARRIED) & own_years
         forward = np.where(carried_on, forward * np.exp((rate - dividend_yield) * (years - by_calendar)), forward)
         underlying = np.where(black76, forward, np.where(from_spot, spot, forward / growth))
 
@@ -233,7 +236,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         values[failed] = np.nan
     if params.theta is Theta.NEXT_DAY:
         later = expiry_years(params.day_count, options.seconds_to_expiry - _DAY, options.days_to_expiry - 1)
-        later = np.where(np.isnan(options.override_expiry_years), later, years - _DAY / SECONDS_PER_YEAR)
+        later = np.where(own_years, years - _DAY / SECONDS_PER_YEAR, later)
         columns["theta"] = next_day_theta(
             contract, columns["implied_volatility"], columns["price"], later, american, dividends
         )
