@@ -181,7 +181,7 @@ def test_volatility_comes_back_from_the_price() -> None:
     assert np.isin(found.status[~worth], (Status.OK, Status.NO_TIME_VALUE)).all()
     again = model_greeks(volatility=np.where(worth, found.implied_volatility, 0.2), **terms)
     error = np.abs(again.price - given.price) / 100.0
-    assert error[worth].max() < 1e-6
+    assert error[worth].max() < 1e-5  # a price is within that: easy and hard options are iterated differently
     clear = worth & (given.vega > 1e-3)  # where a cent in ten moves the volatility by less than a point
     off = np.abs(found.implied_volatility - options["volatility"])
     assert off[clear].max() < 2e-4 and np.median(off[clear]) < 1e-7

@@ -14,6 +14,7 @@ from signals.computations.greeks import Greeks
 from signals.computations.greeks_grid import _shocked
 from signals.greeks.core.answers import answer_columns
 from signals.greeks.core.conventions import DayCount, FallbackVolatility, GreeksParams, IvFrom, Model, Theta
+from signals.greeks.core.dividends import no_dividends
 from signals.greeks.core.engine import implied_greeks, model_greeks
 from signals.greeks.core.evaluate import evaluate
 from signals.greeks.core.higher import higher_greeks
@@ -121,6 +122,7 @@ def test_a_grid_revalues_each_cell() -> None:
         "rate": np.full(n, 0.05), "dividend_yield": np.full(n, 0.01), "base_price": np.ones(n),
         "strike": np.full(n, 100.0), "sign": random.choice([1.0, -1.0], n), "black76": random.random(n) < 0.5,
         "spot_shock": np.zeros(n), "volatility_shock": np.zeros(n),
+        "american": np.zeros(n, bool), "dividends": no_dividends(n), "base_years": np.full(n, 10 / 365),
     }  # fmt: skip
     days = random.choice([0.0, 1.0, 4.5, 9.0, 9.5, 10.0], n)
 
@@ -148,7 +150,8 @@ def test_the_page_shows_these_numbers() -> None:
     first = {name: values[:1] for name, values in contract.items()}
     volatility = np.repeat(implied_greeks(price=[PRICE], **first).implied_volatility, 5)
     now = model_greeks(volatility=volatility, **contract)
-    later = next_day_theta(contract, volatility, now.price, contract["expiry_years"] - 1 / 365)
+    left = contract["expiry_years"] - 1 / 365
+    later = next_day_theta(contract, volatility, now.price, left, np.zeros(5, bool), no_dividends(5))
     for place, (_, instantaneous, next_day) in enumerate(rows):
         assert float(instantaneous) == float(f"{now.theta[place]:.4g}")
         assert float(next_day) == float(f"{later[place]:.4g}")

@@ -229,9 +229,12 @@ def test_cboe_in_todays_words(path: Path) -> None:
         "Puts,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest\n"
         "Fri Dec 20 2024,SPX241220C06000000,95,0,90,91,7,0.11,0.6,0.001,5,6000,"
         "SPXW241220P06000000,0,0,50,49,0,0,-0.4,0.002,6\n"
+        "Fri Dec 20 2024,AAPL241220C00200000,35,0,34,36,1,0.2,0.9,0.001,5,200,,,,,,,,,,\n"
     )
     found = read_quote_frame(path, PRESETS["cboe"])
-    call, put = found.table.itertuples()
+    call, put, stock = found.table.itertuples()
+    assert stock.key == "OPRA@AAPL@equity_options@2024-12-20@call@200"
+    assert found.counts == {"contract is missing": 1}
     assert call.key == "CBOE@SPX@equity_options@2024-12-20@call@6000"
     assert put.key == "CBOE@SPXW@equity_options@2024-12-20@put@6000"
     assert set(found.table.time) == {pd.Timestamp("2024-11-29T18:15:00Z")}

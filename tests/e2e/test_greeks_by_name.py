@@ -17,6 +17,7 @@ from vollib.black_scholes_merton import black_scholes_merton as merton
 
 from batch.client import Client
 from signals.greeks.core.conventions import FIRST_ORDER, HIGHER_ORDER
+from signals.greeks.greek_columns import GREEKS
 from tests.core.test_higher_corners import haug
 from tests.e2e.conftest import AT, BATCH, manage, run, submit, succeed, wait
 
@@ -139,7 +140,7 @@ def test_a_grid_has_them_in_each_cell(alice: httpx.Client, keys: list[str]) -> N
         (["lambda"], "elasticity"),
         (["delta", "delta"], '"delta" is named 2 times'),
         ([], "at least 1"),
-        (["delta"] * 10_000, "no more than 15"),
+        (["delta"] * 10_000, f"no more than {GREEKS.most}"),
         (["x" * 50_000], "must be one of"),
         ("delta", "Expected a list"),
         ({"delta": True}, "Expected a list"),
@@ -169,7 +170,7 @@ def test_what_is_wrong_is_said_by_name(alice: httpx.Client, keys: list[str], gre
         ("greeks=delta,", "greeks", ""),
         ("greeks=delta,delta", "greeks", "named 2 times"),
         ("greeks=delta&greeks=delta", "greeks", "named 2 times"),
-        ("greeks=" + ",".join(["delta"] * 300), "greeks", "no more than 15"),
+        ("greeks=" + ",".join(["delta"] * 300), "greeks", f"no more than {GREEKS.most}"),
         ("greeks=%00", "greeks", ""),
         ("greeks=[%22delta%22]", "greeks", "must be one of"),
         ("theta=tomorrow", "theta", "is not a valid choice"),
@@ -213,7 +214,12 @@ def test_commands(address: str, keys: list[str], tmp_path: Path) -> None:
 def test_the_schema_has_a_list_of_words(alice: httpx.Client) -> None:
     schema = alice.get("/api/schema", headers={"Accept": "application/json"}).json()
     field = schema["components"]["schemas"]["GreeksParamsRequest"]["properties"]["greeks"]
-    assert (field["type"], field["minItems"], field["maxItems"], field["uniqueItems"]) == ("array", 1, 15, True)
+    assert (field["type"], field["minItems"], field["maxItems"], field["uniqueItems"]) == (
+        "array",
+        1,
+        GREEKS.most,
+        True,
+    )
     row = schema["components"]["schemas"]["GreeksRow"]
     assert not set(ALL) & set(row["required"]) and "implied_volatility" in row["required"]
     (path,) = (path for path in schema["paths"] if path.endswith("/instruments/{instrument_key}/greeks"))

@@ -37,7 +37,7 @@ def compute(keys: list[str], as_of: datetime = LATER, **params: Any) -> list[dic
     bars = Bars()
     asked: Mapping[str, Any] = bars.defaults | {"days": 30.0} | params
     answers = bars.evaluate(bars.load(keys, {}, as_of, asked, {}))
-    columns = declared(bars, answers)
+    columns = declared(bars, answers, asked)
     assert answers.item is not None
     return [
         {"item": item, **{name: None if value != value else value for name, value in zip(columns, row, strict=True)}}

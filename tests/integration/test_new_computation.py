@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes import ROOT, environment, fresh_state, running_on, until
+from tests.integration.processes import ROOT, environment, fresh_state, servers_of
 
 DECLARATION = """
 import hashlib
@@ -113,10 +113,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 check=False,
             )
 
-        made = run("migrate", "-v0")
-        assert made.returncode == 0, made.stderr
-        yield run
-        until(lambda: not running_on(state), 30, "the servers have ended")
+        with servers_of(state):
+            made = run("migrate", "-v0")
+            assert made.returncode == 0, made.stderr
+            yield run
 
 
 def test_fields_schema_columns_docs_and_types_follow(service: Run) -> None:

@@ -4,12 +4,11 @@ A computation has its own file: test_new_computation.py.
 """
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.recipes import Copy, copied, follow
+from tests.integration.recipes import Copy, follow
 
 CORE = '''
 """Reading lines of `instrument_key,time,bid,ask`."""
@@ -119,12 +118,6 @@ XYZ@GOLD@equity_spot,2026-11-20T10:00:00+05:30,1,2
 """
 RETENTION = 'JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS"'
 LIMIT = 'IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 1_000_000, validate=at_least(1))\n'
-
-
-@pytest.fixture(scope="module")
-def copy() -> Iterator[Copy]:
-    with copied() as made:
-        yield made
 
 
 def test_an_importer(copy: Copy, tmp_path: Path) -> None:

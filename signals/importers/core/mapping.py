@@ -243,10 +243,7 @@ def _check_number(name: str, text: str) -> None:
 
 def parse_assignments(texts: list[str], what: str) -> list[tuple[str, str]]:
     """Split each `left=right` at its last equals sign. Raises BadMapping."""
-    pairs = []
-    for text in texts:
-        left, equals, right = text.rpartition("=")
-        if not equals or not left or not right:
-            raise BadMapping(f"{text[:60]!r} is not {what}")
-        pairs.append((left, right))
+    pairs = [(left, right) for left, _, right in (text.rpartition("=") for text in texts)]
+    if bad := next((text for text, pair in zip(texts, pairs, strict=True) if not all(pair)), None):
+        raise BadMapping(f"{bad[:60]!r} is not {what}")
     return pairs

@@ -2,11 +2,10 @@
 
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.presets_parts import GREEKS, both_legs
+from signals.instruments.core.underlyings import EUROPEAN_US_INDICES
 
 # Options on an index trade on its own exchange only, and some of these settle at the opening.
-_INDEX_ROOTS = dict.fromkeys(
-    ("SPX", "SPXW", "XSP", "NDX", "NDXP", "XND", "RUT", "RUTW", "MRUT", "VIX", "VIXW", "DJX", "OEX", "XEO"), "CBOE"
-)
+_INDEX_ROOTS = dict.fromkeys((*EUROPEAN_US_INDICES, "OEX"), "CBOE")
 
 _DERIBIT = Mapping(
     name="deribit",
@@ -47,7 +46,8 @@ WORLD = (
     Mapping(
         name="cboe",
         summary="Cboe's quote table: lines before the header, calls left, puts right",
-        constants={"exchange": "CBOE", "lot_size": "100"},
+        constants={"exchange": "OPRA", "lot_size": "100"},
+        exchanges=_INDEX_ROOTS,
         currency="USD",
         contract_names="osi",
         preamble=(

@@ -102,3 +102,14 @@ redis.client.Pipeline._execute_transaction = executing
 """
     + _RUN
 )
+# No fault: it reads rates, dividends and settings of underlyings every fifth of a second.
+HASTY = (
+    """
+import sys
+import django
+django.setup()
+import realtime.ticks.consumer as module
+module.TERMS_SECONDS = 0.2
+"""
+    + _RUN
+)

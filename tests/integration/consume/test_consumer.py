@@ -9,6 +9,7 @@ import pytest
 
 from signals.simulator.core.simulated_market import simulate_market
 from signals.simulator.core.simulated_ticks import TickSource
+from tests.integration.consume.faulty_consumers import HASTY
 from tests.integration.consume.live import EXPIRY, chain, option, tick
 from tests.integration.processes import until
 
@@ -235,3 +236,31 @@ def test_the_live_chains_forwards_are_the_feeds(live):
                 assert half < 0.0015 * truth and told["forward_strikes"] > 15
                 checked += 1
     assert checked >= 12
+
+
+def test_a_curve_that_is_imported_counts_from_the_next_reading_of_the_terms(live):
+    key = f"NSE@NIFTY@equity_options@{EXPIRY}@call@24000"
+
+    def rate():
+        greeks = orjson.loads(live.redis.hget("latest:NSE@NIFTY", key))["greeks"]
+        return greeks["rate"], greeks["rate_source"]
+
+    today = datetime.now(UTC).date()
+    try:
+        with live.consumer(script=HASTY):
+            live.publish(chain())
+            live.drain()
+            assert rate() == (0.065, "default")
+            live.execute(
+                "INSERT INTO signals_zerorate (currency, date, tenor_days, rate, source)"
+                f" VALUES ('INR', '{today}', 30, 0.05, 'test')"
+            )
+
+            def counts():
+                live.publish(chain(24_000.0 + time.time() % 1))
+                live.drain()
+                return rate() == (0.05, "curve")
+
+            until(counts, 20, "the curve counts")
+    finally:
+        live.execute("TRUNCATE signals_zerorate")
