@@ -15,7 +15,7 @@ import psutil
 
 from bench import before
 
-SUBJECTS = ("engine", "batch", "day", "exports", "faults", "sockets", "live", "reads", "doors")
+SUBJECTS = ("engine", "batch", "day", "quotes", "exports", "faults", "sockets", "live", "reads", "doors", "forwards")
 OUT = Path(__file__).parent / "out" / "latest.json"
 
 

@@ -48,7 +48,18 @@ pygments_dark_style = "a11y-high-contrast-dark"
 # The sidebar: a caption and its pages. Pages of docs/ that are not named here follow under "More".
 sidebar = {
     "Start": ["guide", "integrators", "client", "browser"],
-    "Use": ["listing", "batch-api", "computations", "exports", "webhooks", "live", "websocket", "data"],
+    "Use": [
+        "listing",
+        "batch-api",
+        "computations",
+        "exports",
+        "webhooks",
+        "live",
+        "websocket",
+        "bars",
+        "data",
+        "compare",
+    ],
     "Run": ["operations", "runbook", "troubleshooting", "settings", "security", "reliability", "performance"],
-    "Understand": ["architecture", "engine", "glossary", "reference/index"],
+    "Understand": ["architecture", "engine", "forwards", "glossary", "reference/index"],
 }

@@ -17,7 +17,7 @@ def live_greeks() -> type[msgspec.Struct]:
     """Return the type of an option's `greeks`. It is made at the first use: all apps have declared theirs by then."""
     greeks = find("greeks")
     kinds = {"status": Literal[tuple(greeks.verdicts)], "retryable": bool}
-    priced = [each for each in greeks.answer_columns if each.name not in QUOTE_IVS]  # live, nobody asks for those
+    priced = [each for each in greeks.columns_for(greeks.defaults) if each.name not in QUOTE_IVS]  # nobody asks live
     columns = [(each.name, _described(each, kinds)) for each in (*priced, *INPUTS)]
     text = "The columns of the computation `greeks`, and the market that the option was priced in."
     return msgspec.defstruct("LiveGreeks", columns, namespace={"__doc__": text})

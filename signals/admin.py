@@ -26,10 +26,19 @@ class Keyed(admin.ModelAdmin):
 @admin.register(Underlying)
 class UnderlyingAdmin(Keyed):
     fixed_fields = ("key", "exchange", "symbol")
-    list_display = ("key", "exchange", "symbol", "pricing_model", "dividend_yield", "volatility_index_key")
-    list_filter = ("exchange", "pricing_model")
-    list_editable = ("pricing_model", "dividend_yield")
-    fields = ("key", "exchange", "symbol", "spot_key", "volatility_index_key", "pricing_model", "dividend_yield")
+    list_display = ("key", "exchange", "symbol", "pricing_model", "exercise", "dividend_yield", "volatility_index_key")
+    list_filter = ("exchange", "pricing_model", "exercise")
+    list_editable = ("pricing_model", "exercise", "dividend_yield")
+    fields = (
+        "key",
+        "exchange",
+        "symbol",
+        "spot_key",
+        "volatility_index_key",
+        "pricing_model",
+        "exercise",
+        "dividend_yield",
+    )
     search_fields = ("key", "symbol")
 
 

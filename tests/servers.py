@@ -4,8 +4,8 @@ It is imported before the settings are. TEST_DATABASE_URL and TEST_REDIS_URL nam
 state folder (for runs in one process); whatever the environment says for a normal run (DATABASE_URL, REDIS_URL,
 CACHE_URL, SIGNALSITE_STATE) is never used. Runs that select only tests of `tests/core` start no server.
 
-With `--numprocesses 2` each process has servers of its own. A file's tests stay together, and so do all of `tests/e2e`,
-which share one service.
+With `--numprocesses 2` each process has servers of its own. A file's tests stay together, and so do those of files that
+share a service. What takes longest comes first, so that no process is left with it at the end.
 """
 
 import fcntl
@@ -20,7 +20,30 @@ from xdist.scheduler import LoadScopeScheduling
 from signalsite.embedded import state
 
 SERVERLESS = Path(__file__).parent / "core"
-SHARED_SERVICE = ("tests/e2e/", "tests/faults/")
+# Files that share a service, servers or a copy of the project begin so.
+SHARED = ("tests/e2e/", "tests/integration/consume/", "tests/faults/", "tests/integration/test_recipes")
+# Other files that take from ten seconds, the longest first. Those of tests/e2e among them need no shared service.
+LONG = (
+    "tests/e2e/test_docs_run.py",
+    "tests/e2e/test_simulated_feed.py",
+    "tests/integration/test_backups.py",
+    "tests/integration/test_supervisor.py",
+    "tests/e2e/test_sockets_processes.py",
+    "tests/e2e/test_sockets_faults.py",
+    "tests/e2e/test_sockets_slow.py",
+    "tests/e2e/test_sockets_resume.py",
+    "tests/integration/test_runbook.py",
+    "tests/integration/test_migrate.py",
+    "tests/e2e/test_logs.py",
+    "tests/e2e/test_first_hour.py",
+    "tests/integration/test_three_doors.py",
+    "tests/integration/test_consume_doors.py",
+    "tests/e2e/test_client_feed.py",
+    "tests/integration/test_new_computation.py",
+    "tests/integration/test_compose.py",
+    "tests/core/test_client_package.py",
+    "tests/e2e/test_sockets.py",
+)
 
 
 def _free_state() -> Path:
@@ -47,16 +70,28 @@ for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
 _held = ExitStack()
 
 
+def group(nodeid: str) -> str:
+    """Return the group of tests that one process runs: a file, or those that share something."""
+    file = nodeid.partition("::")[0]
+    return file if file in LONG else next((start for start in SHARED if file.startswith(start)), file)
+
+
 class Together(LoadScopeScheduling):
-    """Return the group of tests that one process runs: a file, or a folder that shares one service."""
+    """Gives each process a group after the other, in the order of `pytest_collection_modifyitems`."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return next((folder for folder in SHARED_SERVICE if file.startswith(folder)), file)
+        return group(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    config.option.loadscopereorder = False  # by the number of tests
     return Together(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        order = {name: place for place, name in enumerate((*SHARED, *LONG))}
+        items.sort(key=lambda item: (order.get(group(item.nodeid), len(order)), SERVERLESS in item.path.parents))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypedDict
 
-Kind = Literal["greeks", "greeks_grid", "quotes"]
+Kind = Literal["bars", "greeks", "greeks_grid", "quotes"]
 
 
 class InstrumentItem(TypedDict):
@@ -11,10 +11,47 @@ class InstrumentItem(TypedDict):
     instrument_key: str
 
 
+class BarsParams(TypedDict, total=False):
+    """Bars of instruments, of any timeframe: parameters."""
+
+    timeframe: str
+    days: float
+    anchor: str
+
+
+class BarsItem(InstrumentItem, total=False):
+    """Bars of instruments, of any timeframe: an item."""
+
+    custom_id: str
+
+
+class BarsRow(TypedDict):
+    """Bars of instruments, of any timeframe: an answer."""
+
+    position: int
+    custom_id: str | None
+    instrument_key: str | None
+    status: str
+    reason: str | None
+    retryable: bool
+    bar_time: str | None
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
+    volume: float | None
+    vwap: float | None
+    vwap_source: str | None
+    open_interest: float | None
+    trades: int | None
+    complete: bool | None
+
+
 class GreeksParams(TypedDict, total=False):
     """Implied volatility and Greeks of options: parameters."""
 
     model: str
+    exercise: str
     forward: str
     rate: float | None
     dividend_yield: float | None
@@ -23,6 +60,8 @@ class GreeksParams(TypedDict, total=False):
     fallback_volatility: str
     iv_from: str
     quote_iv: str
+    greeks: list[str]
+    theta: str
     max_quote_age_seconds: float
 
 
@@ -37,7 +76,29 @@ class GreeksItem(InstrumentItem, total=False):
     dividend_yield: float
 
 
-class GreeksRow(TypedDict):
+class GreeksPicked(TypedDict, total=False):
+    """The columns of greeks that exist if a parameter names them."""
+
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
+    speed: float | None
+    zomma: float | None
+    color: float | None
+    veta: float | None
+    ultima: float | None
+    dividend_rho: float | None
+    elasticity: float | None
+    exercise: str | None
+    early_exercise_premium: float | None
+
+
+class GreeksRow(GreeksPicked):
     """Implied volatility and Greeks of options: an answer."""
 
     position: int
@@ -47,11 +108,6 @@ class GreeksRow(TypedDict):
     reason: str | None
     retryable: bool
     implied_volatility: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    rho: float | None
     theoretical_price: float | None
     price_used: float | None
     price_source: str | None
@@ -86,6 +142,7 @@ class GreeksGridParams(TypedDict, total=False):
     volatility_shocks: list[float]
     days_forward: list[float]
     model: str
+    exercise: str
     forward: str
     rate: float | None
     dividend_yield: float | None
@@ -93,6 +150,8 @@ class GreeksGridParams(TypedDict, total=False):
     price: str
     fallback_volatility: str
     iv_from: str
+    greeks: list[str]
+    theta: str
     max_quote_age_seconds: float
 
 
@@ -107,7 +166,29 @@ class GreeksGridItem(InstrumentItem, total=False):
     dividend_yield: float
 
 
-class GreeksGridRow(TypedDict):
+class GreeksGridPicked(TypedDict, total=False):
+    """The columns of greeks_grid that exist if a parameter names them."""
+
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
+    speed: float | None
+    zomma: float | None
+    color: float | None
+    veta: float | None
+    ultima: float | None
+    dividend_rho: float | None
+    elasticity: float | None
+    exercise: str | None
+    early_exercise_premium: float | None
+
+
+class GreeksGridRow(GreeksGridPicked):
     """Prices and Greeks of options under shocks of spot, volatility and time: an answer."""
 
     position: int
@@ -124,11 +205,6 @@ class GreeksGridRow(TypedDict):
     expiry_years: float | None
     price: float | None
     profit_and_loss: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    rho: float | None
     base_price: float | None
     base_volatility: float | None
     base_underlying: float | None

@@ -8,7 +8,6 @@ from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
@@ -18,10 +17,12 @@ from rest_framework.views import APIView
 from batch.exports.asgi import SLOT
 from batch.exports.formats import FORMATS, Format
 from batch.exports.negotiation import CODINGS, ErrorsAsProblems, NoneAcceptable, choose_coding, choose_format
+from batch.exports.responses import STREAM
 from batch.jobs.etags import validators_of
 from batch.jobs.models import Job
 from batch.jobs.selectors import get_job
 from batch.jobs.serializers import StatusWord
+from batch.jobs.stored import readable_params
 from signalsite.foundation.computations.contract import Column
 from signalsite.foundation.computations.files import choose_columns, split_names
 from signalsite.foundation.computations.registry import find
@@ -29,14 +30,8 @@ from signalsite.foundation.serializers import StrictSerializer
 
 TAGS = ["batch"]
 _VERSION = 3  # part of the ETag: increase it when the same rows give other bytes
-_STREAM: dict[Any, Any] = {
-    (200, each.media_type): OpenApiResponse(
-        OpenApiTypes.STR if each.is_text else OpenApiTypes.BINARY, "The rows, in the order of the request."
-    )
-    for each in FORMATS.values()
-}
 _RESPONSES: dict[Any, Any] = {
-    **_STREAM,
+    **STREAM,
     304: OpenApiResponse(description="Unchanged since the ETag or date of the request."),
     409: OpenApiResponse(description="The job has not ended yet (see Retry-After), or its computation is gone."),
 }
@@ -100,7 +95,7 @@ def _export(
     if coding is None:
         raise NoneAcceptable(f"available content codings: {', '.join(CODINGS)}; parquet has none")
     # Before the first byte: an unknown computation must be a 409, not a broken 200.
-    columns = choose_columns(find(job.kind), [] if fields is None else split_names(fields))
+    columns = choose_columns(find(job.kind), readable_params(job.params), [] if fields is None else split_names(fields))
     names = [column.name for column in columns]
     validators = validators_of(job, "export", _VERSION, chosen.name, coding, status, names)
     if validators is None:

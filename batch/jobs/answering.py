@@ -16,7 +16,7 @@ def answer(
     """Return the answers, and the digest of the stored data behind them."""
     inputs = load(computation, items, as_of, params, context)
     answers = computation.evaluate(inputs)
-    return pack(items, declared(computation, answers), answers.item), inputs.digest()
+    return pack(items, declared(computation, answers, params), answers.item), inputs.digest()
 
 
 def load(

@@ -21,7 +21,7 @@ from batch.jobs.core.answers import Block, without_value
 from batch.jobs.core.items import Items
 from batch.jobs.endings import log_if_ended
 from batch.jobs.models import Chunk, Job
-from batch.jobs.stored import stored_items
+from batch.jobs.stored import readable_params, stored_items
 from batch.jobs.transactions import worker_transaction
 from batch.jobs.webhook_events import publish_end
 from signalsite.foundation.computations.contract import CANCELLED, INTERNAL_ERROR, VERDICT
@@ -129,7 +129,7 @@ def compute_chunk(chunk_id: int, *, worker: str, task_id: str = "", again: bool 
 def _answer(claimed: ChunkClaim) -> tuple[Block, str]:
     """Return the chunk's answers, and the digest of their inputs."""
     items, known = claimed.items, computations().get(claimed.kind)
-    names = [column.name for column in (known.answer_columns if known else VERDICT)]
+    names = [column.name for column in (known.columns_for(readable_params(claimed.params)) if known else VERDICT)]
     if claimed.cancelling:
         reason = "the job was cancelled before this item was computed"
         return without_value(items, names, CANCELLED.word, reason), ""

@@ -40,18 +40,7 @@ INSTRUMENT_GREEKS_EXAMPLE = OpenApiExample(
     {
         "instrument_key": _KEY,
         "as_of": "2026-11-27T10:10:00+00:00",
-        "params": {
-            "model": "underlying",
-            "forward": "auto",
-            "rate": 0.065,
-            "dividend_yield": None,
-            "day_count": "exact",
-            "price": "auto",
-            "fallback_volatility": "none",
-            "iv_from": "price",
-            "quote_iv": "none",
-            "max_quote_age_seconds": 86400.0,
-        },
+        "params": find("greeks").defaults,
         "forwards": [
             {
                 "underlying": "NSE@NIFTY",
@@ -110,7 +99,8 @@ INSTRUMENT_GREEKS_EXAMPLE = OpenApiExample(
 
 
 def _row(position: int, **values: Any) -> dict[str, Any]:
-    columns = (*IDENTITY, *find("greeks").answer_columns)
+    greeks = find("greeks")
+    columns = (*IDENTITY, *greeks.columns_for(greeks.defaults))
     return {**dict.fromkeys(column.name for column in columns), "position": position, "retryable": False, **values}
 
 

@@ -14,7 +14,7 @@ from signalsite.foundation.computations.contract import (
     Computation,
     Parameter,
 )
-from signalsite.foundation.computations.requests import pascal
+from signalsite.foundation.computations.requests import meaning, pascal
 
 DOCS = Path("docs/computations.md")
 CLIENT_TYPES = Path("batch/client/computations.py")
@@ -68,7 +68,8 @@ def _section(computation: Computation) -> Iterator[str]:
         overrides = ((f"`{each.name}`", str(each.bounds), each.help) for each in computation.overrides)
         yield from _table(("override of an item", "allowed", "meaning"), overrides)
     yield ""
-    yield from _table(("field", "type", "meaning"), map(_column, computation.columns))
+    fields = ((f"`{each.name}`", each.type.__name__, meaning(each, computation)) for each in computation.columns)
+    yield from _table(("field", "type", "meaning"), fields)
     yield ""
     statuses = ((f"`{each.word}`", each.help, "yes" if each.retryable else "no") for each in computation.words)
     yield from _table(("status", "meaning", "retryable"), [(f"`{OK}`", "a value", ""), *statuses])
@@ -82,6 +83,8 @@ def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
     values = list(parameter.default) if parameter.most else parameter.default
     default = "`null`" if values is None else f"`{values}`"
     allowed = ", ".join(f"`{each}`" for each in parameter.choices) or str(parameter.bounds or "true, false")
+    if parameter.form is not None:
+        allowed = parameter.form.allowed
     if parameter.most:
         allowed = f"1 to {parameter.most} of: {allowed}"
     return f"`{parameter.name}`", default, allowed, parameter.help
@@ -110,9 +113,15 @@ def client_types(found: Iterable[Computation]) -> str:
         params = [(one.name, _python(one)) for one in each.parameters]
         item = [("custom_id", "str"), *((one, "float") for one in each.bounds)]
         row = [(one.name, _python(one)) for one in (*IDENTITY, *each.answer_columns)]
+        base = f"{name}Picked" if each.picked else "TypedDict"
         lines += ["", *_typed_dict(f"{name}Params", f"{each.summary}: parameters.", params, "TypedDict, total=False")]
         lines += ["", *_typed_dict(f"{name}Item", f"{each.summary}: an item.", item, "InstrumentItem, total=False")]
-        lines += ["", *_typed_dict(f"{name}Row", f"{each.summary}: an answer.", row, "TypedDict")]
+        if each.picked:  # Python 3.10 has no NotRequired
+            some = [field for field in row if field[0] in each.picked]
+            doc = f"The columns of {each.name} that exist if a parameter names them."
+            lines += ["", *_typed_dict(base, doc, some, "TypedDict, total=False")]
+        always = [field for field in row if field[0] not in each.picked]
+        lines += ["", *_typed_dict(f"{name}Row", f"{each.summary}: an answer.", always, base)]
     return "\n".join(lines) + "\n"
 
 

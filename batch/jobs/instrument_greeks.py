@@ -1,12 +1,11 @@
 """The Greeks of one stored instrument over HTTP, without a job."""
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -19,10 +18,12 @@ from batch.jobs.core.items import Items
 from batch.jobs.examples import INSTRUMENT_GREEKS_EXAMPLE
 from batch.jobs.services import Submission
 from signals.instruments.listing import find_listed
-from signals.instruments.views import TAGS, checked_key, conditional
+from signals.instruments.views import TAGS, checked_key
 from signalsite.foundation.computations.contract import Computation, Parameter
+from signalsite.foundation.computations.files import split_names
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.computations.requests import params_serializer, pascal, receipt_fields, row_serializer
+from signalsite.foundation.conditional import conditional
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Text
 from signalsite.foundation.serializers import StrictSerializer
@@ -37,13 +38,23 @@ _NUMBERS: dict[type, re.Pattern[str]] = {
 _FLAGS = {"true": True, "false": False}
 
 
-def from_query(computation: Computation, query: Mapping[str, str]) -> dict[str, Any]:
+def from_query(computation: Computation, query: QueryDict) -> dict[str, Any]:
     """Return the query's parameters as the JSON values that a body would have.
 
-    A text that cannot be read as its parameter's type stays a text, which the serializer refuses by its name.
+    A list is given as a=1,2 or as a=1&a=2. Of another parameter the last value counts. A text that cannot be read as
+    its parameter's type stays a text, which the serializer refuses by its name.
     """
     types = {each.name: each for each in computation.parameters}
-    return {name: _value(types[name], text) if name in types else text for name, text in query.items()}
+    found: dict[str, Any] = {}
+    for name, texts in query.lists():
+        parameter = types.get(name)
+        if parameter is None:
+            found[name] = texts[-1]
+        elif parameter.most:
+            found[name] = [_value(parameter, part) for text in texts for part in split_names(text)]
+        else:
+            found[name] = _value(parameter, texts[-1])
+    return found
 
 
 def _value(parameter: Parameter, text: str) -> Any:
@@ -92,7 +103,7 @@ class InstrumentGreeksView(APIView):
     )
     def get(self, request: Request, instrument_key: str) -> HttpResponse:
         computation = find(GREEKS)
-        query = query_serializer(computation)(data=from_query(computation, request.query_params.dict()))
+        query = query_serializer(computation)(data=from_query(computation, request.query_params))
         query.is_valid(raise_exception=True)
         params = dict(query.validated_data)
         as_of = params.pop("as_of", None)

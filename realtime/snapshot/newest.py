@@ -28,6 +28,7 @@ ROUND_FIELDS = 1_000  # beyond it readers wait for the round after
 NAMES_FIELDS = 500  # what listing a hash's field names counts as; a chain has up to some thousand
 EXPIRE_SECONDS = 0.1  # between two looks at the deadlines
 ANSWER_SECONDS = 4.0  # for all reads of a response; each may wait for a round to end
+REDIS_SECONDS = 3.0  # for one round: a second of stalled disk or busy event loop is no reason to fail all its readers
 
 
 class TooLarge(LimitExceeded):
@@ -88,7 +89,7 @@ class NewestStates:
     """One for each event loop."""
 
     def __init__(self, url: str) -> None:
-        options: dict[str, Any] = settings.REDIS_OPTIONS
+        options: dict[str, Any] = {**settings.REDIS_OPTIONS, "socket_timeout": REDIS_SECONDS}
         # Retry once if the connection was closed, but not if Redis hangs: other readers wait behind this one.
         retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
         self._redis = redis.asyncio.Redis.from_url(url, **options, retry=retry)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from realtime.ticks.core.book import Book, Terms
 from realtime.ticks.core.new_contracts import NewContractLimits
 from realtime.ticks.core.tick import Reason, RejectedTick, Tick
-from signals.instruments.core.underlyings import volatility_index_key
+from signals.instruments.core.underlyings import american_by_default, volatility_index_key
 from signals.instruments.models import Instrument, Underlying
 from signals.instruments.services import register_instruments
 from signals.rates.selectors import load_carry
@@ -31,6 +31,7 @@ def load_terms(underlyings: Iterable[str], now: float | None) -> dict[str, Terms
             volatility_index_key=each.volatility_index_key,
             black76=each.pricing_model == "black76",
             dividend_yield=each.dividend_yield,
+            american=each.exercise == "american",
             carry=carry[each.key],
         )
         for each in found
@@ -38,7 +39,8 @@ def load_terms(underlyings: Iterable[str], now: float | None) -> dict[str, Terms
 
 
 def default_terms(key: InstrumentKey) -> Terms:
-    return Terms(key.spot, volatility_index_key(key.exchange, key.symbol), False, 0.0)
+    american = american_by_default(key.exchange, key.symbol)
+    return Terms(key.spot, volatility_index_key(key.exchange, key.symbol), False, 0.0, american=american)
 
 
 def prepare_contracts(

@@ -32,7 +32,7 @@ def answer_ticks(computation: LiveComputation, params: Params, given: Computatio
         open_interest=np.concatenate([own, given.book.oi[repriced]]),
         now=given.now,
     )
-    answers = declared(computation, computation.evaluate(computation.from_ticks(columns, params)))
+    answers = declared(computation, computation.evaluate(computation.from_ticks(columns, params)), params)
     rows = zip(*map(_values, answers.values()), strict=True)
     return [orjson.dumps(dict(zip(answers, row, strict=True))) for row in rows]
 

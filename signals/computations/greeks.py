@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from signals.greeks.core.conventions import (
     DEFAULT_RATE,
+    FIRST_ORDER,
     QUOTE_IVS,
     DayCount,
+    Exercise,
     FallbackVolatility,
     ForwardSource,
     GreeksParams,
@@ -17,9 +19,11 @@ from signals.greeks.core.conventions import (
     Model,
     PriceSource,
     QuoteIv,
+    Theta,
 )
 from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.reasons import STATUS_WORDS
+from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_ORDER_COLUMNS, THETA
 from signals.greeks.market import market_of
 from signals.greeks.selection import OptionComputation
 from signals.greeks.selectors import OptionRows, load_options, load_twins
@@ -44,6 +48,14 @@ MODEL = Parameter(
     choices=[Model.UNDERLYING.value, Model.BSM.value, Model.BLACK76.value],
     help="bsm: Black-Scholes-Merton on the spot; black76: on the forward; underlying: the underlying's own setting.",
 )
+EXERCISE = Parameter(
+    name="exercise",
+    type=str,
+    default=Exercise.UNDERLYING.value,
+    choices=[Exercise.UNDERLYING.value, Exercise.EUROPEAN.value, Exercise.AMERICAN.value],
+    help="american: the holder may exercise at any time, for the full spot (bsm) or the future (black76); underlying: "
+    "the underlying's own setting. Parity of American options is not among the forwards of auto.",
+)
 FORWARD = Parameter(
     name="forward",
     type=str,
@@ -52,7 +64,8 @@ FORWARD = Parameter(
         source.value for source in (ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT)
     ],
     help="auto: put-call parity, else the future of the expiry, else spot with carry, else the nearest future "
-    "carried; if the strikes disagree, the future of the expiry only. A named source is strict.",
+    "carried; a future that traded comes before parity of options that did not, and if the strikes disagree, only the "
+    "future of the expiry counts. A named source is strict.",
 )
 RATE = Parameter(
     name="rate",
@@ -135,10 +148,11 @@ class GreeksInputs:
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 5
+    version = 6
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,
+        EXERCISE,
         FORWARD,
         RATE,
         DIVIDEND_YIELD,
@@ -147,6 +161,8 @@ class Greeks(OptionComputation):
         FALLBACK_VOLATILITY,
         IV_FROM,
         QUOTE_IV,
+        GREEKS,
+        THETA,
         MAX_QUOTE_AGE,
     )
     overrides = (
@@ -164,9 +180,11 @@ class Greeks(OptionComputation):
         Column("implied_volatility", float, "Annual, as a decimal."),
         Column("delta", float, "Per 1 of the underlying (of the forward for black76)."),
         Column("gamma", float, "Delta per 1 of the underlying."),
-        Column("theta", float, "Per calendar day."),
+        Column("theta", float, "Per calendar day; `theta` says how."),
         Column("vega", float, "Per 0.01 of volatility."),
         Column("rho", float, "Per 0.01 of rate."),
+        *HIGHER_ORDER_COLUMNS,
+        *EARLY_EXERCISE_COLUMNS,
         Column("theoretical_price", float, "The model's price at that volatility."),
         Column("price_used", float, "The price that the volatility was implied from: the twin's for otm_twin."),
         Column("price_source", str, "mid, last, settle, close or override."),
@@ -198,6 +216,7 @@ class Greeks(OptionComputation):
     def conventions(self, params: Params) -> GreeksParams:
         return GreeksParams(
             model=Model(params["model"]),
+            exercise=Exercise(params.get("exercise", Exercise.UNDERLYING)),  # jobs of earlier versions have none
             forward=ForwardSource(params["forward"]),
             rate=params["rate"],
             dividend_yield=params["dividend_yield"],
@@ -206,6 +225,8 @@ class Greeks(OptionComputation):
             fallback_volatility=FallbackVolatility(params["fallback_volatility"]),
             iv_from=IvFrom(params["iv_from"]),
             quote_iv=QuoteIv(params.get("quote_iv", QuoteIv.NONE)),
+            greeks=tuple(params.get("greeks", FIRST_ORDER)),  # jobs of earlier versions have none of these
+            theta=Theta(params.get("theta", Theta.INSTANTANEOUS)),
             max_quote_age_seconds=params["max_quote_age_seconds"],
         )
 

@@ -1,8 +1,8 @@
 """Prices and Greeks of options under shocks of spot, volatility and time: one row for each combination."""
 
 import math
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from signals.computations.greeks import (
     DAY_COUNT,
     DIVIDEND_YIELD,
+    EXERCISE,
     FALLBACK_VOLATILITY,
     FORWARD,
     IV_FROM,
@@ -20,17 +21,21 @@ from signals.computations.greeks import (
     Greeks,
     GreeksInputs,
 )
-from signals.greeks.core.conventions import DAYS_PER_YEAR, DayCount, Model, expiry_years
+from signals.greeks.core.carry import DividendSource
+from signals.greeks.core.conventions import EARLY_EXERCISE, FIRST_ORDER, HIGHER_ORDER, GreeksParams, Model, Theta
+from signals.greeks.core.dividends import DividendColumns
+from signals.greeks.core.exercise_rows import american_rows
 from signals.greeks.core.reasons import STATUS_WORDS
 from signals.greeks.core.status import Status
+from signals.greeks.core.years_after import years_after
+from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_ORDER_COLUMNS, THETA
+from signals.greeks.market import cash_dividends, market_of
 from signals.greeks.selectors import exchange_of
 from signalsite.foundation.computations.contract import OK, Answers, Bounds, Column, Parameter, Params, StatusWord
-from timeframes.core.sessions import local_date
 
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")
 _WORDS = ("rate_source", "dividend_source", "model", "iv_source")
-_GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 _NO_VOLATILITY = StatusWord("no_volatility", "the shocked volatility is zero or less, or beyond what the model prices")
 _EXPIRED = "the contract has expired by then: its price is the intrinsic value, and it has no Greeks"
 
@@ -43,7 +48,7 @@ class GreeksGrid(Greeks):
     """
 
     name = "greeks_grid"
-    version = 3
+    version = 4
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(
@@ -70,7 +75,8 @@ class GreeksGrid(Greeks):
             most=MOST_CELLS,
             help="Calendar days that have passed; fractions too.",
         ),
-        *(MODEL, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, MAX_QUOTE_AGE),
+        *(MODEL, EXERCISE, FORWARD, RATE, DIVIDEND_YIELD, DAY_COUNT, PRICE, FALLBACK_VOLATILITY, IV_FROM, GREEKS),
+        *(THETA, MAX_QUOTE_AGE),
     )
     columns = (
         Column("spot_shock", float, "The relative shock of this row."),
@@ -83,9 +89,11 @@ class GreeksGrid(Greeks):
         Column("profit_and_loss", float, "That price less the base's, for one unit."),
         Column("delta", float, "Per 1 of the underlying."),
         Column("gamma", float, "Delta per 1 of the underlying."),
-        Column("theta", float, "Per calendar day."),
+        Column("theta", float, "Per calendar day; `theta` says how."),
         Column("vega", float, "Per 0.01 of volatility."),
         Column("rho", float, "Per 0.01 of rate."),
+        *HIGHER_ORDER_COLUMNS,
+        *EARLY_EXERCISE_COLUMNS,
         Column("base_price", float, "The model's price without shocks."),
         Column("base_volatility", float, "Without shocks, annual, as a decimal."),
         Column("base_underlying", float, "Without shocks."),
@@ -103,6 +111,10 @@ class GreeksGrid(Greeks):
     def rows_per_item(self, params: Params) -> int:
         return math.prod(len(params[axis]) for axis in _AXES)
 
+    def conventions(self, params: Params) -> GreeksParams:
+        """Those of the base, which needs no Greeks: the cells have them."""
+        return replace(super().conventions(params), greeks=(), theta=Theta.INSTANTANEOUS)
+
     def evaluate(self, inputs: GreeksInputs) -> Answers:
         base = super().evaluate(inputs).columns
         good = np.array(base["status"]) == OK
@@ -119,24 +131,36 @@ class GreeksGrid(Greeks):
             return np.array(base[name], np.float64)[of]
 
         forward, rows = shocks(days), inputs.rows
-        grid = _shocked(
-            underlying=known("underlying_used"),
-            volatility=known("implied_volatility"),
-            expiry_years=years_after(
+
+        def years_left(days_forward: np.ndarray) -> np.ndarray:
+            return years_after(
                 inputs.params.day_count,
                 as_of=inputs.as_of,
-                days_forward=forward,
+                days_forward=days_forward,
                 expires_at=rows.expires_at[of],
                 expiry=[rows.expiry[place] for place in of.tolist()],
                 exchange=[exchange_of(rows.underlying[place] or "") for place in of.tolist()],
                 base_years=known("expiry_years"),
-            ),
+            )
+
+        pairs = list(zip(rows.underlying, rows.expiry, strict=True))
+        discrete = np.array(base["dividend_source"]) == DividendSource.DISCRETE.value
+        asked = {**self.defaults, **inputs.asked}  # jobs of earlier versions have neither greeks nor theta
+        grid = _shocked(
+            underlying=known("underlying_used"),
+            volatility=known("implied_volatility"),
+            expiry_years=years_left(forward),
+            years_next_day=years_left(forward + 1.0) if asked["theta"] == Theta.NEXT_DAY else None,
+            greeks=asked["greeks"],
             rate=known("rate"),
             dividend_yield=known("dividend_yield"),
             base_price=known("theoretical_price"),
             strike=rows.strike[of],
             sign=rows.sign[of],
             black76=(np.array(base["model"]) == Model.BLACK76.value)[of],
+            american=american_rows(rows.american, inputs.params, len(good))[of],
+            dividends=cash_dividends(rows, market_of(inputs.context, pairs)).where(discrete).take(of),
+            base_years=known("expiry_years"),
             spot_shock=shocks(spots),
             volatility_shock=shocks(volatilities),
             days_forward=forward,
@@ -144,7 +168,7 @@ class GreeksGrid(Greeks):
         answered = grid.pop("answered")
         columns: dict[str, Any] = {}
         for name, values in grid.items():
-            columns[name] = np.full(len(item), np.nan)
+            columns[name] = np.full(len(item), None if values.dtype == object else np.nan, values.dtype)
             columns[name][cells] = values
         status, reason = np.array(base["status"], object)[item], np.array(base["reason"], object)[item]
         where = np.flatnonzero(cells)
@@ -154,31 +178,6 @@ class GreeksGrid(Greeks):
         words = {name: np.array(base[name], object)[item] for name in _WORDS}
         columns["dividend_value"] = np.array(base["dividend_value"], np.float64)[item]
         return Answers({"status": status.tolist(), "reason": reason.tolist(), **columns, **words}, item)
-
-
-def years_after(
-    day_count: DayCount,
-    *,
-    as_of: datetime,
-    days_forward: np.ndarray,
-    expires_at: np.ndarray,
-    expiry: Sequence[date | None],
-    exchange: Sequence[str],
-    base_years: np.ndarray,
-) -> np.ndarray:
-    """Return T of each row `days_forward` days after `as_of`, 0 at or past expiry. `base_years` is T at `as_of`.
-
-    Exact time shortens evenly. Calendar days change at the exchange's midnight.
-    """
-    if day_count is DayCount.EXACT:
-        return np.maximum(base_years - days_forward / DAYS_PER_YEAR, 0.0)
-    rows = list(zip(exchange, days_forward.tolist(), strict=True))
-    today = {row: local_date(row[0], as_of + timedelta(days=row[1])) for row in set(rows)}
-    days = np.array(
-        [math.nan if end is None else (end - today[row]).days for row, end in zip(rows, expiry, strict=True)]
-    )
-    seconds = expires_at - as_of.timestamp() - days_forward * 86_400.0
-    return np.maximum(expiry_years(day_count, seconds, days), 0.0)
 
 
 def _shocked(
@@ -192,17 +191,50 @@ def _shocked(
     strike: np.ndarray,
     sign: np.ndarray,
     black76: np.ndarray,
+    american: np.ndarray,
+    dividends: DividendColumns,
+    base_years: np.ndarray,
     spot_shock: np.ndarray,
     volatility_shock: np.ndarray,
     days_forward: np.ndarray,
+    years_next_day: np.ndarray | None = None,
+    greeks: Sequence[str] = FIRST_ORDER,
 ) -> dict[str, np.ndarray]:
-    """Return columns of equal length, and `answered`, the engine's Status of each. `expiry_years`: the time left."""
-    from signals.greeks.core.engine import model_greeks  # loads the kernels
+    """Return columns of equal length, and `answered`, the engine's Status of each.
+
+    `dividends` are those of now, at T = `base_years`. `expiry_years` is the time left,
+    `years_next_day` that of a day later if theta is to be a revaluation.
+    """
+    from signals.greeks.core.exercise import (  # loads the kernels
+        early_exercise_premium,
+        higher_order_greeks,
+        model_greeks,
+    )
+    from signals.greeks.core.higher import EXERCISES
+    from signals.greeks.core.next_day import next_day_theta
 
     then = underlying * (1.0 + spot_shock)
     shocked = volatility + volatility_shock
-    contract = {"strike": strike, "rate": rate, "dividend_yield": dividend_yield, "sign": sign, "black76": black76}
-    found = model_greeks(volatility=shocked, underlying=then, expiry_years=expiry_years, **contract)
+    contract = {
+        "underlying": then,
+        "strike": strike,
+        "expiry_years": expiry_years,
+        "rate": rate,
+        "dividend_yield": dividend_yield,
+        "sign": sign,
+        "black76": black76,
+    }
+    owed = dividends.after(base_years - expiry_years)
+    found = model_greeks(shocked, contract, american, owed)
+    values: Mapping[str, np.ndarray] = found._asdict()
+    named = [name for name in (*FIRST_ORDER, *HIGHER_ORDER, *EARLY_EXERCISE) if name in greeks]
+    if years_next_day is not None:
+        values = {**values, "theta": next_day_theta(contract, shocked, found.price, years_next_day, american, owed)}
+    if set(greeks) & set(HIGHER_ORDER):
+        values = {**values, **higher_order_greeks(shocked, contract, american, owed)._asdict()}
+    if set(greeks) & set(EARLY_EXERCISE):
+        premium = early_exercise_premium(shocked, found.price, contract, american)
+        values = {**values, "early_exercise_premium": premium, "exercise": EXERCISES[american.astype(np.intp)]}
     over = expiry_years <= 0
     price = np.where(over, np.maximum(sign * (then - strike), 0.0), found.price)
     return {
@@ -215,7 +247,7 @@ def _shocked(
         "expiry_years": expiry_years,
         "price": price,
         "profit_and_loss": price - base_price,
-        **{name: np.where(over, np.nan, getattr(found, name)) for name in _GREEKS},
+        **{name: np.where(over & (name != "exercise"), np.nan, values[name]) for name in named},
         "base_price": base_price,
         "base_volatility": volatility,
         "base_underlying": underlying,

@@ -6,14 +6,16 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
+
 from signals.greeks import selectors
 from signals.greeks.core.carry import UNKNOWN_CARRY, DividendSource, GroupCarry, RateSource
-from signals.greeks.core.conventions import FORWARD_PRICE_WORDS, ForwardSource, GreeksParams
-from signals.greeks.core.dividends import CashDividend
+from signals.greeks.core.conventions import FORWARD_PRICE_WORDS, Exercise, ForwardSource, GreeksParams
+from signals.greeks.core.dividends import CashDividend, DividendColumns, dividend_columns
 from signals.greeks.core.forward import CarriedFrom, Forward
 from signals.greeks.core.parity import ParityForward
-from signals.greeks.core.snapshot import GroupMarket, find_markets
-from signals.greeks.selectors import ExpiryGroup
+from signals.greeks.core.snapshot import UNKNOWN_MARKET, GroupMarket, find_markets
+from signals.greeks.selectors import ExpiryGroup, OptionRows
 
 GROUPS_AT_ONCE = 500  # of some hundred options each: tens of MB
 
@@ -55,6 +57,7 @@ class ForwardReceipt:
     dividend_yield: float | None
     dividend_source: str | None
     dividend_value: float | None
+    exercise: str
 
 
 def forward_receipts(market: Market) -> list[dict[str, Any]]:
@@ -82,6 +85,7 @@ def forward_receipts(market: Market) -> list[dict[str, Any]]:
             dividend_yield=_known(carry.dividend_yield),
             dividend_source=str(carry.dividend_source) if known else None,
             dividend_value=carry.dividend_value if known else None,
+            exercise=str(Exercise.AMERICAN if group.american else Exercise.EUROPEAN),
         )
         receipts.append(asdict(receipt))
     return receipts
@@ -90,10 +94,10 @@ def forward_receipts(market: Market) -> list[dict[str, Any]]:
 def market_to_json(market: Market) -> dict[str, Any]:
     """Return the market as jobs store it, by underlying and expiry.
 
-    Each is [forward, source, spot, index, days, parity, price_source, price_age, carry, future]. `index` is the
-    volatility index. `parity` is null or [value, bid, ask, residual, strikes, excluded, disagree, anchor];
-    `carry` null or [rate, source, curve_day, yield, source, [[years, dividend], ...]]; `future` null or
-    [price, years, [[years, dividend], ...]].
+    Each is [forward, source, spot, index, days, parity, price_source, price_age, carry, future, american].
+    `index` is the volatility index, `american` a bool. `parity` is null or [value, bid, ask, residual, strikes,
+    excluded, disagree, anchor]; `carry` null or [rate, source, curve_day, yield, source, [[years, dividend], ...]];
+    `future` null or [price, years, [[years, dividend], ...]].
     """
     kept: dict[str, dict[str, list[Any]]] = {}
     for (underlying, expiry), group in market.items():
@@ -108,8 +112,16 @@ def market_to_json(market: Market) -> dict[str, Any]:
         shared = [_known(group.spot), _known(group.volatility_index), group.days_to_expiry]
         source = str(found.source) if found.found else None
         priced = [found.price_source, _known(found.price_age)]
-        carried = [_carry_row(group.carry), _future_row(found.carried_from)]
-        row = [_known(found.value) if found.found else None, source, *shared, by_parity, *priced, *carried]
+        carried = [_carry_row(group.carry), _future_row(found.carried_from), group.american]
+        row = [
+            _known(found.value) if found.found else None,
+            source,
+            *shared,
+            by_parity,
+            *priced,
+            *carried,
+            group.american,
+        ]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
 
@@ -142,6 +154,16 @@ def market_from_json(kept: Mapping[str, Any]) -> Market:
     }
 
 
+def cash_dividends(rows: OptionRows, market: Market) -> DividendColumns:
+    """Return the cash dividends of each option's market; none where that is not known."""
+    pairs = list(zip(rows.underlying, rows.expiry, strict=True))
+    number = {group: at for at, group in enumerate(dict.fromkeys(pairs))}
+    known = (market.get((key, day), UNKNOWN_MARKET) if key and day else UNKNOWN_MARKET for key, day in number)
+    return dividend_columns(
+        [each.carry.dividends for each in known], np.array([number[pair] for pair in pairs], np.intp)
+    )
+
+
 def _group_from_json(
     forward: float | None,
     source: str | None,
@@ -153,6 +175,7 @@ def _group_from_json(
     price_age: float | None = None,
     carry: Sequence[Any] | None = None,  # nor these
     future: Sequence[Any] | None = None,
+    american: bool = False,
 ) -> GroupMarket:
     by_parity = None
     if parity is not None:
@@ -175,6 +198,7 @@ def _group_from_json(
         volatility_index=_number(volatility_index),
         days_to_expiry=days_to_expiry,
         carry=UNKNOWN_CARRY if carry is None else _carry(*carry),
+        american=american,
     )
 
 

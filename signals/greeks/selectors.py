@@ -29,7 +29,7 @@ LEFT JOIN LATERAL (
 _OPTIONS = f"""
 SELECT i.underlying_id, i.expiry, i.product, CASE i.right WHEN 'call' THEN 1.0 WHEN 'put' THEN -1.0 END::float8,
        i.strike::float8, extract(epoch FROM i.expires_at)::float8, (u.pricing_model = 'black76')::int4,
-       u.dividend_yield, {_QUOTE}
+       (u.exercise = 'american')::int4, u.dividend_yield, {_QUOTE}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 LEFT JOIN signals_instrument i ON i.key = wanted.key
 LEFT JOIN signals_underlying u ON u.key = i.underlying_id
@@ -51,7 +51,7 @@ JOIN signals_instrument i ON i.underlying_id = wanted.key AND i.product LIKE '%%
 {_NEWEST_QUOTE.format(key="i.key")}
 """
 _UNDERLYINGS = f"""
-SELECT u.dividend_yield, {_QUOTE}, {_QUOTE.replace("q.", "v.")}
+SELECT u.dividend_yield, (u.exercise = 'american')::int4, {_QUOTE}, {_QUOTE.replace("q.", "v.")}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 JOIN signals_underlying u ON u.key = wanted.key
 {_NEWEST_QUOTE.format(key="u.spot_key")}
@@ -101,6 +101,7 @@ _OPTION_TYPES = {
     "strike": float,
     "expires_at": float,
     "black76": float,
+    "american": float,
     "dividend_yield": float,
     **_QUOTE_TYPES,
 }
@@ -119,6 +120,8 @@ class OptionRows(ContractColumns):
         found = hashlib.blake2b(repr((self.underlying, self.expiry, self.product)).encode(), digest_size=16)
         for column in (self.sign, self.strike, self.expires_at, self.black76, self.dividend_yield):
             found.update(column.tobytes())
+        if self.american is not None and self.american.any():  # European ones keep the digests of earlier versions
+            found.update(self.american.tobytes())
         for quotes in (self.quotes, twins) if twins is not None else (self.quotes,):
             for name in quotes.__slots__:
                 found.update(getattr(quotes, name).tobytes())
@@ -136,6 +139,7 @@ def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -
         strike=found["strike"],
         expires_at=found["expires_at"],
         black76=found["black76"] > 0,
+        american=found["american"] > 0,
         dividend_yield=found["dividend_yield"],
         quotes=_quotes(found),
     )
@@ -167,7 +171,12 @@ _CHAIN_TYPES = {
     "expires_at": float,
     **_QUOTE_TYPES,
 }
-_UNDERLYING_TYPES = {"dividend_yield": float, **_QUOTE_TYPES, **{f"index_{name}": float for name in _QUOTE_TYPES}}
+_UNDERLYING_TYPES = {
+    "dividend_yield": float,
+    "american": float,
+    **_QUOTE_TYPES,
+    **{f"index_{name}": float for name in _QUOTE_TYPES},
+}
 
 
 def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
@@ -217,6 +226,7 @@ def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str,
         volatility_index=choose_price(indices, PriceSource.AUTO)[0],
         volatility_index_time=indices.time,
         dividend_yield=found["dividend_yield"],
+        american=found["american"] > 0,
         today=_ordinals(today),
         known=[carry[key].on(day.toordinal()) for key, day in zip(keys, today, strict=True)],
     )

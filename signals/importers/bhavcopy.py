@@ -32,7 +32,7 @@ def import_bhavcopy(path: Path, *, trade_date: date | None, progress: ProgressCa
 
     Raises UnreadableFile for a damaged file and NotABhavcopy for one without a usable row, and then stores nothing.
     """
-    parts = {name: read_bhavcopy(text, trade_date=trade_date or day) for name, text, day in _texts(path)}
+    parts = read_contracts(path, trade_date=trade_date)
     rejected = [
         RejectedRow(name, row.row, row.reason, row.detail, row.text)
         for name, part in parts.items()
@@ -51,6 +51,11 @@ def import_bhavcopy(path: Path, *, trade_date: date | None, progress: ProgressCa
                 done += len(rows)
                 progress(done, total)
     return ImportReport(path.name, _what(parts), sum(p.rows_read for p in parts.values()), total, spots, rejected)
+
+
+def read_contracts(path: Path, *, trade_date: date | None = None) -> dict[str, Contracts]:
+    """Read one file and return its parts by name. Raises UnreadableFile and NotABhavcopy."""
+    return {name: read_bhavcopy(text, trade_date=trade_date or day) for name, text, day in _texts(path)}
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str, date | None]]:

@@ -18,6 +18,8 @@ from signalsite.foundation.errors import SignalServiceError
 class ImportCommand(BaseCommand):
     """Imports each file on its own. One that fails leaves the others in place and makes the command fail at the end."""
 
+    unit = " rows"  # what the importer counts as it proceeds
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -36,7 +38,15 @@ class ImportCommand(BaseCommand):
         for path in files:
             started = time.perf_counter()
             try:
-                with tqdm(total=0, desc=path.name, unit=" rows", leave=False, disable=None, file=sys.stderr) as bar:
+                with tqdm(
+                    total=0,
+                    desc=path.name,
+                    unit=self.unit,
+                    unit_scale=self.unit == "B",
+                    leave=False,
+                    disable=None,
+                    file=sys.stderr,
+                ) as bar:
                     report = importer(path, partial(_advance, bar))
             except SignalServiceError as error:
                 failed.append(f"{path.name}: {error}")

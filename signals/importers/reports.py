@@ -20,7 +20,12 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """`loaded` counts contracts with their quotes, rates or dividends; `spots` the underlyings' quotes in the file."""
+    """`loaded` counts contracts with their quotes, rates or dividends; `spots` the underlyings' quotes in the file.
+
+    `rejected` may hold only the first of very many; `counts` then has the number of each reason. `written` counts the
+    quotes that were new or changed, None where the importer does not know. `notes` say what was converted, left out or
+    noticed.
+    """
 
     file: str
     what: str
@@ -28,14 +33,24 @@ class ImportReport:
     loaded: int
     spots: int
     rejected: list[RejectedRow] = field(default_factory=list)
+    counts: Counter[str] | None = None
+    written: int | None = None
+    notes: tuple[str, ...] = ()
 
     def lines(self, seconds: float) -> Iterable[str]:
         yield f"{self.file}: {self.what}"
         yield f"  rows read {self.rows_read:>9,}"
         yield f"  loaded    {self.loaded:>9,}" + (f"  and {self.spots:,} spot prices" if self.spots else "")
-        yield f"  rejected  {len(self.rejected):>9,}"
-        for reason, count in Counter(row.reason for row in self.rejected).most_common():
+        if self.written is not None:
+            yield f"  written   {self.written:>9,}  new or changed"
+        counts = Counter(row.reason for row in self.rejected) if self.counts is None else self.counts
+        yield f"  rejected  {counts.total():>9,}"
+        for reason, count in counts.most_common():
             yield f"  {count:>19,}  {reason}"
+        if counts.total() > len(self.rejected):
+            yield f"  the rejects file has the first {len(self.rejected):,} of them"
+        for note in self.notes:
+            yield f"  note: {note}"
         yield f"  seconds   {seconds:>9.1f}"
 
 

@@ -28,6 +28,7 @@ UNDERLYINGS = OpenApiExample(
                 "spot_key": "NSE@NIFTY@equity_spot",
                 "volatility_index_key": "NSE@INDIAVIX@equity_spot",
                 "pricing_model": "bsm",
+                "exercise": "european",
                 "dividend_yield": 0.012,
             }
         ],

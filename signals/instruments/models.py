@@ -20,12 +20,22 @@ class Underlying(models.Model):
         BSM = "bsm", "Black-Scholes-Merton (spot with carry)"
         BLACK76 = "black76", "Black-76 (on the forward)"
 
+    class Exercise(models.TextChoices):
+        EUROPEAN = "european", "European (at expiry)"
+        AMERICAN = "american", "American (at any time until expiry)"
+
     key = models.TextField(primary_key=True, help_text="EXCHANGE@SYMBOL, such as NSE@NIFTY.")
     exchange = models.TextField()
     symbol = models.TextField()
     spot_key = models.TextField(help_text="Instrument key of the spot price.")
     volatility_index_key = models.TextField(blank=True, help_text="Instrument key of the volatility index, in percent.")
     pricing_model = models.TextField(choices=PricingModel.choices, default=PricingModel.BSM)
+    exercise = models.TextField(
+        choices=Exercise.choices,
+        default=Exercise.EUROPEAN,
+        db_default="european",  # for rows of programs that do not know the column yet
+        help_text="When holders of its options may exercise.",
+    )
     dividend_yield = models.FloatField(default=0.0, help_text="Continuous, a year, as a decimal: 0.012 is 1.2 %.")
 
     class Meta:

@@ -84,6 +84,7 @@ class UnderlyingSerializer(serializers.ModelSerializer):
             "spot_key",
             "volatility_index_key",
             "pricing_model",
+            "exercise",
             "dividend_yield",
         )
         read_only_fields = fields  # an answer has all of them

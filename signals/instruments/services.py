@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 from psycopg import sql
 
-from signals.instruments.core.underlyings import volatility_index_key
+from signals.instruments.core.underlyings import american_by_default, volatility_index_key
 from signals.instruments.models import Instrument, Underlying
 from signalsite.foundation.staging import upsert
 from timeframes.core.exchanges import exchange_named
@@ -100,6 +100,7 @@ def register_underlyings(by_key: Mapping[str, InstrumentKey]) -> None:
                 symbol=key.symbol,
                 spot_key=key.spot,
                 volatility_index_key=volatility_index_key(key.exchange, key.symbol),
+                exercise="american" if american_by_default(key.exchange, key.symbol) else "european",
             )
             for underlying, key in by_key.items()
         ],

@@ -1,15 +1,12 @@
 """The listing over HTTP: underlyings, their expiries, and instruments."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-import orjson
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -39,6 +36,7 @@ from signals.instruments.serializers import (
     UnderlyingSerializer,
     UnderlyingsQuerySerializer,
 )
+from signalsite.foundation.conditional import conditional, page
 from signalsite.foundation.errors import InvalidInput, RedisConnectionError
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date
@@ -47,7 +45,6 @@ from timeframes.quotes.selectors import newest_quote
 
 logger = logging.getLogger(__name__)
 TAGS = ["listing"]
-VARY = ("Accept", "Accept-Encoding", "Authorization", "Cookie")
 
 
 def nobody_knows(keys: Sequence[str]) -> Sequence[bool | None]:
@@ -66,17 +63,6 @@ def checked_key(text: str, field: str) -> str:
         raise InvalidInput(field, str(error)) from error
 
 
-def conditional(request: Request, body: dict[str, Any]) -> HttpResponse:
-    """Answer with an ETag of the body: 304 to a client that has it already."""
-    content = orjson.dumps(body)
-    response = HttpResponse(content, content_type="application/json")
-    etag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
-    response["ETag"] = etag
-    patch_vary_headers(response, VARY)
-    patch_cache_control(response, private=True, no_cache=True)
-    return cast(HttpResponse, get_conditional_response(request._request, etag, None, response))
-
-
 class UnderlyingsView(APIView):
     @extend_schema(
         tags=TAGS,
@@ -92,7 +78,7 @@ class UnderlyingsView(APIView):
         if after and not Underlying.objects.filter(key=after).exists():
             checked_key(after, "cursor")
         rows, following = list_underlyings(exchange=query.get("exchange"), after=after, limit=query["limit"])
-        return _page(request, following, UnderlyingSerializer(rows, many=True).data)
+        return page(request, {}, following, UnderlyingSerializer(rows, many=True).data)
 
 
 class ExpiriesView(APIView):
@@ -139,14 +125,14 @@ class InstrumentsView(APIView):
         if "underlying" in query:
             query["underlying"] = _known_underlying(query["underlying"])
         live = query.get("live")
-        page = list_instruments(
+        found = list_instruments(
             {name: query[name] for name in FILTERS if name in query},
             after=query.get("cursor"),
             limit=query["limit"],
             live=live,
             live_among=self.live_among if live is not None else _or_nobody(self.live_among),
         )
-        return _page(request, page.next_cursor, _instruments(page, timezone.now()))
+        return page(request, {}, found.next_cursor, _instruments(found, timezone.now()))
 
 
 class InstrumentView(APIView):
@@ -249,12 +235,3 @@ def _instrument(row: Listed, today: date | None, live: bool | None) -> dict[str,
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _page(request: Request, following: str | None, rows: Any) -> HttpResponse:
-    response = conditional(request, {"next_cursor": following, "data": rows})
-    if following is not None:
-        query = request.query_params.copy()
-        query["cursor"] = following
-        response["Link"] = f'<{request.build_absolute_uri(request.path)}?{query.urlencode()}>; rel="next"'
-    return response

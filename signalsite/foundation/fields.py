@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -71,6 +73,25 @@ class Several(serializers.ListField):
         if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
+
+
+class Choices(Several):
+    """A JSON list of one or more of these words, each at most once."""
+
+    default_error_messages = {"repeated": '"{input}" is named {count} times.'}
+
+    def __init__(self, choices: Sequence[str], **options: Any) -> None:
+        # The words come before the input, which may be so long that the message is cut.
+        unknown = f'must be one of {", ".join(choices)}; not "{{input}}".'
+        child = serializers.ChoiceField(list(choices), error_messages={"invalid_choice": unknown})
+        super().__init__(child=child, min_length=1, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        words = super().to_internal_value(data)
+        for word, count in Counter(words).items():
+            if count > 1:
+                self.fail("repeated", input=word, count=count)
+        return words
 
 
 class Whole(serializers.IntegerField):

@@ -12,7 +12,9 @@ from batch.jobs.core.answers import pack
 from batch.jobs.core.items import Items
 from signals.computations.greeks import GreeksInputs
 from signals.computations.quotes import QuoteInputs
+from signals.greeks.core.conventions import HIGHER_ORDER
 from signals.greeks.core.prices import QuoteColumns
+from signals.greeks.greek_columns import GREEKS
 from signals.greeks.selectors import OptionRows
 from signalsite.foundation.computations.answers import declared
 from signalsite.foundation.computations.registry import computations
@@ -36,11 +38,11 @@ def column(rows: list[dict[str, float]], name: str) -> np.ndarray:
     return np.array([row[name] for row in rows], np.float64)
 
 
-def answers_of(name: str, inputs: Any, rows: int) -> dict[str, Any]:
+def answers_of(name: str, inputs: Any, rows: int, asked: Any = None) -> dict[str, Any]:
     """Evaluate, check against the declaration and pack, as a chunk does."""
     computation = computations()[name]
     found = computation.evaluate(inputs)
-    pack(Items([KEY] * rows, [None] * rows), declared(computation, found), found.item)
+    pack(Items([KEY] * rows, [None] * rows), declared(computation, found, asked or computation.defaults), found.item)
     return dict(found.columns)
 
 
@@ -94,6 +96,8 @@ GROUP = st.just(
             "day_count": st.just("calendar_days"),
             "model": st.sampled_from(["bsm", "black76"]),
             "price": st.sampled_from(["mid", "last"]),
+            "greeks": st.just(list(GREEKS.choices)),
+            "theta": st.just("next_day"),
         },
     ),
     overrides=st.fixed_dictionaries(
@@ -133,6 +137,8 @@ def test_options_of_any_numbers(
         params=computation.conventions(params),
         context={UNDERLYING: {EXPIRY.isoformat(): list(group)}},
     )
-    found = answers_of(name, inputs, count)
+    found = answers_of(name, inputs, count, params)
+    for greek in set(HIGHER_ORDER) & found.keys():
+        assert not np.isinf(found[greek]).any(), greek
     assert len(found["status"]) >= count
     assert all(reason for status, reason in zip(found["status"], found["reason"], strict=True) if status != "ok")

@@ -177,7 +177,7 @@ class TestAnswers:
             "reason": [None] * 4,
             "status": ["ok", "later", "never", "bad_input"],
         }
-        found = declared(_TOY, Answers(columns))
+        found = declared(_TOY, Answers(columns), {})
         assert list(found) == ["status", "reason", "retryable", "value", "label"]
         assert found["retryable"] == [False, True, False, False]
         assert _TOY.retryable == ("later", "cancelled", "internal_error")
@@ -195,7 +195,7 @@ class TestAnswers:
     )
     def test_what_is_not_declared_is_not_answered(self, columns: Any, words: str) -> None:
         with pytest.raises(WrongAnswers, match=words):
-            declared(_TOY, Answers(columns))
+            declared(_TOY, Answers(columns), {})
 
     def test_a_common_word_may_be_declared_too(self) -> None:
         assert [each.word for each in toy(statuses=[BAD_INPUT]).words] == ["bad_input", "cancelled", "internal_error"]

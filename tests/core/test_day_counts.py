@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from signals.computations.greeks_grid import years_after
 from signals.greeks.core.conventions import DayCount, GreeksParams, expiry_years
 from signals.greeks.core.evaluate import evaluate
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from signals.greeks.core.status import Status
+from signals.greeks.core.years_after import years_after
 from tests.core.test_evaluate import LIQUID, columns
 
 DAY = 86_400.0

@@ -13,12 +13,12 @@ from vollib.black_scholes_merton.greeks import analytical as merton
 from vollib.black_scholes_merton.implied_volatility import implied_volatility as merton_iv
 
 from signals.greeks.core import engine, reference
+from signals.greeks.core.conventions import HIGHER_ORDER
 from signals.greeks.core.engine import higher_order_greeks, implied_greeks, model_greeks
 from signals.greeks.core.status import Status
 from tests.core.forty_digits import attainable, contracts, exact_price, exact_volatility
 
 GREEKS = ("delta", "gamma", "theta", "vega", "rho")
-HIGHER = ("vanna", "volga", "charm", "speed", "zomma", "color")
 
 
 def split(columns):
@@ -127,6 +127,9 @@ def test_higher_orders_are_the_derivatives():
         def value(x, sigma, years, k=k, r=r, q=q, w=w):
             return exact_price(sigma, x, k, years, r, q, w)
 
+        def of_yield(q, s=s, v=v, t=t, k=k, r=r, w=w):
+            return exact_price(v, s, k, t, r, q, w)
+
         exact = {
             "vanna": mp.diff(value, (s, v, t), (1, 1, 0)) / 100,
             "volga": mp.diff(value, (s, v, t), (0, 2, 0)) / 10_000,
@@ -134,6 +137,10 @@ def test_higher_orders_are_the_derivatives():
             "speed": mp.diff(value, (s, v, t), (3, 0, 0)),
             "zomma": mp.diff(value, (s, v, t), (2, 1, 0)) / 100,
             "color": -mp.diff(value, (s, v, t), (2, 0, 1)) / 365,
+            "veta": -mp.diff(value, (s, v, t), (0, 1, 1)) / 36_500,
+            "ultima": mp.diff(value, (s, v, t), (0, 3, 0)) / 1_000_000,
+            "dividend_rho": 0 if columns["black76"][j] else mp.diff(of_yield, q) / 100,
+            "elasticity": mp.diff(value, (s, v, t), (1, 0, 0)) * s / value(s, v, t),
         }
         for name, expected in exact.items():
             assert getattr(answer, name)[j] == pytest.approx(float(expected), rel=1e-8, abs=1e-12), name
@@ -227,7 +234,7 @@ def test_kernel_and_twin_agree(wild):
     assert (np.abs(result[0] / implied.implied_volatility - 1) <= limit)[both].all()
 
     higher = higher_order_greeks(volatility=columns[0], **contract)
-    rows = np.empty((6, 20_000))
+    rows = np.empty((10, 20_000))
     reference.higher(*columns, models, rows, status)
-    for row, name in zip(rows, HIGHER, strict=True):
+    for row, name in zip(rows, HIGHER_ORDER, strict=True):
         assert np.max(np.abs(row - getattr(higher, name)) / np.maximum(1, np.abs(row))) < 1e-9, name

@@ -5,6 +5,7 @@ import pytest
 
 from signals.computations.greeks_grid import _shocked
 from signals.greeks.core import reference
+from signals.greeks.core.dividends import no_dividends
 from signals.greeks.core.status import Status
 
 N = 400
@@ -29,6 +30,9 @@ def columns(seed: int) -> dict[str, np.ndarray]:
         "spot_shock": random.uniform(-0.5, 0.5, N),
         "volatility_shock": random.uniform(-0.2, 0.3, N),
         "days_forward": days_forward,
+        "american": np.zeros(N, bool),
+        "dividends": no_dividends(N),
+        "base_years": years,
     }
 
 

@@ -59,9 +59,9 @@ def test_files_begin_alike_and_no_name_is_given_twice() -> None:
 
 def test_columns_are_chosen_in_the_order_named() -> None:
     greeks = computations()["greeks"]
-    assert choose_columns(greeks) == greeks.file_columns
-    assert [column.name for column in choose_columns(greeks, split_names("vega, strike"))] == ["vega", "strike"]
+    assert choose_columns(greeks, {}) == greeks.file_columns_for({})
+    assert [column.name for column in choose_columns(greeks, {}, split_names("vega, strike"))] == ["vega", "strike"]
     for names, words in (("vega,veg", "no field 'veg'"), ("vega,vega", "named 2 times"), (",", "no field ''")):
         with pytest.raises(InvalidInput, match=words) as error:
-            choose_columns(greeks, split_names(names))
+            choose_columns(greeks, {}, split_names(names))
         assert error.value.field == "fields"

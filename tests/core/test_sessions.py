@@ -31,6 +31,7 @@ def utc(text: str) -> datetime:
         ("NSE", "2025-02-26", "03:45", "10:00"),  # a holiday: the regular hours
         ("CBOE", "2022-07-12", "13:30", "20:00"),
         ("NYSE", "2022-01-12", "14:30", "21:00"),
+        ("OPRA", "2021-05-17", "13:30", "20:00"),
         ("NASDAQ", "2025-11-28", "14:30", "18:00"),  # half day after Thanksgiving
         ("NASDAQ", "2025-12-25", "14:30", "21:00"),
         ("NYSE", "2090-01-12", "14:30", "21:00"),  # beyond the calendar
@@ -87,6 +88,7 @@ def test_is_session(exchange: str, day: str, trades: bool) -> None:
         ("DERIBIT@BTC@crypto_options@2020-05-22@call@9000", "2020-05-22 08:00"),
         ("NASDAQ@MSFT@equity_options@2021-05-21@call@250", "2021-05-21 20:00"),
         ("NASDAQ@MSFT@equity_options@2025-11-28@call@250", "2025-11-28 18:00"),
+        ("OPRA@MSFT@equity_options@2021-05-21@put@215", "2021-05-21 20:00"),
         ("CBOE@SPX@equity_options@2022-07-15@call@3800", "2022-07-15 13:30"),  # third Friday: on the opening
         ("CBOE@SPX@equity_options@2022-07-29@call@3800", "2022-07-29 20:00"),
         ("CBOE@SPX@equity_options@2025-04-17@call@3800", "2025-04-17 13:30"),  # before a third Friday that is Good

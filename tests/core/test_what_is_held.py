@@ -9,14 +9,22 @@ import pytest
 from py_vollib.black.greeks import analytical as black
 from py_vollib.black_scholes_merton.greeks import analytical as merton
 
+from signals.greeks.core.conventions import FIRST_ORDER, HIGHER_ORDER
 from signals.greeks.core.engine import higher_order_greeks, implied_greeks
 
 PAGE = (Path(__file__).parents[2] / "docs/engine.md").read_text()
 FORWARD, STRIKE, YEARS, RATE, PRICE = 23_206.27, 23_200.0, 0.05205, 0.065, 315.6
 SPOT = FORWARD * float(np.exp(-RATE * YEARS))
 HELD = {"forward": (FORWARD, True), "spot": (SPOT, False)}
-NAMES = ("delta", "gamma", "theta", "vega", "rho", "vanna", "volga", "charm", "speed", "zomma", "color")
-FOLLOW = ("theta", "rho", "charm", "color")  # the others differ by the factor of the underlying's unit alone
+NAMES = (*FIRST_ORDER, *HIGHER_ORDER)
+FOLLOW = (
+    "theta",
+    "rho",
+    "charm",
+    "color",
+    "veta",
+    "dividend_rho",
+)  # the others differ by the factor of the underlying's unit alone
 
 
 def ours(held: str) -> dict[str, float]:
@@ -31,30 +39,33 @@ def ours(held: str) -> dict[str, float]:
 def by_differentiation(held: str) -> dict[str, float]:
     """Derivatives, in forty digits, of a price that knows only what is held."""
     with mp.workdps(40):
-        strike, years, rate, start = map(mp.mpf, (STRIKE, YEARS, RATE, HELD[held][0]))
+        strike, years, rate, start, zero = map(mp.mpf, (STRIKE, YEARS, RATE, HELD[held][0], 0))
 
-        def price(underlying: mp.mpf, time: mp.mpf, r: mp.mpf, volatility: mp.mpf) -> mp.mpf:
-            forward = underlying if held == "forward" else underlying * mp.e ** (r * time)
+        def price(underlying: mp.mpf, time: mp.mpf, r: mp.mpf, volatility: mp.mpf, q: mp.mpf = zero) -> mp.mpf:
+            forward = underlying if held == "forward" else underlying * mp.e ** ((r - q) * time)
             total = volatility * mp.sqrt(time)
             d1 = mp.log(forward / strike) / total + total / 2
             return mp.e ** (-r * time) * (forward * mp.ncdf(d1) - strike * mp.ncdf(d1 - total))
 
         sigma = mp.findroot(lambda v: price(start, years, rate, v) - mp.mpf(PRICE), mp.mpf("0.15"))
-        orders = {  # of underlying, time, rate, volatility; and the unit
-            "delta": (1, 0, 0, 0, 1), "gamma": (2, 0, 0, 0, 1), "theta": (0, 1, 0, 0, -365), "vega": (0, 0, 0, 1, 100),
-            "rho": (0, 0, 1, 0, 100), "vanna": (1, 0, 0, 1, 100), "volga": (0, 0, 0, 2, 10_000),
-            "charm": (1, 1, 0, 0, -365), "speed": (3, 0, 0, 0, 1), "zomma": (2, 0, 0, 1, 100),
-            "color": (2, 1, 0, 0, -365),
+        orders = {  # of underlying, time, rate, volatility, yield; and the unit
+            "delta": (1, 0, 0, 0, 0, 1), "gamma": (2, 0, 0, 0, 0, 1), "theta": (0, 1, 0, 0, 0, -365),
+            "vega": (0, 0, 0, 1, 0, 100), "rho": (0, 0, 1, 0, 0, 100), "vanna": (1, 0, 0, 1, 0, 100),
+            "volga": (0, 0, 0, 2, 0, 10_000), "charm": (1, 1, 0, 0, 0, -365), "speed": (3, 0, 0, 0, 0, 1),
+            "zomma": (2, 0, 0, 1, 0, 100), "color": (2, 1, 0, 0, 0, -365), "veta": (0, 1, 0, 1, 0, -36_500),
+            "ultima": (0, 0, 0, 3, 0, 1_000_000), "dividend_rho": (0, 0, 0, 0, 1, 100),
         }  # fmt: skip
-        at = (start, years, rate, sigma)
-        return {name: float(mp.diff(price, at, order[:4]) / order[4]) for name, order in orders.items()}
+        at = (start, years, rate, sigma, zero)
+        found = {name: mp.diff(price, at, order[:5]) / order[5] for name, order in orders.items()}
+        found["elasticity"] = found["delta"] * start / price(*at)
+        return {name: float(value) for name, value in found.items()}
 
 
 @pytest.mark.parametrize("held", HELD)
 def test_the_engine_holds_what_the_model_says(held: str) -> None:
     found, theirs = ours(held), by_differentiation(held)
     for name in NAMES:
-        assert found[name] == pytest.approx(theirs[name], rel=1e-8), name
+        assert found[name] == pytest.approx(theirs[name], rel=1e-8, abs=1e-15), name
 
 
 def test_py_vollib_agrees() -> None:
@@ -75,10 +86,13 @@ def test_the_difference_is_the_forwards_own_move() -> None:
     exposure = FORWARD * forward["delta"]
     assert spot["theta"] == pytest.approx(forward["theta"] - RATE * exposure / 365, rel=1e-9)
     assert spot["rho"] == pytest.approx(forward["rho"] + YEARS * exposure / 100, rel=1e-9)
+    assert forward["dividend_rho"] == 0
+    assert spot["dividend_rho"] == pytest.approx(-YEARS * exposure / 100, rel=1e-9)
+    assert spot["elasticity"] == pytest.approx(forward["elasticity"], rel=1e-12)
 
 
 def test_the_page_shows_these_numbers() -> None:
-    rows = dict(re.findall(r"^\| (theta|rho|charm|color) \| (.+?) \|$", PAGE, re.M))
+    rows = dict(re.findall(rf"^\| ({'|'.join(FOLLOW)}) \| (-?[0-9].*?) \|$", PAGE, re.M))
     assert tuple(rows) == FOLLOW
     for name, row in rows.items():
         for printed, held in zip(row.split(" | ")[:2], HELD, strict=True):

@@ -24,9 +24,12 @@ AT = "2026-03-02T11:00:00+05:30"  # the simulated market's instant
 ALLOWED_RECEIVER = "127.0.0.2"  # where webhooks may go though it is not public
 FRONT_SECONDS = 3.0  # how long the web process waits for headers, and for a body's first bytes
 ACCOUNTS = {"alice": False, "bob": False, "carol": False, "staff": True, "fuzzer": False}
-_MAKE_ACCOUNTS = """
+_FILL = """
 import os
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
+call_command("flush", interactive=False, verbosity=0)
+call_command("simulate_market", "--seed", "11", "--at", os.environ["AT"])
 for name, password in zip(os.environ["NAMES"].split(","), os.environ["PASSWORDS"].split(",")):
     user, _ = get_user_model().objects.get_or_create(username=name)
     user.is_staff = user.is_superuser = name == "staff"
@@ -48,9 +51,14 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
     )
 
 
+def address_of(folder: Path) -> str:
+    """Return the address of the PostgreSQL in this state folder."""
+    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(folder)), safe='')}/{state.DATABASE}"
+
+
 def own_database() -> str:
     """Return the address of the tests' PostgreSQL as an operator would write it."""
-    return f"postgresql://{state.ROLE}@{quote(str(state.socket_dir(state.state_dir())), safe='')}/{state.DATABASE}"
+    return address_of(state.state_dir())
 
 
 def succeed(*arguments: str, **environment: str) -> str:
@@ -65,13 +73,16 @@ def passwords() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def address(passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the service. Its database and Redis are emptied, and a simulated market fills the database."""
+def tables() -> None:
+    """The tables of the tests' own database."""
     succeed("migrate", "-v0")
-    succeed("flush", "--noinput", "-v0")
+
+
+@pytest.fixture(scope="session")
+def address(tables: None, passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the service. Its database and Redis are emptied, and a simulated market fills the database."""
     redis_client(settings.REDIS_URL).flushall()  # ticks of other tests would be consumed
-    succeed("simulate_market", "--seed", "11", "--at", AT)
-    succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, NAMES=",".join(passwords), PASSWORDS=",".join(passwords.values()))
+    succeed("shell", "-v0", "-c", _FILL, AT=AT, NAMES=",".join(passwords), PASSWORDS=",".join(passwords.values()))
     log = tmp_path_factory.mktemp("service") / "up.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WEBHOOK_ALLOWED_NETWORKS", f"{ALLOWED_RECEIVER}/32")

@@ -35,6 +35,10 @@ def token(user_id: int = ALICE, **claims: Any) -> str:
     return str(made)
 
 
+# A client that has stopped reading cannot see the end of its connection: it would wait ten seconds for it.
+DEFAULTS: dict[str, Any] = {"compression": None, "max_size": None, "legacy": True, "close_timeout": 1}
+
+
 class Web:
     """One web process, as `manage.py up` starts it. It can be stopped and started again on its port."""
 
@@ -66,9 +70,7 @@ class Web:
     def connect(self, path: str = V2, *, user: int | None = ALICE, welcome: bool = True, **options: Any) -> "Socket":
         if user is not None:
             options["subprotocols"] = ["signals", f"bearer.{token(user)}"]
-        socket = Socket(
-            connect(f"ws://127.0.0.1:{self.port}{path}", compression=None, max_size=None, legacy=True, **options)
-        )
+        socket = Socket(connect(f"ws://127.0.0.1:{self.port}{path}", **{**DEFAULTS, **options}))
         if welcome:
             assert socket.next("welcome")["type"] == "welcome"
         return socket
@@ -83,8 +85,8 @@ class Web:
 @contextmanager
 def running_web(log: Path, *arguments: str, **environment: str) -> Iterator[Web]:
     served = Web(log, *arguments, **environment)
-    served.start()
     try:
+        served.start()
         yield served
     finally:
         if served.process is not None and served.process.poll() is None:

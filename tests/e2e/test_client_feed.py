@@ -22,7 +22,6 @@ from batch.client import (
     Snapshot,
     Update,
 )
-from tests.e2e.conftest import succeed
 from tests.e2e.cut_wires import Wire, wire_to
 from tests.e2e.sockets import Web, publish, publish_topics, redis_client, running_web, token
 
@@ -30,8 +29,7 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    succeed("migrate", "-v0")
+def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     log = tmp_path_factory.mktemp("feeds") / "web.log"
     with running_web(log, WEBSOCKET_HEARTBEAT_INTERVAL="0.5", WEBSOCKET_AUTH_SECONDS="0.5") as served:
         yield served

@@ -239,7 +239,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(environment: dict[str, str], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address. It has the accounts that `make demo` makes, and the day that the examples speak of."""
     log = tmp_path_factory.mktemp("service") / "up.log"
-    succeed("migrate", "-v0", **environment)
     with running_service(log, "--simulate", "--workers", "2", environment=environment) as running:
         succeed("shell", "-v0", "-c", _MAKE_ACCOUNTS, **environment)
         if SHARED_DATA.exists():

@@ -200,6 +200,7 @@ def test_the_schema_and_its_page_are_served_locally(address: str) -> None:
     paths = [path for path in schema["paths"] if "/batch/" in path]
     job = "jobs/{job_id}"
     ours = [
+        "bars",
         "greeks",
         "greeks_grid",
         "jobs",

@@ -14,6 +14,8 @@ def _cursor(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+HISTORY = "/api/v2/signals/historical"
+BARS = f"{HISTORY}/bars/SIM@NIFTY@equity_spot"
 QUERIES: list[tuple[str, dict[str, Any], str]] = [
     *(
         (f"{BATCH}/jobs", {"limit": value}, "limit")
@@ -86,6 +88,34 @@ QUERIES: list[tuple[str, dict[str, Any], str]] = [
     ),
     *((f"{LIVE}/greeks", {"keys": value}, "keys[0]") for value in ("x", "LSE@X", "A" * 300)),
     (f"{LIVE}/greeks", {"keys": KEY, "fields": "delta"}, "fields"),
+    *(
+        (BARS, {"timeframe": value, "start_time": "2026-03-01"}, "timeframe")
+        for value in (
+            *("", "7", "m", "0m", "-7m", "7M", "7.5m", "1e3m", "\u0667m", " 7m", "7m\0", "25h", "3661d", "121mo"),
+            *("9" * 5000 + "m", "'", "nan"),
+        )
+    ),
+    *(
+        (BARS, {"timeframe": "7m", "start_time": "2026-03-01", name: value}, name)
+        for name in ("start_time", "end_time", "cursor")
+        for value in (
+            *("", "soon", "20260330", "2026-02-30", "0000-01-01", "0001-01-01", "9999-12-31", "10000-01-01", "1e400"),
+            *("2026-03-30T10:00:00x+05:30", "2026-W10-1", "nan", "\0", "x" * 5000),
+        )
+    ),
+    (BARS, {"timeframe": "7m", "start_time": "2026-03-02", "end_time": "2026-03-01"}, "end_time"),
+    *(
+        (BARS, {"timeframe": "7m", "start_time": "2026-03-01", "anchor": value}, "anchor")
+        for value in ("", "day", "\0")
+    ),
+    *(
+        (BARS, {"timeframe": "7m", "start_time": "2026-03-01", "limit": value}, "limit")
+        for value in ("0", "10001", "1" * 400, "5.0", "\u0661")
+    ),
+    (BARS, {"timeframe": "7m"}, "start_time"),
+    (BARS, {"start_time": "2026-03-01"}, "timeframe"),
+    (BARS, {"timeframe": "7m", "start_time": "2026-03-01", "from": "x"}, "from"),
+    (f"{HISTORY}/available-timeframes/SIM@NIFTY@equity_spot", {"timeframe": "7m"}, "timeframe"),
     (f"{LIVE}/greeks", {}, "keys"),
 ]
 

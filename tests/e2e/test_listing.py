@@ -53,6 +53,7 @@ def test_underlyings(alice: httpx.Client) -> None:
         "spot_key": SPOT,
         "volatility_index_key": "SIM@INDIAVIX@equity_spot",
         "pricing_model": "bsm",
+        "exercise": "european",
         "dividend_yield": 0.0,
     }
 
@@ -183,7 +184,7 @@ REFUSED: list[tuple[str, str, list[str]]] = [
     ),
     *(
         (f"instruments/{KEY}/greeks", name, [*BAD_TEXTS, "0", "null"])
-        for name in ("model", "forward", "day_count", "price", "fallback_volatility", "iv_from", "quote_iv")
+        for name in ("model", "forward", "day_count", "price", "fallback_volatility", "iv_from", "quote_iv", "theta")
     ),
     (f"instruments/{KEY}/greeks", "volatility", ["0.2"]),
 ]

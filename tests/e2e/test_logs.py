@@ -14,7 +14,7 @@ import pytest
 
 from signalsite.embedded.service import running_service
 from tests.e2e.conftest import AT, BATCH, submit, succeed, wait
-from tests.integration.processes import environment, fresh_state
+from tests.integration.processes import environment, fresh_state, servers_of
 
 OURS = "a-request.of/the:test=1"
 
@@ -25,11 +25,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     log = tmp_path_factory.mktemp("logs") / "up.log"
     with fresh_state() as state:
         variables = environment(state, LOG_FORMAT="json")
-        succeed("migrate", "-v0", **variables)
-        succeed("simulate_market", "--seed", "11", "--at", AT, "--contracts", "400", **variables)
-        with running_service(log, "--workers", "1", "--simulate", environment=variables) as running:
-            account = {"username": "admin", "password": (state / "secrets/admin_password").read_text()}
-            yield running.address, log, account
+        with servers_of(state):
+            succeed("migrate", "-v0", **variables)
+            succeed("simulate_market", "--seed", "11", "--at", AT, "--contracts", "400", **variables)
+            with running_service(log, "--workers", "1", "--simulate", environment=variables) as running:
+                account = {"username": "admin", "password": (state / "secrets/admin_password").read_text()}
+                yield running.address, log, account
 
 
 @pytest.fixture

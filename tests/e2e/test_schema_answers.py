@@ -111,6 +111,9 @@ def test_batch_answers_have_the_members_that_the_document_names(schema: dict[str
     checked(page, schema, {"$ref": "#/components/schemas/ResultsPage"}, closed=("ResultsPage",))
     for row in page["data"]:
         checked(row, schema, {"$ref": "#/components/schemas/GreeksRow"}, closed=("GreeksRow",))
+    _, (row,) = run(alice, items=[KEY], params={"greeks": ["vanna", "elasticity"]})
+    assert "delta" not in row and row["vanna"] is not None
+    checked(row, schema, {"$ref": "#/components/schemas/GreeksRow"}, closed=("GreeksRow",))
     receipt = alice.get(f"{job['links']['self']}/receipt").json()
     assert receipt["forwards"]
     checked(receipt, schema, {"$ref": "#/components/schemas/Receipt"}, closed=("Receipt", "ForwardReceipt"))

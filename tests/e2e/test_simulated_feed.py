@@ -3,39 +3,43 @@
 import csv
 import math
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from py_vollib.black import black
 
 from signals.simulator.core.simulated_listing import list_underlyings
 from signals.simulator.core.simulated_market import RATE, TICK
 from signalsite.embedded.service import running_service
-from tests.e2e.conftest import succeed
-from tests.integration.processes import environment, fresh_state, running_on, until
+from tests.e2e.conftest import address_of, succeed
+from tests.integration.processes import environment, fresh_state, running_on, servers_of, until
 from timeframes.core.keys import Right, parse_key
 from timeframes.core.sessions import local_date
 
-STEP = """
-from django.db.models import Count
-from timeframes.models import Quote
-steps = Quote.objects.filter(source="stream").values("time").annotate(many=Count("instrument_key"))
-print(*[step["time"].isoformat() for step in steps.filter(many__gt=2_000).order_by("time")])
+STEPS = """
+SELECT time FROM timeframes_quote WHERE source = 'stream' GROUP BY time HAVING count(*) > 2000 ORDER BY time OFFSET 1
 """
 
 
 def test_a_job_over_the_demos_chain_lies_on_the_surface_while_the_feed_runs(tmp_path: Path) -> None:
     with fresh_state() as state:
         own = environment(state)
-        succeed("migrate", "-v0", **own)
-        demo = succeed("simulate_market", **own)
-        assert "2,400 options" in demo
-        begun = datetime.now(UTC)
-        with running_service(tmp_path / "up.log", "--simulate", "--workers", "1", environment=own):
-            steps = until(lambda: succeed("shell", "-v0", "-c", STEP, **own).split()[1:], 90, "a second step")
-            at = datetime.fromisoformat(steps[-1]) + timedelta(seconds=3)
+        with ExitStack() as service:
+            with servers_of(state):  # until the service needs them
+                succeed("migrate", "-v0", **own)
+                demo = succeed("simulate_market", **own)
+                assert "2,400 options" in demo
+                begun = datetime.now(UTC)
+                service.enter_context(
+                    running_service(tmp_path / "up.log", "--simulate", "--workers", "1", environment=own)
+                )
+            with psycopg.connect(address_of(state), autocommit=True) as database:
+                steps = until(lambda: database.execute(STEPS).fetchall(), 90, "a second step", step=0.5)
+            at = steps[-1][0] + timedelta(seconds=3)
             time.sleep(5.0)
             out = tmp_path / "chain.csv"
             succeed("batch_greeks", "--exchange", "SIM", "--at", at.isoformat(), "--out", str(out), **own)

@@ -10,15 +10,13 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.e2e.conftest import succeed
 from tests.e2e.sockets import V2, Web, publish, publish_topics, running_web, token
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    succeed("migrate", "-v0")
+def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     log = tmp_path_factory.mktemp("sockets") / "web.log"
     with running_web(log, WEBSOCKET_HEARTBEAT_INTERVAL="0.5", WEBSOCKET_AUTH_SECONDS="0.5") as served:
         yield served

@@ -12,14 +12,12 @@ import pytest
 import redis
 
 from realtime.core.entry_ids import parse_id
-from tests.e2e.conftest import succeed
 from tests.e2e.sockets import Socket, Web, publish, publish_topics, redis_client, running_web
 from tests.e2e.valkey import kill_valkey, valkey_pids
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    succeed("migrate", "-v0")
+def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     with running_web(
         tmp_path_factory.mktemp("sockets") / "web.log",
         WEBSOCKET_HEARTBEAT_INTERVAL="0.5",

@@ -30,8 +30,7 @@ print("victim is", User.objects.get(username="victim").pk)
 
 
 @pytest.fixture(scope="module")
-def webs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Web, Web]]:
-    succeed("migrate", "-v0")
+def webs(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Web, Web]]:
     folder = tmp_path_factory.mktemp("processes")
     with running_web(folder / "one.log") as one, running_web(folder / "two.log") as two:
         yield one, two

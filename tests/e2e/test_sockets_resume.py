@@ -3,17 +3,14 @@
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import succeed
 from tests.e2e.sockets import Socket, Web, publish, running_web
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    succeed("migrate", "-v0")
+def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     with running_web(
         tmp_path_factory.mktemp("sockets") / "web.log",
         WEBSOCKET_HEARTBEAT_INTERVAL="0.5",
@@ -102,28 +99,27 @@ def test_more_than_is_sent_again_is_a_gap(web: Web, underlying: str) -> None:
         assert socket.next("snapshot")["seq"] == published[-1]
 
 
-def test_a_restart_closes_with_a_hint_and_whoever_comes_back_resumes(tmp_path: Path, underlying: str) -> None:
+def test_a_restart_closes_with_a_hint_and_whoever_comes_back_resumes(web: Web, underlying: str) -> None:
     topic = f"{underlying}@equity_spot"
-    with running_web(tmp_path / "web.log") as web:
-        seen = publish(underlying, equity_spot=1)
-        with web.connect() as socket, web.connect() as other, web.connect(user=None, welcome=False):
-            socket.subscribe(topic)
-            assert socket.next("snapshot")["seq"] == seen
-            ended = threading.Thread(target=web.stop)
-            begun = time.monotonic()
-            ended.start()
-            closing = socket.next("closing")
-            assert closing["code"] == 1001 and 500 <= closing["reconnect_after_ms"] <= 8500
-            assert (socket.closed(), other.closed()) == (1001, 1001)
-            ended.join()
-            assert time.monotonic() - begun < 5
-        missed = [publish(underlying, equity_spot=n) for n in (2, 3)]
-        web.start()
-        with web.connect() as socket:
-            resume(socket, seen, topic)
-            assert [socket.next("update")["seq"] for _ in missed] == missed
-            published = publish(underlying, equity_spot=4)
-            assert (update := socket.next("update"))["seq"] == published and update["prev"] == missed[-1]
-        with web.connect() as socket:
-            socket.subscribe(topic)
-            assert socket.next("snapshot")["data"] == 4
+    seen = publish(underlying, equity_spot=1)
+    with web.connect() as socket, web.connect() as other, web.connect(user=None, welcome=False):
+        socket.subscribe(topic)
+        assert socket.next("snapshot")["seq"] == seen
+        ended = threading.Thread(target=web.stop)
+        begun = time.monotonic()
+        ended.start()
+        closing = socket.next("closing")
+        assert closing["code"] == 1001 and 500 <= closing["reconnect_after_ms"] <= 8500
+        assert (socket.closed(), other.closed()) == (1001, 1001)
+        ended.join()
+        assert time.monotonic() - begun < 5
+    missed = [publish(underlying, equity_spot=n) for n in (2, 3)]
+    web.start()
+    with web.connect() as socket:
+        resume(socket, seen, topic)
+        assert [socket.next("update")["seq"] for _ in missed] == missed
+        published = publish(underlying, equity_spot=4)
+        assert (update := socket.next("update"))["seq"] == published and update["prev"] == missed[-1]
+    with web.connect() as socket:
+        socket.subscribe(topic)
+        assert socket.next("snapshot")["data"] == 4

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from bench.socket_clients import masked, upgrade
-from tests.e2e.conftest import succeed
 from tests.e2e.sockets import V2, Socket, Web, redis_client, running_web, token
 
 EXPIRIES = ("2026-12-29", "2027-01-26", "2027-02-23")
@@ -20,8 +19,7 @@ READ_SECONDS = 6.0
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    succeed("migrate", "-v0")
+def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     log = tmp_path_factory.mktemp("sockets") / "web.log"
     with running_web(log, WEBSOCKET_HEARTBEAT_INTERVAL="0.5") as served:
         yield served

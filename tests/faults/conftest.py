@@ -5,6 +5,7 @@ The tests marked `faults` are left out of `make test`; `make faults` runs all.
 
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import psutil
@@ -13,7 +14,7 @@ import pytest
 from signalsite.embedded.service import running_service
 from tests.e2e.conftest import succeed
 from tests.faults.site import Site
-from tests.integration.processes import environment, fresh_state
+from tests.integration.processes import environment, fresh_state, servers_of
 
 _MAKE_ACCOUNT = """
 import os
@@ -33,14 +34,13 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     log = tmp_path_factory.mktemp("faults") / "up.log"
     with fresh_state() as state:
         variables = environment(state, LOG_FORMAT="json", PASSWORD=password)
-        succeed("migrate", "-v0", **variables)
-        succeed("simulate_market", "--seed", "5", "--contracts", "100000" if whole else "10000", **variables)
-        succeed("shell", "-v0", "-c", _MAKE_ACCOUNT, **variables)
-        keys = succeed("shell", "-v0", "-c", _KEYS, **variables).split()
-        with (
-            running_service(log, "--workers", "2", environment=variables) as running,
-            httpx.Client(base_url=running.address, timeout=30) as client,
-        ):
+        with ExitStack() as service:
+            with servers_of(state):  # until the service needs them
+                succeed("migrate", "-v0", **variables)
+                succeed("simulate_market", "--seed", "5", "--contracts", "100000" if whole else "10000", **variables)
+                keys = succeed("shell", "-v0", "-c", _MAKE_ACCOUNT + _KEYS, **variables).split()
+                running = service.enter_context(running_service(log, "--workers", "2", environment=variables))
+            client = service.enter_context(httpx.Client(base_url=running.address, timeout=30))
             token = client.post("/api/token", json={"username": "trader", "password": password}).raise_for_status()
             client.headers["Authorization"] = f"Bearer {token.json()['access']}"
             yield Site(running.address, state, log, psutil.Process(running.process.pid), keys, client)

@@ -4,9 +4,12 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
+from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.state import SHARED, own_state_dir
 from signalsite.foundation.process import living_in
 
@@ -27,6 +30,18 @@ def fresh_state():
     finally:
         until(lambda: not running_on(folder / "state"), 30, "the servers of the folder have ended")  # they remove files
         shutil.rmtree(folder)
+
+
+@contextmanager
+def servers_of(state):
+    """Keep the servers of a state running for the body: otherwise each command starts and stops its own."""
+    with ExitStack() as running:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
+                patch.delenv(name, raising=False)
+            patch.setenv("SIGNALSITE_STATE", str(state))
+            running.enter_context(keep_running(wait=True))
+        yield
 
 
 def environment(state, **more):
@@ -51,9 +66,9 @@ def running_on(state):
     return found
 
 
-def until(condition, seconds, what):
+def until(condition, seconds, what, *, step=0.05):
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(step)
     return result

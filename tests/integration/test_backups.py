@@ -1,5 +1,6 @@
 """Failed restores change nothing; backups of older and newer versions. With DATABASE_URL."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,20 @@ import pytest
 from tests.integration.databases import fresh_database
 from tests.integration.processes import ROOT
 
+# Commands one after the other in one process, since most of a command's second is spent on imports.
+SEVERAL = """
+import contextlib, io, json, sys
+import manage
+for arguments in json.loads(sys.argv[1]):
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            manage.main(["manage.py", *arguments])
+        except SystemExit as end:
+            status = end.code
+    print(json.dumps([status, out.getvalue(), err.getvalue()]))
+"""
+
 
 class Site:
     def __init__(self, variables: dict[str, str]):
@@ -20,15 +35,32 @@ class Site:
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(command, cwd=ROOT, env=self.variables, capture_output=True, text=True, check=False)
 
+    def several(self, *commands: list[str]) -> "list[tuple[int, str, str]]":
+        """Return the status, output and errors of each command."""
+        command = [sys.executable, "-c", SEVERAL, json.dumps(commands)]
+        done = subprocess.run(command, cwd=ROOT, env=self.variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+    def migrate(self, *targets: tuple[str, ...]) -> None:
+        """Apply the migrations up to each target: an app, and the name of one if not to the last."""
+        for status, _, errors in self.several(*(["migrate", "--verbosity", "0", *target] for target in targets)):
+            assert status == 0, errors
+
     def succeed(self, *arguments: str) -> str:
         done = self.manage(*arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def refused(self, *arguments: str) -> str:
-        done = self.manage(*arguments)
-        assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-        return done.stderr
+        return self.all_refused(list(arguments))[0]
+
+    def all_refused(self, *commands: list[str]) -> list[str]:
+        """Return why each command was refused."""
+        ended = self.several(*commands)
+        for status, _, errors in ended:
+            assert status == 1 and "Traceback" not in errors, errors
+        return [errors for _, _, errors in ended]
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.variables["DATABASE_URL"]) as connection:
@@ -63,13 +95,17 @@ def test_all_or_nothing(site: Site, tmp_path: Path) -> None:
     site.rows("UPDATE auth_group SET name = 'later'")
     for more in NEWER:
         site.rows(more)
-    assert "has data (in auth_group). --replace" in site.refused("restore", str(file))
-    assert "Nothing was restored" in site.refused("restore", str(broken), "--replace")
-    assert site.rows(GROUPS) == [("later",)]
     (tmp_path / "words").write_text("these are words")
-    assert "cannot be read as a backup" in site.refused("restore", str(tmp_path / "words"), "--replace")
-    assert "is not there" in site.refused("restore", str(tmp_path / "none"), "--replace")
-    assert "cannot be written: No such file" in site.refused("backup", str(tmp_path / "none" / "x"))
+    refusals = {
+        "has data (in auth_group). --replace": ["restore", str(file)],
+        "Nothing was restored": ["restore", str(broken), "--replace"],
+        "cannot be read as a backup": ["restore", str(tmp_path / "words"), "--replace"],
+        "is not there": ["restore", str(tmp_path / "none"), "--replace"],
+        "cannot be written: No such file": ["backup", str(tmp_path / "none" / "x")],
+    }
+    for why, said in zip(refusals, site.all_refused(*refusals.values()), strict=True):
+        assert why in said
+    assert site.rows(GROUPS) == [("later",)]
     site.succeed("restore", str(file), "--replace")
     assert site.rows(GROUPS) == [("traders",)]
     left = "SELECT to_regclass('of_groups'), to_regclass('parted'), to_regtype('mood'), to_regprocedure('one()')"
@@ -92,8 +128,7 @@ def test_the_operator_reads_why_psql_was_refused(site: Site, tmp_path: Path) -> 
 def test_a_backup_of_an_older_version_is_restored_and_migrated(site: Site, tmp_path: Path) -> None:
     with fresh_database("signalsite_backups_older") as variables:  # not every migration can be taken back
         older = Site(variables)
-        for app, name in (("auth", "0012"), ("batch", "0001")):
-            older.succeed("migrate", "--verbosity", "0", app, name)
+        older.migrate(("auth", "0012"), ("batch", "0001"))
         older.rows("INSERT INTO auth_group (name) VALUES ('of the older version')")
         older.succeed("backup", str(tmp_path / "old"))
     assert "run `manage.py migrate`" in site.succeed("restore", str(tmp_path / "old"), "--replace")
@@ -103,8 +138,10 @@ def test_a_backup_of_an_older_version_is_restored_and_migrated(site: Site, tmp_p
 
 def test_a_backup_of_a_newer_version_is_refused(site: Site, tmp_path: Path) -> None:
     site.rows("INSERT INTO django_migrations (app, name, applied) VALUES ('batch', '9999_later', now())")
-    site.succeed("backup", str(tmp_path / "new"))
-    assert "made by a newer version: it has batch.9999_later" in site.refused("restore", str(tmp_path / "new"))
+    (kept, _, _), (status, _, refusal) = site.several(
+        ["backup", str(tmp_path / "new")], ["restore", str(tmp_path / "new")]
+    )
+    assert (kept, status) == (0, 1) and "made by a newer version: it has batch.9999_later" in refusal
     site.rows("DELETE FROM django_migrations WHERE name = '9999_later'")
 
 
@@ -117,8 +154,10 @@ def test_a_folder_keeps_the_newest(site: Site, tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == kept
     assert f"removed {tmp_path}/signalsite-20260101T000000Z.backup" in said
     assert "is restored" in site.succeed("restore", str(written), "--replace")
-    assert "--keep needs --into" in site.refused("backup", str(tmp_path / "one"), "--keep", "1")
-    assert "is not a folder" in site.refused("backup", "--into", str(tmp_path / "none"))
+    alone, nowhere = site.all_refused(
+        ["backup", str(tmp_path / "one"), "--keep", "1"], ["backup", "--into", str(tmp_path / "none")]
+    )
+    assert "--keep needs --into" in alone and "is not a folder" in nowhere
 
 
 def test_a_backup_that_fails_leaves_the_last_one(site: Site, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes import ROOT, environment, fresh_state, running_on, until
+from tests.integration.processes import ROOT, environment, fresh_state, servers_of
 
 DECLARATION = """
 import hashlib
@@ -113,10 +113,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 check=False,
             )
 
-        made = run("migrate", "-v0")
-        assert made.returncode == 0, made.stderr
-        yield run
-        until(lambda: not running_on(state), 30, "the servers have ended")
+        with servers_of(state):
+            made = run("migrate", "-v0")
+            assert made.returncode == 0, made.stderr
+            yield run
 
 
 def test_fields_schema_columns_docs_and_types_follow(service: Run) -> None:
@@ -139,7 +139,7 @@ def test_fields_schema_columns_docs_and_types_follow(service: Run) -> None:
         "letters": "int64",
         "weighed": "double",
     }
-    assert found["address"] and set(found["discriminator"]) == {"greeks", "greeks_grid", "quotes", "letters"}
+    assert found["address"] and set(found["discriminator"]) == {"bars", "greeks", "greeks_grid", "quotes", "letters"}
     assert found["row"] == {"type": "integer", "description": "How many.", "nullable": True}
     assert (found["factors"]["maxItems"], found["factors"]["items"]["maximum"]) == (3, 9)
     assert "| `factors` | `[1.0, 2.0]` | 1 to 3 of: from 0 to 9 | Times so much. |" in found["docs"]

@@ -4,12 +4,11 @@ A computation has its own file: test_new_computation.py.
 """
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.recipes import Copy, copied, follow
+from tests.integration.recipes import Copy, follow
 
 CORE = '''
 """Reading lines of `instrument_key,time,bid,ask`."""
@@ -101,7 +100,7 @@ def test_lines():
     assert np.isnan(read.bid).tolist() == [True] and read.ask.tolist() == [24001.0]
     assert [row[:2] for row in read.rejected] == [(2, "unreadable line")]
 """
-EXCHANGE = """            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ")),
+EXCHANGE = """            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ", "OPRA")),
 """
 MCX = """            Exchange("MCX", KOLKATA, _MCX_HOURS, calendar="XBOM", expires=time(17)),
 """
@@ -119,12 +118,6 @@ XYZ@GOLD@equity_spot,2026-11-20T10:00:00+05:30,1,2
 """
 RETENTION = 'JOB_RETENTION_DAYS = env.float("JOB_RETENTION_DAYS"'
 LIMIT = 'IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 1_000_000, validate=at_least(1))\n'
-
-
-@pytest.fixture(scope="module")
-def copy() -> Iterator[Copy]:
-    with copied() as made:
-        yield made
 
 
 def test_an_importer(copy: Copy, tmp_path: Path) -> None:
@@ -155,7 +148,11 @@ def test_an_exchange(copy: Copy, tmp_path: Path) -> None:
     copy.edit("timeframes/core/exchanges.py", EXCHANGE, EXCHANGE + MCX)
     copy.edit("timeframes/core/exchanges.py", "_NSE_HOURS = ", HOURS + "_NSE_HOURS = ")
     copy.append("tests/core/test_sessions.py", SESSIONS_TEST)
-    copy.edit("docs/data.md", "| NYSE, NASDAQ |", "| MCX | Asia/Kolkata | 09:00 to 23:30 | 17:00 |\n| NYSE, NASDAQ |")
+    copy.edit(
+        "docs/data.md",
+        "| NYSE, NASDAQ, OPRA |",
+        "| MCX | Asia/Kolkata | 09:00 to 23:30 | 17:00 |\n| NYSE, NASDAQ, OPRA |",
+    )
     copy.append("CHANGELOG.md", "- MCX.\n")
     follow(copy, "An exchange", "MCX", {})
     copy.test("tests/core/test_sessions.py", "-k", "mcx")

@@ -4,7 +4,7 @@ import json
 import time
 
 from batch.webhooks.core.signing import verify
-from tests.integration.recipes import copied, follow
+from tests.integration.recipes import Copy, follow
 from tests.receiver import receiving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -41,8 +41,8 @@ print(job.id, due, delivery.deliver(due))
 """
 
 
-def test_an_event() -> None:
-    with copied() as copy, receiving() as receiver:
+def test_an_event(copy: Copy) -> None:
+    with receiving() as receiver:
         copy.append("batch/jobs/webhook_events.py", EVENT)
         copy.edit("batch/jobs/services.py", CUT, CUT + "        webhook_events.publish_accepted(job)\n")
         copy.edit("batch/jobs/services.py", "from batch.jobs import ", "from batch.jobs import webhook_events, ")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.consume.live import server_pid
-from tests.integration.processes import ROOT, environment, fresh_state, running_on, until
+from tests.integration.processes import ROOT, environment, fresh_state, running_on, servers_of, until
 
 # A child with a child of its own; the second process ignores TERM.
 SUPERVISED = """
@@ -31,6 +31,13 @@ def step():
         raise RuntimeError("step failed")
 record = pathlib.Path(sys.argv[2]) if "record" in sys.argv else None
 supervisor.Supervisor(kinds, record=record).run(step)
+"""
+# What the first start does.
+MAKE_ACCOUNT = """
+from django.core.management import call_command
+from signalsite.accounts.first_account import make_first_account
+call_command("migrate", verbosity=0)
+assert make_first_account()
 """
 
 
@@ -140,6 +147,9 @@ def free_port():
 
 def test_up_runs_the_whole_service_and_leaves_nothing():
     with fresh_state() as state:
+        with servers_of(state):
+            run = [sys.executable, "manage.py", "shell", "-v0", "-c", MAKE_ACCOUNT]
+            subprocess.run(run, env=environment(state), cwd=ROOT, check=True)
         port, flower_port = free_port(), free_port()
         command = [sys.executable, "manage.py", "up", "--port", str(port), "--flower-port", str(flower_port)]
         log = state.parent / "up.log"
@@ -149,6 +159,9 @@ def test_up_runs_the_whole_service_and_leaves_nothing():
             until(lambda: "ready in" in log.read_text() or process.poll() is not None, 60, "ready")
             assert process.poll() is None
             assert f"http://127.0.0.1:{port}/" in log.read_text()
+            password = state / "secrets/admin_password"  # said when the account was made
+            assert f"the first password is in {password}" in log.read_text()
+            assert password.read_text() not in log.read_text()
             (web,) = ids(state, "bin/uvicorn")
             os.kill(web, signal.SIGKILL)
             until(lambda: [pid for pid in ids(state, "bin/uvicorn") if pid != web], 10, "web runs again")

@@ -19,6 +19,8 @@ from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.sanity import Sanity
 from realtime.ticks.store import store_quotes
 from signals.greeks.core.conventions import (
+    FIRST_ORDER,
+    HIGHER_ORDER,
     QUOTE_IVS,
     DayCount,
     FallbackVolatility,
@@ -27,6 +29,7 @@ from signals.greeks.core.conventions import (
     Model,
     PriceSource,
     QuoteIv,
+    Theta,
 )
 from signals.greeks.market import load_market, market_from_json, market_to_json
 from signals.greeks.selectors import load_options, option_groups
@@ -93,6 +96,8 @@ params = st.builds(
     price=st.sampled_from([each for each in PriceSource if each is not PriceSource.OVERRIDE]),
     fallback_volatility=st.sampled_from(FallbackVolatility),
     quote_iv=st.sampled_from(QuoteIv),
+    greeks=st.sampled_from([FIRST_ORDER, FIRST_ORDER + HIGHER_ORDER]),
+    theta=st.sampled_from(Theta),
     max_quote_age_seconds=st.sampled_from([86_400.0, 3_600.0, 60.0, 1.0]),
 )
 
@@ -269,6 +274,7 @@ DESKS = [
     GreeksParams(forward=ForwardSource.SPOT, rate=0.1, day_count=DayCount.CALENDAR_DAYS, price=PriceSource.LAST),
     GreeksParams(model=Model.BLACK76, price=PriceSource.MID, dividend_yield=0.012, max_quote_age_seconds=600.0),
     GreeksParams(forward=ForwardSource.PARITY, fallback_volatility=FallbackVolatility.VIX, rate=0.0),
+    GreeksParams(greeks=("theta", *HIGHER_ORDER), theta=Theta.NEXT_DAY),
 ]
 
 

@@ -124,7 +124,7 @@ EXCHANGES: MappingProxyType[str, Exchange] = MappingProxyType(
             _indian("NSE", _NSE_HOURS),
             _indian("BSE", _BSE_HOURS),
             _indian("SIM", _NSE_HOURS),  # our simulated market keeps NSE's sessions
-            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ")),
+            *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ", "OPRA")),
             *(_crypto(name) for name in ("DERIBIT", "BINANCE", "BYBIT", "OKX", "")),
         )
     }

@@ -106,11 +106,11 @@ def local_date(exchange: str, instant: datetime) -> date:
     return instant.astimezone(exchange_named(exchange).zone).date()
 
 
-def parse_instant(text: str, exchange: str) -> datetime:
+def parse_instant(text: str, exchange: str, field: str = "as_of") -> datetime:
     """Read an ISO 8601 instant and return it in UTC.
 
     A naive instant is in the exchange's zone. A date alone means the close of that session.
-    Raises InvalidInput(field="as_of").
+    Raises InvalidInput under the name of the field.
     """
     found = exchange_named(exchange)
     text = text.strip()
@@ -124,7 +124,7 @@ def parse_instant(text: str, exchange: str) -> datetime:
     except ValueError:  # no such day, hour or offset
         pass
     raise InvalidInput(
-        "as_of",
+        field,
         f"{text[:40]!r} is neither a date such as 2026-06-11 nor an instant such as 2026-06-11T15:30:00+05:30, "
         f"after {AFTER_YEAR} and before {BEFORE_YEAR}",
     )

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from batch.client import ApiError, Client, Job, ServiceUnreachable
-from batch.exports.chain_table import chain_lines
+from batch.exports.chain_table import NEEDED, chain_lines
 from batch.exports.files import SUFFIXES, write_file
 from batch.exports.plots import check_plot, draw
 from batch.jobs import in_process_client
@@ -22,10 +22,12 @@ from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.errors import ConfigurationError, InvalidInput
 
 
-def parameter(text: str) -> tuple[str, str | float]:
+def parameter(text: str) -> tuple[str, str | float | list[str]]:
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not name=value")
+    if name in {each.name for each in computations()["greeks"].parameters if each.most}:
+        return name, split_names(value)
     try:
         return name, float(value)  # the API takes no text for a number
     except ValueError:
@@ -45,7 +47,7 @@ class Command(BaseCommand):
             default=[],
             type=parameter,
             metavar="name=value",
-            help=f"one of {names}; may be repeated",
+            help=f"one of {names}; a list has commas: greeks=delta,vanna; may be repeated",
         )
         parser.set_defaults(kind="greeks", keys=[])
 
@@ -72,7 +74,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         out, plot = (Path(options[name]) if options[name] else None for name in ("out", "plot"))
-        fields = _check(options["kind"], out, plot, options["fields"])
+        fields = _check(options, out, plot)
         with local_workers(settings.WORKERS) as workers, in_process_client.client() as client:
             try:
                 job = self.run(client, workers, options)
@@ -140,8 +142,9 @@ def selector(options: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _check(kind: str, out: Path | None, plot: Path | None, fields: str | None) -> list[str]:
+def _check(options: dict[str, Any], out: Path | None, plot: Path | None) -> list[str]:
     """Return the columns to write. Raises CommandError for what would fail after the job."""
+    kind, fields, params = options["kind"], options["fields"], dict(options["param"])
     if out and out.suffix.lower() not in SUFFIXES:
         raise CommandError(f"out: {out} must end in {' or '.join(SUFFIXES)}")
     if fields is not None and not out:
@@ -150,9 +153,13 @@ def _check(kind: str, out: Path | None, plot: Path | None, fields: str | None) -
         if path and not path.absolute().parent.is_dir():
             raise CommandError(f"{name}: there is no folder {path.parent}")
     try:
+        computation = computations()[kind]
         if plot:
             check_plot(plot)
-        columns = choose_columns(computations()[kind], [] if fields is None else split_names(fields))
+            there = {column.name for column in computation.file_columns_for(params)}
+            for name in sorted(NEEDED & computation.picked.keys() - there):
+                raise InvalidInput("plot", f"it needs {name}: {computation.picked[name]} must name it")
+        columns = choose_columns(computation, params, [] if fields is None else split_names(fields))
     except (InvalidInput, ConfigurationError) as error:
         raise CommandError(str(error)) from error
     return [column.name for column in columns]

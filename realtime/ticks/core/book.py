@@ -37,6 +37,7 @@ class Terms:
     black76: bool
     dividend_yield: float
     carry: CarryHistory = NO_HISTORY
+    american: bool = False
 
 
 @dataclass(slots=True)

@@ -92,6 +92,7 @@ def price_options(
         expires_at=book.expires_at[rows],
         black76=np.array([each.black76 for each in terms], np.bool_)[place],
         dividend_yield=np.array([each.dividend_yield for each in terms])[place],
+        american=np.array([each.american for each in terms], np.bool_)[place],
         quotes=quotes,
     )
     answers = answer_options(contracts, place, markets, {}, {}, now, params)
@@ -138,6 +139,7 @@ def take_snapshot(book: Book, groups: Sequence[ExpiryBook], now: float) -> Chain
             volatility_index_time=indices[:, 0],
             volatility_index=indices[:, 1],
             dividend_yield=np.array([chain.terms.dividend_yield for chain in chains]),
+            american=np.array([chain.terms.american for chain in chains], np.bool_),
             today=np.array(today),
             known=[chain.terms.carry.on(day) for chain, day in zip(chains, today, strict=True)],
         ),

@@ -9,6 +9,7 @@ from signals.greeks.core.both_sides import quote_volatilities
 from signals.greeks.core.carry import DIVIDEND_SOURCES, RATE_SOURCES, carry_columns
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import (
+    FIRST_ORDER,
     FORWARD_PRICE_WORDS,
     FORWARD_SOURCES,
     FORWARD_WORDS,
@@ -21,7 +22,9 @@ from signals.greeks.core.conventions import (
     QuoteIv,
 )
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
+from signals.greeks.core.exercise import value_bounds
 from signals.greeks.core.forward import forward_columns
+from signals.greeks.core.higher import higher_greeks
 from signals.greeks.core.prices import QuoteColumns, fresh_quotes
 from signals.greeks.core.reasons import STATUS_WORDS, reason
 from signals.greeks.core.rederived import derivation_columns, rederived
@@ -59,7 +62,7 @@ def answer_options(
     `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns
     by name (price, underlying_price, volatility, rate, dividend_yield), NaN where the market's value counts.
     `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The
-    columns QUOTE_IVS are there if `quote_iv` asks for them.
+    columns QUOTE_IVS are there if `quote_iv` asks for them, and of the Greeks those that `greeks` names.
     """
 
     def shared(name: str) -> np.ndarray:
@@ -84,6 +87,7 @@ def answer_options(
         override_volatility=overrides.get("volatility", nothing),
         override_rate=overrides.get("rate", nothing),
         override_dividend_yield=overrides.get("dividend_yield", nothing),
+        american=contracts.american,
         carry=carry_columns([market.carry for market in markets], group),
     )
     if overrides:
@@ -91,6 +95,7 @@ def answer_options(
     fresh_twins = twins and fresh_quotes(twins, at, params.max_quote_age_seconds)
     result = evaluate(options, params, fresh_twins)
     columns = answer_columns(result, options, refused, at, params)
+    columns |= {name: values.tolist() for name, values in higher_greeks(options, result, params.greeks).items()}
     if params.quote_iv is QuoteIv.BOTH_SIDES:
         columns |= {name: values.tolist() for name, values in quote_volatilities(options, result).items()}
     return columns
@@ -107,16 +112,15 @@ def answer_columns(
         result.status[place] = Status.BAD_INPUT
     status = result.status.tolist()
     reasons: list[str | None] = [None] * len(status)
-    with np.errstate(over="ignore", invalid="ignore"):
-        discount = np.exp(-result.rate * np.maximum(result.expiry_years, 0.0))
-    for place in np.flatnonzero((result.status != Status.OK) | (result.vix_instead_of > 0)).tolist():
-        forward, strike = result.forward[place] * discount[place], options.strike[place] * discount[place]
+    told = np.flatnonzero((result.status != Status.OK) | (result.vix_instead_of > 0))
+    least, most = _value_bounds(result, options, told)
+    for row, place in enumerate(told.tolist()):
         code = Status(status[place] or int(result.vix_instead_of[place]))
         reasons[place] = refused.get(place) or reason(
             code,
             price=float(result.price_used[place]),
-            intrinsic=float(max(options.sign[place] * (forward - strike), 0.0)),
-            maximum=float(forward if options.sign[place] > 0 else strike),
+            intrinsic=float(least[row]),
+            maximum=float(most[row]),
             wanted=params.price,
             forward=params.forward,
             strikes=float(options.forward_strikes[place]),
@@ -136,11 +140,7 @@ def answer_columns(
         "reason": list(reasons),
         "retryable": _RETRYABLE[result.status].tolist(),
         "implied_volatility": result.implied_volatility.tolist(),
-        "delta": result.delta.tolist(),
-        "gamma": result.gamma.tolist(),
-        "theta": result.theta.tolist(),
-        "vega": result.vega.tolist(),
-        "rho": result.rho.tolist(),
+        **{name: getattr(result, name).tolist() for name in FIRST_ORDER if name in params.greeks},
         "theoretical_price": result.theoretical_price.tolist(),
         "price_used": result.price_used.tolist(),
         "price_source": _PRICE[result.price_source].tolist(),
@@ -164,6 +164,20 @@ def answer_columns(
         "model": _MODEL[result.black76.astype(np.int8)].tolist(),
         "iv_source": _VOLATILITY[result.iv_source].tolist(),
     }
+
+
+def _value_bounds(result: GreeksResult, options: OptionColumns, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    contract = {
+        "underlying": result.underlying_used,
+        "strike": options.strike,
+        "expiry_years": result.expiry_years,
+        "rate": result.rate,
+        "dividend_yield": result.dividend_yield,
+        "sign": options.sign,
+        "black76": result.black76,
+    }
+    chosen = {name: values[rows] for name, values in contract.items()}
+    return value_bounds(chosen, result.american[rows], result.dividends.take(rows))
 
 
 def _counts(values: np.ndarray) -> list[int | None]:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from signals.greeks.core.conventions import QUOTE_IVS
-from signals.greeks.core.engine import implied_greeks
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns
+from signals.greeks.core.exercise import implied_greeks
 from signals.greeks.core.prices import mid_price
 from signals.greeks.core.status import Status
 
@@ -29,7 +29,7 @@ def quote_volatilities(options: OptionColumns, result: GreeksResult) -> dict[str
     }
     found = {}
     for name, price in zip(QUOTE_IVS, (quotes.bid, mid, quotes.ask), strict=True):
-        greeks = implied_greeks(price=price[rows], **contract)
+        greeks = implied_greeks(price[rows], contract, result.american[rows], result.dividends.take(rows))
         found[name] = np.full(len(mid), np.nan)
         found[name][rows] = np.where(greeks.status == Status.OK, greeks.implied_volatility, np.nan)
     return found

@@ -26,7 +26,11 @@ class GreekColumns(NamedTuple):
 
 
 class HigherOrderColumns(NamedTuple):
-    """Arrays of equal length n, as in GreekColumns. "Per 0.01" is per point of volatility, days are calendar days."""
+    """Arrays of equal length n, as in GreekColumns; NaN also where a value is beyond double range.
+
+    "Per 0.01" is per point of volatility (or of the yield), days are calendar days that pass. Formulas and what is
+    held: kernel_higher.py and docs/engine.md.
+    """
 
     vanna: np.ndarray  # delta per 0.01 of volatility
     volga: np.ndarray  # vega (itself per 0.01) per 0.01 of volatility
@@ -34,6 +38,10 @@ class HigherOrderColumns(NamedTuple):
     speed: np.ndarray  # gamma per 1.00 of the underlying
     zomma: np.ndarray  # gamma per 0.01 of volatility
     color: np.ndarray  # gamma per day that passes
+    veta: np.ndarray  # vega (itself per 0.01) per day that passes
+    ultima: np.ndarray  # volga (itself per 0.01 twice) per 0.01 of volatility
+    dividend_rho: np.ndarray  # price per 0.01 of the dividend yield, the spot held; 0 for Black-76, which has no yield
+    elasticity: np.ndarray  # relative change of the price per relative change of the underlying: no unit
     status: np.ndarray
 
 

@@ -17,3 +17,4 @@ class ContractColumns:
     black76: np.ndarray  # bool: the underlying's own pricing model
     dividend_yield: np.ndarray  # the underlying's own
     quotes: QuoteColumns
+    american: np.ndarray | None = None  # bool: the underlying's own exercise; None: all are European

@@ -19,6 +19,12 @@ class Model(StrEnum):
     BLACK76 = "black76"
 
 
+class Exercise(StrEnum):
+    UNDERLYING = "underlying"  # the underlying's own setting
+    EUROPEAN = "european"
+    AMERICAN = "american"
+
+
 class ForwardSource(StrEnum):
     """Where a forward came from. Callers may choose the first four; the last two are only reported."""
 
@@ -65,6 +71,22 @@ QUOTE_IVS = ("bid_iv", "mid_iv", "ask_iv")
 """The columns that `both_sides` fills. Live states do not have them."""
 
 
+FIRST_ORDER = ("delta", "gamma", "theta", "vega", "rho")
+HIGHER_ORDER = (
+    "vanna", "volga", "charm", "speed", "zomma", "color", "veta", "ultima", "dividend_rho", "elasticity"
+)  # fmt: skip
+"""Of higher order, or of other inputs. `elasticity` is also called lambda, which no Python attribute can be."""
+
+
+EARLY_EXERCISE = ("exercise", "early_exercise_premium")
+"""What `greeks` names for American options: how each option was priced, and what the right is worth."""
+
+
+class Theta(StrEnum):
+    INSTANTANEOUS = "instantaneous"  # the derivative by time, / 365
+    NEXT_DAY = "next_day"  # a revaluation one calendar day later
+
+
 class VolatilitySource(StrEnum):
     PRICE = "price"  # implied from the price used
     VIX = "vix"  # the fallback: nothing could be implied
@@ -77,6 +99,7 @@ class GreeksParams:
     """A caller's choices, with the documented defaults."""
 
     model: Model = Model.UNDERLYING
+    exercise: Exercise = Exercise.UNDERLYING
     forward: ForwardSource = ForwardSource.AUTO
     rate: float | None = None  # None: the curve of the underlying's currency, else DEFAULT_RATE
     dividend_yield: float | None = None  # None: cash dividends, else the dated yield, else the underlying's own
@@ -85,6 +108,8 @@ class GreeksParams:
     fallback_volatility: FallbackVolatility = FallbackVolatility.NONE
     iv_from: IvFrom = IvFrom.PRICE
     quote_iv: QuoteIv = QuoteIv.NONE
+    greeks: tuple[str, ...] = FIRST_ORDER
+    theta: Theta = Theta.INSTANTANEOUS
     max_quote_age_seconds: float = 86400.0  # older quotes do not count: yesterday's price beside today's spot misleads
 
 

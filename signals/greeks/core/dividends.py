@@ -45,6 +45,14 @@ class DividendColumns:
             offsets=_offsets(np.where(mask, counts, 0)), years=self.years[kept], amounts=self.amounts[kept]
         )
 
+    def after(self, elapsed: np.ndarray) -> "DividendColumns":
+        """Return what is still to come for each option when `elapsed` years have passed."""
+        of = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        left = self.years - elapsed[of]
+        ahead = left > 0.0
+        counts = np.bincount(of[ahead], minlength=len(self))
+        return DividendColumns(offsets=_offsets(counts), years=left[ahead], amounts=self.amounts[ahead])
+
     def any_of(self) -> np.ndarray:
         """Return which options have dividends (bool)."""
         found: np.ndarray = np.diff(self.offsets) > 0

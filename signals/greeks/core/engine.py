@@ -82,13 +82,14 @@ def higher_order_greeks(
     sign: ArrayLike,
     black76: ArrayLike,
 ) -> HigherOrderColumns:
-    """Return vanna, volga, charm, speed, zomma and color at a given volatility; units in HigherOrderColumns.
+    """Return vanna, volga, charm, speed, zomma, color, veta, ultima, dividend rho and elasticity at a given volatility.
 
-    Formulas: Haug, "The Complete Guide to Option Pricing Formulas" (2nd ed. 2007), chapter 2. Black-76's charm and
-    color hold the forward. Arguments, status and errors: model_greeks.
+    Units: HigherOrderColumns. Formulas: Haug, "The Complete Guide to Option Pricing Formulas" (2nd ed. 2007),
+    chapter 2. Black-76's charm, color, veta and dividend rho hold the forward. Arguments, status and errors:
+    model_greeks.
     """
     values = (volatility, underlying, strike, expiry_years, rate, dividend_yield, sign)
-    *_, result, status = _run(kernel.higher, 6, values, black76)
+    *_, result, status = _run(kernel.higher, 10, values, black76)
     return HigherOrderColumns(*(*result, status))
 
 
@@ -133,3 +134,6 @@ def warm() -> None:
     answer = implied_greeks(price=10.0, **contract)
     model_greeks(volatility=answer.implied_volatility, **contract)
     higher_order_greeks(volatility=answer.implied_volatility, **contract)
+    from signals.greeks.core import american  # it imports this module
+
+    american.warm()

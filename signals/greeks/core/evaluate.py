@@ -23,15 +23,20 @@ from signals.greeks.core.conventions import (
     GreeksParams,
     IvFrom,
     Model,
+    Theta,
     VolatilitySource,
     expiry_years,
 )
-from signals.greeks.core.engine import implied_greeks, model_greeks
+from signals.greeks.core.dividends import DividendColumns
+from signals.greeks.core.exercise import implied_greeks, model_greeks
+from signals.greeks.core.exercise_rows import american_rows
+from signals.greeks.core.next_day import next_day_theta
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
 
 _SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
+_DAY = 86_400.0
 _RATE_OVERRIDE, _RATE_GIVEN, _BY_DEFAULT = (
     RATE_SOURCES.index(source) for source in (RateSource.OVERRIDE, RateSource.PARAMETER, RateSource.DEFAULT)
 )
@@ -82,6 +87,7 @@ class OptionColumns:
     override_volatility: np.ndarray
     override_rate: np.ndarray
     override_dividend_yield: np.ndarray
+    american: np.ndarray | None = None  # bool: the underlying's own exercise; None: all are European
     carry: CarryColumns | None = None  # of the group; without, the parameters and the defaults count
 
 
@@ -93,7 +99,7 @@ class GreeksResult:
     implied_volatility: np.ndarray
     delta: np.ndarray
     gamma: np.ndarray
-    theta: np.ndarray  # a calendar day
+    theta: np.ndarray  # a calendar day, instantaneous or by revaluation
     vega: np.ndarray  # per 0.01 of volatility
     rho: np.ndarray  # per 0.01 of rate
     theoretical_price: np.ndarray
@@ -109,6 +115,8 @@ class GreeksResult:
     dividend_yield: np.ndarray
     dividend_source: np.ndarray  # int8 index into carry.DIVIDEND_SOURCES
     dividend_value: np.ndarray  # present value of the cash dividends before expiry, at the option's rate
+    american: np.ndarray  # bool
+    dividends: DividendColumns  # the cash dividends that count
     black76: np.ndarray  # bool
     iv_source: np.ndarray  # int8 index into conventions.VOLATILITY_WORDS
     vix_instead_of: np.ndarray  # uint8: the Status that made the fallback necessary, 0 where it was not used
@@ -125,14 +133,19 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
 
     `twins` has the fresh quotes of the other leg at each option's strike and expiry; `iv_from=otm_twin` needs them and
     raises ValueError without. An option in the money then has the volatility that its twin's price implies.
+
+    American options have the same columns, from their own engine: exercise pays the full spot, or the future for
+    Black-76.
     """
     if params.iv_from is IvFrom.OTM_TWIN and twins is None:
         raise ValueError("iv_from=otm_twin needs the quotes of the other legs")
     carry = options.carry or carry_columns([UNKNOWN_CARRY], np.zeros(len(options.sign), np.intp))
     rate, rate_source = _rate(options, carry, params)
     dividend_yield, dividend_source = _dividend_yield(options, carry, params)
-    dividend_value = carry.dividends.where(dividend_source == _DISCRETE).present_values(rate)
+    dividends = carry.dividends.where(dividend_source == _DISCRETE)
+    dividend_value = dividends.present_values(rate)
     black76 = options.black76 if params.model is Model.UNDERLYING else np.full(len(rate), params.model is Model.BLACK76)
+    american = american_rows(options.american, params, len(rate))
     years = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
 
     forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
@@ -157,7 +170,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         "sign": options.sign,
         "black76": black76,
     }
-    greeks = implied_greeks(price=price, **contract)
+    greeks = implied_greeks(price, contract, american, dividends)
     status = greeks.status.copy()
     status[np.isnan(price)] = Status.NO_PRICE
     iv_source = np.where(status == Status.OK, VOLATILITY_SOURCES.index(VolatilitySource.PRICE), -1).astype(np.int8)
@@ -170,7 +183,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
 
     def reprice(where: np.ndarray, volatility: np.ndarray, source: VolatilitySource) -> None:
         chosen = {name: values[where] for name, values in contract.items()}
-        modelled = model_greeks(volatility=volatility[where], **chosen)
+        modelled = model_greeks(volatility[where], chosen, american[where], dividends.take(where))
         for name, values in columns.items():
             values[where] = getattr(modelled, name)
         status[where] = modelled.status
@@ -186,7 +199,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
             in_the_money = options.sign * (forward - options.strike) > 0
         rows = np.flatnonzero(in_the_money & ~overridden & ~asked & np.isfinite(of_twin))
         leg = {name: values[rows] for name, values in contract.items()} | {"sign": -options.sign[rows]}
-        twin = implied_greeks(price=of_twin[rows], **leg)
+        twin = implied_greeks(of_twin[rows], leg, american[rows], dividends.take(rows))
         volatility = np.full(len(status), np.nan)
         volatility[rows] = twin.implied_volatility
         rows = rows[twin.status == Status.OK]
@@ -209,6 +222,11 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     instead_of[failed] = 0
     for values in columns.values():
         values[failed] = np.nan
+    if params.theta is Theta.NEXT_DAY:
+        later = expiry_years(params.day_count, options.seconds_to_expiry - _DAY, options.days_to_expiry - 1)
+        columns["theta"] = next_day_theta(
+            contract, columns["implied_volatility"], columns["price"], later, american, dividends
+        )
     return GreeksResult(
         status=status,
         implied_volatility=columns["implied_volatility"],
@@ -230,6 +248,8 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         dividend_yield=dividend_yield,
         dividend_source=dividend_source,
         dividend_value=dividend_value,
+        american=american,
+        dividends=dividends,
         black76=black76,
         iv_source=iv_source,
         vix_instead_of=instead_of,

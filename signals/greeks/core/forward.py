@@ -64,24 +64,27 @@ def find_forward(
     expiry_years: float,
     rate: float,
     dividend_yield: float,
+    future_traded: bool = True,
 ) -> Forward:
     """Return the forward from the source that is wanted.
 
     `auto` takes parity, else the future of this expiry, else spot with carry, else the nearest future carried from its
-    own expiry. If the strikes disagree, it takes the future of this expiry, which prices the same forward, or nothing:
-    carry is an assumption and cannot decide between prices. A named source is strict. Prices are NaN where there are
-    none. `spot` is net of the dividends' present value. `future_rate` is the rate at the nearest future's expiry, where
-    it is another. `parity` is None if the strikes were not asked.
+    own expiry. A future that traded comes before parity of options that did not. If the strikes disagree, `auto` takes
+    the future of this expiry, which prices the same forward, or nothing: carry is an assumption and cannot decide
+    between prices. A named source is strict. Prices are NaN where there are none. `spot` is net of the dividends'
+    present value. `future_rate` is the rate at the nearest future's expiry, where it is another. `parity` is None if
+    the strikes were not asked.
     """
     carry = rate - dividend_yield
     auto = wanted is ForwardSource.AUTO
     by_parity = Forward(math.nan if parity is None else parity.value, ForwardSource.PARITY, parity)
+    by_future = Forward(future, ForwardSource.FUTURE)
+    if auto and parity is not None and not parity.from_market and future_traded and by_future.found:
+        return by_future
     if wanted is ForwardSource.PARITY or (auto and by_parity.found):
         return by_parity
-    if auto or wanted is ForwardSource.FUTURE:
-        found = Forward(future, ForwardSource.FUTURE)
-        if found.found or not auto:
-            return found
+    if wanted is ForwardSource.FUTURE or (auto and by_future.found):
+        return by_future
     if auto and parity is not None and parity.disagree:
         return by_parity
     found = Forward(spot * math.exp(carry * expiry_years), ForwardSource.SPOT)

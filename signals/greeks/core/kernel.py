@@ -12,7 +12,7 @@ import numpy as np
 from .kernel_compile import block, cached_entry, full_width_vectors
 from .kernel_greeks import greeks_block
 from .kernel_hard import BAD_INPUT, LARGEST_S, NOT_CONVERGED, OK, SMALLEST_S, contract_status, solve_hard
-from .kernel_higher import higher_block
+from .kernel_higher import HIGHER_SCRATCH, ROWS, elasticity_rest, higher_block
 from .kernel_iv import (
     BLOCK,
     LARGEST_EXPONENT,
@@ -193,9 +193,9 @@ def model(
 def higher(
     volatility, underlying, strike, time, rate, carry, sign, black76, result, status
 ):  # pragma: no cover - compiled
-    """Rows vanna, volga, charm, speed, zomma, color of `result` (6, n)."""
+    """Rows vanna .. elasticity of `result` (10, n), in the order of HigherOrderColumns."""
     full_width_vectors()
-    scratch = np.empty(SCRATCH)
+    scratch = np.empty(HIGHER_SCRATCH)
     for first in range(0, volatility.shape[0], BLOCK):
         last = min(first + BLOCK, volatility.shape[0])
         v, s, k, t = volatility[first:last], underlying[first:last], strike[first:last], time[first:last]
@@ -203,4 +203,5 @@ def higher(
         prepare_block(v, s, k, t, r, q, w, b, scratch)
         prepare_hard(s, k, t, r, q, w, b, scratch, status[first:last])
         higher_block(s, t, r, q, w, b, scratch)
-        copy_rows(6, first, last, scratch, status[first:last], result)
+        elasticity_rest(w, scratch)
+        copy_rows(ROWS, first, last, scratch, status[first:last], result)

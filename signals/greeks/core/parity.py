@@ -83,6 +83,7 @@ class ParityForward:
     price_source: int = -1
     time: float = math.nan
     anchor: float = math.nan
+    from_market: bool = True
 
 
 def parity_forwards(
@@ -140,6 +141,10 @@ def parity_forwards(
         )
     price_source = _price_sources(columns, took_part, of[member], count)
     time = _median(np.minimum(columns.call_time, columns.put_time)[took_part], of[member], count)
+    call_dead = (columns.call_volume == 0) & ~np.isfinite(columns.call_spread)
+    put_dead = (columns.put_volume == 0) & ~np.isfinite(columns.put_spread)
+    alive = ~(call_dead | put_dead)[took_part]
+    from_market = np.bincount(of[member][alive], minlength=count) >= MIN_STRIKES
     return list(
         map(
             ParityForward,
@@ -153,6 +158,7 @@ def parity_forwards(
             price_source.tolist(),
             time.tolist(),
             anchor.tolist(),
+            from_market.tolist(),
         )
     )
 

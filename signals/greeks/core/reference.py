@@ -8,6 +8,7 @@ from numpy.polynomial.polynomial import polyval, polyval2d
 from scipy.special import erfcx, ndtr
 
 from signals.greeks.core import kernel_constants as constants
+from signals.greeks.core.reference_higher import write_higher
 from signals.greeks.core.status import Status
 
 PER_DAY = 1 / 365
@@ -219,16 +220,7 @@ def higher(
     carry = np.where(black76, rate, carry)
     first_order = np.empty((7, volatility.size))
     model(volatility, underlying, strike, time, rate, carry, sign, black76, first_order, status)
-    _, _, delta, gamma, _, vega, _ = first_order
-    s = volatility * np.sqrt(time)
     leg_a, leg_b = underlying * np.exp(-carry * time), strike * np.exp(-rate * time)
-    d1 = _log_moneyness(leg_a, leg_b) / s + s / 2
-    d2 = d1 - s
-    drift = (rate - carry) / s - d2 / (2 * time)
-    result[0] = -vega * d2 / (underlying * s)
-    result[1] = vega * d1 * d2 / volatility * PER_POINT
-    result[2] = (carry * delta - gamma * underlying * s * drift) * PER_DAY
-    result[3] = -gamma * (1 + d1 / s) / underlying
-    result[4] = gamma * (d1 * d2 - 1) / volatility * PER_POINT
-    result[5] = gamma * (carry + d1 * drift + 1 / (2 * time)) * PER_DAY
+    log_moneyness = _log_moneyness(leg_a, leg_b)
+    write_higher(volatility, log_moneyness, underlying, time, rate, carry, sign, black76, first_order, result)
     result[:, status != Status.OK] = np.nan

@@ -13,6 +13,7 @@ import numpy as np
 from signals.greeks.core.carry import UNKNOWN_CARRY, GroupCarry, find_carries
 from signals.greeks.core.conventions import ForwardSource, GreeksParams, PriceSource, expiry_years
 from signals.greeks.core.dividends import CashDividend
+from signals.greeks.core.exercise_rows import american_rows
 from signals.greeks.core.forward import NO_FORWARD, CarriedFrom, Forward, find_forward, money
 from signals.greeks.core.parity import ParityColumns, ParityForward, parity_forwards
 from signals.greeks.core.prices import QuoteColumns, choose_price, fresh_quotes
@@ -33,6 +34,7 @@ class UnderlyingColumns:
     volatility_index_time: np.ndarray
     dividend_yield: np.ndarray
     today: np.ndarray  # int64: the date at the exchange, date.toordinal
+    american: np.ndarray | None = None  # bool: its options are American by its own setting; None: none are
     known: Sequence[Carry] = ()  # rates and dividends, as of that date; empty if nothing is stored of any
 
 
@@ -97,6 +99,7 @@ class GroupMarket:
     spot_age: float = NAN  # in seconds
     volatility_index_age: float = NAN
     carry: GroupCarry = UNKNOWN_CARRY
+    american: bool = False  # as the parameters and the underlying have it
 
     @property
     def money(self) -> float | None:
@@ -121,7 +124,8 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
     spots, expiries = spot.tolist(), groups.expiry.tolist()
     live = (groups.expires_at > at).tolist()
     of = groups.underlying
-    parities = _parities(snapshot, years, params, np.array([carry.rate for carry in carries]))
+    american = american_rows(around.american, params, len(spot))[of]
+    parities = _parities(snapshot, years, params, np.array([carry.rate for carry in carries]), american)
     rows = zip(of.tolist(), expiries, years.tolist(), live, carries, parities, strict=True)
     spot_priced = list(zip(around.spot_source.tolist(), spot_age.tolist(), strict=True))
     forwards = []
@@ -145,6 +149,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             expiry_years=left,
             rate=carry.rate,
             dividend_yield=carry.dividend_yield,
+            future_traded=future.traded,
         )
         if found.found:
             priced = {
@@ -157,7 +162,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
             found = replace(found, price_source=source, price_age=age)
         forwards.append(found)
     columns = (spot[of], index[of] / 100.0, days, spot_age[of], index_age[of])
-    return list(map(GroupMarket, forwards, *(column.tolist() for column in columns), carries))
+    return list(map(GroupMarket, forwards, *(column.tolist() for column in columns), carries, american.tolist()))
 
 
 def _carries(
@@ -200,9 +205,10 @@ class _Future(NamedTuple):
     years: float
     priced: tuple[int, float]  # the place of its price in PRICE_SOURCES, and the age of its quote
     carry: GroupCarry
+    traded: bool  # False if the price is a settlement or an old trade: nothing was traded, and nobody quotes
 
 
-_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN), UNKNOWN_CARRY)
+_NO_FUTURE = _Future(NAN, 0.0, (-1, NAN), UNKNOWN_CARRY, False)
 _NOTHING_CARRIED = CarriedFrom(NAN, 0.0)
 
 
@@ -215,16 +221,18 @@ def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapp
     quotes = fresh_quotes(snapshot.future_quotes, snapshot.at, params.max_quote_age_seconds)
     price, source = choose_price(quotes, PriceSource.AUTO)
     years, _ = _years(snapshot, futures, params)
-    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time)
-    rows = zip(*(column.tolist() for column in columns), _carries(snapshot, futures, years, params), strict=True)
-    for underlying, expiry, each, left, code, age, carry in rows:
+    traded = (source == MID) | (quotes.volume != 0)
+    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time, traded)
+    rows = zip(*map(np.ndarray.tolist, columns), _carries(snapshot, futures, years, params), strict=True)
+    for underlying, expiry, each, left, code, age, is_traded, carry in rows:
         if each == each:
-            found.setdefault(underlying, {}).setdefault(expiry, _Future(each, left, (code, age), carry))
+            future = _Future(each, left, (code, age), carry, is_traded)
+            found.setdefault(underlying, {}).setdefault(expiry, future)
     return found
 
 
 def _parities(
-    snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams, rates: np.ndarray
+    snapshot: ChainSnapshot, years: np.ndarray, params: GreeksParams, rates: np.ndarray, american: np.ndarray
 ) -> Sequence[ParityForward | None]:
     """Return what parity says of each group, in one call since there are many small groups; None if it is not asked."""
     count = len(years)
@@ -249,4 +257,8 @@ def _parities(
         put_source=source[puts],
     )
     sizes = np.bincount(options.group[calls], minlength=count)
-    return parity_forwards(columns, sizes, rate=rates, expiry_years=years)
+    found = parity_forwards(columns, sizes, rate=rates, expiry_years=years)
+    if params.forward is ForwardSource.PARITY:
+        return found
+    # With early exercise, parity is an inequality: two-sided quotes of both legs would agree on a wrong forward.
+    return [None if early else each for early, each in zip(american.tolist(), found, strict=True)]

@@ -17,6 +17,23 @@ def volatility_index_key(exchange: str, symbol: str) -> str:
     return ""
 
 
+EUROPEAN_US_INDICES = frozenset(
+    {"SPX", "SPXW", "XSP", "NDX", "NDXP", "XND", "RUT", "RUTW", "MRUT", "MXEA", "MXEF", "MXACW", "VIX", "VIXW", "DJX"}
+    | {"XEO", "CBTX", "MBTX", "SPEQX"}
+)
+"""Cash-settled US indices whose options are exercised at expiry only. OEX is not among them: its are American."""
+_US_EXCHANGES = frozenset({"CBOE", "NYSE", "NASDAQ", "OPRA"})
+
+
+def american_by_default(exchange: str, symbol: str) -> bool:
+    """Return whether an underlying's listed options are American: in the US all but those of most indices.
+
+    Source: Options Clearing Corporation, "Characteristics and Risks of Standardized Options", chapters II and IV;
+    Cboe's contract specifications. Elsewhere (NSE since 2011, BSE, Deribit) listed options are European.
+    """
+    return exchange in _US_EXCHANGES and symbol not in EUROPEAN_US_INDICES
+
+
 def currency_of(underlying: str) -> str:
     """Return the currency of an underlying's prices, by its key; empty where the exchange is not known.
 

@@ -10,9 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from signals.computations.greeks import Greeks
 from signals.greeks.core.carry import DividendSource, GroupCarry
-from signals.greeks.core.conventions import Model, VolatilitySource
+from signals.greeks.core.conventions import Model, Theta, VolatilitySource
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
+from signals.greeks.greek_columns import HIGHER_ORDER_COLUMNS
 from signals.greeks.market import load_market
 from signals.greeks.selectors import load_options, load_twins, newest_quote_time
 from signalsite.foundation.computations.options import add_options, given
@@ -21,15 +22,15 @@ from timeframes.core.keys import parse_key
 from timeframes.core.sessions import parse_instant
 from timeframes.default_exchange import completed
 
-GREEKS = ("implied_volatility", "delta", "gamma", "theta", "vega", "rho")
-UNITS = (
-    "decimal",
-    "per 1 of the underlying",
-    "per 1 of the underlying",
-    "a calendar day",
-    "per 0.01 of volatility",
-    "per 0.01 of rate",
-)
+UNITS = {
+    "implied_volatility": "decimal",
+    "delta": "per 1 of the underlying",
+    "gamma": "per 1 of the underlying",
+    "theta": "a calendar day",
+    "vega": "per 0.01 of volatility",
+    "rho": "per 0.01 of rate",
+    **{column.name: column.help for column in HIGHER_ORDER_COLUMNS},
+}
 
 
 class Command(BaseCommand):
@@ -73,6 +74,8 @@ class Command(BaseCommand):
             sign=float(rows.sign[0]),
             black76=answer["model"] == Model.BLACK76,
         )
+        if params.theta is Theta.NEXT_DAY and isinstance(theirs, dict):
+            del theirs["theta"]  # the derivative, which is another quantity
         self._side_by_side(answer, theirs)
 
     def _inputs(self, key: str, as_of: Any, rows: Any, around: Any, answer: dict[str, Any]) -> None:
@@ -103,9 +106,13 @@ class Command(BaseCommand):
             self.stdout.write(f"{'py_vollib':<12} {theirs}")
             return
         self.stdout.write(f"\n{'':<20} {'engine':>18} {'py_vollib':>18} {'difference':>12}  unit")
-        for name, unit in zip(GREEKS, UNITS, strict=True):
-            ours, other = answer[name], theirs[name]
-            self.stdout.write(f"{name:<20} {ours:>18.12g} {other:>18.12g} {ours - other:>12.2g}  {unit}")
+        for name, unit in UNITS.items():
+            if (ours := answer.get(name)) is None:  # not asked for
+                continue
+            beside = f"{'-':>18} {'-':>12}"
+            if (other := theirs.get(name)) is not None:
+                beside = f"{other:>18.12g} {ours - other:>12.2g}"
+            self.stdout.write(f"{name:<20} {ours:>18.12g} {beside}  {unit}")
 
 
 def _rate(carry: GroupCarry) -> str:

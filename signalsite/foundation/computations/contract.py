@@ -5,7 +5,7 @@ Pure: no Django. OpenBB's providers (QueryParams, Data, Fetcher) have the same i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -39,9 +39,26 @@ class Bounds:
         return self.lowest <= value <= self.highest and (self.above is None or value > self.above)
 
 
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """What a text must look like, where its values are too many to list.
+
+    `pattern` and `longest` are for schemas. `check` decides, and raises InvalidInput, which says what is allowed.
+    """
+
+    pattern: str
+    longest: int
+    check: Callable[[str], object]
+    allowed: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of a computation. A number has `bounds`, a text has `choices`. `most` makes it a list of so many."""
+    """A parameter of a computation. A number has `bounds`, a text has `choices` or a `form`.
+
+    `most` makes it a list of so many. `picks_columns`: the choices are columns, and answers have only those that this
+    list names.
+    """
 
     name: str
     type: type  # float, int, bool or str
@@ -49,8 +66,10 @@ class Parameter:
     help: str
     bounds: Bounds | None = None
     choices: Sequence[str] = ()
+    form: TextForm | None = None
     nullable: bool = False
     most: int = 0
+    picks_columns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +191,25 @@ class Computation(ABC):
 
     @cached_property
     def answer_columns(self) -> tuple[Column, ...]:
-        """All columns except IDENTITY, in order."""
+        """All columns that answers can have, except IDENTITY, in order."""
         return (*VERDICT, *self.columns)
+
+    @cached_property
+    def picked(self) -> dict[str, str]:
+        """The columns that exist only on request: the parameter that must name each."""
+        return {name: each.name for each in self.parameters if each.picks_columns for name in each.choices}
+
+    def columns_for(self, params: Params) -> tuple[Column, ...]:
+        """Return the columns that answers have with these parameters, except IDENTITY, in order.
+
+        A parameter that is missing, as in jobs of earlier versions, has its default.
+        """
+        asked = {**self.defaults, **params}
+        return tuple(
+            each
+            for each in self.answer_columns
+            if (parameter := self.picked.get(each.name)) is None or each.name in asked[parameter]
+        )
 
     @cached_property
     def key_columns(self) -> tuple[Column, ...]:
@@ -183,8 +219,12 @@ class Computation(ABC):
 
     @cached_property
     def file_columns(self) -> tuple[Column, ...]:
-        """The columns of every file, in order."""
+        """All columns that files can have, in order."""
         return (*IDENTITY, *self.key_columns, *self.answer_columns)
+
+    def file_columns_for(self, params: Params) -> tuple[Column, ...]:
+        """Return the columns that files have with these parameters, in order."""
+        return (*IDENTITY, *self.key_columns, *self.columns_for(params))
 
     @cached_property
     def bounds(self) -> dict[str, Bounds]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from signalsite.foundation.computations.contract import Parameter
+from signalsite.foundation.errors import InvalidInput
 
 _FLAGS = {"true": True, "false": False}
 
@@ -13,9 +14,12 @@ _FLAGS = {"true": True, "false": False}
 def add_options(parser: argparse._ActionsContainer, parameters: Sequence[Parameter]) -> None:
     """Add an option per parameter: max_quote_age_seconds becomes --max-quote-age-seconds."""
     for each in parameters:
-        options: dict[str, Any] = {"help": f"{each.help} Default: {each.default}".replace("%", "%%")}
+        default = " ".join(map(str, each.default)) if each.most else each.default
+        options: dict[str, Any] = {"help": f"{each.help} Default: {default}".replace("%", "%%")}
         if each.type is bool:
             options |= {"type": _flag, "metavar": "true|false"}
+        elif each.form is not None:
+            options |= {"type": partial(_text, each), "metavar": "TEXT"}
         elif each.type is str:
             options["choices"] = list(each.choices)
         else:
@@ -40,6 +44,15 @@ def _number(parameter: Parameter, text: str) -> float:
     if not bounds.admits(value):  # no bounds admit NaN or infinity
         raise argparse.ArgumentTypeError(f"must be {bounds}, not {text}")
     return value
+
+
+def _text(parameter: Parameter, text: str) -> str:
+    assert parameter.form is not None
+    try:
+        parameter.form.check(text)
+    except InvalidInput as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _flag(text: str) -> bool:

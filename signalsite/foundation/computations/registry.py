@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
-from signalsite.foundation.computations.contract import OK, Computation
-from signalsite.foundation.errors import ConfigurationError, Conflict
+from signalsite.foundation.computations.contract import OK, Computation, Parameter
+from signalsite.foundation.errors import ConfigurationError, Conflict, InvalidInput
 
 MODULE = "computations"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -73,10 +74,26 @@ def check(computation: Computation) -> None:
                 continue
             if parameter.bounds is not None and not parameter.bounds.admits(value):
                 raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is outside its bounds")
-            if parameter.type is str and value not in parameter.choices:
+            if parameter.form is not None:
+                _check_form(parameter, value, where)
+            elif parameter.type is str and value not in parameter.choices:
                 raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} is none of its choices")
+        if parameter.picks_columns and (parameter.type is not str or not parameter.most):
+            raise BadDeclaration(f"{where}: {parameter.name} picks columns and is no list of choices")
+        if parameter.picks_columns and (
+            missing := set(parameter.choices) - {each.name for each in computation.columns}
+        ):
+            raise BadDeclaration(f"{where}: {parameter.name} picks columns that are not declared: {sorted(missing)}")
         if parameter.most and len(values) > parameter.most:
             raise BadDeclaration(f"{where}: the default of {parameter.name} is longer than {parameter.most}")
+
+
+def _check_form(parameter: Parameter, value: Any, where: str) -> None:
+    assert parameter.form is not None
+    try:
+        parameter.form.check(value)
+    except InvalidInput as error:
+        raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} has not its form: {error}") from error
 
 
 def _declared() -> Iterator[type[Computation]]:

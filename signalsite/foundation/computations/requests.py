@@ -4,16 +4,28 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from signalsite.foundation.computations.contract import IDENTITY, OK, Bounds, Column, Computation, Override, Parameter
-from signalsite.foundation.fields import Flag, Integer, Number, Several
+from signalsite.foundation.computations.contract import (
+    IDENTITY,
+    OK,
+    Bounds,
+    Column,
+    Computation,
+    Override,
+    Parameter,
+    TextForm,
+)
+from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several, Text
 from signalsite.foundation.openapi import reference
 from signalsite.foundation.serializers import StrictSerializer
 
 LONGEST_CUSTOM_ID = 128
 LONGEST_KEY = 120
+_ANY_LENGTH = 1 << 30
 _JSON_TYPES = {str: "string", float: "number", bool: "boolean", int: "integer"}
 
 
@@ -35,13 +47,25 @@ def _field(parameter: Parameter) -> serializers.Field:
         options["allow_null"] = True
     if parameter.most:
         options["default"] = list(parameter.default)
+        if parameter.type is str:
+            return Choices(parameter.choices, max_length=parameter.most, **options)
         return Several(child=_value(parameter, {}), min_length=1, max_length=parameter.most, **options)
     return _value(parameter, options)
+
+
+class ChoicesInSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # drf-spectacular registers it
+    target_class = Choices
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        return {**schema, "uniqueItems": True}
 
 
 def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
     if parameter.type is bool:
         return Flag(**options)
+    if parameter.form is not None:
+        return _formed(parameter.form, options)
     if parameter.type is str:
         return serializers.ChoiceField(list(parameter.choices), **options)
     bounds = parameter.bounds
@@ -50,6 +74,20 @@ def _value(parameter: Parameter, options: dict[str, Any]) -> serializers.Field:
     if parameter.type is int:
         return Integer(min_value=int(bounds.lowest), max_value=int(bounds.highest), **options)
     return Number(min_value=bounds.lowest, max_value=bounds.highest, **options)
+
+
+def _formed(form: TextForm, options: dict[str, Any]) -> serializers.Field:
+    def check(text: str) -> None:
+        try:
+            form.check(text)
+        except InvalidInput as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    schema = {"type": "string", "pattern": form.pattern, "maxLength": form.longest}
+    field = extend_schema_field(schema)(type("FormedField", (Text,), {}))
+    # The check comes first and gives one message, whatever the length.
+    formed: serializers.Field = field(max_length=_ANY_LENGTH, trim_whitespace=False, validators=[check], **options)
+    return formed
 
 
 def _admit(bounds: Bounds, value: float) -> None:
@@ -115,7 +153,7 @@ def row_serializer(computation: Computation) -> type[serializers.Serializer]:
 
 
 def _column(column: Column, computation: Computation) -> serializers.Field:
-    return declared_field(column_schema(column, computation))
+    return declared_field(column_schema(column, computation), required=column.name not in computation.picked)
 
 
 def declared_field(schema: dict[str, Any], **options: Any) -> serializers.Field:
@@ -123,8 +161,14 @@ def declared_field(schema: dict[str, Any], **options: Any) -> serializers.Field:
     return extend_schema_field(schema)(type("DeclaredField", (serializers.Field,), {}))(**options)
 
 
+def meaning(column: Column, computation: Computation) -> str:
+    """Return what a column means, and which parameter must name it, if any."""
+    parameter = computation.picked.get(column.name)
+    return f"{column.help} Only if `{parameter}` names it." if parameter else column.help
+
+
 def column_schema(column: Column, computation: Computation) -> dict[str, Any]:
-    shape: dict[str, Any] = {"type": _JSON_TYPES[column.type], "description": column.help}
+    shape: dict[str, Any] = {"type": _JSON_TYPES[column.type], "description": meaning(column, computation)}
     if column.name == "status":
         shape["enum"] = [OK, *(each.word for each in computation.words)]
     elif column.name not in ("position", "retryable"):

@@ -1,24 +1,20 @@
-"""Servers for the tick daemon, one set for each test file."""
+"""Servers for the tick daemon, one set for all tests here."""
 
 import subprocess
 import sys
 
 import pytest
 
-from signalsite.embedded.keep_running import keep_running
 from tests.integration.consume.live import Live
-from tests.integration.processes import ROOT, fresh_state
+from tests.integration.processes import ROOT, fresh_state, servers_of
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers(tmp_path_factory):
-    with fresh_state() as state, pytest.MonkeyPatch.context() as patch:
-        for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
-            patch.delenv(name, raising=False)
-        patch.setenv("SIGNALSITE_STATE", str(state))
+    with fresh_state() as state:
         live = Live(state, tmp_path_factory.mktemp("live") / "consumer.log")
         live.log.touch()
-        with keep_running(wait=True):
+        with servers_of(state):
             subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=live.environment, check=True)
             yield live
 

@@ -1,0 +1,111 @@
+"""Reads bars: of any timeframe, made of the stored bars and ticks of an instrument."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
+
+from signalsite.foundation.errors import StorageTooSlow
+from timeframes.bars.folding import fold_stored
+from timeframes.bars.stored import Wanted
+from timeframes.core.bars import FoldedBars, join_folded
+from timeframes.core.grid import (
+    Anchor,
+    Grid,
+    Instants,
+    dates_of,
+    ended,
+    instant,
+    make_grid,
+    microseconds,
+    usual_length,
+)
+
+PAGE_SECONDS, STATEMENT_SECONDS = 1.0, 3
+"""A page ends after the statement that reaches PAGE_SECONDS, so that a request answers within five seconds."""
+_MOMENT = timedelta(microseconds=1)
+
+
+class PageTooSlow(StorageTooSlow):
+    """One page is made of more data than can be read in time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """`complete`: one flag a bar. `following`: the time of the last bar if more follow, else None."""
+
+    bars: FoldedBars
+    complete: np.ndarray
+    following: datetime | None
+
+
+def read_page(wanted: Wanted, *, limit: int, now: datetime) -> Page:
+    """Return the first bars that begin in the range, at most `limit`.
+
+    A page that takes long ends early, with fewer bars or none. Raises PageTooSlow if a single statement does.
+    """
+    parts, following, begun = list[FoldedBars](), None, time.monotonic()
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000}")
+            for until, part in _parts(wanted, limit + 1):
+                parts.append(part)
+                if sum(map(len, parts)) > limit:
+                    break
+                if time.monotonic() - begun > PAGE_SECONDS and until < wanted.end:
+                    following = until - _MOMENT
+                    break
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise PageTooSlow("the bars of one page are made of too much data: ask for a smaller limit") from error
+        raise
+    bars = join_folded(parts)
+    page = bars.take(slice(limit))
+    if len(bars) > limit:
+        following = instant(int(page.time[-1]))
+    return Page(page, complete(wanted, page.time, now), following)
+
+
+def read_all(wanted: Wanted, rows: int) -> Iterator[FoldedBars]:
+    """Yield all bars that begin in the range, about `rows` at a time, without a cursor between two parts."""
+    for _, part in _parts(wanted, rows, grow=False):
+        yield part
+
+
+def complete(wanted: Wanted, bars: Instants, now: datetime) -> np.ndarray:
+    """Return of each bar whether it has ended at `now`."""
+    if not len(bars):
+        return np.empty(0, bool)
+    exchange, timeframe, anchor = wanted.exchange, wanted.timeframe, wanted.anchor
+    dates = dates_of(exchange, anchor, instant(int(bars[0])), instant(int(bars[-1])) + _MOMENT)
+    return ended(make_grid(exchange, timeframe, anchor, *dates), exchange, timeframe, anchor, bars, now)
+
+
+def _parts(wanted: Wanted, rows: int, *, grow: bool = True) -> Iterator[tuple[datetime, FoldedBars]]:
+    """Yield the bars that begin in the range, in parts of about so many, each with the moment that it reaches to.
+
+    With `grow`, each part spans twice as much time as the one before.
+    """
+    exchange, timeframe, anchor, stored = wanted.exchange, wanted.timeframe, wanted.anchor, wanted.stored
+    lengths = stored.fitting(timeframe, anchor)
+    at, end = stored.clipped(wanted.begin, wanted.end, lengths, usual_length(exchange, timeframe, anchor, 1))
+    span = usual_length(exchange, timeframe, anchor, rows)
+    # The last bar of a part needs what lies after the part.
+    more = timedelta(seconds=timeframe if isinstance(timeframe, int) and anchor is Anchor.EPOCH else 0)
+    while at < end:
+        until = min(end, at + span)
+        grid = make_grid(exchange, timeframe, anchor, *dates_of(exchange, anchor, at, until + more))
+        here = [each for each in lengths if _meets(stored.bars[each], grid)]
+        ticks = stored.ticks is not None and _meets(stored.ticks, grid)
+        bars = fold_stored(wanted.key, grid, here, ticks=ticks)
+        yield until, bars.take((bars.time >= microseconds(at)) & (bars.time < microseconds(until)))
+        at, span = until, span * (2 if grow else 1)
+
+
+def _meets(extent: Sequence[datetime], grid: Grid) -> bool:
+    return microseconds(extent[1]) >= grid.begins[0] and microseconds(extent[0]) <= grid.ends[-1]
