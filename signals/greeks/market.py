@@ -113,15 +113,7 @@ def market_to_json(market: Market) -> dict[str, Any]:
         source = str(found.source) if found.found else None
         priced = [found.price_source, _known(found.price_age)]
         carried = [_carry_row(group.carry), _future_row(found.carried_from), group.american]
-        row = [
-            _known(found.value) if found.found else None,
-            source,
-            *shared,
-            by_parity,
-            *priced,
-            *carried,
-            group.american,
-        ]
+        row = [_known(found.value) if found.found else None, source, *shared, by_parity, *priced, *carried]
         kept.setdefault(underlying, {})[expiry.isoformat()] = row
     return kept
 
