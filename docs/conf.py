@@ -61,5 +61,5 @@ sidebar = {
         "compare",
     ],
     "Run": ["operations", "runbook", "troubleshooting", "settings", "security", "reliability", "performance"],
-    "Understand": ["architecture", "engine", "forwards", "glossary", "reference/index"],
+    "Understand": ["architecture", "engine", "american", "forwards", "glossary", "reference/index"],
 }

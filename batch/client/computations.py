@@ -6,9 +6,18 @@ Kind = Literal["bars", "greeks", "greeks_grid", "quotes"]
 
 
 class InstrumentItem(TypedDict):
-    """What every item has."""
+    """An item that names its instrument."""
 
     instrument_key: str
+
+
+class OptionItem(TypedDict):
+    """An item that names an option by its terms."""
+
+    underlying: str
+    expiry: str
+    strike: float
+    option_type: Literal["call", "put"]
 
 
 class BarsParams(TypedDict, total=False):
@@ -22,6 +31,13 @@ class BarsParams(TypedDict, total=False):
 class BarsItem(InstrumentItem, total=False):
     """Bars of instruments, of any timeframe: an item."""
 
+    custom_id: str
+
+
+class BarsOptionItem(OptionItem, total=False):
+    """Bars of instruments, of any timeframe: an option by its terms."""
+
+    exchange: str
     custom_id: str
 
 
@@ -74,6 +90,20 @@ class GreeksItem(InstrumentItem, total=False):
     volatility: float
     rate: float
     dividend_yield: float
+    expiry_years: float
+
+
+class GreeksOptionItem(OptionItem, total=False):
+    """Implied volatility and Greeks of options: an option by its terms."""
+
+    exchange: str
+    custom_id: str
+    price: float
+    underlying_price: float
+    volatility: float
+    rate: float
+    dividend_yield: float
+    expiry_years: float
 
 
 class GreeksPicked(TypedDict, total=False):
@@ -164,6 +194,20 @@ class GreeksGridItem(InstrumentItem, total=False):
     volatility: float
     rate: float
     dividend_yield: float
+    expiry_years: float
+
+
+class GreeksGridOptionItem(OptionItem, total=False):
+    """Prices and Greeks of options under shocks of spot, volatility and time: an option by its terms."""
+
+    exchange: str
+    custom_id: str
+    price: float
+    underlying_price: float
+    volatility: float
+    rate: float
+    dividend_yield: float
+    expiry_years: float
 
 
 class GreeksGridPicked(TypedDict, total=False):
@@ -226,6 +270,13 @@ class QuotesParams(TypedDict, total=False):
 class QuotesItem(InstrumentItem, total=False):
     """Quotes of instruments, and their ages: an item."""
 
+    custom_id: str
+
+
+class QuotesOptionItem(OptionItem, total=False):
+    """Quotes of instruments, and their ages: an option by its terms."""
+
+    exchange: str
     custom_id: str
 
 

@@ -9,14 +9,21 @@ from signalsite.foundation.computations.registry import find
 
 _KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
 
+_TERMS = {"underlying": "NIFTY", "expiry": "2026-12-29", "strike": 26_025, "option_type": "put"}
 _WHAT_IF = {"volatility": 0.18, "underlying_price": 26_100.0}
 
 
 def items_example(computation: Computation) -> OpenApiExample:
     over = dict(each for each in _WHAT_IF.items() if each[0] in computation.bounds)
     return OpenApiExample(
-        "Two instruments",
-        {"items": [{"instrument_key": _KEY}, {"instrument_key": _KEY, "custom_id": "what-if", **over}]},
+        "By key, with overrides, and by an option's terms",
+        {
+            "items": [
+                {"instrument_key": _KEY},
+                {"instrument_key": _KEY, "custom_id": "what-if", **over},
+                {**_TERMS, **over},
+            ]
+        },
         request_only=True,
     )
 

@@ -14,6 +14,7 @@ from signalsite.foundation.computations.contract import (
     Computation,
     Parameter,
 )
+from signalsite.foundation.computations.option_fields import OPTION_FIELDS, OptionField
 from signalsite.foundation.computations.requests import meaning, pascal
 
 DOCS = Path("docs/computations.md")
@@ -51,6 +52,11 @@ def docs_page(found: Iterable[Computation]) -> str:
         "the column of the key ends in `_key`.",
         "",
         *_table(("column", "type", "meaning"), map(_column, KEY_COLUMNS)),
+        "",
+        "An item names its instrument by `instrument_key`, or an option by these fields",
+        "([more](data.md#options-by-their-terms)). The result has the key.",
+        "",
+        *_table(("field of an item", "allowed", "meaning"), map(_option_field, OPTION_FIELDS)),
     ]
     for each in found:
         lines += ["", *_section(each)]
@@ -77,6 +83,11 @@ def _section(computation: Computation) -> Iterator[str]:
 
 def _column(column: Column) -> tuple[str, str, str]:
     return f"`{column.name}`", column.type.__name__, column.help
+
+
+def _option_field(field: OptionField) -> tuple[str, str, str]:
+    allowed = ", ".join(f"`{each}`" for each in field.choices) or str(field.bounds or "a text")
+    return f"`{field.name}`", allowed, field.help if field.required else f"Optional. {field.help}"
 
 
 def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
@@ -106,7 +117,9 @@ def client_types(found: Iterable[Computation]) -> str:
         "",
         f"Kind = Literal[{kinds}]",
         "",
-        *_typed_dict("InstrumentItem", "What every item has.", [("instrument_key", "str")], "TypedDict"),
+        *_typed_dict("InstrumentItem", "An item that names its instrument.", [("instrument_key", "str")], "TypedDict"),
+        "",
+        *_typed_dict("OptionItem", "An item that names an option by its terms.", _terms(required=True), "TypedDict"),
     ]
     for each in found:
         name = pascal(each.name)
@@ -116,6 +129,9 @@ def client_types(found: Iterable[Computation]) -> str:
         base = f"{name}Picked" if each.picked else "TypedDict"
         lines += ["", *_typed_dict(f"{name}Params", f"{each.summary}: parameters.", params, "TypedDict, total=False")]
         lines += ["", *_typed_dict(f"{name}Item", f"{each.summary}: an item.", item, "InstrumentItem, total=False")]
+        terms = [*_terms(required=False), *item]
+        by_terms = f"{each.summary}: an option by its terms."
+        lines += ["", *_typed_dict(f"{name}OptionItem", by_terms, terms, "OptionItem, total=False")]
         if each.picked:  # Python 3.10 has no NotRequired
             some = [field for field in row if field[0] in each.picked]
             doc = f"The columns of {each.name} that exist if a parameter names them."
@@ -123,6 +139,17 @@ def client_types(found: Iterable[Computation]) -> str:
         always = [field for field in row if field[0] not in each.picked]
         lines += ["", *_typed_dict(f"{name}Row", f"{each.summary}: an answer.", always, base)]
     return "\n".join(lines) + "\n"
+
+
+def _terms(*, required: bool) -> list[tuple[str, str]]:
+    return [(each.name, _term(each)) for each in OPTION_FIELDS if each.required is required]
+
+
+def _term(field: OptionField) -> str:
+    if field.choices:
+        words = ", ".join(f'"{each}"' for each in field.choices)
+        return f"Literal[{words}]"
+    return "float" if field.bounds else "str"
 
 
 def _typed_dict(name: str, doc: str, fields: Iterable[tuple[str, str]], base: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The Greeks of one stored instrument over HTTP, without a job."""
+"""The Greeks of one option over HTTP, without a job."""
 
 import re
 from functools import cache
@@ -9,7 +9,6 @@ from django.http import HttpResponse, QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -17,12 +16,17 @@ from batch.jobs import services
 from batch.jobs.core.items import Items
 from batch.jobs.examples import INSTRUMENT_GREEKS_EXAMPLE
 from batch.jobs.services import Submission
-from signals.instruments.listing import find_listed
 from signals.instruments.views import TAGS, checked_key
-from signalsite.foundation.computations.contract import Computation, Parameter
+from signalsite.foundation.computations.contract import Computation, Override, Parameter
 from signalsite.foundation.computations.files import split_names
 from signalsite.foundation.computations.registry import find
-from signalsite.foundation.computations.requests import params_serializer, pascal, receipt_fields, row_serializer
+from signalsite.foundation.computations.requests import (
+    override_field,
+    params_serializer,
+    pascal,
+    receipt_fields,
+    row_serializer,
+)
 from signalsite.foundation.conditional import conditional
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Text
@@ -45,16 +49,23 @@ def from_query(computation: Computation, query: QueryDict) -> dict[str, Any]:
     its parameter's type stays a text, which the serializer refuses by its name.
     """
     types = {each.name: each for each in computation.parameters}
+    numbers = {each.name for each in _overrides(computation)}
     found: dict[str, Any] = {}
     for name, texts in query.lists():
         parameter = types.get(name)
         if parameter is None:
-            found[name] = texts[-1]
+            found[name] = _number(float, texts[-1]) if name in numbers else texts[-1]
         elif parameter.most:
             found[name] = [_value(parameter, part) for text in texts for part in split_names(text)]
         else:
             found[name] = _value(parameter, texts[-1])
     return found
+
+
+def _overrides(computation: Computation) -> list[Override]:
+    """Return the overrides whose names no parameter has: the query has room for one value of a name."""
+    taken = {each.name for each in computation.parameters}
+    return [each for each in computation.overrides if each.name not in taken]
 
 
 def _value(parameter: Parameter, text: str) -> Any:
@@ -64,19 +75,25 @@ def _value(parameter: Parameter, text: str) -> Any:
         return _FLAGS.get(text, text)
     if parameter.type is str:
         return text
-    return parameter.type(text) if _NUMBERS[parameter.type].fullmatch(text) else text
+    return _number(parameter.type, text)
+
+
+def _number(kind: type, text: str) -> Any:
+    return kind(text) if _NUMBERS[kind].fullmatch(text) else text
 
 
 @cache
 def query_serializer(computation: Computation) -> type[StrictSerializer]:
-    """Take `as_of` and every parameter of the computation, each optional."""
+    """Take `as_of`, every parameter of the computation, and the overrides of other names, each optional."""
     as_of = Text(
         required=False,
         max_length=40,
         help_text="ISO 8601 instant, in the exchange's zone where it has no offset; a date means the close of that "
-        "session. Default: the instrument's newest stored quote.",
+        "session. Default: the newest stored quote of the option, or of its market if it has none.",
     )
-    fields = {"as_of": as_of, "__doc__": f"The instant and the parameters of {computation.name}."}
+    overrides = {each.name: override_field(each) for each in _overrides(computation)}
+    doc = f"The instant, the parameters and the overrides of {computation.name}."
+    fields = {"as_of": as_of, **overrides, "__doc__": doc}
     return type(f"{pascal(computation.name)}QuerySerializer", (params_serializer(computation),), fields)
 
 
@@ -99,7 +116,7 @@ class InstrumentGreeksView(APIView):
         responses=answer_serializer(find(GREEKS)),
         examples=[INSTRUMENT_GREEKS_EXAMPLE],
         operation_id="v2_signals_instruments_greeks",
-        summary="Greeks of one option at an instant, computed from what is stored",
+        summary="Greeks of one option at an instant, computed from what is stored and given",
     )
     def get(self, request: Request, instrument_key: str) -> HttpResponse:
         computation = find(GREEKS)
@@ -107,23 +124,22 @@ class InstrumentGreeksView(APIView):
         query.is_valid(raise_exception=True)
         params = dict(query.validated_data)
         as_of = params.pop("as_of", None)
+        given = {each.name: {0: params.pop(each.name)} for each in _overrides(computation) if each.name in params}
         key = _option(instrument_key)
         submission = Submission(
             computation=computation,
             params=params,
-            as_of=parse_instant(as_of, parse_key(key).exchange) if as_of else None,
+            as_of=parse_instant(as_of, computation.exchange([key], None)) if as_of else None,
         )
-        answer = services.answer_now(submission, Items([key], [None]), timezone.now())
+        answer = services.answer_now(submission, Items([key], [None], given), timezone.now())
         head = {"instrument_key": key, "as_of": answer.as_of, "params": params, **answer.receipt}
         (row,) = orjson.loads(answer.rows)
         return conditional(request, {**head, "greeks": row})
 
 
 def _option(text: str) -> str:
-    """Raises InvalidInput for what is no option's key, NotFound for an option that is not stored."""
+    """Raises InvalidInput for what is no option's key."""
     key = checked_key(text, "instrument_key")
     if not parse_key(key).product.is_option:
         raise InvalidInput("instrument_key", f"{key} is no option")
-    if find_listed(key) is None:
-        raise NotFound(f"no instrument {key} is known")
     return key

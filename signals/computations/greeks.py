@@ -1,8 +1,9 @@
 """Implied volatility and Greeks of options."""
 
+import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
@@ -24,7 +25,7 @@ from signals.greeks.core.conventions import (
 from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.reasons import STATUS_WORDS
 from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_ORDER_COLUMNS, THETA
-from signals.greeks.market import market_of
+from signals.greeks.market import Market, load_unshared, market_of, market_to_json
 from signals.greeks.selection import OptionComputation
 from signals.greeks.selectors import OptionRows, load_options, load_twins
 from signalsite.foundation.computations.contract import (
@@ -141,9 +142,14 @@ class GreeksInputs:
     params: GreeksParams
     context: Context
     twins: QuoteColumns | None = None
+    unshared: Market = field(default_factory=dict)  # of expiries that `context` lacks
 
     def digest(self) -> str:
-        return self.rows.digest(self.twins)
+        found = self.rows.digest(self.twins)
+        if not self.unshared:
+            return found
+        both = repr((found, sorted(market_to_json(self.unshared).items())))
+        return hashlib.blake2b(both.encode(), digest_size=16).hexdigest()
 
 
 class Greeks(OptionComputation):
@@ -175,6 +181,7 @@ class Greeks(OptionComputation):
         ),
         Override("rate", _RATE, "Continuous, annual, as a decimal."),
         Override("dividend_yield", _RATE, "Continuous, annual, as a decimal."),
+        Override("expiry_years", Bounds(0.0, 100.0, above=0.0), "T in years of 365 days, instead of the calendar's."),
     )
     columns: ClassVar[Sequence[Column]] = (
         Column("implied_volatility", float, "Annual, as a decimal."),
@@ -236,12 +243,13 @@ class Greeks(OptionComputation):
         conventions = self.conventions(params)
         rows = load_options(keys, as_of, conventions.max_quote_age_seconds)
         twins = load_twins(keys, as_of, conventions)
-        return GreeksInputs(keys, rows, overrides, as_of, params, conventions, context, twins)
+        unshared = load_unshared(context, zip(rows.underlying, rows.expiry, strict=True), as_of, conventions)
+        return GreeksInputs(keys, rows, overrides, as_of, params, conventions, context, twins, unshared)
 
     def evaluate(self, inputs: GreeksInputs) -> Answers:
         from signals.greeks.services import compute_greeks  # loads the kernels, which most processes never need
 
         rows = inputs.rows
-        market = market_of(inputs.context, zip(rows.underlying, rows.expiry, strict=True))
+        market = market_of(inputs.context, zip(rows.underlying, rows.expiry, strict=True)) | inputs.unshared
         found = compute_greeks(inputs.keys, rows, inputs.overrides, inputs.as_of, inputs.params, market, inputs.twins)
         return Answers({**{name: [math.nan] * len(inputs.keys) for name in QUOTE_IVS}, **found})

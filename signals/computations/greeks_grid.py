@@ -131,6 +131,7 @@ class GreeksGrid(Greeks):
             return np.array(base[name], np.float64)[of]
 
         forward, rows = shocks(days), inputs.rows
+        given = np.isin(np.arange(len(good)), list(inputs.overrides.get("expiry_years", {})))[of]
 
         def years_left(days_forward: np.ndarray) -> np.ndarray:
             return years_after(
@@ -141,6 +142,7 @@ class GreeksGrid(Greeks):
                 expiry=[rows.expiry[place] for place in of.tolist()],
                 exchange=[exchange_of(rows.underlying[place] or "") for place in of.tolist()],
                 base_years=known("expiry_years"),
+                given=given,
             )
 
         pairs = list(zip(rows.underlying, rows.expiry, strict=True))
@@ -159,7 +161,7 @@ class GreeksGrid(Greeks):
             sign=rows.sign[of],
             black76=(np.array(base["model"]) == Model.BLACK76.value)[of],
             american=american_rows(rows.american, inputs.params, len(good))[of],
-            dividends=cash_dividends(rows, market_of(inputs.context, pairs)).where(discrete).take(of),
+            dividends=cash_dividends(rows, market_of(inputs.context, pairs) | inputs.unshared).where(discrete).take(of),
             base_years=known("expiry_years"),
             spot_shock=shocks(spots),
             volatility_shock=shocks(volatilities),

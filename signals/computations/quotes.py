@@ -24,8 +24,9 @@ from signalsite.foundation.computations.contract import (
     StatusWord,
     TickColumns,
 )
+from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.rows import binary_rows
-from timeframes.core.keys import why_unknown
+from timeframes.core.keys import parse_key, why_unknown
 
 _NUMBERS = ("bid", "ask", "last", "settle", "close", "volume", "open_interest")
 _QUOTES = f"""
@@ -75,7 +76,7 @@ class QuoteInputs:
 
 class Quotes(InstrumentComputation, LiveComputation):
     name = "quotes"
-    version = 1
+    version = 2
     summary = "Quotes of instruments, and their ages"
     parameters = (
         Parameter(
@@ -145,8 +146,10 @@ class Quotes(InstrumentComputation, LiveComputation):
         bid, ask = inputs.bid > 0, inputs.ask > 0
         crossed = bid & ask & (inputs.bid > inputs.ask)
         market = np.select([crossed, bid & ask, bid | ask], ["crossed", "two_sided", "one_sided"], "none")
+        unknown = {place: _is_instrument(inputs.keys[place]) for place in np.flatnonzero(~inputs.known).tolist()}
+        no_key = np.isin(np.arange(len(age)), [place for place, possible in unknown.items() if not possible])
         status = np.select(
-            [~inputs.known, np.isnan(inputs.time), age >= inputs.max_age, ~np.isnan(price), crossed, bid ^ ask],
+            [no_key, np.isnan(inputs.time), age >= inputs.max_age, ~np.isnan(price), crossed, bid ^ ask],
             [BAD_INPUT.word, "no_quote", "stale", OK, "crossed", "one_sided"],
             "no_price",
         )
@@ -173,10 +176,17 @@ class Quotes(InstrumentComputation, LiveComputation):
         )
 
     def _reason(self, inputs: QuoteInputs, word: str, place: int, age: float) -> str:
-        if word == BAD_INPUT.word:
+        if not inputs.known[place]:  # a source may list it tomorrow, if it can be an instrument at all
             return why_unknown(inputs.keys[place])
         bid, ask = float(inputs.bid[place]), float(inputs.ask[place])
         return _REASONS[word].format(age=age, most=inputs.max_age, bid=bid, ask=ask)
+
+
+def _is_instrument(text: str) -> bool:
+    try:
+        return bool(parse_key(text).product)
+    except InvalidInput:
+        return False
 
 
 def _moment(seconds: float) -> str | None:

@@ -16,6 +16,7 @@ from signals.greeks.core.forward import CarriedFrom, Forward
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.snapshot import UNKNOWN_MARKET, GroupMarket, find_markets
 from signals.greeks.selectors import ExpiryGroup, OptionRows
+from timeframes.core.exchanges import EXCHANGES
 
 GROUPS_AT_ONCE = 500  # of some hundred options each: tens of MB
 
@@ -23,8 +24,11 @@ Market = dict[ExpiryGroup, GroupMarket]
 
 
 def load_market(groups: Iterable[ExpiryGroup], as_of: datetime, params: GreeksParams) -> Market:
-    """Return the forward, spot, volatility index, days to expiry, rate and dividends of each group."""
-    wanted = sorted(set(groups))
+    """Return the forward, spot, volatility index, days to expiry, rate and dividends of each group.
+
+    A group of an exchange without a calendar here has no market: no table has anything of it.
+    """
+    wanted = sorted(group for group in set(groups) if selectors.exchange_of(group[0]) in EXCHANGES)
     market: Market = {}
     for some in (wanted[at : at + GROUPS_AT_ONCE] for at in range(0, len(wanted), GROUPS_AT_ONCE)):
         market |= zip(some, find_markets(selectors.load_chains(some, as_of, params), params), strict=True)
@@ -89,6 +93,21 @@ def forward_receipts(market: Market) -> list[dict[str, Any]]:
         )
         receipts.append(asdict(receipt))
     return receipts
+
+
+def load_unshared(
+    kept: Mapping[str, Any],
+    groups: Iterable[tuple[str | None, date | None]],
+    as_of: datetime,
+    params: GreeksParams,
+) -> Market:
+    """Return the market of those groups that the job's shared market lacks, because it was full or has no instant."""
+    missing = {
+        (underlying, expiry)
+        for underlying, expiry in set(groups)
+        if underlying and expiry and expiry.isoformat() not in kept.get(underlying, {})
+    }
+    return load_market(missing, as_of, params) if missing else {}
 
 
 def market_to_json(market: Market) -> dict[str, Any]:

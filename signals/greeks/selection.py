@@ -20,6 +20,7 @@ from signals.greeks.market import (
     market_to_json,
 )
 from signals.greeks.selectors import ExpiryGroup, newest_quote_time, option_groups
+from signals.greeks.unlisted import newest_quote_around
 from signals.instruments.models import Instrument
 from signals.instruments.selectors import (
     chain_columns,
@@ -98,10 +99,11 @@ class OptionComputation(InstrumentComputation):
     receipts = {"forwards": ForwardReceipt}
 
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
-        as_of = as_of or newest_quote_time(runs)
+        groups = option_groups(runs)
+        as_of = as_of or newest_quote_time(runs) or newest_quote_around(groups)
         if as_of is None:
             return Prepared(None, {})
-        return Prepared(as_of, market_to_json(load_market(option_groups(runs), as_of, self.conventions(params))))
+        return Prepared(as_of, market_to_json(load_market(groups, as_of, self.conventions(params))))
 
     def prepare_selector(self, selector: Mapping[str, Any], as_of: datetime | None, params: Params) -> Prepared:
         conventions = self.conventions(params)

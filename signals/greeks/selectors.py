@@ -1,6 +1,7 @@
 """Reads what pricing needs as columns: contracts with their quotes, and the market around them."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,11 +12,14 @@ from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import GreeksParams, IvFrom, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
+from signals.greeks.unlisted import fill_in
+from signals.instruments.core.terms import option_of, options_end
 from signals.rates.selectors import load_carry
 from signalsite.foundation.rows import binary_columns, binary_rows
 from timeframes.core.sessions import local_date
 
 ExpiryGroup = tuple[str, date]  # an underlying's key and an expiry date
+MOST_SHARED_GROUPS = 10_000  # of a job, in a megabyte; keys may name any day of two centuries
 
 _QUOTE = "q.bid, q.ask, q.last, q.settle, q.close, q.volume, extract(epoch FROM q.time)::float8"
 _NEWEST_QUOTE = """
@@ -51,16 +55,12 @@ JOIN signals_instrument i ON i.underlying_id = wanted.key AND i.product LIKE '%%
 {_NEWEST_QUOTE.format(key="i.key")}
 """
 _UNDERLYINGS = f"""
-SELECT u.dividend_yield, (u.exercise = 'american')::int4, {_QUOTE}, {_QUOTE.replace("q.", "v.")}
+SELECT coalesce(u.dividend_yield, 0), (u.exercise = 'american')::int4, {_QUOTE}, {_QUOTE.replace("q.", "v.")}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
-JOIN signals_underlying u ON u.key = wanted.key
+LEFT JOIN signals_underlying u ON u.key = wanted.key
 {_NEWEST_QUOTE.format(key="u.spot_key")}
 {_NEWEST_QUOTE.format(key="u.volatility_index_key").replace(") q ON", ") v ON")}
 ORDER BY wanted.place
-"""
-_GROUPS = """
-SELECT i.key, i.underlying_id, i.expiry FROM unnest(%(keys)s::text[]) AS wanted(key)
-JOIN signals_instrument i ON i.key = wanted.key AND i.right <> ''
 """
 _NEWEST = """
 SELECT max(q.time) FROM unnest(%(keys)s::text[]) AS wanted(key)
@@ -109,15 +109,20 @@ _OPTION_TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionRows(ContractColumns):
-    """Contracts and quotes in the order of the keys. An unknown key has None for underlying and expiry."""
+    """Contracts and quotes in the order of the keys. A text that is no option's key has None for underlying and expiry.
+
+    `unlisted`: the places of the options that no table has. Their terms are those of their keys.
+    """
 
     underlying: Sequence[str | None]
     expiry: Sequence[date | None]
     product: Sequence[str | None]
+    unlisted: frozenset[int] = frozenset()
 
     def digest(self, twins: QuoteColumns | None = None) -> str:
         """Return a digest of all columns and of the twins' quotes: equal digests mean that the same data was loaded."""
-        found = hashlib.blake2b(repr((self.underlying, self.expiry, self.product)).encode(), digest_size=16)
+        words = (self.underlying, self.expiry, self.product, sorted(self.unlisted))
+        found = hashlib.blake2b(repr(words).encode(), digest_size=16)
         for column in (self.sign, self.strike, self.expires_at, self.black76, self.dividend_yield):
             found.update(column.tobytes())
         if self.american is not None and self.american.any():  # European ones keep the digests of earlier versions
@@ -129,8 +134,12 @@ class OptionRows(ContractColumns):
 
 
 def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -> OptionRows:
-    """Load each key's contract and its newest quote at most `max_age_seconds` old at `as_of`, in one query."""
+    """Load each key's contract and its newest quote at most `max_age_seconds` old at `as_of`, in one query.
+
+    An option that the tables lack has the terms of its key.
+    """
     found = binary_columns(_OPTIONS, {"keys": list(keys), **_window(as_of, max_age_seconds)}, _OPTION_TYPES)
+    unlisted = fill_in(keys, found)
     return OptionRows(
         underlying=found["underlying"],
         expiry=found["expiry"],
@@ -142,6 +151,7 @@ def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -
         american=found["american"] > 0,
         dividend_yield=found["dividend_yield"],
         quotes=_quotes(found),
+        unlisted=unlisted,
     )
 
 
@@ -160,7 +170,8 @@ def load_twins(keys: Sequence[str], as_of: datetime, params: GreeksParams) -> Qu
         contract, *right_and_strike = key.rsplit("@", 2)
         other = _OTHER.get(right_and_strike[0]) if len(right_and_strike) == 2 else None
         twins.append(f"{contract}@{other}@{right_and_strike[1]}" if other else "")
-    return load_options(twins, as_of, params.max_quote_age_seconds).quotes
+    wanted = {"keys": twins, **_window(as_of, params.max_quote_age_seconds)}
+    return _quotes(binary_columns(_OPTIONS, wanted, _OPTION_TYPES))
 
 
 _CHAIN_TYPES = {
@@ -195,6 +206,8 @@ def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksPa
     )
     group_ends = np.full(len(groups), np.nan)
     group_ends[options.group] = chain["expires_at"]
+    for at in np.flatnonzero(np.isnan(group_ends)):  # no table has an option of this expiry
+        group_ends[at] = options_end(*groups[int(at)])
     return ChainSnapshot(
         at=as_of.timestamp(),
         underlyings=_load_underlyings(keys, as_of, window),
@@ -236,21 +249,18 @@ def exchange_of(underlying: str) -> str:
     return underlying.split("@", 1)[0] if "@" in underlying else ""
 
 
-def option_groups(runs: Iterable[Sequence[str]]) -> set[tuple[str, date]]:
-    """Return the underlyings and expiries of the options among these keys.
+def option_groups(runs: Iterable[Sequence[str]], most: int = MOST_SHARED_GROUPS) -> set[ExpiryGroup]:
+    """Return the underlyings and expiries of the options among these keys, the first `most` of them.
 
-    The keys of one expiry's options share their beginning, so one known key speaks for all of them.
+    The keys of one expiry's options share their beginning, so one key speaks for all of them.
     """
-    found: dict[str, tuple[str, date]] = {}
-    for run in runs:
-        waiting: dict[str, list[str]] = {}
-        for key in run:
-            if (beginning := key.rsplit("@", 2)[0]) not in found:
-                waiting.setdefault(beginning, []).append(key)
-        for keys in ([each[0] for each in waiting.values()], None):
-            asked = keys or [key for beginning, each in waiting.items() if beginning not in found for key in each[1:]]
-            for key, underlying, expiry in binary_rows(_GROUPS, {"keys": asked}) if asked else ():
-                found[key.rsplit("@", 2)[0]] = (underlying, expiry)
+    found: dict[str, ExpiryGroup] = {}
+    for key in itertools.chain.from_iterable(runs):
+        beginning = key.rsplit("@", 2)[0]
+        if beginning not in found and (option := option_of(key)) and option.expiry:
+            found[beginning] = (option.underlying, option.expiry)
+            if len(found) == most:
+                break
     return set(found.values())
 
 

@@ -12,7 +12,8 @@ from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.snapshot import UNKNOWN_MARKET
 from signals.greeks.market import Market
 from signals.greeks.selectors import OptionRows
-from timeframes.core.keys import why_unknown
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core.keys import parse_key
 
 Overrides = Mapping[str, Mapping[int, float]]  # name -> place of the item -> value
 
@@ -37,9 +38,15 @@ def compute_greeks(
         market.get((key, expiry), UNKNOWN_MARKET) if key and expiry else UNKNOWN_MARKET for key, expiry in number
     ]
     no_option = np.flatnonzero(np.isnan(rows.sign)).tolist()
-    refused = {place: _refusal(keys[place], rows.product[place]) for place in no_option}
+    refused = {place: _refusal(keys[place]) for place in no_option}
     given = {name: _column(values, len(keys)) for name, values in overrides.items()}
-    return answer_options(rows, group, markets, given, refused, as_of.timestamp(), params, twins)
+    no_expiry = np.isnan(rows.expires_at) & np.isnan(given.get("expiry_years", np.nan)) & ~np.isnan(rows.sign)
+    refused |= {place: _NO_EXPIRY.format(keys[place].partition("@")[0]) for place in np.flatnonzero(no_expiry).tolist()}
+    columns = answer_options(rows, group, markets, given, refused, as_of.timestamp(), params, twins)
+    for place in rows.unlisted:
+        if help_ := _UNLISTED.get(columns["status"][place]):
+            columns["reason"][place] += help_
+    return columns
 
 
 def _column(values: Mapping[int, float], length: int) -> np.ndarray:
@@ -48,5 +55,16 @@ def _column(values: Mapping[int, float], length: int) -> np.ndarray:
     return column
 
 
-def _refusal(key: str, product: str | None) -> str:
-    return why_unknown(key) if product is None else f"{key} is no option"
+def _refusal(key: str) -> str:
+    try:
+        parse_key(key)
+    except InvalidInput as error:
+        return str(error)
+    return f"{key} is no option"
+
+
+_NO_EXPIRY = "no calendar of exchange {!r} is here, so the moment of expiry is unknown: give expiry_years"
+_UNLISTED = {
+    "no_price": "; no file or feed has listed this contract: give price or volatility",
+    "no_underlying": "; no file or feed has listed this contract: give underlying_price",
+}

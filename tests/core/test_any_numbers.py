@@ -107,6 +107,7 @@ GROUP = st.just(
             "underlying_price": st.floats(5e-324, 1e12),
             "volatility": st.floats(5e-324, 20.0),
             "rate": st.floats(-0.5, 1.0),
+            "expiry_years": st.floats(5e-324, 100.0),
         },
     ),
 )

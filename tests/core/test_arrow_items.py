@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from datetime import date
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ import pytest
 
 from batch.jobs.core import arrow_items
 from batch.jobs.core.arrow_items import ArrowItems, read_arrow
+from batch.jobs.core.items import read_items
 from batch.jobs.core.slices import LARGEST_HEAD
 from signalsite.foundation.errors import InvalidInput
 
@@ -22,6 +24,14 @@ COLUMNS: dict[str, Any] = {
     "price": [float(n) if n % 2 else None for n in range(100)],
 }
 ITEMS = [{name: values[n] for name, values in COLUMNS.items() if values[n] is not None} for n in range(100)]
+
+
+TERMS: dict[str, Any] = {
+    "underlying": ["NIFTY", None],
+    "expiry": ["2026-12-29", "2027-01-05"],
+    "strike": [26000, 102],
+    "option_type": ["call", "put"],
+}
 
 
 def stream(table: pa.Table, head: Any = None, **options: Any) -> bytes:
@@ -41,6 +51,23 @@ def items(body: bytes) -> list[Any]:
     return [item for some in read(body)["items"] for item in some]
 
 
+@pytest.mark.parametrize("days", [TERMS["expiry"], [date(2026, 12, 29), date(2027, 1, 5)]])
+def test_options_by_their_terms(days: list[Any]) -> None:
+    found = items(stream(pa.table({**TERMS, "instrument_key": [None, "K"], "expiry": days})))
+    first, second = ({name: values[n] for name, values in TERMS.items()} for n in range(2))
+    assert found == [
+        first,
+        {"instrument_key": "K", **{name: second[name] for name in ("expiry", "strike", "option_type")}},
+    ]
+
+
+def test_days_that_no_calendar_has_are_texts() -> None:
+    days = pa.array([-(2**31), 2**31 - 1], pa.int32()).cast(pa.date32())
+    read_back = items(stream(pa.table({**TERMS, "expiry": days})))
+    refused = read_items(read_back, {}, most=9, exchange="NSE").refused
+    assert refused[0].startswith("expiry must be a date") and refused[1].startswith("underlying is missing")
+
+
 def test_columns_are_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrow_items, "ROWS_AT_ONCE", 7)
     data = read(stream(pa.table(COLUMNS), {"kind": "greeks"}))
@@ -53,6 +80,12 @@ def test_columns_are_items(monkeypatch: pytest.MonkeyPatch) -> None:
     ("table", "field", "words"),
     [
         (pa.table({"price": [1.0]}), "items", "instrument_key"),
+        (pa.table({"underlying": ["NIFTY"], "strike": [1.0]}), "items", "underlying, expiry, strike and option_type"),
+        (pa.table({**TERMS, "strike": ["1", "2"]}), "items.strike", "of numbers"),
+        (pa.table({**TERMS, "underlying": [1, 2]}), "items.underlying", "must be string"),
+        (pa.table({**TERMS, "option_type": [True, False]}), "items.option_type", "must be string"),
+        (pa.table({**TERMS, "expiry": pa.array([0, 1], pa.timestamp("ns"))}), "items.expiry", "must be string"),
+        (pa.table({**TERMS, "expiry": pa.array([0, 1], pa.date64())}), "items.expiry", "must be string"),
         (pa.table({"instrument_key": [1]}), "items.instrument_key", "must be string"),
         (pa.table({"instrument_key": pa.array(["K"]).dictionary_encode()}), "items.instrument_key", "must be string"),
         (pa.table({"instrument_key": ["K"], "price": ["1"]}), "items.price", "of numbers"),

@@ -46,6 +46,7 @@ OPTION: dict[str, Any] = {
     **dict.fromkeys(("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded"), NAN),
     "strikes_disagree": False,
     **{f"override_{name}": NAN for name in ("price", "underlying", "volatility", "rate", "dividend_yield")},
+    "override_expiry_years": NAN,
 }
 LIQUID = {"bid": 420.0, "ask": 422.0, "last": 425.0}
 
@@ -263,3 +264,46 @@ def test_moneyness_windows() -> None:
     assert within(ratio, None, None).tolist() == [True] * 4
     assert within(ratio, 0.9, None).tolist() == [True, True, True, False]
     assert within(ratio, 0.95, 1.0).tolist() == [False, True, False, False]
+
+
+class TestYearsOfTheCaller:
+    """`expiry_years` replaces the calendar's T in the model and in the carry, and moves no price of the market."""
+
+    def test_the_forward_of_the_strikes_stays(self) -> None:
+        row = one(override_expiry_years=0.5)
+        assert row["status"] == Status.OK and row["expiry_years"] == 0.5
+        assert row["forward"] == 24_150.0
+        assert row["underlying_used"] == pytest.approx(24_150.0 * math.exp(-(0.065 - 0.01) * 0.5), rel=1e-14)
+
+    @pytest.mark.parametrize(
+        "given", [{"forward_source": FORWARD_SOURCES.index(ForwardSource.SPOT)}, {"override_underlying": 24_100.0}]
+    )
+    def test_a_spot_is_carried_over_them(self, given: dict[str, Any]) -> None:
+        row = one(override_expiry_years=0.5, **given)
+        assert row["underlying_used"] == 24_100.0
+        assert row["forward"] == pytest.approx(24_100.0 * math.exp((0.065 - 0.01) * 0.5), rel=1e-14)
+
+    def test_a_future_of_another_expiry_is_carried_on(self) -> None:
+        source = FORWARD_SOURCES.index(ForwardSource.CARRIED_FUTURE)
+        kept, longer = one(forward_source=source), one(forward_source=source, override_expiry_years=0.5)
+        assert kept["forward"] == 24_150.0
+        assert longer["forward"] == pytest.approx(24_150.0 * math.exp((0.065 - 0.01) * (0.5 - 20 / 365)), rel=1e-14)
+
+    @pytest.mark.parametrize("day_count", DayCount)
+    def test_an_expiry_that_is_past_or_unknown_does_not_matter(self, day_count: DayCount) -> None:
+        params = GreeksParams(day_count=day_count)
+        rows = [
+            one(params, seconds_to_expiry=seconds, days_to_expiry=days, override_expiry_years=0.25, **MINE)
+            for seconds, days in ((-DAY, -1.0), (0.0, 0.0), (NAN, NAN), (20 * DAY, 20.0))
+        ]
+        assert {row["status"] for row in rows} == {Status.OK}
+        assert len({row["delta"] for row in rows}) == 1
+
+    def test_the_same_contract_by_its_calendar(self) -> None:
+        """T as the calendar has it gives the calendar's answer, to the last bit."""
+        plain = one(**MINE)
+        mine = one(**MINE, override_expiry_years=plain["expiry_years"])
+        assert all(mine[name] == plain[name] for name in VALUES)
+
+
+MINE = {"override_underlying": 24_100.0, "override_volatility": 0.2}

@@ -52,6 +52,53 @@ def test_a_bad_item_is_refused_alone(item: object, words: str) -> None:
     assert len(items) == 3
 
 
+TERMS = {"underlying": "NIFTY", "expiry": "2026-12-29", "strike": 26000, "option_type": "call"}
+
+
+def test_an_option_may_be_named_by_its_terms() -> None:
+    items = read(
+        {**TERMS, "custom_id": "a", "price": 12},
+        {**TERMS, "exchange": "SIM", "instrument_key": None, "rate": 0.05},
+        {"instrument_key": KEY, **dict.fromkeys(TERMS), "exchange": None},
+        {**TERMS, "custom_id": "a"},
+    )
+    assert items.keys == [KEY, KEY.replace("NSE", "SIM"), KEY, KEY]
+    assert items.custom_ids == ["a", None, None, "a"]
+    assert items.overrides == {"price": {0: 12.0}, "rate": {1: 0.05}}
+    assert items.refused == {3: "custom_id 'a' is repeated: an earlier item has it"}
+
+
+BAD_TERMS: list[tuple[dict[str, object], str]] = [
+    ({"instrument_key": KEY}, "an item has instrument_key, or underlying, expiry, strike and option_type, not both"),
+    ({"instrument_key": 7}, "an item has instrument_key, or underlying"),
+    *(({name: None}, f"{name} is missing") for name in TERMS),
+    *(({name: True}, f"{name} must be") for name in (*TERMS, "exchange")),
+    *(({name: "\x00"}, f"{name} must be") for name in (*TERMS, "exchange")),
+    *(({name: [[]]}, f"{name} must be") for name in (*TERMS, "exchange")),
+    *(({name: 10**400}, f"{name} must be") for name in (*TERMS, "exchange")),
+    *(({name: "x" * 10**6}, f"{name} must be") for name in (*TERMS, "exchange")),
+    *(({"strike": number}, "strike must be") for number in (0, -1, float("inf"), float("nan"), 1e-9, 1e12, "26000")),
+    ({"option_type": "CE"}, "option_type must be call or put, not 'CE'"),
+    ({"expiry": "29-DEC-2026"}, "expiry must be a date from 1970 to 2199 as YYYY-MM-DD, not '29-DEC-2026'"),
+    ({"price": "12"}, "price must be a number"),
+    (
+        {"product": "equity_options"},
+        "unknown field 'product': an item takes instrument_key, custom_id, price, rate, or",
+    ),
+]
+
+
+def test_forty_bad_namings_are_refused_each_alone() -> None:
+    items = read(*(each for bad, _ in BAD_TERMS for each in ({**TERMS, **bad}, {**TERMS})))
+    assert len(BAD_TERMS) >= 40
+    assert sorted(items.refused) == list(range(0, 2 * len(BAD_TERMS), 2))
+    for place, (bad, words) in enumerate(BAD_TERMS):
+        reason = items.refused[2 * place]
+        assert reason.startswith(words) and len(reason) < 250, (str(bad)[:80], reason)
+        assert items.keys[2 * place + 1] == KEY
+    assert Items.from_block(items.to_block()) == items
+
+
 @pytest.mark.parametrize(
     ("raw", "field"),
     [("text", "items"), ([], "items"), ([KEY] * 101, "items"), ([KEY, 7], "items[1]"), ([None], "items[0]")],

@@ -22,6 +22,7 @@ from realtime.sockets.asyncapi_views import document as asyncapi
 from realtime.sockets.core import protocol
 from signals.greeks.core.conventions import QUOTE_IVS
 from signalsite.foundation.computations.contract import IDENTITY, Computation
+from signalsite.foundation.computations.option_fields import NAMES, REQUIRED
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import pascal
 from signalsite.schema import document
@@ -126,9 +127,15 @@ def test_parameters(computation: Computation) -> None:
 def test_items(computation: Computation) -> None:
     declared = {"instrument_key", "custom_id", *computation.bounds}
     forms = openapi(f"{pascal(computation.name)}SubmissionRequest")["properties"]["items"]["items"]["oneOf"]
-    (item,) = (each for each in forms if each["type"] == "object")
+    item, by_terms = (each for each in forms if each["type"] == "object")
     assert item["properties"].keys() == declared
+    terms = declared - {"instrument_key"} | NAMES
+    assert by_terms["properties"].keys() == terms and tuple(by_terms["required"]) == REQUIRED
     assert get_type_hints(getattr(client_types, f"{pascal(computation.name)}Item")).keys() == declared
+    option_item = getattr(client_types, f"{pascal(computation.name)}OptionItem")
+    assert get_type_hints(option_item).keys() == terms and option_item.__required_keys__ == set(REQUIRED)
+    common = tables((DOCS / "computations.md").read_text().partition("\n## ")[0])
+    assert set(names(common["field of an item"])) == NAMES
     shown = names(docs_section(computation.name).get("override of an item", []))
     assert {"instrument_key", "custom_id", *shown} == declared
 

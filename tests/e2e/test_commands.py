@@ -151,8 +151,16 @@ def test_explain_shows_both_answers(address: str, alice: httpx.Client) -> None:
     ("arguments", "words"),
     [
         (["nonsense"], "a key is EXCHANGE@SYMBOL"),
-        (["SIM@NIFTY@equity_options@2031-01-01@call@1"], "no quote of"),
-        (["SIM@NIFTY@equity_spot", "--at", AT], "is not a known option"),
+        (["SIM@NIFTY@equity_spot", "--at", AT], "is no option"),
+        (["SIM@NIFTY"], "is no option"),
+        (['{"instrument_key": '], "not JSON"),
+        (["{}"], "an item has instrument_key, or underlying, expiry, strike and option_type"),
+        (['{"instrument_key": "SIM@NIFTY", "strike": 1}'], "an item has instrument_key, or underlying"),
+        (['{"instrument_key": 7}'], "an item has instrument_key, or underlying"),
+        (['{"underlying": "NIFTY"}'], "expiry is missing"),
+        (['{"instrument_key": "SIM@NIFTY", "volatility": NaN}'], "volatility must be a number"),
+        (['{"instrument_key": "SIM@NIFTY", "volatility": 0}'], "volatility must be over 0"),
+        (['{"instrument_key": "SIM@NIFTY", "volatilty": 1}'], "unknown field 'volatilty'"),
     ],
 )
 def test_explain_refuses_with_the_reason(address: str, arguments: list[str], words: str) -> None:

@@ -147,10 +147,8 @@ def test_a_price_of_exactly_the_intrinsic_value_has_no_time_value(alice: httpx.C
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        (
-            "SIM@NIFTY@equity_options@2031-01-01@call@1",
-            "no instrument SIM@NIFTY@equity_options@2031-01-01@call@1 is known",
-        ),
+        ("MOON@NIFTY@equity_options@2031-01-01@call@1", "no calendar of exchange 'MOON' is here"),
+        ("SIM@NIFTY", "SIM@NIFTY is no option"),
         ("SIM@NIFTY@equity_options@2031-01-01@cal@1", "right 'cal' is neither call nor put"),
         ("SIM@NIFTY@equity_spot", "SIM@NIFTY@equity_spot is no option"),
         ("nonsense", "a key is EXCHANGE@SYMBOL"),

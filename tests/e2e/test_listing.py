@@ -186,7 +186,11 @@ REFUSED: list[tuple[str, str, list[str]]] = [
         (f"instruments/{KEY}/greeks", name, [*BAD_TEXTS, "0", "null"])
         for name in ("model", "forward", "day_count", "price", "fallback_volatility", "iv_from", "quote_iv", "theta")
     ),
-    (f"instruments/{KEY}/greeks", "volatility", ["0.2"]),
+    (f"instruments/{KEY}/greeks", "custom_id", ["mine"]),
+    *(
+        (f"instruments/{KEY}/greeks", name, [*BAD_NUMBERS, "0", "-1", "null", "1e308"])
+        for name in ("volatility", "underlying_price", "expiry_years")
+    ),
 ]
 
 
@@ -225,7 +229,7 @@ def test_bounds_the_wrong_way_round_are_refused(alice: httpx.Client) -> None:
         (f"instruments/{quote(KEY + '0' * 5_000)}", 400, "instrument_key"),
         (f"instruments/{SPOT}/greeks", 400, "instrument_key"),
         ("instruments/nonsense/greeks", 400, "instrument_key"),
-        ("instruments/SIM@NIFTY@equity_options@2026-03-30@call@24001/greeks", 404, None),
+        ("instruments/SIM@NIFTY/greeks", 400, "instrument_key"),
         ("instruments/BTC/USDT/greeks", 400, "instrument_key"),
     ],
 )

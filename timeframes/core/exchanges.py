@@ -8,6 +8,7 @@ leaves out: Saturdays and Sundays on which NSE traded, and the hour of Muhurat t
 from dataclasses import dataclass, field
 from datetime import date, time
 from types import MappingProxyType
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from signalsite.foundation.errors import InvalidInput
@@ -32,7 +33,7 @@ class Exchange:
 
     `calendar`: name in exchange_calendars; empty if every day is a session. `special`: sessions at other hours, and
     those that the calendar lacks. `closed`: days that the calendar wrongly lists as sessions. `fixed_holidays`:
-    (month, day) of holidays on weekdays, for the years beyond the calendar's last.
+    (month, day) of holidays on weekdays, for the years beyond the calendar's last. `asset`: of its options' keys.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Exchange:
     special: MappingProxyType[date, tuple[time, time]] = field(default_factory=lambda: MappingProxyType({}))
     closed: frozenset[date] = frozenset()
     fixed_holidays: frozenset[tuple[int, int]] = frozenset()
+    asset: Literal["equity", "crypto"] = "equity"
     currency: str = "USD"
 
     def regular_hours(self, day: date) -> Hours:
@@ -114,7 +116,7 @@ def _american(name: str) -> Exchange:
 
 
 def _crypto(name: str) -> Exchange:
-    return Exchange(name, UTC, _ALWAYS, expires=time(8))
+    return Exchange(name, UTC, _ALWAYS, expires=time(8), asset="crypto")
 
 
 EXCHANGES: MappingProxyType[str, Exchange] = MappingProxyType(

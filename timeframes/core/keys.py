@@ -118,6 +118,22 @@ def _parse_date(text: str) -> date | None:
     return found if found.isoformat() == text and found.year in _YEARS else None
 
 
+def is_exchange(text: str) -> bool:
+    return _EXCHANGE.fullmatch(text) is not None
+
+
+def is_symbol(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def is_expiry(text: str) -> bool:
+    return _parse_date(text) is not None
+
+
+def is_strike(text: str) -> bool:
+    return text != "0" and _STRIKE.fullmatch(text) is not None
+
+
 def parse_key(key: str) -> InstrumentKey:
     """Read a key. Raises InvalidInstrumentKey, which names the wrong part and says what would be right."""
     if len(key) > MAX_KEY_LENGTH:
@@ -126,9 +142,9 @@ def parse_key(key: str) -> InstrumentKey:
     if len(parts) == 1:
         return _parse_pair(key)
     exchange, symbol = parts[0], parts[1]
-    if not _EXCHANGE.fullmatch(exchange):
+    if not is_exchange(exchange):
         raise InvalidInstrumentKey(key, "exchange", f"exchange {exchange!r} is not capital letters and digits")
-    if not _NAME.fullmatch(symbol):
+    if not is_symbol(symbol):
         raise InvalidInstrumentKey(
             key, "symbol", f"symbol {symbol!r} is not capital letters, digits or one of & . _ / -"
         )
@@ -151,7 +167,7 @@ def parse_key(key: str) -> InstrumentKey:
         return InstrumentKey(exchange, symbol, product, expiry)
     if parts[4] not in ("call", "put"):
         raise InvalidInstrumentKey(key, "right", f"right {parts[4]!r} is neither call nor put")
-    if not _STRIKE.fullmatch(parts[5]) or parts[5] == "0":
+    if not is_strike(parts[5]):
         raise InvalidInstrumentKey(
             key,
             "strike",

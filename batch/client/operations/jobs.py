@@ -17,7 +17,7 @@ ROOT = "/api/v2/signals/batch"
 PAGE = 10_000  # results a page
 SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 1.0
 
-Item = str | Mapping[str, Any]  # an instrument key, or an object with instrument_key and overrides
+Item = str | Mapping[str, Any]  # an instrument key, or an object with a key or an option's terms, and overrides
 JobId = Job | uuid.UUID | str
 Moment = str | date | datetime
 
@@ -37,8 +37,8 @@ def submit(
     """Submit a job of `items`, or of the options that `selector` stands for.
 
     A list is sent as JSON, any other iterable as NDJSON, a table (pyarrow, pandas, polars) as an Arrow stream; its
-    columns are instrument_key, custom_id and overrides. The last two go through a temporary file and are never all in
-    memory.
+    columns are instrument_key or an option's terms, custom_id and overrides. The last two go through a temporary file
+    and are never all in memory.
 
     Each submission has an idempotency key. Without one of yours the client makes one, so that a submission repeated
     after a broken connection still makes one job. `reuse=False` computes anew what an earlier job has answered.

@@ -13,12 +13,14 @@ import orjson
 import pyarrow as pa
 
 from batch.jobs.core.slices import LARGEST_HEAD, Lists, UnreadableBody
+from signalsite.foundation.computations.option_fields import EITHER, REQUIRED, TEXTS
 from signalsite.foundation.errors import InvalidInput
 
 HEAD = b"submission"
 ROWS_AT_ONCE = 4096
 MOST_COLUMNS = 100
-_TEXTS = ("instrument_key", "custom_id")
+_TEXTS = ("instrument_key", "custom_id", *TEXTS)
+_DATE = "expiry"
 _BROKEN = (pa.ArrowException, OSError, ValueError, struct.error)
 
 
@@ -33,8 +35,16 @@ class ArrowItems(Lists):
     def __iter__(self) -> Iterator[list[Any]]:
         for batch in _batches(self.body)[1]:
             for start in range(0, len(batch), ROWS_AT_ONCE):
-                rows = batch.slice(start, ROWS_AT_ONCE).to_pylist()
+                rows = _with_texts(batch.slice(start, ROWS_AT_ONCE)).to_pylist()
                 yield [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def _with_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with dates as text, as JSON has them. Arrow's dates reach years that Python's do not."""
+    at = batch.schema.get_field_index(_DATE)
+    if at < 0 or not pa.types.is_date32(batch.schema.field(at).type):
+        return batch
+    return batch.set_column(at, _DATE, batch.column(at).cast(pa.string()))
 
 
 def read_arrow(body: pa.Buffer) -> Any:
@@ -71,10 +81,13 @@ def _batches(body: pa.Buffer) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
 def _check_columns(schema: pa.Schema) -> None:
     if len(schema) > MOST_COLUMNS:
         raise InvalidInput("items", f"an item has at most {MOST_COLUMNS} columns, not {len(schema)}")
-    if len(set(schema.names)) < len(schema) or "instrument_key" not in schema.names:
-        raise InvalidInput("items", "the columns are instrument_key, custom_id and overrides, each once at most")
+    names = set(schema.names)
+    if len(names) < len(schema) or not ("instrument_key" in names or names.issuperset(REQUIRED)):
+        raise InvalidInput("items", f"the columns are {EITHER}, and custom_id and overrides, each once at most")
     for field in schema:
         text, kind = field.name in _TEXTS, field.type
+        if field.name == _DATE and pa.types.is_date32(kind):
+            continue
         if text and not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             raise InvalidInput(f"items.{field.name}", f"the column must be string or large_string, not {kind}"[:200])
         if not text and not (pa.types.is_float32(kind) or pa.types.is_float64(kind) or pa.types.is_integer(kind)):

@@ -1,22 +1,23 @@
 """Read the items of a request as columns. An error in one item is kept with it and does not affect the others."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from batch.jobs.core.seen_ids import SeenIds
 from batch.jobs.core.slices import Lists
 from signalsite.foundation.blocks import decode, encode
 from signalsite.foundation.computations.contract import Bounds
+from signalsite.foundation.computations.option_fields import EITHER, NAMES, REQUIRED
+from signalsite.foundation.computations.overrides import why_refused
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import MAX_KEY_LENGTH, complete_key
+from timeframes.core.option_names import option_key
 
 MAX_CUSTOM_ID_LENGTH = 128
 _OVERRIDE = "override."  # prefix of the columns of overrides in a block
-_LARGEST = sys.float_info.max  # excludes NaN, infinity and integers too large for a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,8 @@ def check_count(count: int, most: int) -> None:
 
 
 def read_items(raw: Sequence[Any], overrides: Mapping[str, Bounds], *, most: int, exchange: str) -> Items:
-    """Read a request's `items`: objects with instrument_key, optional custom_id and overrides, or bare keys.
+    """Read a request's `items`: bare keys, or objects with instrument_key or an option's terms, and with custom_id and
+    overrides.
 
     Raises InvalidInput if the list itself is invalid: not a list, empty, too long, or with an element that is neither
     object nor string. An error inside one item becomes its reason in `refused`.
@@ -175,17 +177,19 @@ class ItemReader:
             elif not isinstance(item, dict):
                 raise InvalidInput(
                     f"items[{self._first + place}]",
-                    "an item is an object with instrument_key, or an instrument key as a string",
+                    f"an item is an instrument key as a string, or an object with {EITHER}",
                 )
-            key, custom_id = item.get("instrument_key"), item.get("custom_id")
-            if isinstance(key, str):
+            key, custom_id, reason = item.get("instrument_key"), item.get("custom_id"), _NO_KEY
+            if len(item) > 1 and any(item.get(name) is not None for name in NAMES.intersection(item)):
+                key, reason = _key_of_terms(item, self._exchange)
+            elif isinstance(key, str):
                 key = complete_key(key, self._exchange)
             usable = isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH and "\x00" not in key
             items.keys.append(str(key) if usable else "")
             items.custom_ids.append(str(custom_id) if _is_custom_id(custom_id) else None)
-            if not usable:
-                items.refused[place] = f"instrument_key must be a string of 1 to {MAX_KEY_LENGTH} characters"
-            elif len(item) > 1 and (reason := _read_rest(item, place, self._overrides, self._seen, items)):
+            if usable:
+                reason = _read_rest(item, place, self._overrides, self._seen, items) if len(item) > 1 else ""
+            if reason:
                 items.refused[place] = reason
         self._first += len(raw)
         for place in self._seen.end_run():
@@ -193,38 +197,17 @@ class ItemReader:
         return items
 
 
-class SeenIds:
-    """Find repeated custom_ids.
+_NO_KEY = f"instrument_key must be a string of 1 to {MAX_KEY_LENGTH} characters; an item has {EITHER}"
 
-    The texts of a million ids take 100 MB, so this keeps a 64-bit hash of each, with a key that no caller knows. The
-    chance that two of a million ids collide is 1 in 37 million.
-    """
 
-    def __init__(self) -> None:
-        self._run: dict[int, int] = {}  # hash -> place, in the current run
-        self._sorted: list[np.ndarray] = []  # hashes of earlier runs; each array is at least twice as long as the next
-
-    def add(self, custom_id: str, place: int) -> bool:
-        """Return False if an earlier item of the current run has this id."""
-        return self._run.setdefault(hash(custom_id), place) == place
-
-    def end_run(self) -> list[int]:
-        """End the run, and return the places of the ids that an earlier run has."""
-        if not self._run:
-            return []
-        marks = np.fromiter(self._run, np.int64, len(self._run))
-        places = np.fromiter(self._run.values(), np.int64, len(self._run))
-        known = np.zeros(len(marks), bool)
-        for each in self._sorted:
-            at = np.minimum(each.searchsorted(marks), len(each) - 1)
-            known |= each[at] == marks
-        newest = np.sort(marks[~known])
-        while self._sorted and len(self._sorted[-1]) < 2 * len(newest):
-            newest = np.sort(np.concatenate((self._sorted.pop(), newest)))
-        if len(newest):
-            self._sorted.append(newest)
-        self._run = {}
-        return [int(place) for place in places[known]]
+def _key_of_terms(item: Mapping[str, Any], exchange: str) -> tuple[str | None, str]:
+    """Return the key of the option that the item names outright, or None and why there is none."""
+    if item.get("instrument_key") is not None:
+        return None, f"an item has {EITHER}, not both"
+    try:
+        return option_key(item, exchange), ""
+    except InvalidInput as error:
+        return None, str(error)
 
 
 def _repeated(custom_id: str | None) -> str:
@@ -237,9 +220,9 @@ def _is_custom_id(value: Any) -> bool:
 
 def _read_rest(
     item: Mapping[str, Any], place: int, overrides: Mapping[str, Bounds], seen: SeenIds, items: Items
-) -> str | None:
+) -> str:
     for name, value in item.items():
-        if name == "instrument_key" or value is None:
+        if name == "instrument_key" or value is None or name in NAMES:
             continue
         if name == "custom_id":
             if not _is_custom_id(value):
@@ -249,10 +232,9 @@ def _read_rest(
             continue
         bounds = overrides.get(name)
         if bounds is None:
-            return f"unknown field {name[:50]!r}: an item takes instrument_key, custom_id, {', '.join(overrides)}"
-        if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
-            return f"{name} must be a number"
-        if not bounds.admits(value):
-            return f"{name} must be {bounds}, not {value:g}"
+            known = ", ".join(("instrument_key", "custom_id", *overrides))
+            return f"unknown field {name[:50]!r}: an item takes {known}, or in place of the key {', '.join(REQUIRED)}"
+        if wrong := why_refused(name, value, bounds):
+            return wrong
         items.overrides.setdefault(name, {})[place] = float(value)
-    return None
+    return ""

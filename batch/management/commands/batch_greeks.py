@@ -1,6 +1,7 @@
 """Compute Greeks of a chain, or of a whole exchange, from the command line: the same job that the API submits."""
 
 import argparse
+import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -34,12 +35,39 @@ def parameter(text: str) -> tuple[str, str | float | list[str]]:
         return name, value
 
 
+def item(text: str) -> str | dict[str, Any]:
+    """Read an item: a key, or the API's object as JSON."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        found: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    return found
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def add_items(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--item",
+        action="append",
+        default=[],
+        type=item,
+        metavar="ITEM",
+        help="a key, or an item as JSON, as the API takes it, with overrides; may be repeated",
+    )
+
+
 class Command(BaseCommand):
     requires_system_checks = []  # they take half a second of two
     help = "Compute implied volatility and Greeks of the options quoted at an instant, as a batch job."
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selection(parser)
+        add_items(parser)
         names = ", ".join(each.name for each in computations()["greeks"].parameters)
         parser.add_argument(
             "--param",
@@ -73,6 +101,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
+        if (options["keys"] or options["item"]) and selector(options):
+            raise CommandError("give either instruments or a selection, not both")
         out, plot = (Path(options[name]) if options[name] else None for name in ("out", "plot"))
         fields = _check(options, out, plot)
         with local_workers(settings.WORKERS) as workers, in_process_client.client() as client:
@@ -105,10 +135,10 @@ class Command(BaseCommand):
 
     def run(self, client: Client, workers: LocalWorkers, options: dict[str, Any]) -> Job:
         """Run the job to its end and return it. Ctrl-C cancels it."""
-        keys = options["keys"] or None
+        items = [*options["keys"], *options["item"]]
         job = client.submit(
-            keys,
-            selector=None if keys else selector(options),
+            items or None,
+            selector=None if items else selector(options),
             kind=options["kind"],
             params=dict(options["param"]),
             as_of=options["at"],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from batch.management.commands import batch_greeks
 from signalsite.foundation.computations.options import add_options, given
@@ -19,13 +19,18 @@ class Command(batch_greeks.Command):
         names = parser.add_subparsers(dest="kind", required=True, metavar="NAME")
         for name, computation in computations().items():
             one = names.add_parser(name, help=computation.summary, description=computation.summary)
-            one.add_argument("keys", nargs="*", metavar="KEY", help="instrument keys; default: the options selected")
+            one.add_argument(
+                "keys",
+                nargs="*",
+                type=batch_greeks.item,
+                metavar="ITEM",
+                help="instrument keys, or items as JSON; default: the options selected",
+            )
             self.add_selection(one)
+            batch_greeks.add_items(one)
             add_options(one.add_argument_group("parameters"), computation.parameters)
 
     def handle(self, **options: Any) -> None:
         computation = computations()[options["kind"]]
         options["param"] = list(given(options, computation.parameters).items())
-        if options["keys"] and batch_greeks.selector(options):
-            raise CommandError("give either keys or a selection, not both")
         super().handle(**options)

@@ -9,7 +9,7 @@ Three methods, each where it is right; docs/engine.md has the accuracy of each:
   (american_grid.py).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import config
@@ -335,7 +335,12 @@ def _greeks(
 
 def warm() -> None:
     """Call every entry point once, as engine.warm does."""
-    terms: dict[str, Any] = {"underlying": 95.0, "strike": 100.0, "expiry_years": 0.5, "rate": 0.05}
-    for sign, rate, carry in ((-1.0, 0.05, 0.0), (-1.0, -0.01, -0.05)):
-        chosen = {**terms, "rate": rate, "dividend_yield": carry, "sign": sign, "black76": False}
-        implied_greeks(price=model_greeks(volatility=0.2, **chosen).price, **chosen)
+    rows, one = np.zeros(2), np.ones(2)
+    for rate, carry in ((0.05, 0.0), (-0.01, -0.05)):
+        terms = (95.0 * one, 100.0 * one, 0.5 * one, rate + rows, carry + rows, -one)
+        contracts = Contracts(*terms, np.zeros(2, np.bool_))
+        volatility = 0.2 * one
+        if rate > 0:
+            _implied_by_boundary(_by_boundary(volatility, contracts, False)[1], 0.21 * one, contracts)
+        else:
+            grid.model(volatility, *terms, None)

@@ -59,10 +59,10 @@ def answer_options(
 ) -> dict[str, list[Any]]:
     """Evaluate the options and return their `answer_columns`.
 
-    `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns
-    by name (price, underlying_price, volatility, rate, dividend_yield), NaN where the market's value counts.
-    `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The
-    columns QUOTE_IVS are there if `quote_iv` asks for them, and of the Greeks those that `greeks` names.
+    `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns by name
+    (price, underlying_price, volatility, rate, dividend_yield, expiry_years), NaN where the market's or the calendar's
+    value counts. `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin`
+    needs. The columns QUOTE_IVS are there if `quote_iv` asks for them, and of the Greeks those that `greeks` names.
     """
 
     def shared(name: str) -> np.ndarray:
@@ -87,6 +87,7 @@ def answer_options(
         override_volatility=overrides.get("volatility", nothing),
         override_rate=overrides.get("rate", nothing),
         override_dividend_yield=overrides.get("dividend_yield", nothing),
+        override_expiry_years=overrides.get("expiry_years", nothing),
         american=contracts.american,
         carry=carry_columns([market.carry for market in markets], group),
     )

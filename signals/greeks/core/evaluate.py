@@ -17,6 +17,7 @@ from signals.greeks.core.conventions import (
     DEFAULT_RATE,
     FORWARD_SOURCES,
     PRICE_SOURCES,
+    SECONDS_PER_YEAR,
     VOLATILITY_SOURCES,
     FallbackVolatility,
     ForwardSource,
@@ -35,6 +36,7 @@ from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.status import Status
 
 _SPOT = FORWARD_SOURCES.index(ForwardSource.SPOT)
+_CARRIED = FORWARD_SOURCES.index(ForwardSource.CARRIED_FUTURE)
 _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _DAY = 86_400.0
 _RATE_OVERRIDE, _RATE_GIVEN, _BY_DEFAULT = (
@@ -87,6 +89,7 @@ class OptionColumns:
     override_volatility: np.ndarray
     override_rate: np.ndarray
     override_dividend_yield: np.ndarray
+    override_expiry_years: np.ndarray
     american: np.ndarray | None = None  # bool: the underlying's own exercise; None: all are European
     carry: CarryColumns | None = None  # of the group; without, the parameters and the defaults count
 
@@ -131,6 +134,9 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     F = (S - PV) e^((r-q)T). Black-Scholes-Merton then gets S - PV, the part of the spot that is not paid out before
     expiry.
 
+    A caller's T replaces the calendar's in the model and in the carry of a spot or of another expiry's future. A
+    forward by parity or of the expiry's own future is a price of that date and stays.
+
     `twins` has the fresh quotes of the other leg at each option's strike and expiry; `iv_from=otm_twin` needs them and
     raises ValueError without. An option in the money then has the volatility that its twin's price implies.
 
@@ -146,7 +152,8 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     dividend_value = dividends.present_values(rate)
     black76 = options.black76 if params.model is Model.UNDERLYING else np.full(len(rate), params.model is Model.BLACK76)
     american = american_rows(options.american, params, len(rate))
-    years = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
+    by_calendar = expiry_years(params.day_count, options.seconds_to_expiry, options.days_to_expiry)
+    years = np.where(np.isnan(options.override_expiry_years), by_calendar, options.override_expiry_years)
 
     forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
     from_spot = (forward_source == _SPOT) | (forward_source == _OVERRIDE)
@@ -154,6 +161,8 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.exp((rate - dividend_yield) * np.maximum(years, 0.0))
         forward = np.where(from_spot, spot * growth, options.forward)
+        carried_on = (forward_source == _CARRIED) & ~np.isnan(options.override_expiry_years)
+        forward = np.where(carried_on, forward * np.exp((rate - dividend_yield) * (years - by_calendar)), forward)
         underlying = np.where(black76, forward, np.where(from_spot, spot, forward / growth))
 
     price, price_source = choose_price(options.quotes, params.price)
@@ -224,6 +233,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         values[failed] = np.nan
     if params.theta is Theta.NEXT_DAY:
         later = expiry_years(params.day_count, options.seconds_to_expiry - _DAY, options.days_to_expiry - 1)
+        later = np.where(np.isnan(options.override_expiry_years), later, years - _DAY / SECONDS_PER_YEAR)
         columns["theta"] = next_day_theta(
             contract, columns["implied_volatility"], columns["price"], later, american, dividends
         )

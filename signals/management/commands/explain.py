@@ -7,20 +7,21 @@ from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from signals.computations.greeks import Greeks
 from signals.greeks.core.carry import DividendSource, GroupCarry
 from signals.greeks.core.conventions import Model, Theta, VolatilitySource
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
+from signals.greeks.core.snapshot import UNKNOWN_MARKET
 from signals.greeks.greek_columns import HIGHER_ORDER_COLUMNS
-from signals.greeks.market import load_market
-from signals.greeks.selectors import load_options, load_twins, newest_quote_time
+from signals.greeks.market import market_of
+from signals.greeks.one_item import read_one
 from signalsite.foundation.computations.options import add_options, given
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import parse_instant
-from timeframes.default_exchange import completed
 
 UNITS = {
     "implied_volatility": "decimal",
@@ -37,35 +38,43 @@ class Command(BaseCommand):
     help = "Show an option's inputs, model, forward and its source, T, and the engine's results beside py_vollib's."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("instrument", help="an option's key: NSE@NIFTY@equity_options@2026-12-29@call@26000")
+        parser.add_argument(
+            "instrument",
+            metavar="ITEM",
+            help="an option's key (NSE@NIFTY@equity_options@2026-12-29@call@26000), or an item as JSON, as the API "
+            'takes it: {"underlying": "NIFTY", "expiry": "2026-12-29", "strike": 26000, "option_type": "call", '
+            '"volatility": 0.2}',
+        )
         parser.add_argument(
             "--at", metavar="INSTANT", help="ISO instant or a date for its close; default: newest quote"
         )
         add_options(parser, Greeks.parameters)
 
     def handle(self, **options: Any) -> None:
+        greeks = Greeks()
+        params = greeks.defaults | given(options, greeks.parameters)
         try:
-            key = parse_key(completed(options["instrument"]))
-            as_of = parse_instant(options["at"], key.exchange) if options["at"] else newest_quote_time([[str(key)]])
+            text, overrides = read_one(options["instrument"], greeks.bounds)
+            key = str(parse_key(text))
+            at = parse_instant(options["at"], greeks.exchange([key], None)) if options["at"] else None
         except InvalidInput as error:
             raise CommandError(str(error)) from error
-        if as_of is None:
-            raise CommandError(f"no quote of {key} is known; import some, or check the key")
-        greeks = Greeks()
-        params = greeks.conventions(greeks.defaults | given(options, greeks.parameters))
-        rows = load_options([str(key)], as_of, params.max_quote_age_seconds)
+        # The same steps as of a request.
+        prepared = greeks.prepare([[key]], at, params)
+        as_of = prepared.as_of or timezone.now()
+        places = {name: {0: value} for name, value in overrides.items()}
+        inputs = greeks.load([key], places, as_of, params, prepared.context)
+        rows = inputs.rows
         if rows.underlying[0] is None or rows.expiry[0] is None or not math.isfinite(rows.sign[0]):
-            raise CommandError(f"{key} is not a known option")
-        from signals.greeks.services import compute_greeks  # loads the kernels
-
-        market = load_market([(rows.underlying[0], rows.expiry[0])], as_of, params)
-        columns = compute_greeks([str(key)], rows, {}, as_of, params, market, load_twins([str(key)], as_of, params))
-        answer: dict[str, Any] = {name: column[0] for name, column in columns.items()}
-        around = market[rows.underlying[0], rows.expiry[0]]
-        self._inputs(str(key), as_of, rows, around, answer)
+            raise CommandError(f"{key} is no option")
+        answer: dict[str, Any] = {name: column[0] for name, column in greeks.evaluate(inputs).columns.items()}
+        group = (rows.underlying[0], rows.expiry[0])
+        around = (market_of(prepared.context, [group]) | inputs.unshared).get(group, UNKNOWN_MARKET)
+        self._inputs(key, as_of, rows, around, answer)
+        own = answer["iv_source"] in (None, VolatilitySource.PRICE)
         theirs = py_vollib_greeks(
-            # The twin's volatility prices this option at another price than its own.
-            price=answer["theoretical_price" if answer["iv_source"] == VolatilitySource.OTM_TWIN else "price_used"],
+            # A volatility from elsewhere prices this option at another price than its own.
+            price=answer["price_used" if own else "theoretical_price"],
             underlying=answer["underlying_used"],
             strike=float(rows.strike[0]),
             expiry_years=answer["expiry_years"],
@@ -74,7 +83,7 @@ class Command(BaseCommand):
             sign=float(rows.sign[0]),
             black76=answer["model"] == Model.BLACK76,
         )
-        if params.theta is Theta.NEXT_DAY and isinstance(theirs, dict):
+        if inputs.params.theta is Theta.NEXT_DAY and isinstance(theirs, dict):
             del theirs["theta"]  # the derivative, which is another quantity
         self._side_by_side(answer, theirs)
 
@@ -84,7 +93,7 @@ class Command(BaseCommand):
         )
         price, age = _text(answer["price_used"]), _text(answer["price_age_seconds"])
         lines = [
-            ("instrument", key),
+            ("instrument", f"{key} (not listed: its terms are those of the key)" if rows.unlisted else key),
             ("as of", as_of.isoformat()),
             ("quote", "  ".join(prices)),
             ("price used", f"{price} ({answer['price_source']}, {age} s old)"),

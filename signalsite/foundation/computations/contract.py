@@ -98,7 +98,7 @@ class StatusWord:
 
 
 OK = "ok"
-BAD_INPUT = StatusWord("bad_input", "the item itself: an unknown instrument, a bad override, a repeated `custom_id`")
+BAD_INPUT = StatusWord("bad_input", "the item itself: no instrument's key, a bad field, a repeated `custom_id`")
 CANCELLED = StatusWord("cancelled", "the job was cancelled first", retryable=True)
 INTERNAL_ERROR = StatusWord("internal_error", "computing failed three times (the log says why)", retryable=True)
 

@@ -14,6 +14,7 @@ from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
 from signalsite.foundation.computations.contract import OK, Computation, Parameter
+from signalsite.foundation.computations.option_fields import NAMES
 from signalsite.foundation.errors import ConfigurationError, Conflict, InvalidInput
 
 MODULE = "computations"
@@ -56,7 +57,7 @@ def check(computation: Computation) -> None:
     """Raise BadDeclaration for a repeated name, or a default that is not allowed."""
     where = _where(type(computation))
     columns = [column.name for column in computation.file_columns]
-    overrides = ["instrument_key", "custom_id", *computation.bounds]
+    overrides = ["instrument_key", "custom_id", *sorted(NAMES), *computation.bounds]
     words = [OK, *(status.word for status in computation.statuses)]
     parameters = [parameter.name for parameter in computation.parameters]
     for names in ([computation.name], columns, overrides, words, parameters):

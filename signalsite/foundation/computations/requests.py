@@ -18,6 +18,7 @@ from signalsite.foundation.computations.contract import (
     Parameter,
     TextForm,
 )
+from signalsite.foundation.computations.option_fields import OPTION_FIELDS, REQUIRED, OptionField
 from signalsite.foundation.errors import InvalidInput
 from signalsite.foundation.fields import Choices, Flag, Integer, Number, Several, Text
 from signalsite.foundation.openapi import reference
@@ -96,7 +97,7 @@ def _admit(bounds: Bounds, value: float) -> None:
 
 
 def item_field(computation: Computation) -> serializers.Field:
-    """Return the field of an item: an instrument key, or an object with a key and overrides.
+    """Return the field of an item: an instrument key, or an object with a key or an option's terms, and overrides.
 
     It serves the schema only. `batch.jobs.core.items` reads items by the hundred thousand and refuses bad ones singly.
     """
@@ -108,22 +109,37 @@ def item_field(computation: Computation) -> serializers.Field:
         "maxLength": LONGEST_CUSTOM_ID,
         "description": "Your own identifier of the item, unique in the request and returned with its answer.",
     }
-    properties = {"instrument_key": key, "custom_id": custom_id} | {
-        override.name: _override(override) for override in computation.overrides
-    }
-    item = {
-        "type": "object",
-        "required": ["instrument_key"],
-        "properties": properties,
-        "additionalProperties": False,
-    }
-    return extend_schema_field({"oneOf": [key, item]})(type("ItemField", (serializers.Field,), {}))()
+    more = {"custom_id": custom_id} | {override.name: _override(override) for override in computation.overrides}
+    by_key = _closed({"instrument_key": key, **more}, ["instrument_key"])
+    by_terms = _closed({each.name: _option_field(each) for each in OPTION_FIELDS} | more, list(REQUIRED))
+    return extend_schema_field({"oneOf": [key, by_key, by_terms]})(type("ItemField", (serializers.Field,), {}))()
+
+
+def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+
+
+def _option_field(field: OptionField) -> dict[str, Any]:
+    if field.bounds is not None:
+        return {"type": "number", **_limits(field.bounds), "description": field.help}
+    choices = {"enum": list(field.choices)} if field.choices else {"minLength": 1, "maxLength": LONGEST_KEY}
+    return {"type": "string", **choices, "description": field.help, **({} if field.required else {"nullable": True})}
+
+
+def override_field(override: Override) -> serializers.Field:
+    """Return the optional field of an override in a query."""
+    bounds = override.bounds
+    options: dict[str, Any] = {"help_text": override.help, "validators": [partial(_admit, bounds)]}
+    return Number(min_value=bounds.lowest, max_value=bounds.highest, required=False, **options)
 
 
 def _override(override: Override) -> dict[str, Any]:
-    bounds = override.bounds
+    return {"type": "number", "nullable": True, **_limits(override.bounds), "description": override.help}
+
+
+def _limits(bounds: Bounds) -> dict[str, Any]:
     lowest = {"minimum": bounds.lowest, **({"exclusiveMinimum": True} if bounds.above is not None else {})}
-    return {"type": "number", "nullable": True, **lowest, "maximum": bounds.highest, "description": override.help}
+    return {**lowest, "maximum": bounds.highest}
 
 
 def receipt_fields(computation: Computation, *, required: bool = True) -> dict[str, serializers.Field]:

@@ -1,0 +1,83 @@
+"""An option named by its terms instead of its key: underlying, expiry, strike, option_type and perhaps the exchange.
+
+`option_key` turns the terms into the key of `timeframes.core.keys`, so that everything else sees keys only.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from signalsite.foundation.computations.option_fields import REQUIRED
+from signalsite.foundation.errors import InvalidInput
+from timeframes.core import keys
+from timeframes.core.exchanges import EXCHANGES
+
+_SHOWN = 40  # characters of a wrong value in a message
+_STRIKES_BELOW = 10**12
+_UNDERLYING = "a symbol or an underlying's key, such as NIFTY or NSE@NIFTY"
+_EXCHANGE = "capital letters and digits, such as NSE"
+
+
+def option_key(terms: Mapping[str, Any], default_exchange: str) -> str:
+    """Return the key of the option that these terms name. Raises InvalidInput, which names the wrong term.
+
+    `underlying` is a symbol (NIFTY) or an underlying's key (NSE@NIFTY). `exchange` may say the exchange of a symbol,
+    which otherwise is `default_exchange`. `expiry` is a date as YYYY-MM-DD, `strike` a number with at most 6 decimals,
+    `option_type` call or put. A term that is None counts as missing. Other fields of the mapping do not matter.
+    """
+    for name in REQUIRED:
+        if terms.get(name) is None:
+            raise InvalidInput(name, f"{name} is missing: an option is named by {', '.join(REQUIRED)}")
+    underlying, expiry, strike, option_type = (terms[name] for name in REQUIRED)
+    # Lengths come first: what passes is kept in caches.
+    if not isinstance(underlying, str) or len(underlying) > keys.MAX_KEY_LENGTH:
+        _refuse("underlying", _UNDERLYING, underlying)
+    exchange = terms.get("exchange")
+    if exchange is not None and (not isinstance(exchange, str) or len(exchange) > keys.MAX_KEY_LENGTH):
+        _refuse("exchange", _EXCHANGE, exchange)
+    if not isinstance(expiry, str) or len(expiry) != len("YYYY-MM-DD") or not keys.is_expiry(expiry):
+        _refuse("expiry", "a date from 1970 to 2199 as YYYY-MM-DD", expiry)
+    if option_type not in ("call", "put"):
+        _refuse("option_type", "call or put", option_type)
+    beginning = _beginning(underlying, exchange, default_exchange)
+    key = f"{beginning}@{expiry}@{option_type}@{_strike(strike)}"
+    if len(key) > keys.MAX_KEY_LENGTH:
+        raise InvalidInput("underlying", f"underlying is too long: a key has at most {keys.MAX_KEY_LENGTH} characters")
+    return key
+
+
+@lru_cache(maxsize=4096)
+def _beginning(underlying: str, exchange: str | None, default_exchange: str) -> str:
+    own, at, symbol = underlying.partition("@")
+    if not at:
+        own, symbol = default_exchange if exchange is None else exchange, underlying
+    elif exchange is not None and exchange != own:
+        _refuse("exchange", f"that of the underlying, {own[:_SHOWN]!r}", exchange)
+    if not keys.is_exchange(own):
+        if at:
+            _refuse("underlying", _UNDERLYING, underlying)
+        _refuse("exchange", _EXCHANGE, own)
+    if not keys.is_symbol(symbol):
+        _refuse("underlying", _UNDERLYING, underlying)
+    asset = EXCHANGES[own].asset if own in EXCHANGES else "equity"
+    return f"{own}@{symbol}@{asset}_options"
+
+
+def _strike(value: Any) -> str:
+    if type(value) in (int, float) and 0 < value < _STRIKES_BELOW and (text := _strike_text(value)):
+        return text
+    return _refuse("strike", "a number over 0 and below 10^12, with at most 6 decimals", value)
+
+
+@lru_cache(maxsize=16_384)
+def _strike_text(value: float) -> str:
+    """Return the strike as keys have it; empty if it has too many decimals."""
+    text = keys.format_strike(Decimal(repr(value)))
+    return text if keys.is_strike(text) else ""
+
+
+def _refuse(name: str, wanted: str, value: Any) -> NoReturn:
+    # A number may have thousands of digits, which Python refuses to write; a list may be a megabyte.
+    shown = repr(value[:_SHOWN]) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else ""
+    raise InvalidInput(name, f"{name} must be {wanted}{shown and f', not {shown}'}")
