@@ -79,7 +79,10 @@ def options(sign: list[float], american_of: list[bool], price: list[float], **ch
                 "forward_residual",
                 "forward_strikes",
                 "forward_excluded",
-                *(f"override_{each}" for each in ("price", "underlying", "volatility", "rate", "dividend_yield")),
+                *(
+                    f"override_{each}"
+                    for each in (*("price", "underlying", "volatility", "rate", "dividend_yield"), "expiry_years")
+                ),
             )
         },
     }

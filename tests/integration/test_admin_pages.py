@@ -128,7 +128,14 @@ def test_the_key_of_an_underlying_cannot_be_changed(staff: Client) -> None:
     Underlying.objects.create(key="SIM@A", exchange="SIM", symbol="A", spot_key="SIM@A@equity_spot")
     text = page(staff, "signals/underlying/SIM_40A/change/")
     assert 'name="key"' not in text and 'name="pricing_model"' in text and "<textarea" not in text
-    form = {"key": "SIM@B", "exchange": "SIM", "symbol": "B", "spot_key": "x", "pricing_model": "bsm"}
+    form = {
+        "key": "SIM@B",
+        "exchange": "SIM",
+        "symbol": "B",
+        "spot_key": "x",
+        "pricing_model": "bsm",
+        "exercise": "american",
+    }
     staff.post("/admin/signals/underlying/SIM_40A/change/", {**form, "dividend_yield": "0.01"})
     (only,) = Underlying.objects.values_list("key", "symbol", "spot_key", "dividend_yield")
     assert only == ("SIM@A", "A", "x", 0.01)

@@ -19,10 +19,12 @@ from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.sanity import Sanity
 from realtime.ticks.store import store_quotes
 from signals.greeks.core.conventions import (
+    EARLY_EXERCISE,
     FIRST_ORDER,
     HIGHER_ORDER,
     QUOTE_IVS,
     DayCount,
+    Exercise,
     FallbackVolatility,
     ForwardSource,
     GreeksParams,
@@ -87,6 +89,7 @@ chains = st.fixed_dictionaries(dict.fromkeys((SPOT, VIX, *FUTURES, *OPTIONS), qu
 params = st.builds(
     GreeksParams,
     model=st.sampled_from(Model),
+    exercise=st.sampled_from([*Exercise, Exercise.UNDERLYING]),
     forward=st.sampled_from(
         [ForwardSource.AUTO, ForwardSource.PARITY, ForwardSource.FUTURE, ForwardSource.SPOT],
     ),
@@ -96,7 +99,7 @@ params = st.builds(
     price=st.sampled_from([each for each in PriceSource if each is not PriceSource.OVERRIDE]),
     fallback_volatility=st.sampled_from(FallbackVolatility),
     quote_iv=st.sampled_from(QuoteIv),
-    greeks=st.sampled_from([FIRST_ORDER, FIRST_ORDER + HIGHER_ORDER]),
+    greeks=st.sampled_from([FIRST_ORDER, FIRST_ORDER + HIGHER_ORDER + EARLY_EXERCISE]),
     theta=st.sampled_from(Theta),
     max_quote_age_seconds=st.sampled_from([86_400.0, 3_600.0, 60.0, 1.0]),
 )
@@ -212,6 +215,7 @@ def test_every_door_gives_the_same_answers(
             "volatility_index_key": VIX,
             "pricing_model": "black76" if black76 else "bsm",
             "dividend_yield": own_yield,
+            "exercise": "american" if own_yield else "european",
         },
     )
     store_facts(facts)
