@@ -12,7 +12,7 @@ from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import GreeksParams, IvFrom, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
-from signals.greeks.unlisted import fill_in
+from signals.greeks.unlisted import fill_in, unregistered
 from signals.instruments.core.terms import option_of, options_end
 from signals.rates.selectors import load_carry
 from signalsite.foundation.rows import binary_columns, binary_rows
@@ -230,6 +230,8 @@ def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str,
     found = binary_columns(_UNDERLYINGS, {"keys": keys, **window}, _UNDERLYING_TYPES)
     spots, indices = _quotes(found), _quotes(found, "index_")
     spot, spot_source = choose_price(spots, PriceSource.AUTO)
+    for place in np.flatnonzero(np.isnan(found["american"])):  # in no table
+        found["american"][place] = unregistered(keys[place])[1]
     today = [local_date(exchange_of(key), as_of) for key in keys]
     carry = load_carry(keys, first=min(today), last=max(today)) if keys else {}
     return UnderlyingColumns(

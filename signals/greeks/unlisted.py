@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from signals.instruments.core.terms import OptionTerms, option_terms
+from signals.instruments.core.underlyings import american_by_default
 from signalsite.foundation.rows import binary_rows
 
 _PRICING = """
@@ -19,13 +20,13 @@ AND (i.right = '' OR (i.underlying_id, i.expiry) IN (
     SELECT * FROM unnest(%(underlyings)s::text[], %(expiries)s::date[])
 ))
 """
-_UNREGISTERED = (0, 0, 0.0)  # bsm, European, without dividends, as a new underlying is registered
 
 
 def fill_in(keys: Sequence[str], found: dict[str, Any]) -> frozenset[int]:
     """Give the options that the tables lack their terms, in place, and return which these are.
 
-    An underlying that the tables have gives its pricing model and yield.
+    An underlying that the tables have gives its pricing model, exercise and yield. Any other counts as a new one is
+    registered.
     """
     unlisted: dict[int, OptionTerms] = {}
     for place, product in enumerate(found["product"]):
@@ -34,13 +35,19 @@ def fill_in(keys: Sequence[str], found: dict[str, Any]) -> frozenset[int]:
     if not unlisted:
         return frozenset()
     names = sorted({terms.underlying for terms in unlisted.values()})
-    pricing = {key: terms for key, *terms in binary_rows(_PRICING, {"keys": names})}
+    pricing = {key: own for key, *own in binary_rows(_PRICING, {"keys": names})}
     for place, terms in unlisted.items():
         for name in ("underlying", "expiry", "product", "sign", "strike", "expires_at"):
             found[name][place] = getattr(terms, name)
-        of_underlying = pricing.get(terms.underlying, _UNREGISTERED)
-        found["black76"][place], found["american"][place], found["dividend_yield"][place] = of_underlying
+        own = pricing.get(terms.underlying) or unregistered(terms.underlying)
+        found["black76"][place], found["american"][place], found["dividend_yield"][place] = own
     return frozenset(unlisted)
+
+
+def unregistered(underlying: str) -> tuple[bool, bool, float]:
+    """Return whether a new underlying is priced by Black-76, whether its options are American, and its yield."""
+    exchange, _, symbol = underlying.rpartition("@")
+    return False, american_by_default(exchange, symbol), 0.0
 
 
 def newest_quote_around(groups: Collection[tuple[str, date]]) -> datetime | None:

@@ -246,6 +246,10 @@ def test_dividends_of_options_stay_together(groups: list[list[tuple[float, float
     mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(place), max_size=len(place))), np.bool_)
     assert listed(columns.take(mask)) == [each for each, kept in zip(wanted, mask, strict=True) if kept]
     assert listed(columns.where(mask)) == [each if kept else [] for each, kept in zip(wanted, mask, strict=True)]
+    ends = np.linspace(0.5, 4.0, len(place))
+    assert listed(columns.until(ends)) == [
+        [one for one in each if one.years <= end] for end, each in zip(ends.tolist(), wanted, strict=True)
+    ]
     assert len(no_dividends(len(place))) == len(place)
 
 

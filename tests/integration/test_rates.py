@@ -69,7 +69,7 @@ def compute(keys: list[str], as_of: datetime = AT, overrides: Any = None, **para
     greeks = find("greeks")
     asked = greeks.defaults | params
     context = greeks.prepare([keys], as_of, asked).context
-    answers = declared(greeks, greeks.evaluate(greeks.load(keys, overrides or {}, as_of, asked, context)))
+    answers = declared(greeks, greeks.evaluate(greeks.load(keys, overrides or {}, as_of, asked, context)), asked)
     return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
 
 

@@ -227,6 +227,15 @@ class TestOfNothingKnown:
         (priced,) = answer(key, overrides={"price": {0: 3.0}}, as_of=NOW)
         assert priced["status"] == "no_underlying"
 
+    def test_exercise_is_that_of_a_new_underlying(self) -> None:
+        overrides = {"underlying_price": {0: 80.0, 1: 80.0}, "volatility": {0: 0.3, 1: 0.3}}
+        keys = [option(100, "put", underlying=name) for name in ("OPRA@NOBODY", "NSE@NOBODY")]
+        names = ["exercise", "early_exercise_premium"]
+        stock, other = answer(*keys, overrides=overrides, as_of=NOW, greeks=names)
+        assert (stock["status"], stock["exercise"]) == ("ok", "american")
+        assert stock["early_exercise_premium"] > 0
+        assert (other["status"], other["exercise"]) == ("ok", "european")
+
     def test_an_exchange_without_a_calendar_needs_expiry_years(self) -> None:
         key = "XETRA@DAX@equity_options@2027-06-18@call@100"
         (row,) = answer(key, overrides=self.FULL, as_of=NOW)

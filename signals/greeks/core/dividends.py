@@ -46,11 +46,11 @@ class DividendColumns:
         )
 
     def until(self, years: np.ndarray) -> "DividendColumns":
-        """Return what is paid within `years` of each option."""
+        """Return those that go ex at or before each option's T of `years`: a caller's own T may be a shorter one."""
         of = np.repeat(np.arange(len(self)), np.diff(self.offsets))
-        within = self.years < years[of]
-        counts = np.bincount(of[within], minlength=len(self))
-        return DividendColumns(offsets=_offsets(counts), years=self.years[within], amounts=self.amounts[within])
+        kept = self.years <= years[of]
+        counts = np.bincount(of[kept], minlength=len(self))
+        return DividendColumns(offsets=_offsets(counts), years=self.years[kept], amounts=self.amounts[kept])
 
     def after(self, elapsed: np.ndarray) -> "DividendColumns":
         """Return what is still to come for each option when `elapsed` years have passed."""

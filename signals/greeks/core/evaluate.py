@@ -155,7 +155,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     years = np.where(own_years, options.override_expiry_years, by_calendar)
     dividends = carry.dividends.where(dividend_source == _DISCRETE)
     if own_years.any():
-        dividends = dividends.until(np.where(own_years, years, np.inf))
+        dividends = dividends.until(years)
     dividend_value = dividends.present_values(rate)
 
     forward_source = np.where(np.isnan(options.override_underlying), options.forward_source, _OVERRIDE).astype(np.int8)
@@ -164,7 +164,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.exp((rate - dividend_yield) * np.maximum(years, 0.0))
         forward = np.where(from_spot, spot * growth, options.forward)
-        carried_on = (forward_source == _CARRIED) & ~np.isnan(options.override_expiry_years)
+        carried_on = (forward_source == _CARRIED) & own_years
         forward = np.where(carried_on, forward * np.exp((rate - dividend_yield) * (years - by_calendar)), forward)
         underlying = np.where(black76, forward, np.where(from_spot, spot, forward / growth))
 
@@ -236,7 +236,7 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
         values[failed] = np.nan
     if params.theta is Theta.NEXT_DAY:
         later = expiry_years(params.day_count, options.seconds_to_expiry - _DAY, options.days_to_expiry - 1)
-        later = np.where(np.isnan(options.override_expiry_years), later, years - _DAY / SECONDS_PER_YEAR)
+        later = np.where(own_years, years - _DAY / SECONDS_PER_YEAR, later)
         columns["theta"] = next_day_theta(
             contract, columns["implied_volatility"], columns["price"], later, american, dividends
         )

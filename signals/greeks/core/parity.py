@@ -134,8 +134,8 @@ def parity_forwards(
     disagree = ~agrees & (have >= MIN_STRIKES)
     strikes = np.bincount(of[member], minlength=count)
     took_part = rows[member]
-    surest = (weight / (np.square(reach) + np.square(SMALLEST_REACH * estimate)))[member]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a price of 1e300 has no weight
+        surest = (weight / (np.square(reach) + np.square(SMALLEST_REACH * estimate)))[member]
         anchor = np.bincount(of[member], surest * strike[member], minlength=count) / np.bincount(
             of[member], surest, minlength=count
         )
