@@ -230,7 +230,7 @@ def _load_underlyings(keys: Sequence[str], as_of: datetime, window: Mapping[str,
     found = binary_columns(_UNDERLYINGS, {"keys": keys, **window}, _UNDERLYING_TYPES)
     spots, indices = _quotes(found), _quotes(found, "index_")
     spot, spot_source = choose_price(spots, PriceSource.AUTO)
-    for place in np.flatnonzero(np.isnan(found["american"])):  # in no table
+    for place in np.flatnonzero(np.isnan(found["american"])).tolist():  # in no table
         found["american"][place] = unregistered(keys[place])[1]
     today = [local_date(exchange_of(key), as_of) for key in keys]
     carry = load_carry(keys, first=min(today), last=max(today)) if keys else {}
