@@ -17,7 +17,7 @@ HEADER = (
     "position,custom_id,instrument_key,underlying,expiry,strike,right,status,reason,retryable,"
     "implied_volatility,delta,gamma,theta,vega,rho,theoretical_price,price_used,price_source,price_age_seconds,"
     "underlying_used,forward,forward_source,forward_price_source,forward_price_age_seconds,forward_bid,forward_ask,forward_residual,forward_strikes,forward_excluded,"
-    "expiry_years,rate,dividend_yield,model,iv_source,bid_iv,mid_iv,ask_iv"
+    "expiry_years,rate,rate_source,dividend_yield,dividend_source,dividend_value,model,iv_source,bid_iv,mid_iv,ask_iv"
 )
 NSE_PARAMS = ["forward=spot", "rate=0.1", "day_count=calendar_days", "price=last"]
 CHAIN = SHARED_DATA / "2_nse_chain" / "banknifty_2021-05-17_1530.json.gz"

@@ -210,6 +210,12 @@ class TestOfAKnownUnderlying:
         assert left[1] == pytest.approx([0.5, 0.5 - 10 / 365, 0.0])
         assert left[2] == pytest.approx([0.25, 0.25 - 10 / 365, 0.0])
 
+    def test_a_market_without_one_fresh_price_is_kept_as_json(self) -> None:
+        greeks = find("greeks")
+        params = greeks.defaults | {"max_quote_age_seconds": 1.0}
+        prepared = greeks.prepare([CHAIN], NOW + timedelta(seconds=7), params)
+        assert json.loads(json.dumps(prepared.context, allow_nan=False)) == prepared.context
+
 
 class TestOfNothingKnown:
     FULL = {"underlying_price": {0: 100.0}, "volatility": {0: 0.2}}

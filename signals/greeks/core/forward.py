@@ -92,7 +92,8 @@ def find_forward(
         return found
     to_future = ((rate if future_rate is None else future_rate) - dividend_yield) * nearest_future.years
     value = carried(nearest_future, carry * expiry_years - to_future, rate, expiry_years)
-    return Forward(value, ForwardSource.CARRIED_FUTURE, carried_from=nearest_future)
+    carried_from = nearest_future if math.isfinite(nearest_future.price) else None
+    return Forward(value, ForwardSource.CARRIED_FUTURE, carried_from=carried_from)
 
 
 def carried(future: CarriedFrom, growth: float, rate: float, expiry_years: float) -> float:
