@@ -256,6 +256,18 @@ def test_explain_names_the_sources(chain: list[str]) -> None:
     assert "(parameter)" in run("explain", NEAR, "--at", AT.isoformat(), "--rate", "0.05")
 
 
+def test_a_callers_own_expiry_has_the_rate_and_the_dividends_of_the_calendars(chain: list[str]) -> None:
+    run("import_rates", curve_files()[1])
+    run("import_dividends", write("dividends.csv", DIVIDENDS))
+    (by_calendar,) = compute([NEAR])
+    assert (by_calendar["rate_source"], by_calendar["dividend_source"]) == ("curve", "discrete")
+    for years, paid in ((0.9, by_calendar["dividend_value"]), (1e-3, 0.0)):
+        (own,) = compute([NEAR], overrides={"expiry_years": {0: years}})
+        assert own["expiry_years"] == years
+        assert (own["rate"], own["rate_source"]) == (by_calendar["rate"], "curve")
+        assert (own["dividend_value"], own["dividend_source"]) == (paid, "discrete")
+
+
 def test_explain_names_an_items_own_source(chain: list[str]) -> None:
     run("import_rates", curve_files()[1])
     run("import_dividends", write("dividends.csv", DIVIDENDS))
