@@ -10,18 +10,20 @@ import pyarrow as pa
 from signals.comparison.core.differences import signed
 from signals.comparison.core.ours import Computer, OurColumns
 from signals.comparison.core.search import Found, Search
-from signals.comparison.core.settings import Settings
+from signals.comparison.core.settings import AMERICAN, EUROPEAN, Settings
 from signals.comparison.files import MAX_LEGS, VendorFile, read_vendor_file
 from signals.greeks.core.status import Status
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.presets import PRESETS
 from signals.importers.core.raw_table import NotAQuoteTable
+from signals.instruments.core.underlyings import american_by_default
 from signalsite.foundation.errors import InvalidInput
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """`asked` are the service's defaults with what the caller fixed. `found` is None where nothing was searched."""
+    """`asked` are the service's defaults for the file's underlying, with what the caller fixed. `found` is None where
+    nothing was searched."""
 
     file: VendorFile
     asked: Settings
@@ -43,12 +45,18 @@ def compare_file(
     if not vendor.given():
         raise NotAQuoteTable("the file has no number of the vendor's to compare: no volatility, Greek or valuation")
     computer = Computer.of(vendor)
-    asked = Settings().changed(**fixed)
+    asked = Settings(exercise=_exercise(file)).changed(**fixed)
     as_asked = computer.compute(asked)
     if not search:
         return Comparison(file, asked, as_asked, None, as_asked)
     found = Search(computer, fixed).find()
     return Comparison(file, asked, as_asked, found, computer.compute(found.settings))
+
+
+def _exercise(file: VendorFile) -> str:
+    """Return how the service would exercise most of the file's legs, were their underlyings new."""
+    early = np.array([american_by_default(each.exchange, each.symbol) for each in file.contracts])
+    return AMERICAN if np.mean(early[file.columns.contract]) > 0.5 else EUROPEAN
 
 
 GUESSED = (

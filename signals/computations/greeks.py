@@ -28,6 +28,7 @@ from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_
 from signals.greeks.market import Market, load_unshared, market_of, market_to_json
 from signals.greeks.selection import OptionComputation
 from signals.greeks.selectors import OptionRows, load_options, load_twins
+from signals.rates.core.bounds import HIGHEST_RATE, LOWEST_RATE
 from signalsite.foundation.computations.contract import (
     Answers,
     Bounds,
@@ -40,7 +41,7 @@ from signalsite.foundation.computations.contract import (
     StatusWord,
 )
 
-_RATE = Bounds(-0.5, 1.0)
+_RATE = Bounds(LOWEST_RATE, HIGHEST_RATE)
 _PRICE = Bounds(0.0, 1e12, above=0.0)
 MODEL = Parameter(
     name="model",
@@ -74,8 +75,8 @@ RATE = Parameter(
     default=None,
     nullable=True,
     bounds=_RATE,
-    help="Continuous, annual, as a decimal; null: the zero curve of the underlying's currency at T, as of that date, "
-    f"else {DEFAULT_RATE}. rate_source says which.",
+    help="Continuous, annual, as a decimal; null: the zero curve of the underlying's currency, as of that date, at the "
+    f"calendar's T, else {DEFAULT_RATE}. rate_source says which.",
 )
 DIVIDEND_YIELD = Parameter(
     name="dividend_yield",
@@ -131,6 +132,13 @@ MAX_QUOTE_AGE = Parameter(
     help="Older quotes do not count.",
 )
 
+RATE_SOURCE = Column("rate_source", str, "override, parameter, curve (at the calendar's T) or default.")
+DIVIDEND_VALUE = Column(
+    "dividend_value",
+    float,
+    "For discrete: present value of the cash dividends before expiry and within T, 0 if none is; else 0.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class GreeksInputs:
@@ -181,7 +189,11 @@ class Greeks(OptionComputation):
         ),
         Override("rate", _RATE, "Continuous, annual, as a decimal."),
         Override("dividend_yield", _RATE, "Continuous, annual, as a decimal."),
-        Override("expiry_years", Bounds(0.0, 100.0, above=0.0), "T in years of 365 days, instead of the calendar's."),
+        Override(
+            "expiry_years",
+            Bounds(0.0, 100.0, above=0.0),
+            "T in years of 365 days, instead of the calendar's; the curve's rate stays that of the calendar's.",
+        ),
     )
     columns: ClassVar[Sequence[Column]] = (
         Column("implied_volatility", float, "Annual, as a decimal."),
@@ -208,10 +220,10 @@ class Greeks(OptionComputation):
         Column("forward_excluded", int, "How many strikes had prices and took no part."),
         Column("expiry_years", float, "T, in years of 365 days."),
         Column("rate", float, "Continuous, annual, as a decimal."),
-        Column("rate_source", str, "override, parameter, curve or default."),
+        RATE_SOURCE,
         Column("dividend_yield", float, "Continuous, annual, as a decimal; 0 for discrete."),
         Column("dividend_source", str, "override, parameter, discrete, dated, underlying or none."),
-        Column("dividend_value", float, "Present value of the cash dividends before expiry, for discrete; else 0."),
+        DIVIDEND_VALUE,
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "price, vix, override or otm_twin."),
         Column("bid_iv", float, "The bid's implied volatility, if quote_iv asks for it."),

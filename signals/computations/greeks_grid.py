@@ -9,6 +9,7 @@ import numpy as np
 
 from signals.computations.greeks import (
     DAY_COUNT,
+    DIVIDEND_VALUE,
     DIVIDEND_YIELD,
     EXERCISE,
     FALLBACK_VOLATILITY,
@@ -18,6 +19,7 @@ from signals.computations.greeks import (
     MODEL,
     PRICE,
     RATE,
+    RATE_SOURCE,
     Greeks,
     GreeksInputs,
 )
@@ -39,16 +41,19 @@ _WORDS = ("rate_source", "dividend_source", "model", "iv_source")
 _NO_VOLATILITY = StatusWord("no_volatility", "the shocked volatility is zero or less, or beyond what the model prices")
 _EXPIRED = "the contract has expired by then: its price is the intrinsic value, and it has no Greeks"
 
+_UNPAID = "the shocked spot is no more than its cash dividends are worth"
+
 
 class GreeksGrid(Greeks):
     """Starts from what `greeks` finds: volatility, underlying and time to expiry.
 
     An option without these gets one row with the reason instead of a grid. As days pass, the spot (bsm) or the forward
-    (black76) stays where it is, and the time left is what `day_count` gives at that later moment.
+    (black76) stays where it is, and the time left is what `day_count` gives at that later moment. The spot is the whole
+    one: the model gets it less the present value of the cash dividends that are still to come then.
     """
 
     name = "greeks_grid"
-    version = 4
+    version = 5
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(
@@ -82,7 +87,7 @@ class GreeksGrid(Greeks):
         Column("spot_shock", float, "The relative shock of this row."),
         Column("volatility_shock", float, "The absolute shock of this row."),
         Column("days_forward", float, "The calendar days passed in this row."),
-        Column("underlying", float, "After the shock: spot for bsm, forward for black76."),
+        Column("underlying", float, "After the shock: the spot, with its cash dividends, or the forward for black76."),
         Column("volatility", float, "After the shock, annual, as a decimal."),
         Column("expiry_years", float, "Time left then, in years of 365 days; 0 at or past expiry."),
         Column("price", float, "The model's price then; at or past expiry the intrinsic value."),
@@ -96,12 +101,14 @@ class GreeksGrid(Greeks):
         *EARLY_EXERCISE_COLUMNS,
         Column("base_price", float, "The model's price without shocks."),
         Column("base_volatility", float, "Without shocks, annual, as a decimal."),
-        Column("base_underlying", float, "Without shocks."),
+        Column(
+            "base_underlying", float, "Without shocks: the spot, with its cash dividends, or the forward for black76."
+        ),
         Column("rate", float, "Continuous, annual, as a decimal."),
-        Column("rate_source", str, "override, parameter, curve or default."),
+        RATE_SOURCE,
         Column("dividend_yield", float, "Continuous, annual, as a decimal; 0 for discrete."),
         Column("dividend_source", str, "override, parameter, discrete, dated, underlying or none."),
-        Column("dividend_value", float, "Present value of the cash dividends before expiry, for discrete; else 0."),
+        DIVIDEND_VALUE,
         Column("model", str, "bsm or black76."),
         Column("iv_source", str, "Where the base's volatility came from: price, vix, override or otm_twin."),
     )
@@ -131,7 +138,7 @@ class GreeksGrid(Greeks):
             return np.array(base[name], np.float64)[of]
 
         forward, rows = shocks(days), inputs.rows
-        given = np.isin(np.arange(len(good)), list(inputs.overrides.get("expiry_years", {})))[of]
+        given = np.isin(np.arange(len(good)), list(inputs.overrides.get("expiry_years", {})))
 
         def years_left(days_forward: np.ndarray) -> np.ndarray:
             return years_after(
@@ -142,11 +149,14 @@ class GreeksGrid(Greeks):
                 expiry=[rows.expiry[place] for place in of.tolist()],
                 exchange=[exchange_of(rows.underlying[place] or "") for place in of.tolist()],
                 base_years=known("expiry_years"),
-                given=given,
+                given=given[of],
             )
 
         pairs = list(zip(rows.underlying, rows.expiry, strict=True))
         discrete = np.array(base["dividend_source"]) == DividendSource.DISCRETE.value
+        dividends = cash_dividends(rows, market_of(inputs.context, pairs) | inputs.unshared).where(discrete)
+        if given.any():  # the base's T ends before the calendar's
+            dividends = dividends.until(np.where(given, np.array(base["expiry_years"], np.float64), np.inf))
         asked = {**self.defaults, **inputs.asked}  # jobs of earlier versions have neither greeks nor theta
         grid = _shocked(
             underlying=known("underlying_used"),
@@ -161,7 +171,7 @@ class GreeksGrid(Greeks):
             sign=rows.sign[of],
             black76=(np.array(base["model"]) == Model.BLACK76.value)[of],
             american=american_rows(rows.american, inputs.params, len(good))[of],
-            dividends=cash_dividends(rows, market_of(inputs.context, pairs) | inputs.unshared).where(discrete).take(of),
+            dividends=dividends.take(of),
             base_years=known("expiry_years"),
             spot_shock=shocks(spots),
             volatility_shock=shocks(volatilities),
@@ -174,6 +184,8 @@ class GreeksGrid(Greeks):
             columns[name][cells] = values
         status, reason = np.array(base["status"], object)[item], np.array(base["reason"], object)[item]
         where = np.flatnonzero(cells)
+        unpaid = where[answered == Status.NO_UNDERLYING]
+        status[unpaid], reason[unpaid] = Status.NO_UNDERLYING.word, _UNPAID
         unpriced = where[answered == Status.BAD_INPUT]  # all but the volatility is as good as in the base
         status[unpriced], reason[unpriced] = _NO_VOLATILITY.word, _NO_VOLATILITY.help
         reason[where[answered == Status.EXPIRED]] = _EXPIRED
@@ -204,8 +216,9 @@ def _shocked(
 ) -> dict[str, np.ndarray]:
     """Return columns of equal length, and `answered`, the engine's Status of each.
 
-    `dividends` are those of now, at T = `base_years`. `expiry_years` is the time left,
-    `years_next_day` that of a day later if theta is to be a revaluation.
+    `underlying` is what the model had in the base: the forward for black76, else the spot less the present value of
+    `dividends`, which are those of now, at T = `base_years`. `expiry_years` is the time left, `years_next_day` that of
+    a day later if theta is to be a revaluation.
     """
     from signals.greeks.core.exercise import (  # loads the kernels
         early_exercise_premium,
@@ -215,10 +228,13 @@ def _shocked(
     from signals.greeks.core.higher import EXERCISES
     from signals.greeks.core.next_day import next_day_theta
 
-    then = underlying * (1.0 + spot_shock)
+    owed = dividends.after(base_years - expiry_years)
+    base_underlying = underlying + np.where(black76, 0.0, dividends.present_values(rate))
+    then = base_underlying * (1.0 + spot_shock)
+    net = then - np.where(black76, 0.0, owed.present_values(rate))
     shocked = volatility + volatility_shock
     contract = {
-        "underlying": then,
+        "underlying": net,
         "strike": strike,
         "expiry_years": expiry_years,
         "rate": rate,
@@ -226,7 +242,6 @@ def _shocked(
         "sign": sign,
         "black76": black76,
     }
-    owed = dividends.after(base_years - expiry_years)
     found = model_greeks(shocked, contract, american, owed)
     values: Mapping[str, np.ndarray] = found._asdict()
     named = [name for name in (*FIRST_ORDER, *HIGHER_ORDER, *EARLY_EXERCISE) if name in greeks]
@@ -240,7 +255,7 @@ def _shocked(
     over = expiry_years <= 0
     price = np.where(over, np.maximum(sign * (then - strike), 0.0), found.price)
     return {
-        "answered": np.where(over, np.uint8(Status.EXPIRED), found.status),
+        "answered": np.select([over, net <= 0], [Status.EXPIRED, Status.NO_UNDERLYING], found.status).astype(np.uint8),
         "spot_shock": spot_shock,
         "volatility_shock": volatility_shock,
         "days_forward": days_forward,
@@ -252,7 +267,7 @@ def _shocked(
         **{name: np.where(over & (name != "exercise"), np.nan, values[name]) for name in named},
         "base_price": base_price,
         "base_volatility": volatility,
-        "base_underlying": underlying,
+        "base_underlying": base_underlying,
         "rate": rate,
         "dividend_yield": dividend_yield,
     }

@@ -26,6 +26,7 @@ from signals.greeks.core.conventions import (
 )
 from signals.greeks.core.dividends import CashDividend, dividend_columns
 from signals.greeks.core.evaluate import GreeksResult, OptionColumns, evaluate
+from signals.greeks.core.exercise import higher_order_greeks, model_greeks
 from signals.greeks.core.higher import higher_greeks
 from signals.greeks.core.prices import QuoteColumns
 from signals.greeks.core.snapshot import find_markets
@@ -292,3 +293,15 @@ def test_a_vendors_american_puts() -> None:
     assert np.median(delta_off[out]) < 0.002 and np.quantile(delta_off[out], 0.9) < 0.008
     assert np.median(off) < 0.006 and np.quantile(off, 0.9) < 0.03
     assert np.median(delta_off) < 0.004 and np.quantile(delta_off, 0.9) < 0.03
+
+
+def test_a_dividend_after_the_expiry_is_nobodys() -> None:
+    late = dividend_columns([[CashDividend(0.3, 5.0)]], np.zeros(2, np.intp))
+    none = dividend_columns([[]], np.zeros(2, np.intp))
+    terms = {"underlying": 100.0, "strike": 100.0, "expiry_years": 0.1, "rate": 0.05, "dividend_yield": 0.0}
+    contract = {name: np.full(2, value) for name, value in terms.items()}
+    contract |= {"sign": np.array([1.0, -1.0]), "black76": np.zeros(2, bool)}
+    for function in (model_greeks, higher_order_greeks):
+        found, plain = (function(np.full(2, 0.2), contract, np.ones(2, bool), owed) for owed in (late, none))
+        for values, expected in zip(found, plain, strict=True):
+            assert np.isfinite(values).all() and (values == expected).all()

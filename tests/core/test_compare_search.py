@@ -1,5 +1,6 @@
 """The search of settings, on tables of vendors whose settings are known: it must find them, whatever a few legs say."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,17 @@ def test_without_a_price_the_greeks_alone_tell_the_rate() -> None:
     found = search(columns)
     assert found.settings.model == "black76"
     assert found.settings.rate == pytest.approx(0.05, abs=0.002)
+
+
+@pytest.mark.parametrize("source", ["spot", "future"])
+def test_auto_takes_no_parity_of_american_options(source: str) -> None:
+    """The parity of this table is the spot at `carry` less a dividend; the service asks future and spot only."""
+    columns = vendor(Settings(forward=source, rate=0.05, price="mid"))
+    found = Computer.of(columns).compute(Settings(exercise="american", rate=0.05))
+    growth = np.exp(0.05 * found.expiry_years)
+    np.testing.assert_allclose(found.forward, columns.future if source == "future" else SPOT * growth, rtol=1e-14)
+    apart = replace(columns, bid=columns.bid + 3.0 * columns.sign, ask=columns.ask + 3.0 * columns.sign)
+    moved = Computer.of(apart).compute(Settings(exercise="american", rate=0.05))
+    np.testing.assert_array_equal(moved.forward, found.forward)
+    european = Computer.of(apart).compute(Settings(rate=0.05))
+    assert np.abs(european.forward - found.forward).min() > 5.0

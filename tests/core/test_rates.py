@@ -1,7 +1,9 @@
 """Zero curves, what was known of rates and dividends on a date, and what follows for the options of an expiry."""
 
+import gc
 import itertools
 import math
+import weakref
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -13,7 +15,7 @@ from signals.greeks.core.carry import DividendSource, GroupCarry, RateSource, fi
 from signals.greeks.core.conventions import DEFAULT_RATE, DayCount, GreeksParams
 from signals.greeks.core.dividends import CashDividend, DividendColumns, dividend_columns, no_dividends
 from signals.instruments.core.underlyings import currency_of
-from signals.rates.core.carry import ALWAYS, Carry, CarryHistory, DatedYield, ExDividend, StoredDividend
+from signals.rates.core.carry import ALWAYS, MOST_DAYS, Carry, CarryHistory, DatedYield, ExDividend, StoredDividend
 from signals.rates.core.conversions import Compounding, to_continuous, zeros_of_par
 from signals.rates.core.curves import CURVE_DAYS, ZeroCurve
 
@@ -268,3 +270,17 @@ def listed(columns: DividendColumns) -> list[list[CashDividend]]:
 )  # fmt: skip
 def test_an_underlying_has_the_currency_of_its_exchange_or_pair(underlying: str, currency: str) -> None:
     assert currency_of(underlying) == currency
+
+
+def test_a_history_keeps_its_days_and_nothing_else_keeps_a_history() -> None:
+    history = CarryHistory([curve({30: 0.05})])
+    assert history.on(TODAY) is history.on(TODAY)
+    for later in range(3 * MOST_DAYS):
+        history.on(TODAY + later)
+    assert len(history._kept) <= MOST_DAYS
+    known = history.on(TODAY).curve
+    assert known is history.curves[0]
+    rates = weakref.ref(known.rates)
+    del history, known
+    gc.collect()
+    assert rates() is None

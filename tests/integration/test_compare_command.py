@@ -77,6 +77,20 @@ def test_settings_and_values_of_fields_are_both_set(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("exchange", "symbol", "exercise"),
+    [("NYSE", "IBM", "american"), ("OPRA", "SPX", "european"), ("NSE", "NIFTY", "european")],
+)
+def test_the_service_exercises_as_a_new_underlying_of_the_file(
+    tmp_path: Path, exchange: str, symbol: str, exercise: str
+) -> None:
+    path = file(tmp_path, [line.replace("NIFTY,", f"{symbol},") for line in rows()])
+    arguments = (path, "--preset", "plain", "--set", f"exchange={exchange}", "--volatility-in", "percent", "--as-is")
+    assert f"As the service computes: exercise={exercise} model=bsm forward=auto" in compare(*arguments)
+    fixed = compare(path, "--preset", "plain", *PLAIN, "--as-is", "--set", f"exchange={exchange}", "exercise=american")
+    assert "As the service computes: exercise=american" in fixed
+
+
 def test_a_table_by_map_and_one_by_guess(tmp_path: Path) -> None:
     lines = [line.replace("NIFTY,", "NSE@NIFTY,") for line in rows()]
     path = tmp_path / "own.csv"

@@ -3,7 +3,9 @@
 import gzip
 import io
 import itertools
+import json
 import math
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -252,6 +254,41 @@ def test_explain_names_the_sources(chain: list[str]) -> None:
     assert "rate         0.051 (curve of 2026-11-27)" in text
     assert "yield        0 (discrete: 1 before expiry, worth 4.99" in text
     assert "(parameter)" in run("explain", NEAR, "--at", AT.isoformat(), "--rate", "0.05")
+
+
+def test_a_callers_own_expiry_has_the_rate_and_the_dividends_of_the_calendars(chain: list[str]) -> None:
+    run("import_rates", curve_files()[1])
+    run("import_dividends", write("dividends.csv", DIVIDENDS))
+    (by_calendar,) = compute([NEAR])
+    assert (by_calendar["rate_source"], by_calendar["dividend_source"]) == ("curve", "discrete")
+    for years, paid in ((0.9, by_calendar["dividend_value"]), (1e-3, 0.0)):
+        (own,) = compute([NEAR], overrides={"expiry_years": {0: years}})
+        assert own["expiry_years"] == years
+        assert (own["rate"], own["rate_source"]) == (by_calendar["rate"], "curve")
+        assert (own["dividend_value"], own["dividend_source"]) == (paid, "discrete")
+
+
+def test_explain_names_an_items_own_source(chain: list[str]) -> None:
+    run("import_rates", curve_files()[1])
+    run("import_dividends", write("dividends.csv", DIVIDENDS))
+    own = {"instrument_key": NEAR, "rate": 0.03, "dividend_yield": 0.01}
+    text = run("explain", json.dumps(own), "--at", AT.isoformat())
+    assert "rate         0.03 (override)\n" in text and "yield        0.01 (override)\n" in text
+    short = run("explain", json.dumps({"instrument_key": NEAR, "expiry_years": 0.001}), "--at", AT.isoformat())
+    assert "yield        0 (discrete: 0 before expiry, worth 0)" in short
+
+
+def test_explain_sets_no_european_price_beside_an_american_one(chain: list[str]) -> None:
+    arguments = ("explain", NEAR, "--at", AT.isoformat(), "--rate", "0.05", "--dividend-yield", "0.1")
+    asked = ("--greeks", "delta", "early_exercise_premium")
+    european = run(*arguments, *asked)
+    assert "difference" in european
+    assert re.search(r"^early_exercise_premium +- +- +- ", european, re.M)
+    text = run(*arguments, *asked, "--exercise", "american")
+    assert "american; py_vollib prices european options only" in text and "difference" not in text
+    (premium,) = re.findall(r"^early_exercise_premium +(\S+) ", text, re.M)
+    (row,) = compute([NEAR], rate=0.05, dividend_yield=0.1, exercise="american", greeks=["early_exercise_premium"])
+    assert float(premium) == pytest.approx(row["early_exercise_premium"], rel=1e-9) and float(premium) > 0
 
 
 def test_a_live_chain_reads_the_facts_of_its_day(chain: list[str]) -> None:

@@ -146,6 +146,9 @@ class Computer:
             return spot, nothing
         if source == ForwardSource.FUTURE:
             return vendor.future, nothing
+        future = np.where(np.isfinite(vendor.future), vendor.future, np.nan)
+        if source == ForwardSource.AUTO and settings.exercise == AMERICAN:  # the service takes no parity of these
+            return np.where(np.isnan(future), spot, future), nothing
         by_group = self._parity(settings)
         group = self.pairs.group[self.rows]
         value = np.array([each.value for each in by_group])[group]
@@ -153,7 +156,6 @@ class Computer:
         if source == ForwardSource.PARITY:
             return value, disagree
         from_market = np.array([each.from_market for each in by_group])[group]
-        future = np.where(np.isfinite(vendor.future), vendor.future, np.nan)
         first = np.where(from_market | np.isnan(future), value, future)
         second = np.where(np.isnan(first), future, first)
         return np.where(np.isnan(second) & ~disagree, spot, second), disagree

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 from signals.greeks.core.conventions import DEFAULT_RATE, DayCount, ForwardSource, Model, PriceSource
+from signals.rates.core.bounds import HIGHEST_RATE, LOWEST_RATE
 from signalsite.foundation.errors import InvalidInput
 
 MARK = "mark"
@@ -27,7 +28,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "rho_holds": ("model", "spot", "forward"),
     }
 )  # fmt: skip
-BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType({"rate": (-0.5, 1.0), "dividend_yield": (-0.5, 1.0)})
+BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    dict.fromkeys(("rate", "dividend_yield"), (LOWEST_RATE, HIGHEST_RATE))
+)
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
         "exercise": "at expiry, or at any time; American options without cash dividends",
@@ -51,7 +54,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
 class Settings:
     """How our numbers are computed, and the units in which they stand beside the vendor's.
 
-    The defaults are the service's own.
+    The defaults are the service's own. `exercise` is that of most underlyings; a file's underlying says what it is.
     """
 
     exercise: str = EUROPEAN

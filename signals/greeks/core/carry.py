@@ -20,7 +20,7 @@ from signals.rates.core.curves import ZeroCurve
 class RateSource(StrEnum):
     OVERRIDE = "override"  # the item's own
     PARAMETER = "parameter"
-    CURVE = "curve"  # the zero curve of the underlying's currency, at T
+    CURVE = "curve"  # the zero curve of the underlying's currency, at the calendar's T
     DEFAULT = "default"  # DEFAULT_RATE: no curve is stored, or none young enough
 
 

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+AN_INSTANT = 1e-9
+"""In years: `after` may leave a dividend at T a rounding beyond it."""
+
 
 class CashDividend(NamedTuple):
     years: float  # from the instant to the opening of the ex-date's session, under the day count of T
@@ -48,7 +51,7 @@ class DividendColumns:
     def until(self, years: np.ndarray) -> "DividendColumns":
         """Return those that go ex at or before each option's T of `years`: a caller's own T may be a shorter one."""
         of = np.repeat(np.arange(len(self)), np.diff(self.offsets))
-        kept = self.years <= years[of]
+        kept = self.years <= years[of] + AN_INSTANT
         counts = np.bincount(of[kept], minlength=len(self))
         return DividendColumns(offsets=_offsets(counts), years=self.years[kept], amounts=self.amounts[kept])
 

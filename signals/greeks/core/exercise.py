@@ -102,5 +102,5 @@ def _each(
 
 
 def _owed(dividends: DividendColumns, contract: Contract, rows: np.ndarray) -> DividendColumns:
-    """Return the dividends that matter to exercise: none to an option on the future."""
-    return dividends.where(~contract["black76"]).take(rows)
+    """Return the dividends that matter to exercise: none to an option on the future, and none after T."""
+    return dividends.where(~contract["black76"]).until(contract["expiry_years"]).take(rows)

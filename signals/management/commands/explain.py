@@ -9,13 +9,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from signals.computations.greeks import Greeks
-from signals.greeks.core.carry import DividendSource, GroupCarry
+from signals.computations.greeks import Greeks, GreeksInputs
+from signals.greeks.core.carry import DividendSource, GroupCarry, RateSource
 from signals.greeks.core.conventions import Model, Theta, VolatilitySource
+from signals.greeks.core.exercise_rows import american_rows
 from signals.greeks.core.parity import ParityForward
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from signals.greeks.core.snapshot import UNKNOWN_MARKET
-from signals.greeks.greek_columns import HIGHER_ORDER_COLUMNS
+from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, HIGHER_ORDER_COLUMNS
 from signals.greeks.market import market_of
 from signals.greeks.one_item import read_one
 from signalsite.foundation.computations.options import add_options, given
@@ -30,8 +31,9 @@ UNITS = {
     "theta": "a calendar day",
     "vega": "per 0.01 of volatility",
     "rho": "per 0.01 of rate",
-    **{column.name: column.help for column in HIGHER_ORDER_COLUMNS},
+    **{column.name: column.help for column in (*HIGHER_ORDER_COLUMNS, *EARLY_EXERCISE_COLUMNS) if column.type is float},
 }
+WIDTH = max(map(len, UNITS))
 
 
 class Command(BaseCommand):
@@ -71,6 +73,14 @@ class Command(BaseCommand):
         group = (rows.underlying[0], rows.expiry[0])
         around = (market_of(prepared.context, [group]) | inputs.unshared).get(group, UNKNOWN_MARKET)
         self._inputs(key, as_of, rows, around, answer)
+        self._numbers(answer, inputs, american=bool(american_rows(rows.american, inputs.params, 1)[0]))
+
+    def _numbers(self, answer: dict[str, Any], inputs: GreeksInputs, *, american: bool) -> None:
+        rows = inputs.rows
+        if american:
+            self.stdout.write(f"{'exercise':<12} american; py_vollib prices european options only, so it is left out")
+            self._table(answer, None)
+            return
         own = answer["iv_source"] in (None, VolatilitySource.PRICE)
         theirs = py_vollib_greeks(
             # A volatility from elsewhere prices this option at another price than its own.
@@ -85,7 +95,10 @@ class Command(BaseCommand):
         )
         if inputs.params.theta is Theta.NEXT_DAY and isinstance(theirs, dict):
             del theirs["theta"]  # the derivative, which is another quantity
-        self._side_by_side(answer, theirs)
+        if isinstance(theirs, str):
+            self.stdout.write(f"{'py_vollib':<12} {theirs}")
+        else:
+            self._table(answer, theirs)
 
     def _inputs(self, key: str, as_of: Any, rows: Any, around: Any, answer: dict[str, Any]) -> None:
         prices = (
@@ -103,37 +116,39 @@ class Command(BaseCommand):
             ("model", f"{answer['model']} on {_text(answer['underlying_used'])}"),
             ("strike", _text(rows.strike[0])),
             ("T", f"{_text(answer['expiry_years'])} years, {_text(answer['expiry_years'] * 365)} days"),
-            ("rate", f"{_text(answer['rate'])} ({_rate(around.carry)})"),
-            ("yield", f"{_text(answer['dividend_yield'])} ({_dividends(around.carry)})"),
+            ("rate", f"{_text(answer['rate'])} ({_rate(answer, around.carry)})"),
+            ("yield", f"{_text(answer['dividend_yield'])} ({_dividends(answer, around.carry)})"),
             ("status", answer["status"] + (f": {answer['reason']}" if answer["reason"] else "")),
         ]
         for name, text in lines:
             self.stdout.write(f"{name:<12} {text}")
 
-    def _side_by_side(self, answer: dict[str, Any], theirs: dict[str, float] | str) -> None:
-        if isinstance(theirs, str):
-            self.stdout.write(f"{'py_vollib':<12} {theirs}")
-            return
-        self.stdout.write(f"\n{'':<20} {'engine':>18} {'py_vollib':>18} {'difference':>12}  unit")
+    def _table(self, answer: dict[str, Any], theirs: dict[str, float] | None) -> None:
+        """Print our numbers, beside py_vollib's where there are any."""
+        heads = f"{'py_vollib':>18} {'difference':>12}  "
+        self.stdout.write(f"\n{'':<{WIDTH}} {'engine':>18} {heads if theirs is not None else ' '}unit")
         for name, unit in UNITS.items():
             if (ours := answer.get(name)) is None:  # not asked for
                 continue
-            beside = f"{'-':>18} {'-':>12}"
-            if (other := theirs.get(name)) is not None:
-                beside = f"{other:>18.12g} {ours - other:>12.2g}"
-            self.stdout.write(f"{name:<20} {ours:>18.12g} {beside}  {unit}")
+            beside = " "
+            if theirs is not None:
+                other = theirs.get(name)
+                beside = f"{'-':>18} {'-':>12}  " if other is None else f"{other:>18.12g} {ours - other:>12.2g}  "
+            value = "-" if math.isnan(ours) else f"{ours:.12g}"
+            self.stdout.write(f"{name:<{WIDTH}} {value:>18} {beside}{unit}")
 
 
-def _rate(carry: GroupCarry) -> str:
-    if carry.curve_day is None:
-        return str(carry.rate_source)
-    return f"{carry.rate_source} of {date.fromordinal(carry.curve_day)}"
+def _rate(answer: dict[str, Any], carry: GroupCarry) -> str:
+    if answer["rate_source"] != RateSource.CURVE or carry.curve_day is None:
+        return str(answer["rate_source"])
+    return f"{answer['rate_source']} of {date.fromordinal(carry.curve_day)}"
 
 
-def _dividends(carry: GroupCarry) -> str:
-    if carry.dividend_source is not DividendSource.DISCRETE:
-        return str(carry.dividend_source)
-    return f"{carry.dividend_source}: {len(carry.dividends)} before expiry, worth {_text(carry.dividend_value)}"
+def _dividends(answer: dict[str, Any], carry: GroupCarry) -> str:
+    if answer["dividend_source"] != DividendSource.DISCRETE:
+        return str(answer["dividend_source"])
+    count = sum(each.years <= answer["expiry_years"] for each in carry.dividends)
+    return f"{answer['dividend_source']}: {count} before expiry, worth {_text(answer['dividend_value'])}"
 
 
 def _priced(answer: dict[str, Any]) -> str:

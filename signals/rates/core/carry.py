@@ -3,12 +3,13 @@
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from signals.rates.core.curves import CURVE_DAYS, ZeroCurve
 
+MOST_DAYS = 64
+"""Days whose carry a history keeps. A call asks once a day for each; live states ask for today again and again."""
 ALWAYS = 0
 """The day (date.toordinal) since which an undated announcement is known."""
 
@@ -50,24 +51,21 @@ class CarryHistory:
     curves: Sequence[ZeroCurve] = ()
     yields: Sequence[DatedYield] = ()
     dividends: Sequence[StoredDividend] = ()
+    _kept: dict[int, Carry] = field(default_factory=dict, init=False, repr=False)  # by day, and gone with the history
 
     def on(self, day: int) -> Carry:
         """Return what was known on a day (date.toordinal), whatever was stored later."""
         if not (self.curves or self.yields or self.dividends):
             return NOTHING_KNOWN
-        return _known(self, day)
+        if (found := self._kept.get(day)) is None:
+            found = Carry(_curve(self.curves, day), _yield(self.yields, day), tuple(_dividends(self.dividends, day)))
+            if len(self._kept) >= MOST_DAYS:
+                self._kept.clear()
+            self._kept[day] = found
+        return found
 
 
 NO_HISTORY = CarryHistory()
-
-
-@lru_cache(maxsize=4_096)
-def _known(history: CarryHistory, day: int) -> Carry:
-    return Carry(
-        curve=_curve(history.curves, day),
-        dividend_yield=_yield(history.yields, day),
-        dividends=tuple(_dividends(history.dividends, day)),
-    )
 
 
 def _curve(curves: Sequence[ZeroCurve], day: int) -> ZeroCurve | None:
