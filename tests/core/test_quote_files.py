@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from signals.importers.core import json_rows, text_blocks
 from signals.importers.core.mapping import BadMapping, Mapping
 from signals.importers.core.presets import PRESETS
-from signals.importers.core.raw_table import NotAQuoteTable
+from signals.importers.core.raw_table import NotATable
 from signals.importers.files import UnreadableFile
 from signals.importers.quote_files import QuoteFrame, read_quote_file, read_quote_frame
 from signalsite.foundation.errors import SignalServiceError
@@ -215,7 +215,7 @@ def test_row_numbers_across_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_files_that_are_no_table(path: Path, data: bytes, message: str) -> None:
     with pytest.raises(SignalServiceError, match=message):
         if read(path, data).table.empty:
-            raise NotAQuoteTable("no rows")
+            raise NotATable("no rows")
 
 
 def test_a_missing_file(path: Path) -> None:
@@ -237,14 +237,14 @@ def test_a_line_of_ten_megabytes(path: Path) -> None:
 
 
 def test_a_first_line_of_ten_megabytes(path: Path) -> None:
-    with pytest.raises(NotAQuoteTable, match="first line is longer than 1 MiB"):
+    with pytest.raises(NotATable, match="first line is longer than 1 MiB"):
         read(path, "x" * 10_000_000 + "\n" + rows(ROW))
 
 
 def test_bombs(path: Path) -> None:
     """A thousandfold of zeros or blank lines, and a zip whose names lead elsewhere."""
     for content, message in ((b"\x00", "no end within 64 MiB"), (b"\n", "64 MiB of blank lines")):
-        with pytest.raises(NotAQuoteTable, match=message):
+        with pytest.raises(NotATable, match=message):
             read(path, gzip.compress(content * (200 << 20), 1))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../../outside.csv", rows(ROW))
@@ -254,7 +254,7 @@ def test_bombs(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(1_001):
             archive.writestr(f"{number}.csv", "")
-    with pytest.raises(NotAQuoteTable, match="holds 1,001 files"):
+    with pytest.raises(NotATable, match="holds 1,001 files"):
         read_quote_frame(path, PLAIN)
 
 
@@ -276,12 +276,12 @@ def test_other_bytes_than_ascii(path: Path) -> None:
 
 def test_columns(path: Path) -> None:
     assert only(read(path, rows(ROW).replace("bid", "BID"))).bid == 100.0
-    with pytest.raises(NotAQuoteTable, match="column 'bid' occurs more than once; the second is 'bid#2'"):
+    with pytest.raises(NotATable, match="column 'bid' occurs more than once; the second is 'bid#2'"):
         read(path, rows(ROW).replace("ask", "Bid"))
     both = PLAIN.changed(columns={"bid": "bid", "last": "Bid#2"})
     found = only(read(path, rows(ROW).replace("ask", "Bid"), both))
     assert (found.bid, found["last"]) == (100.0, 101.0)
-    with pytest.raises(NotAQuoteTable, match="more than 2,000"):
+    with pytest.raises(NotATable, match="more than 2,000"):
         read(path, HEADER + ",x" * 3_000 + "\n")
     assert only(read(path, HEADER + ",\n" + ROW + ",\n")).bid == 100.0  # a comma at the end of each line
 
@@ -306,9 +306,9 @@ def test_json_lines_and_documents(path: Path) -> None:
 
 def test_a_document_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_rows, "MAX_ROWS", 3)
-    with pytest.raises(NotAQuoteTable, match="at most 3 rows, not 4"):
+    with pytest.raises(NotATable, match="at most 3 rows, not 4"):
         read(path, "[{},{},{},{}]")
-    with pytest.raises(NotAQuoteTable, match="at most 64 MiB"):
+    with pytest.raises(NotATable, match="at most 64 MiB"):
         read(path, gzip.compress(b"[" + b" " * (65 << 20), 1))
 
 
@@ -389,7 +389,8 @@ def test_every_row_is_loaded_or_rejected(path: Path, values: list[tuple[str, ...
         (lambda: Mapping(delimiter=";;"), "delimiter is one character"),
         (lambda: Mapping(delimiter="\n"), "delimiter is one character"),
         (lambda: Mapping(volume_unit="tonnes"), "volume_unit 'tonnes' is none of units, contracts"),
-        (lambda: Mapping(bar="1 minute"), "is not a length such as 1min"),
+        (lambda: Mapping(bar="1 minute"), "bar: '1 minute' is no timeframe"),
+        (lambda: Mapping(bar="1mo"), "months have no fixed length"),
         (lambda: Mapping(constants={"strike": "many"}), "strike 'many' is not a number"),
         (lambda: Mapping(constants={"exchange": "MOON"}), "exchange 'MOON' is not known"),
         (lambda: PLAIN.changed(colums={}), "a mapping has no colums"),
