@@ -1,4 +1,4 @@
-"""Instruments and underlyings in the admin, and what other rooms show there."""
+"""Instruments and underlyings in the admin, and what other modules add to their pages."""
 
 from typing import Any
 

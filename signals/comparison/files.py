@@ -11,7 +11,7 @@ import pandas as pd
 from signals.comparison.core.vendor import VendorColumns
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.quote_table import QuoteTable
-from signals.importers.core.raw_table import NotAQuoteTable
+from signals.importers.core.raw_table import NotATable
 from signals.importers.quote_files import read_quote_file
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import InstrumentKey
@@ -40,7 +40,7 @@ class VendorFile:
 
 
 def read_vendor_file(path: Path, mapping: Mapping, limit: int = MAX_LEGS) -> VendorFile:
-    """Read up to `limit` legs. Raises UnreadableFile or NotAQuoteTable, also for a file without an option."""
+    """Read up to `limit` legs. Raises UnreadableFile or NotATable, also for a file without an option."""
     parts: list[dict[str, np.ndarray]] = []
     contracts: dict[str, int] = {}
     known: list[InstrumentKey] = []
@@ -63,7 +63,7 @@ def read_vendor_file(path: Path, mapping: Mapping, limit: int = MAX_LEGS) -> Ven
             break
     if not kept:
         why = "; ".join(f"{count:,} rows: {reason}" for reason, count in rejected.most_common(3))
-        raise NotAQuoteTable(f"the file has no option that can be read{': ' + why if why else ''}")
+        raise NotATable(f"the file has no option that can be read{': ' + why if why else ''}")
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     row = joined.pop("row")
     return VendorFile(

@@ -15,7 +15,7 @@ from signals.comparison.files import MAX_LEGS, VendorFile, read_vendor_file
 from signals.greeks.core.status import Status
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.presets import PRESETS
-from signals.importers.core.raw_table import NotAQuoteTable
+from signals.importers.core.raw_table import NotATable
 from signals.instruments.core.underlyings import american_by_default
 from signalsite.foundation.errors import InvalidInput
 
@@ -39,11 +39,11 @@ class Comparison:
 def compare_file(
     path: Path, mapping: Mapping, fixed: Names[str, str | float], *, search: bool = True, limit: int = MAX_LEGS
 ) -> Comparison:
-    """Compare up to `limit` legs. Raises UnreadableFile, or NotAQuoteTable if there is nothing to compare."""
+    """Compare up to `limit` legs. Raises UnreadableFile, or NotATable if there is nothing to compare."""
     file = read_vendor_file(path, mapping, limit)
     vendor = file.columns
     if not vendor.given():
-        raise NotAQuoteTable("the file has no number of the vendor's to compare: no volatility, Greek or valuation")
+        raise NotATable("the file has no number of the vendor's to compare: no volatility, Greek or valuation")
     computer = Computer.of(vendor)
     asked = Settings(exercise=_exercise(file)).changed(**fixed)
     as_asked = computer.compute(asked)
@@ -66,7 +66,7 @@ GUESSED = (
 
 
 def guess_mapping(path: Path) -> Mapping:
-    """Return the first preset by which the file has options with numbers of the vendor's. Raises NotAQuoteTable."""
+    """Return the first preset by which the file has options with numbers of the vendor's. Raises NotATable."""
     for name in GUESSED:
         mapping = PRESETS[name]
         try:
@@ -74,7 +74,7 @@ def guess_mapping(path: Path) -> Mapping:
                 return mapping
         except InvalidInput:
             continue
-    raise NotAQuoteTable("no preset finds a vendor's numbers in it: give one with --preset, or its columns with --map")
+    raise NotATable("no preset finds a vendor's numbers in it: give one with --preset, or its columns with --map")
 
 
 def rows_of(comparison: Comparison) -> pa.Table:

@@ -1,14 +1,12 @@
 """Imports files of bars."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import transaction
 
 from signals.importers.core.bar_table import bar_table
 from signals.importers.core.mapping import Mapping
-from signals.importers.core.raw_table import NotAQuoteTable
+from signals.importers.core.raw_table import NotATable
 from signals.importers.quote_files import read_raw_tables
 from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow
 from signals.instruments.services import register_instruments
@@ -20,45 +18,42 @@ from timeframes.core.timeframe import format_timeframe
 SLICE = 50_000
 
 
-@dataclass(frozen=True)
-class BarReport(ImportReport):
-    """`changed`: how many bars were new or differ from the stored ones. `notes`: what a reader should know."""
-
-    changed: int = 0
-    notes: tuple[str, ...] = ()
-
-    def lines(self, seconds: float) -> Iterable[str]:
-        *lines, last = super().lines(seconds)
-        yield from lines
-        yield f"  changed   {self.changed:>9,}"
-        yield last
-        yield from (f"  note: {note}" for note in self.notes)
-
-
 def import_bars(
     path: Path, mapping: Mapping, key: InstrumentKey, seconds: int, *, progress: ProgressCallback
-) -> BarReport:
+) -> ImportReport:
     """Store the bars of one file in one transaction, and register their instrument.
 
-    Raises UnreadableFile for a damaged file and NotAQuoteTable for one without the columns or without a usable row,
-    and then stores nothing.
+    Raises UnreadableFile for a damaged file and NotATable for one without the columns, with too many rows or without a
+    usable one, and then stores nothing. `progress` counts bytes: half for reading the file, half for storing its bars.
     """
-    found = bar_table(list(read_raw_tables(path, mapping)), mapping, key, seconds)
+    size = 0
+
+    def advance(done: int, total: int) -> None:
+        nonlocal size
+        size = total
+        progress(done, 2 * total)
+
+    found = bar_table(read_raw_tables(path, mapping, advance), mapping, key, seconds)
     bars, total = found.bars, len(found.bars)
     if not total:
         first = found.rejects.rows[0] if found.rejects.rows else None
         why = f"; the first: {first.reason} ({first.detail})" if first else ""
-        raise NotAQuoteTable(f"none of the {found.read:,} rows can be used{why}")
-    changed, source = 0, f"import-{mapping.name}"
+        raise NotATable(f"none of the {found.read:,} rows can be used{why}")
+    written, source = 0, f"import-{mapping.name}"
     with transaction.atomic():
         register_instruments({str(key): key})
         for begin in range(0, total, SLICE):
-            changed += record_bars(str(key), seconds, bars.take(slice(begin, begin + SLICE)), source=source)
-            progress(min(begin + SLICE, total), total)
+            written += record_bars(str(key), seconds, bars.take(slice(begin, begin + SLICE)), source=source)
+            progress(size + size * min(begin + SLICE, total) // total, 2 * size)
     first_day, last_day = (instant(int(bars.time[place])).date() for place in (0, -1))
-    what = f"{format_timeframe(seconds)} bars of {key} from {first_day} to {last_day}"
-    rejected = [RejectedRow(path.name, row.row, row.reason, row.detail, row.text) for row in found.rejects.rows]
-    if (more := sum(found.rejects.counts.values()) - len(rejected)) > 0:
-        found.facts[f"more rows rejected: {', '.join(found.rejects.counts)}"] = more
-    notes = (*found.notes, *(f"{count:,} {fact}" for fact, count in found.facts.items()))
-    return BarReport(path.name, what, found.read, total, 0, rejected, changed=changed, notes=notes)
+    return ImportReport(
+        path.name,
+        f"{format_timeframe(seconds)} bars of {key} from {first_day} to {last_day}",
+        found.read,
+        total,
+        0,
+        [RejectedRow(path.name, each.row, each.reason, each.detail, each.text) for each in found.rejects.rows],
+        counts=found.rejects.counts,
+        written=written,
+        notes=(*found.notes, *(f"{count:,} {fact}" for fact, count in found.facts.items())),
+    )

@@ -3,7 +3,6 @@
 import gzip
 import io
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,23 +19,11 @@ from signals.importers.core.csv_rows import csv_tables
 from signals.importers.core.json_rows import MAX_DOCUMENT, document_table, line_tables
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.quote_table import QuoteTable, quote_table
-from signals.importers.core.raw_table import NotAQuoteTable, RawTable, Rejected, Rejects, find_columns
-from signals.importers.files import UnreadableFile
+from signals.importers.core.raw_table import NotATable, RawTable, Rejected, Rejects, find_columns
+from signals.importers.files import DAMAGED, MAX_MEMBERS, MAX_WHOLE, UnreadableFile
 
 CHUNK = 1 << 20
 ROWS = 100_000
-MAX_MEMBERS = 1_000
-MAX_PARQUET = 256 << 20
-"""Parquet inside gzip or zip is read into memory: at most this much."""
-_DAMAGED = (
-    gzip.BadGzipFile,
-    EOFError,
-    zlib.error,
-    zipfile.BadZipFile,
-    NotImplementedError,  # a zip with an unknown compression
-    RuntimeError,  # an encrypted one
-    pa.ArrowException,
-)
 Progress = Callable[[int, int], None]  # bytes read of the file, and its size
 
 
@@ -47,7 +34,7 @@ def _no_progress(done: int, total: int) -> None:
 def read_quote_file(
     path: Path, mapping: Mapping, progress: Progress = lambda done, total: None
 ) -> Iterator[QuoteTable]:
-    """Yield the quotes of a file in pieces. Raises UnreadableFile, or NotAQuoteTable if columns are missing."""
+    """Yield the quotes of a file in pieces. Raises UnreadableFile, or NotATable if columns are missing."""
     for raw in read_raw_tables(path, mapping, progress):
         yield quote_table(raw, mapping)
 
@@ -97,7 +84,7 @@ def read_raw_tables(path: Path, mapping: Mapping, progress: Progress = lambda do
             else:
                 yield from _tables(file, mapping, lambda: progress(file.tell(), size))
         progress(size, size)
-    except _DAMAGED as error:
+    except (*DAMAGED, pa.ArrowException) as error:
         raise UnreadableFile(f"truncated or damaged ({error})") from error
     except OSError as error:
         raise UnreadableFile(error.strerror or str(error)) from error
@@ -108,9 +95,9 @@ def _zip_tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> I
     with zipfile.ZipFile(file) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
         if not members:
-            raise NotAQuoteTable("the zip is empty")
+            raise NotATable("the zip is empty")
         if len(members) > MAX_MEMBERS:
-            raise NotAQuoteTable(f"the zip holds {len(members):,} files, more than {MAX_MEMBERS:,}")
+            raise NotATable(f"the zip holds {len(members):,} files, more than {MAX_MEMBERS:,}")
         seen: dict[tuple[int, int], str] = {}
         notes = [f"the zip holds {len(members)} files"] if len(members) > 1 else []
         for info in members:
@@ -128,7 +115,7 @@ def _zip_tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> I
 def _tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> Iterator[RawTable]:
     start = file.read(CHUNK)
     if not start:
-        raise NotAQuoteTable("the file is empty")
+        raise NotATable("the file is empty")
     if start.startswith(b"PAR1"):
         yield from _parquet_tables(file, start, mapping, step)
         return
@@ -162,11 +149,11 @@ def _document(chunks: Iterator[bytes]) -> str:
     for chunk in chunks:
         found.write(chunk)
         if found.tell() > MAX_DOCUMENT:
-            raise NotAQuoteTable(f"a JSON document has at most {MAX_DOCUMENT >> 20} MiB; write more as JSON lines")
+            raise NotATable(f"a JSON document has at most {MAX_DOCUMENT >> 20} MiB; write more as JSON lines")
     try:
         return found.getvalue().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NotAQuoteTable(f"the JSON is not UTF-8: {error.reason} at byte {error.start:,}") from None
+        raise NotATable(f"the JSON is not UTF-8: {error.reason} at byte {error.start:,}") from None
 
 
 @contextmanager
@@ -175,12 +162,13 @@ def _seekable(file: BinaryIO, start: bytes) -> Iterator[BinaryIO]:
         file.seek(0)
         yield file
         return
+    # Inside gzip or zip.
     found = io.BytesIO(start)
     found.seek(0, io.SEEK_END)
     while chunk := file.read(CHUNK):
         found.write(chunk)
-        if found.tell() > MAX_PARQUET:
-            raise NotAQuoteTable(f"unpack the file first: its Parquet has more than {MAX_PARQUET >> 20} MiB")
+        if found.tell() > MAX_WHOLE:
+            raise NotATable(f"unpack the file first: its Parquet has more than {MAX_WHOLE >> 20} MiB")
     found.seek(0)
     yield found
 

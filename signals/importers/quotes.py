@@ -13,7 +13,7 @@ from signals.importers.background import read_ahead
 from signals.importers.core.mapping import BadMapping, Mapping
 from signals.importers.core.moments import moment_of
 from signals.importers.core.quote_table import QuoteTable
-from signals.importers.core.raw_table import NotAQuoteTable, Rejects
+from signals.importers.core.raw_table import NotATable, Rejects
 from signals.importers.quote_files import read_quote_file
 from signals.importers.quote_notes import Noticed
 from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow
@@ -32,7 +32,7 @@ _MIN_STEPS = 20
 def import_quotes(path: Path, mapping: Mapping, *, progress: ProgressCallback) -> ImportReport:
     """Store the contracts and quotes of one file in one transaction, a piece of the file at a time.
 
-    Raises UnreadableFile for a damaged file, NotAQuoteTable for one without the mapping's columns or without a usable
+    Raises UnreadableFile for a damaged file, NotATable for one without the mapping's columns or without a usable
     row, and BadMapping where the file contradicts the mapping; then nothing is stored.
     """
     store = _Store(path.name, mapping)
@@ -44,7 +44,7 @@ def import_quotes(path: Path, mapping: Mapping, *, progress: ProgressCallback) -
             read += table.read
         if not store.loaded:
             first = f"; the first: {rejects.rows[0].reason} ({rejects.rows[0].detail})" if rejects.rows else ""
-            raise NotAQuoteTable(f"none of the {read:,} rows can be used{first}" if read else "the file has no rows")
+            raise NotATable(f"none of the {read:,} rows can be used{first}" if read else "the file has no rows")
         if store.written >= ANALYZE_ROWS:
             analyze_quotes()
     return ImportReport(

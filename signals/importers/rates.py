@@ -7,10 +7,10 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from signals.importers.core.bhavcopy import Rejected
 from signals.importers.core.dividends import DividendRow, YieldRow, read_dividends
 from signals.importers.core.rates import RateConventions, read_rates
-from signals.importers.core.tables import BadRow, Dates, NotATable, Unit
+from signals.importers.core.raw_table import NotATable, Rejected
+from signals.importers.core.tables import BadRow, Dates, Unit
 from signals.importers.files import decode, read_parts
 from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow
 from signals.instruments.core.underlyings import currency_of

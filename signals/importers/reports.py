@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ProgressCallback = Callable[[int, int], None]  # rows done, rows in all
+ProgressCallback = Callable[[int, int], None]  # rows or bytes done, and in all
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class ImportReport:
     """`loaded` counts contracts with their quotes, rates or dividends; `spots` the underlyings' quotes in the file.
 
     `rejected` may hold only the first of very many; `counts` then has the number of each reason. `written` counts the
-    quotes that were new or changed, None where the importer does not know. `notes` say what was converted, left out or
-    noticed.
+    quotes or bars that were new or changed, None where the importer does not know. `notes` say what was converted, left
+    out or noticed.
     """
 
     file: str

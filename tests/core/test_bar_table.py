@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from signals.importers.core import bar_table as bar_table_module
 from signals.importers.core.bar_presets import BAR_PRESETS
-from signals.importers.core.bar_table import BarTable, bar_table
+from signals.importers.core.bar_table import VWAP_OUTSIDE, BarTable, bar_table
 from signals.importers.core.mapping import Mapping
-from signals.importers.core.raw_table import NotAQuoteTable
+from signals.importers.core.raw_table import NotATable
 from signals.importers.quote_files import read_raw_tables
 from timeframes.core.grid import instant
 from timeframes.core.keys import parse_key
@@ -29,7 +30,7 @@ def read(
     mapping: Mapping = BAR_PRESETS[preset].changed(constants={"key": key}, **changes)
     seconds = parse_timeframe(timeframe)
     assert isinstance(seconds, int)
-    return bar_table(list(read_raw_tables(path, mapping)), mapping, parse_key(key), seconds)
+    return bar_table(read_raw_tables(path, mapping), mapping, parse_key(key), seconds)
 
 
 def times(table: BarTable) -> list[str]:
@@ -112,6 +113,40 @@ def test_a_bad_row_is_rejected_alone(tmp_path: Path, row: str, reason: str) -> N
     assert len(found.bars) == 1 and found.read == 2
 
 
+@pytest.mark.parametrize(
+    ("numbers", "vwap", "left_out"),
+    [
+        ("5,,52.5", 10.5, 0),
+        ("5,10.5,", 10.5, 0),
+        ("5,0,52.5", 10.5, 0),
+        ("5,12.000001,", 12.000001, 0),  # rounded
+        ("5,12.1,", None, 1),
+        ("5,8.9,", None, 1),
+        ("5,900000,", None, 1),
+        ("5,900000,52.5", None, 1),
+        ("5,,52500", None, 1),
+        ("1e-305,,1e20", None, 1),
+        ("0,,0", None, 0),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_an_average_price_outside_low_and_high_is_left_out(
+    tmp_path: Path, numbers: str, vwap: float | None, left_out: int
+) -> None:
+    found = read(tmp_path, f"{HEADER},vwap,turnover\n2024-01-02 09:15:00,10,12,9,11,{numbers}\n")
+    (read_vwap,) = found.bars.vwap.tolist()
+    assert read_vwap == vwap or (vwap is None and np.isnan(read_vwap))
+    assert (found.bars.close.tolist(), found.facts[VWAP_OUTSIDE]) == ([11], left_out)
+
+
+def test_a_file_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bar_table_module, "MAX_ROWS", 2)
+    rows = [f"2024-01-02 09:{minute}:00,10,12,9,11,5\n" for minute in (15, 16, 17)]
+    assert len(read(tmp_path, f"{HEADER}\n{''.join(rows[:2])}").bars) == 2
+    with pytest.raises(NotATable, match="at most 2 rows"):
+        read(tmp_path, f"{HEADER}\n{''.join(rows)}")
+
+
 def test_of_a_repeated_time_the_last_row_counts(tmp_path: Path) -> None:
     found = read(tmp_path, f"{HEADER}\n{GOOD}\n2024-01-02 09:16:00,10,12,9,11,5\n{GOOD.replace(',5', ',6')}\n")
     assert [(row.row, row.reason) for row in found.rejects.rows] == [(2, "repeated time, a later row counts")]
@@ -137,10 +172,10 @@ def test_trades_are_whole(tmp_path: Path) -> None:
     "text", ["", "\n\n", "a,b\n1,2\n", "time,open,high,low\n2024-01-02,1,1,1\n", "{}", "[1, 2]", "\0" * 50]
 )
 def test_no_table_of_bars_is_refused_whole(tmp_path: Path, text: str) -> None:
-    with pytest.raises(NotAQuoteTable):
+    with pytest.raises(NotATable):
         found = read(tmp_path, text)
         if not len(found.bars):
-            raise NotAQuoteTable(str(found.rejects.counts))
+            raise NotATable(str(found.rejects.counts))
 
 
 def test_what_a_reader_is_told(tmp_path: Path) -> None:

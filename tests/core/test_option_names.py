@@ -1,11 +1,13 @@
 """An option named by its terms gets the key that the grammar gives it, or an error that names the wrong term."""
 
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signalsite.foundation.computations.option_fields import OPTION_FIELDS
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import MAX_KEY_LENGTH, parse_key
 from timeframes.core.option_names import option_key
@@ -101,3 +103,11 @@ def test_every_key_follows_the_grammar(**terms: Any) -> None:
     assert (str(key.expiry), key.right.value) == (terms["expiry"], terms["option_type"])
     assert key.strike is not None and float(key.strike) == float(terms["strike"])
     assert key.symbol == terms["underlying"].rpartition("@")[2]
+
+
+def test_the_largest_strike_is_that_of_the_schema() -> None:
+    (bounds,) = (field.bounds for field in OPTION_FIELDS if field.name == "strike")
+    assert bounds is not None
+    assert option_key({**TERMS, "strike": bounds.highest}, "NSE").endswith("@999999999999.9999")
+    with pytest.raises(InvalidInput, match="below 10\\^12"):
+        option_key({**TERMS, "strike": math.nextafter(bounds.highest, math.inf)}, "NSE")

@@ -237,6 +237,22 @@ def test_a_bad_query_is_refused_by_its_field(query: dict[str, str], field: str) 
     assert [error["field"] for error in body["errors"]] == [field]
 
 
+@pytest.mark.parametrize("key", [KEY, PAIR])
+@pytest.mark.parametrize("limit", ["1", "1000", "10000"])
+@pytest.mark.parametrize("days", [("1901-01-01", "2198-12-31"), ("2024-01-19", "2024-01-21")])
+@pytest.mark.parametrize("timeframe", ["3660d", "366d", "522w", "53w", "120mo", "12mo"])
+def test_the_longest_bars_of_the_longest_ranges(timeframe: str, days: tuple[str, str], limit: str, key: str) -> None:
+    if key == PAIR:
+        flat = Row(datetime(2024, 1, 20, tzinfo=UTC), 1.0, 1.0, 1.0, 1.0, 1.0, None, None, None)
+        record_bars("BINANCE@BTC/USDT@crypto_spot", 60, bar_columns([flat]), source="test")
+        key = "BINANCE@BTC/USDT@crypto_spot"
+    found = list(walk(key, timeframe=timeframe, start_time=days[0], end_time=days[1], limit=limit))
+    begins = [bar["time"] for bar in found]
+    assert begins == sorted(set(begins))
+    if days[0] == "1901-01-01":
+        assert sum(bar["volume"] for bar in found) == (10.0 * 4 * 375 if key == KEY else 1.0)
+
+
 @pytest.mark.parametrize("key", ["nse@x", "NSE@", "x" * 500, "NSE@NIFTY@equity_spot\0", "MOON@NIFTY@equity_spot", "'"])
 def test_a_bad_key_is_refused(key: str) -> None:
     status, _, _ = ask(key, timeframe="7m", start_time="2024-01-19")

@@ -52,6 +52,12 @@ def test_the_files_name() -> None:
     assert export(format="csv")["Content-Disposition"] == f'attachment; filename="{KEY}-7m.csv"'
 
 
+@pytest.mark.parametrize("timeframe", ["3660d", "522w", "120mo", "12mo", "1d"])
+def test_the_longest_bars_of_the_longest_range(timeframe: str) -> None:
+    rows = body(format="ndjson", timeframe=timeframe, start_time="1901-01-01", end_time="2198-12-31").splitlines()
+    assert sum(orjson.loads(row)["volume"] for row in rows) == 10.0 * 4 * 375
+
+
 def test_no_bars_are_a_file_with_its_columns() -> None:
     assert body(format="csv", start_time="2001-01-01", end_time="2001-02-01").decode().strip() == ",".join(
         column.name for column in COLUMNS

@@ -129,7 +129,7 @@ def test_one_bad_file_leaves_the_others(tmp_path: Path) -> None:
         (["--preset", "plain", "--set", "colour=red"], "there is no field 'colour'"),
         (["--preset", "plain", "--set", "exchange=MOON"], "exchange 'MOON' is not known"),
         (["--preset", "plain", "--time-zone", "Moon/Sea"], "time zone 'Moon/Sea' is not known"),
-        (["--preset", "plain", "--bar", "soon"], "bar 'soon' is not a length"),
+        (["--preset", "plain", "--bar", "soon"], "bar: 'soon' is no timeframe"),
         (["--map", "bid=bid"], "the file has no column for time, exchange"),
         (["--preset", "plain", "--map", "price=bid"], None),
     ],

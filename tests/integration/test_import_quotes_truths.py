@@ -253,7 +253,7 @@ def test_india_vix_and_index_bars() -> None:
     assert count(printed, "loaded") == 3_061
     day = Quote.objects.get(instrument_key="NSE@INDIAVIX@equity_spot", time="2009-03-02T10:00:00Z")
     assert (day.close, day.last) == (43.17, None)
-    arguments = ("--map", "Time=time", "--time-format", "epoch_s", "--bar", "15min", "--set", "symbol=BANKNIFTY")
+    arguments = ("--map", "Time=time", "--time-format", "epoch_s", "--bar", "15m", "--set", "symbol=BANKNIFTY")
     assert count(run(INDIA / "BANKNIFTY_15min_2018_2023-04_epoch.csv.gz", "index_bars", *arguments), "loaded") == 32_600
     bar = Quote.objects.get(instrument_key="NSE@BANKNIFTY@equity_spot", time="2018-01-01T04:00:00Z")
     assert bar.last == 25551.7
@@ -283,7 +283,7 @@ def test_traps_of_index_bars_are_reported() -> None:
     rejects = pd.read_csv(f"{path.name}.rejects.csv")
     assert set(rejects.reason) == {"after the session's close"}
     assert rejects.row.min() == 6002
-    with pytest.raises(CommandError, match="the bars are 300 s apart, not 1min: give --bar 300s"):
+    with pytest.raises(CommandError, match="the bars are 300 s apart, not 1m: give --bar 300s"):
         run(INDIA / "BANKNIFTY_5min_kite_2024-01_05.csv.gz", "index_bars", "--set", "symbol=BANKNIFTY")
 
 

@@ -111,7 +111,8 @@ def test_mcx_closes_at_2330_and_its_options_expire_at_1700() -> None:
     assert session_close("MCX", date(2026, 11, 20)) == utc("2026-11-20 18:00")
     assert expiry_moment(parse_key("MCX@GOLD@equity_options@2026-11-27@call@120000")) == utc("2026-11-27 11:30")
 """
-LINES = """MCX@GOLD@equity_spot,2026-11-20T10:00:00+05:30,119990,120010
+LINES = """key,time,bid,ask
+MCX@GOLD@equity_spot,2026-11-20T10:00:00+05:30,119990,120010
 MCX@GOLD@equity_options@2026-11-27@call@120000,2026-11-20T10:00:00+05:30,1500,1510
 MCX@GOLD@equity_options@2026-11-27@put@120000,2026-11-20T10:00:00+05:30,1340,1350
 XYZ@GOLD@equity_spot,2026-11-20T10:00:00+05:30,1,2
@@ -156,7 +157,7 @@ def test_an_exchange(copy: Copy, tmp_path: Path) -> None:
     copy.append("CHANGELOG.md", "- MCX.\n")
     follow(copy, "An exchange", "MCX", {})
     copy.test("tests/core/test_sessions.py", "-k", "mcx")
-    printed = copy.manage("import_quote_lines", str(file), "--rejects", str(tmp_path / "rejects.csv"))
+    printed = copy.manage("import_quotes", str(file), "--preset", "plain", "--rejects", str(tmp_path / "rejects.csv"))
     assert "loaded            3" in printed and "rejected          1" in printed
     at = ("--at", "2026-11-20T10:00:01")
     copy.manage("compute", "greeks", "MCX@GOLD@equity_options@2026-11-27@call@120000", *at, "--out", str(out))

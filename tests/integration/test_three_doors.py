@@ -257,9 +257,7 @@ def test_every_door_gives_the_same_answers(
     by_volatility = sql_door(keys, as_of, others, {**overrides, "volatility": said("implied_volatility")})
     for key in keys:
         for name in ("delta", "gamma", "theta", "vega", "rho", "theoretical_price") if at_once[key]["delta"] else ():
-            # An implied volatility carries the exercise boundary along, a given one starts it anew.
-            near = 1e-3 if chosen.exercise is Exercise.AMERICAN or own_yield else 1e-6
-            assert by_volatility[key][name] == pytest.approx(at_once[key][name], rel=near, abs=1e-3 * near), (key, name)
+            assert by_volatility[key][name] == pytest.approx(at_once[key][name], rel=1e-6, abs=1e-9), (key, name)
 
 
 def _numbers(answer: dict[str, Any]) -> dict[str, Any]:

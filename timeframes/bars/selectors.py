@@ -98,7 +98,7 @@ def _parts(wanted: Wanted, rows: int, *, grow: bool = True) -> Iterator[tuple[da
     # The last bar of a part needs what lies after the part.
     more = timedelta(seconds=timeframe if isinstance(timeframe, int) and anchor is Anchor.EPOCH else 0)
     while at < end:
-        until = min(end, at + span)
+        until = at + min(span, end - at)  # so many of the longest bars would end after year 9999
         grid = make_grid(exchange, timeframe, anchor, *dates_of(exchange, anchor, at, until + more))
         here = [each for each in lengths if _meets(stored.bars[each], grid)]
         ticks = stored.ticks is not None and _meets(stored.ticks, grid)

@@ -8,13 +8,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from signalsite.foundation.computations.option_fields import REQUIRED
+from signalsite.foundation.computations.option_fields import REQUIRED, STRIKES_BELOW
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core import keys
 from timeframes.core.exchanges import EXCHANGES
 
 _SHOWN = 40  # characters of a wrong value in a message
-_STRIKES_BELOW = 10**12
 _UNDERLYING = "a symbol or an underlying's key, such as NIFTY or NSE@NIFTY"
 _EXCHANGE = "capital letters and digits, such as NSE"
 
@@ -65,7 +64,7 @@ def _beginning(underlying: str, exchange: str | None, default_exchange: str) -> 
 
 
 def _strike(value: Any) -> str:
-    if type(value) in (int, float) and 0 < value < _STRIKES_BELOW and (text := _strike_text(value)):
+    if type(value) in (int, float) and 0 < value < STRIKES_BELOW and (text := _strike_text(value)):
         return text
     return _refuse("strike", "a number over 0 and below 10^12, with at most 6 decimals", value)
 

@@ -300,9 +300,11 @@ def _implied_by_boundary(price: np.ndarray, european: np.ndarray, contracts: Con
             again = some[_hard(puts, rows[0])[some] | ~good[some]]
             hard[again] = True
             start[again] = np.where(good[again], np.minimum(rows[0][again] * 1.01, start[again]), start[again])
-    s = rows[0]
-    found = _greeks(s / root, rows[1:], s, puts, contracts, unit, root)
+    found = _greeks(rows[0] / root, rows[1:], rows[0], puts, contracts, unit, root)
     found[:, ~good] = np.nan
+    # Greeks are of a boundary that starts anew: a volatility has the same ones, whether it was implied or given. The
+    # price stays that of the search, which tells whether it has arrived.
+    found[2:, good] = _by_boundary(rows[0][good] / root[good], contracts.take(np.flatnonzero(good)), False)[2:]
     return found
 
 

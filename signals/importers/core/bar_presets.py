@@ -1,4 +1,4 @@
-"""Mappings for files of bars (OHLCV) of known kinds. docs/data.md has an example of each."""
+"""Mappings for files of bars (`import_bars`)."""
 
 from types import MappingProxyType
 

@@ -2,23 +2,25 @@
 
 A bar has all four prices, over 0, of which the highest and the lowest contain the other two. It stands where bars of
 its timeframe begin on its exchange (`timeframes.core.grid`). A bar of a day may have any moment of its date, and gets
-the opening of its session.
+the opening of its session. A volume-weighted average price outside low and high is left out and counted: it may be in
+another unit, and the bar's own prices are good without it.
 """
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signals.importers.core.columns import MAX_PRICE, Columns
-from signals.importers.core.mapping import Mapping
+from signals.importers.core.mapping import BAR_FIELDS, Mapping
 from signals.importers.core.moments import read_times
-from signals.importers.core.raw_table import MAX_REJECTS, RawTable, Rejects, find_columns
+from signals.importers.core.raw_table import NotATable, RawTable, Rejects, find_columns
 from timeframes.core.bars import NUMBERS, BarColumns
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.grid import SECOND, Anchor, Grid, default_anchor, instant, make_grid, microseconds
@@ -27,8 +29,23 @@ from timeframes.core.sessions import expiry_moment, session_open
 from timeframes.core.timeframe import DAY, format_timeframe
 
 REPEATED = "repeated time, a later row counts"
+VWAP_OUTSIDE = "bars whose vwap, or turnover / volume, is not between low and high: stored without vwap"
+VWAP_SLACK = 1e-6  # turnovers and volumes are rounded
+MAX_ROWS = 5_000_000
+"""Rows of one file, which stay in memory as numbers: some 250 bytes each."""
 FLAT_RUN = 10  # bars in a row without a move, at the end of a date
 _PRICES = ("open", "high", "low", "close")
+FIELDS = MappingProxyType(
+    {
+        "time": "beginning of the bar, or its time of day beside `date`",
+        "date": "date of the bar, beside `time` or alone",
+        **BAR_FIELDS,
+        "close": "last price of the bar",
+        "volume": "traded in the bar",
+        "open_interest": "open interest at the end of the bar",
+    }
+)
+"""What a mapping of bars may name."""
 _COUNTS = ("volume", "open_interest", "trades")
 
 
@@ -43,22 +60,26 @@ class BarTable:
     notes: tuple[str, ...] = ()
 
 
-def bar_table(raws: Sequence[RawTable], mapping: Mapping, key: InstrumentKey, seconds: int) -> BarTable:
-    """Read the rows of a whole file by a mapping. Raises NotAQuoteTable if columns are missing."""
-    rejects, facts = Rejects(), Counter[str]()
+def bar_table(raws: Iterable[RawTable], mapping: Mapping, key: InstrumentKey, seconds: int) -> BarTable:
+    """Read the rows of a whole file by a mapping. Raises NotATable if columns are missing or rows are too many."""
+    rejects, facts, notes, read = Rejects(), Counter[str](), dict[str, None](), 0
     parts, rows = list[BarColumns](), list[NDArray[np.int64]]()
     for raw in raws:
         bars, row = _read(raw, mapping, key, seconds, rejects, facts)
         parts.append(bars)
         rows.append(row)
         rejects.extend(raw.rejects)
+        notes |= dict.fromkeys(raw.notes)
+        read += raw.read
+        if read > MAX_ROWS:
+            raise NotATable(f"a file of bars has at most {MAX_ROWS:,} rows: split it")
     joined = BarColumns(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in ("time", *NUMBERS)}
     )
     bars = _without_repeats(joined, np.concatenate(rows), rejects)
     _look(bars, key, seconds, facts)
     rejects.rows.sort(key=lambda rejected: rejected.row)
-    return BarTable(bars, rejects, sum(raw.read for raw in raws), facts, raws[0].notes if raws else ())
+    return BarTable(bars, rejects, read, facts, tuple(notes))
 
 
 def _read(
@@ -79,13 +100,17 @@ def _read(
     prices = {name: columns.numbers(name, least=0.0) for name in (*_PRICES, "vwap")}
     counts = {name: columns.numbers(name, least=0.0) for name in (*_COUNTS, "turnover")}
     _check_prices(columns, prices)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         average = np.where(counts["volume"] > 0, counts["turnover"] / counts["volume"], np.nan)
         columns.reject(np.isfinite(counts["trades"]) & (counts["trades"] % 1 != 0), "trades is not a whole number")
         columns.reject(counts["trades"] > 2**53, "trades is not a whole number under 2^53")
     own = np.where(np.isnan(prices["vwap"]) | (prices["vwap"] == 0), average, prices["vwap"])
     usable = columns.reason == ""
-    _collect(rejects, columns, ~usable)
+    columns.collect(rejects, ~usable)
+    outside = usable & ~_within(own, prices["low"], prices["high"])
+    if outside.any():
+        facts[VWAP_OUTSIDE] += int(outside.sum())
+        own[outside] = np.nan
     bars = BarColumns(
         time=time[usable],
         **{name: prices[name][usable] for name in _PRICES},
@@ -156,6 +181,11 @@ def _check_prices(columns: Columns, prices: dict[str, NDArray[np.float64]]) -> N
         )
 
 
+def _within(vwap: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether each average lies between the lowest and the highest price, or is not given."""
+    return np.isnan(vwap) | ((vwap >= low * (1 - VWAP_SLACK)) & (vwap <= high * (1 + VWAP_SLACK)))
+
+
 def _without_repeats(bars: BarColumns, row: NDArray[np.int64], rejects: Rejects) -> BarColumns:
     """Put bars in the order of time. Of several of one time the last row counts."""
     order = np.argsort(bars.time, kind="stable")
@@ -201,13 +231,3 @@ def _look(bars: BarColumns, key: InstrumentKey, seconds: int, facts: Counter[str
 def _runs(values: NDArray[np.intp]) -> list[tuple[int, int]]:
     bounds = [*np.flatnonzero(np.diff(values, prepend=-1)).tolist(), len(values)]
     return list(itertools.pairwise(bounds))
-
-
-def _collect(rejects: Rejects, columns: Columns, bad: NDArray[np.bool_]) -> None:
-    raw = columns.raw
-    cells = list(raw.columns.values())
-    for place in np.flatnonzero(bad).tolist():
-        text = ""
-        if len(rejects.rows) < MAX_REJECTS:
-            text = ",".join("" if (value := cell[place].as_py()) is None else str(value) for cell in cells)
-        rejects.add(int(raw.row[place]), columns.reason[place], columns.detail[place], text)

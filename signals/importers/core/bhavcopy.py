@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from signals.importers.core.bhavcopy_layouts import FUTURES, OPTIONS, Layout, NotABhavcopy, recognise
 from signals.importers.core.lots import lots_from_turnover
+from signals.importers.core.raw_table import Rejected
 from timeframes.core.exchanges import EXCHANGES
 
 LAKH = 100_000.0
@@ -18,16 +19,6 @@ MAX_STRIKE = 1e12
 REPEATED = "repeated contract, a later row counts"
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9&._/-]*")
 _RIGHTS = {"CE": "call", "PE": "put"}
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row that could not be used: its line number (the header is line 1), the reason, and its text."""
-
-    row: int
-    reason: str
-    detail: str
-    text: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from signals.importers.core.raw_table import RawTable
+from signals.importers.core.raw_table import MAX_REJECTS, RawTable, Rejects
 
 T = TypeVar("T")
 MAX_PRICE = 1e12
@@ -57,6 +57,15 @@ class Columns:
             if detail:
                 places = np.flatnonzero(new)
                 self.detail[new] = [detail(int(place)) for place in places]
+
+    def collect(self, rejects: Rejects, bad: NDArray[np.bool_]) -> None:
+        """Add these rows, with their reasons and text."""
+        cells = list(self.raw.columns.values())
+        for place in np.flatnonzero(bad).tolist():
+            text = ""
+            if len(rejects.rows) < MAX_REJECTS:
+                text = ",".join("" if (value := cell[place].as_py()) is None else str(value) for cell in cells)
+            rejects.add(int(self.raw.row[place]), self.reason[place], self.detail[place], text)
 
     def words(self, name: str) -> Words:
         """Return the text of a field, without the blanks around it."""

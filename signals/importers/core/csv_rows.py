@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from signals.importers.core.mapping import Mapping
-from signals.importers.core.raw_table import NotAQuoteTable, RawTable, Rejects, Wanted, find_columns, numbered
+from signals.importers.core.raw_table import NotATable, RawTable, Rejects, Wanted, find_columns, numbered
 from signals.importers.core.text_blocks import MAX_LINE, TOO_LONG, TextBlocks
 
 MAX_COLUMNS = 2_000
@@ -19,15 +19,15 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def csv_tables(chunks: Iterable[bytes], mapping: Mapping) -> Iterator[RawTable]:
-    """Read the bytes of a file in pieces of any size. Raises NotAQuoteTable if it lacks the mapping's columns."""
+    """Read the bytes of a file in pieces of any size. Raises NotATable if it lacks the mapping's columns."""
     lines = TextBlocks(iter(chunks))
     header: _Header | None = None
     for number, block in lines.blocks():
         if header is None:
             if lines.rejects.counts:
-                raise NotAQuoteTable(f"the first line is longer than {MAX_LINE >> 20} MiB: this is no table")
+                raise NotATable(f"the first line is longer than {MAX_LINE >> 20} MiB: this is no table")
             if block.startswith(_UTF16):
-                raise NotAQuoteTable("the file is UTF-16: save it as UTF-8")
+                raise NotATable("the file is UTF-16: save it as UTF-8")
             if block.startswith(b"\xef\xbb\xbf"):
                 block = block[3:]
             header = _read_header(block, mapping)
@@ -35,7 +35,7 @@ def csv_tables(chunks: Iterable[bytes], mapping: Mapping) -> Iterator[RawTable]:
         if block:
             yield _read_block(block, number, header, mapping, lines)
     if header is None:
-        raise NotAQuoteTable("the file is empty")
+        raise NotATable("the file is empty")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def _read_header(block: bytes, mapping: Mapping) -> _Header:
     text = [_text(line[:MAX_LINE]) for line in lines]
     first = next((place for place, line in enumerate(text) if line.strip(" \t\r,")), None)
     if first is None:
-        raise NotAQuoteTable("the file is empty" if not block.strip() else "the file begins with 200 blank lines")
-    failure: NotAQuoteTable | None = None
+        raise NotATable("the file is empty" if not block.strip() else "the file begins with 200 blank lines")
+    failure: NotATable | None = None
     for place in range(first, min(first + mapping.preamble_lines + 1, len(text))):
         fields = _split(text[place], mapping.delimiter)
         while fields and not fields[-1]:
@@ -71,10 +71,10 @@ def _read_header(block: bytes, mapping: Mapping) -> _Header:
         shared = _preamble("\n".join(text[first:place]), mapping)
         try:
             wanted = find_columns(mapping, names, [*shared, *mapping.constants])
-        except NotAQuoteTable as error:
+        except NotATable as error:
             failure = failure or error
             if mapping.preamble_lines:
-                failure = NotAQuoteTable(f"no header in the first {mapping.preamble_lines + 1} lines: {error}")
+                failure = NotATable(f"no header in the first {mapping.preamble_lines + 1} lines: {error}")
             continue
         notes = []
         if place > first:
@@ -84,13 +84,13 @@ def _read_header(block: bytes, mapping: Mapping) -> _Header:
                 f"{len(set(doubled))} column names occur twice ({', '.join(dict.fromkeys(doubled))}): taken in order"
             )
         return _Header(_whole_line(text[place], mapping), wanted, shared, place + 1, tuple(notes))
-    raise failure or NotAQuoteTable("the file has no header")
+    raise failure or NotATable("the file has no header")
 
 
 def _whole_line(line: str, mapping: Mapping) -> list[str]:
     names = numbered(_split(line, mapping.delimiter))
     if len(names) > MAX_COLUMNS:
-        raise NotAQuoteTable(f"the header has {len(names):,} columns, more than {MAX_COLUMNS:,}")
+        raise NotATable(f"the header has {len(names):,} columns, more than {MAX_COLUMNS:,}")
     return names
 
 
@@ -110,7 +110,7 @@ def _split(line: str, delimiter: str) -> list[str]:
     try:
         return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error as error:
-        raise NotAQuoteTable(f"the header cannot be split into columns: {error}") from None
+        raise NotATable(f"the header cannot be split into columns: {error}") from None
 
 
 def _text(line: bytes) -> str:

@@ -10,12 +10,11 @@ from datetime import date
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from signals.importers.core.bhavcopy import Rejected
+from signals.importers.core.raw_table import NotATable, Rejected
 from signals.importers.core.tables import (
     BadRow,
     Dates,
     Line,
-    NotATable,
     Unit,
     column,
     read_date,

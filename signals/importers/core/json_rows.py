@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from signals.importers.core.mapping import LEGS, Mapping
-from signals.importers.core.raw_table import NotAQuoteTable, RawTable, Rejects, Wanted, find_columns
+from signals.importers.core.raw_table import NotATable, RawTable, Rejects, Wanted, find_columns
 from signals.importers.core.text_blocks import MAX_LINE, TOO_LONG, TextBlocks
 
 MAX_DOCUMENT = 64 << 20
@@ -20,7 +20,7 @@ _MAX_DIGITS = 400
 
 
 def document_table(text: str, mapping: Mapping) -> RawTable:
-    """Read one JSON document. Raises NotAQuoteTable."""
+    """Read one JSON document. Raises NotATable."""
     document = _loads(text)
     if not mapping.records:
         rows: list[Any] = document if isinstance(document, list) else [document]
@@ -32,12 +32,10 @@ def document_table(text: str, mapping: Mapping) -> RawTable:
         if found is not None:
             shared[name] = _as_text(found)
     if len(rows) > MAX_ROWS:
-        raise NotAQuoteTable(
-            f"a JSON document has at most {MAX_ROWS:,} rows, not {len(rows):,}; write more as JSON lines"
-        )
+        raise NotATable(f"a JSON document has at most {MAX_ROWS:,} rows, not {len(rows):,}; write more as JSON lines")
     if not rows:
         wanted = " or ".join(mapping.records) or "the document"
-        raise NotAQuoteTable(f"the JSON has no rows at {wanted}")
+        raise NotATable(f"the JSON has no rows at {wanted}")
     return _table(list(enumerate(rows, 1)), mapping, shared, Rejects(), [])
 
 
@@ -54,7 +52,7 @@ def line_tables(chunks: Iterable[bytes], mapping: Mapping) -> Iterator[RawTable]
             elif line.strip():
                 try:
                     rows.append((number, _loads(line.decode("utf-8"))))
-                except (NotAQuoteTable, UnicodeDecodeError) as error:
+                except (NotATable, UnicodeDecodeError) as error:
                     rejects.add(number, "not JSON", str(error), line[:500].decode("latin-1"))
         table = _table(rows, mapping, {}, rejects, names)
         names = list(table.names)
@@ -65,9 +63,9 @@ def _loads(text: str) -> Any:
     try:
         return json.loads(text, parse_int=_integer)
     except RecursionError:
-        raise NotAQuoteTable("the JSON is nested too deeply") from None
+        raise NotATable("the JSON is nested too deeply") from None
     except ValueError as error:
-        raise NotAQuoteTable(f"not JSON: {error}") from None
+        raise NotATable(f"not JSON: {error}") from None
 
 
 def _integer(digits: str) -> int | float:
@@ -107,7 +105,7 @@ def _table(
             rejects.add(number, "not an object", f"{type(row).__name__}", _as_text(row))
     names = list(dict.fromkeys([*known, *(name for _, row in good for name in _names(row))]))
     if not names:
-        raise NotAQuoteTable("the JSON has no objects as rows")
+        raise NotATable("the JSON has no objects as rows")
     wanted = find_columns(mapping, names, [*shared, *mapping.constants])
     columns = {column: _column([_inside(row, column) for _, row in good]) for column in wanted.columns}
     return RawTable(

@@ -4,7 +4,6 @@ A `Mapping` is data. The presets (`presets.py`) are mappings; `--map column=fiel
 """
 
 import math
-import re
 from collections.abc import Mapping as Names
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.exchanges import exchange_named
+from timeframes.core.timeframe import InvalidTimeframe, Months, parse_timeframe
 
 CONTRACT_FIELDS = MappingProxyType(
     {
@@ -87,8 +87,6 @@ NUMBER_FIELDS = (*PRICE_FIELDS, *COUNT_FIELDS, *UNDERLYING_FIELDS, *VENDOR_FIELD
 LEGS = ("call", "put")
 PRODUCTS = ("option", "spot")
 EPOCHS = MappingProxyType({"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": -1_000})
-_DURATION = re.compile(r"([1-9][0-9]{0,4})(s|min|h|d)")
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _CHOICES = {
     "volume_unit": ("units", "contracts"),
     "interest_unit": ("units", "contracts"),
@@ -196,10 +194,13 @@ class Mapping:
     def bar_seconds(self) -> int:
         if not self.bar:
             return 0
-        found = _DURATION.fullmatch(self.bar)
-        if not found:
-            raise BadMapping(f"bar {self.bar[:20]!r} is not a length such as 1min, 5min or 1d")
-        return int(found[1]) * _SECONDS[found[2]]
+        try:
+            seconds = parse_timeframe(self.bar)
+        except InvalidTimeframe as error:
+            raise BadMapping(f"bar: {error}") from None
+        if isinstance(seconds, Months):
+            raise BadMapping(f"bar {self.bar}: months have no fixed length")
+        return seconds
 
     @property
     def legs(self) -> tuple[str, ...]:

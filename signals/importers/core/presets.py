@@ -3,8 +3,8 @@
 from types import MappingProxyType
 
 from signals.importers.core.mapping import Mapping
-from signals.importers.core.presets_bars import BARS
 from signals.importers.core.presets_india import INDIA
+from signals.importers.core.presets_indices import INDICES
 from signals.importers.core.presets_parts import GREEKS
 from signals.importers.core.presets_world import WORLD
 
@@ -36,4 +36,4 @@ PLAIN = Mapping(
     },
 )
 
-PRESETS = MappingProxyType({preset.name: preset for preset in (PLAIN, *INDIA, *WORLD, *BARS)})
+PRESETS = MappingProxyType({preset.name: preset for preset in (PLAIN, *INDIA, *WORLD, *INDICES)})

@@ -12,7 +12,7 @@ from signals.importers.core.leg_contracts import read_contracts
 from signals.importers.core.leg_numbers import Floats, read_numbers
 from signals.importers.core.mapping import NUMBER_FIELDS, Mapping
 from signals.importers.core.moments import micros, moment_of, outside_hours, read_times
-from signals.importers.core.raw_table import MAX_REJECTS, RawTable, Rejects, Wanted
+from signals.importers.core.raw_table import RawTable, Rejects, Wanted
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.sessions import expiry_moment
 
@@ -102,7 +102,7 @@ def _read_leg(raw: RawTable, leg: str, wanted: Wanted, mapping: Mapping) -> Quot
         facts[f"{name} of the vendor is no number"] += count
     usable = columns.reason == ""
     rejects = Rejects()
-    _collect(rejects, columns, ~usable & ~absent)
+    columns.collect(rejects, ~usable & ~absent)
     return QuoteTable(
         keys=[str(contract) for contract in contracts],
         contracts=contracts,
@@ -147,16 +147,6 @@ def _checked(
     end = np.array([*ends, _NEVER], dtype=np.int64)[place]
     columns.reject((columns.reason == "") & (ended > end), "quoted after its expiry")
     return ended
-
-
-def _collect(rejects: Rejects, columns: Columns, bad: NDArray[np.bool_]) -> None:
-    raw = columns.raw
-    cells = list(raw.columns.values())
-    for place in np.flatnonzero(bad).tolist():
-        text = ""
-        if len(rejects.rows) < MAX_REJECTS:
-            text = ",".join("" if (value := cell[place].as_py()) is None else str(value) for cell in cells)
-        rejects.add(int(raw.row[place]), columns.reason[place], columns.detail[place], text)
 
 
 def _joined(legs: list[QuoteTable]) -> QuoteTable:

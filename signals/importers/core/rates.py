@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from signals.importers.core.bhavcopy import Rejected
+from signals.importers.core.raw_table import NotATable, Rejected
 from signals.importers.core.tables import (
     BadRow,
     Dates,
     Line,
-    NotATable,
     Unit,
     column,
     read_date,

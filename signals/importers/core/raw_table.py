@@ -17,8 +17,8 @@ MAX_REJECTS = 10_000
 MAX_TEXT = 500
 
 
-class NotAQuoteTable(InvalidInput):
-    """The file has not the columns that the mapping names, or is no table at all."""
+class NotATable(InvalidInput):
+    """The file lacks columns that are needed, has no row that can be used, or is no table at all."""
 
     def __init__(self, message: str) -> None:
         super().__init__("file", message)
@@ -26,6 +26,8 @@ class NotAQuoteTable(InvalidInput):
 
 @dataclass(frozen=True)
 class Rejected:
+    """A row that could not be used: its number in the file, the reason, and its text."""
+
     row: int
     reason: str
     detail: str
@@ -88,7 +90,7 @@ class RawTable:
 
 
 def find_columns(mapping: Mapping, names: Sequence[str], shared: Sequence[str] = ()) -> Wanted:
-    """Find the columns that `mapping` names among `names`; capitals do not matter. Raises NotAQuoteTable.
+    """Find the columns that `mapping` names among `names`; capitals do not matter. Raises NotATable.
 
     `shared`: fields that the file gives outside its rows. A column that occurs twice is `name` and `name#2`.
     """
@@ -106,14 +108,14 @@ def find_columns(mapping: Mapping, names: Sequence[str], shared: Sequence[str] =
         if missing:
             asked = {name: way.replace("|", " or ") for name, way in mapping.leg_columns(leg).items()}
             parts = [name if asked.get(name, name) == name else f"{name} ({asked[name]})" for name in missing]
-            raise NotAQuoteTable(
+            raise NotATable(
                 f"the file has no column for {', '.join(parts)}; its columns are {', '.join(map(_short, names[:60]))}"
             )
         by_leg[leg] = found
     used = {column.lower() for fields in by_leg.values() for column in fields.values()}
     for column in sorted(used):
         if f"{column}#2" in known and f"{column}#2" not in used:
-            raise NotAQuoteTable(
+            raise NotATable(
                 f"column {column!r} occurs more than once; the second is {column + '#2'!r}: the mapping must name both"
             )
     skip = [(known[c.lower()], text, reason) for c, text, reason in mapping.skip if c.lower() in known]

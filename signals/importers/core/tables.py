@@ -9,19 +9,12 @@ from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from signals.importers.core.bhavcopy import Rejected
+from signals.importers.core.raw_table import NotATable, Rejected
 from signals.rates.core.bounds import FIRST_DAY, LAST_DAY
 from signalsite.foundation.errors import InvalidInput
 
 _NUMBER = re.compile(r"([+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][+-]?[0-9]{1,2})?) ?(%?)", re.ASCII)
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-
-
-class NotATable(InvalidInput):
-    """The file has not the columns that it needs, or no row that can be used."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("file", message)
 
 
 class BadRow(InvalidInput):

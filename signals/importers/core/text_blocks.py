@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from signals.importers.core.raw_table import NotAQuoteTable, Rejects
+from signals.importers.core.raw_table import NotATable, Rejects
 
 MAX_LINE = 1 << 20
 """A longer line is rejected: it is no row of prices."""
@@ -46,7 +46,7 @@ class TextBlocks:
             self.number += block.count(b"\n")
             self.blank += len(block)
             if self.blank > MAX_SKIPPED:
-                raise NotAQuoteTable(f"over {MAX_SKIPPED >> 20} MiB of blank lines end at line {self.number:,}")
+                raise NotATable(f"over {MAX_SKIPPED >> 20} MiB of blank lines end at line {self.number:,}")
             return
         self.blank = 0
         ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
@@ -65,7 +65,7 @@ class TextBlocks:
             end = chunk.find(b"\n")
             skipped += len(chunk) if end < 0 else end
             if skipped > MAX_SKIPPED:
-                raise NotAQuoteTable(f"line {self.number} has no end within {MAX_SKIPPED >> 20} MiB: this is no text")
+                raise NotATable(f"line {self.number} has no end within {MAX_SKIPPED >> 20} MiB: this is no text")
             if end >= 0:
                 self.rest = chunk[end + 1 :]
                 break

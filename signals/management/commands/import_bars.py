@@ -9,7 +9,9 @@ from django.core.management.base import CommandError, CommandParser
 from signals.importers.bars import import_bars
 from signals.importers.commands import ImportCommand
 from signals.importers.core.bar_presets import BAR_PRESETS
-from signals.importers.core.mapping import Mapping, parse_assignments
+from signals.importers.core.bar_table import FIELDS
+from signals.importers.core.mapping import Mapping
+from signals.importers.mapping_arguments import add_table_arguments, mapping_of
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import InstrumentKey, parse_key
@@ -18,32 +20,15 @@ from timeframes.default_exchange import completed
 
 
 class Command(ImportCommand):
+    unit = "B"
     help = "Import bars (OHLCV) of one instrument: CSV, JSON, JSON lines or Parquet; plain, .gz or .zip."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        presets = "; ".join(f"{preset.name}: {preset.summary}" for preset in BAR_PRESETS.values())
         parser.add_argument("--instrument", required=True, metavar="KEY", help="whose bars the files hold")
         parser.add_argument("--timeframe", required=True, help="length of the bars, from 1s to 1d: 1m, 5m, 1h, 1d")
-        parser.add_argument("--preset", choices=list(BAR_PRESETS), default="plain", help=f"{presets}. Default: plain")
-        parser.add_argument(
-            "--map",
-            action="append",
-            default=[],
-            metavar="COLUMN=FIELD",
-            help="a column of the file and its field: time, date, open, high, low, close, volume, vwap, turnover, "
-            "trades, open_interest",
-        )
-        parser.add_argument(
-            "--columns", metavar="NAME,...", help="names of the columns, for a file without header or a JSON of lists"
-        )
-        parser.add_argument("--zone", help="time zone of times without an offset (default: the exchange's)")
-        parser.add_argument(
-            "--time-format",
-            metavar="FORMAT",
-            help="iso, epoch_s, epoch_ms, epoch_us, epoch_ns, or formats such as '%%d-%%m-%%Y %%H:%%M', with | between",
-        )
-        parser.add_argument("--date-format", metavar="FORMAT", help="the same for a column of dates beside the time")
+        add_table_arguments(parser, BAR_PRESETS, FIELDS, ("zone", "time_format", "date_format", "delimiter"))
+        parser.set_defaults(preset="plain")
 
     def handle(
         self, *, files: list[Path], rejects: Path | None, instrument: str, timeframe: str, **options: Any
@@ -52,7 +37,8 @@ class Command(ImportCommand):
             key = parse_key(completed(instrument))
             exchange_named(key.exchange)
             seconds = _length(timeframe)
-            mapping = _mapping(**options)
+            # The instrument stands for the contract that other importers read from each row.
+            mapping = mapping_of(options, BAR_PRESETS).changed(constants={"key": "set"})
         except InvalidInput as error:
             raise CommandError(f"{error.field}: {error}") from error
         self.import_files(files, rejects, partial(_import, mapping, key, seconds))
@@ -69,23 +55,3 @@ def _length(text: str) -> int:
             "timeframe", f"bars of a day at most are stored, of which a day holds a whole number: {text}"
         )
     return seconds
-
-
-def _mapping(
-    *,
-    preset: str,
-    map: list[str],
-    columns: str | None,
-    zone: str | None,
-    time_format: str | None,
-    date_format: str | None,
-    **_: Any,
-) -> Mapping:
-    changes: dict[str, Any] = {"zone": zone, "time_format": time_format, "date_format": date_format}
-    if map:
-        changes["columns"] = {name: column for column, name in parse_assignments(map, "COLUMN=FIELD")}
-    if columns:
-        changes["names"] = tuple(columns.split(","))
-    found = BAR_PRESETS[preset].changed(**{name: value for name, value in changes.items() if value})
-    # The instrument stands for the contract that other importers read from each row.
-    return found.changed(constants={"key": "set"})

@@ -1,9 +1,13 @@
 """The fields by which an item names an option outright, instead of by its key."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from signalsite.foundation.computations.contract import Bounds
+
+STRIKES_BELOW = 10**12
+"""A key's strike has at most 12 digits before the point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +24,9 @@ class OptionField:
 OPTION_FIELDS = (
     OptionField(name="underlying", help="Symbol (NIFTY) or key (NSE@NIFTY)."),
     OptionField(name="expiry", help="Date as YYYY-MM-DD, in the exchange's time zone, from 1970 to 2199."),
-    OptionField(name="strike", bounds=Bounds(0.0, 999_999_999_999.0, above=0.0), help="With at most 6 decimals."),
+    OptionField(
+        name="strike", bounds=Bounds(0.0, math.nextafter(STRIKES_BELOW, 0), above=0.0), help="With at most 6 decimals."
+    ),
     OptionField(name="option_type", choices=("call", "put"), help="call or put."),
     OptionField(name="exchange", help="Of a symbol; default: DEFAULT_EXCHANGE.", required=False),
 )

@@ -94,7 +94,7 @@ def _check_form(parameter: Parameter, value: Any, where: str) -> None:
     try:
         parameter.form.check(value)
     except InvalidInput as error:
-        raise BadDeclaration(f"{where}: the default {value!r} of {parameter.name} has not its form: {error}") from error
+        raise BadDeclaration(f"{where}: {parameter.name} does not allow its own default {value!r}: {error}") from error
 
 
 def _declared() -> Iterator[type[Computation]]:

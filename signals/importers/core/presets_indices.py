@@ -1,15 +1,15 @@
-"""Mappings for bars of indices: their closes are quotes of the index at the end of each bar."""
+"""Mappings for quotes of indices: the close of each bar is a quote at its end."""
 
 from signals.importers.core.mapping import Mapping
 
-BARS = (
+INDICES = (
     Mapping(
         name="india_vix",
         summary="bars of India VIX by the minute (--bar): Date, Open, High, Low, Close",
         product="spot",
         constants={"exchange": "NSE", "symbol": "INDIAVIX"},
         columns={"time": "date|datetime|timestamp|ts", "last": "close"},
-        bar="1min",
+        bar="1m",
         bar_assumed=True,
         hours="within",
     ),
@@ -19,7 +19,7 @@ BARS = (
         product="spot",
         constants={"exchange": "NSE"},
         columns={"symbol": "Instrument|symbol", "time": "date|datetime|timestamp|ts", "last": "close"},
-        bar="1min",
+        bar="1m",
         bar_assumed=True,
         hours="within",
     ),
@@ -30,7 +30,7 @@ BARS = (
         constants={"exchange": "NSE"},
         columns={"symbol": "Instrument|symbol", "date": "date", "time": "time", "last": "close"},
         date_format="%Y%m%d|iso",
-        bar="1min",
+        bar="1m",
         bar_assumed=True,
         hours="within",
     ),
