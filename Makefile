@@ -60,7 +60,7 @@ coverage: $(DEVELOPMENT) $(STATIC) ## run the tests and measure coverage in all 
 	@$(PY) -m pytest $(TOGETHER) $(ARGS) --cov
 
 faults: $(DEVELOPMENT) $(STATIC) ## kill, stop and flush everything while jobs and ticks run; prints recovery times (minutes)
-	@$(PY) -m pytest tests/faults tests/integration/consume -m "" $(ARGS)
+	@$(PY) -m pytest tests/faults tests/integration/consume tests/integration/test_supervisor.py -m "" $(ARGS)
 
 check: $(DEVELOPMENT) $(STATIC) ## check style, types, imports, migrations, docs, production settings, known holes and licences
 	$(VENV)/bin/ruff check .

@@ -33,7 +33,7 @@ def stored(address: str, tmp_path_factory: pytest.TempPathFactory) -> None:
         lines = [f"{time.isoformat()},{n + 10},{n + 13},{n + 9},{n + 11},{n % 7}" for n, time in enumerate(times)]
         (folder / name).write_text("time,open,high,low,close,volume\n" + "\n".join(lines) + "\n")
         said = succeed("import_bars", str(folder / name), "--instrument", key, "--timeframe", "1m")
-        assert f"changed   {len(times):>9,}" in said
+        assert f"written   {len(times):>9,}" in said
 
 
 def walk(client: httpx.Client, key: str = KEY, **query: Any) -> Iterator[dict[str, Any]]:

@@ -52,6 +52,7 @@ def test_submissions_while_postgres_is_away(site: Site, measured: dict[str, floa
     assert site.logged("storage did not answer")
 
 
+@pytest.mark.faults
 def test_postgres_hangs(site: Site, measured: dict[str, float]) -> None:
     """PostgreSQL is suspended: its sockets accept data, and nothing answers."""
     job = site.submit(40_000)

@@ -38,6 +38,7 @@ def check_given_up(site: Site, job: str) -> None:
     assert site.count("job_given_up") == 1
 
 
+@pytest.mark.faults
 def test_a_job_whose_preparation_fails_each_time(site: Site, obstruct: Obstruct, measured: dict[str, float]) -> None:
     obstruct("RAISE 'refused'")
     begun = time.monotonic()

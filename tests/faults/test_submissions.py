@@ -98,6 +98,7 @@ def test_what_dies_while_a_submission_is_kept(site: Site, slow_chunks: None, see
     strike(site, seed, victim)
 
 
+@pytest.mark.faults
 def test_a_submission_that_takes_too_long_is_let_go(site: Site) -> None:
     """No single statement is too slow, but all of them together are."""
     site.rows(

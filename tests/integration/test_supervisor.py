@@ -180,6 +180,7 @@ def test_up_runs_the_whole_service_and_leaves_nothing():
             until(lambda: not running_on(state), 30, "all ended")
 
 
+@pytest.mark.faults
 def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
     with fresh_state() as state:
         port = free_port()

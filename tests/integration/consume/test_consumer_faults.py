@@ -30,6 +30,7 @@ def test_a_killed_consumer_loses_and_doubles_nothing(live, where):
     assert not live.dead()
 
 
+@pytest.mark.faults
 def test_lists_keep_to_their_length_however_often_their_consumer_is_killed(live):
     live.publish([tick(ltp=10_000.0 + number) for number in range(3_000)])
     lists = {"raw_ticks:NSE@NIFTY@equity_spot": 100, "computed_data:NIFTY": 200}
@@ -58,6 +59,7 @@ def test_a_poison_tick_is_given_up_alone(live, script):
     assert live.stored() == 100
 
 
+@pytest.mark.faults
 def test_what_kills_its_consumers_is_given_up_alone(live):
     made = [tick(ltp=10_000.0 + number) for number in range(100)]
     made.insert(57, tick(ltp=10_666))
