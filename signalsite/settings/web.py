@@ -62,7 +62,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"JobStatusEnum": "batch.jobs.models.Job.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatusEnum": "batch.jobs.models.Job.Status",
+        "AnchorEnum": ["session", "epoch"],
+        "AnchorParameterEnum": ["default", "session", "epoch"],
+        "ExerciseParameterEnum": ["underlying", "european", "american"],
+    },
     "PREPROCESSING_HOOKS": ["signalsite.schema.without_aliases"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
