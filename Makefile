@@ -31,7 +31,8 @@ WARM := from signals.greeks.core.engine import warm; warm()
 
 # make exports variables of the command line: `make up PORT=8001`, `make bench ONLY=engine`.
 ARGS ?=
-TOGETHER := --numprocesses 2
+# Hypothesis draws the same examples in each run: `make test ARGS=--hypothesis-profile=default` draws others.
+TOGETHER := --numprocesses 2 --hypothesis-profile=ci
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18

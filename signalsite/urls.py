@@ -19,6 +19,8 @@ from signalsite.health import health, ready
 from signalsite.metrics_view import metrics
 from signalsite.schema import SchemaView
 
+admin.autodiscover()  # here instead of at every start (accounts/apps.py)
+
 TOKEN_BYTES = 4 << 10  # enough for a name and a password, or for a token
 
 v2: list[URLPattern | URLResolver] = [

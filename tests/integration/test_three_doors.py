@@ -254,10 +254,14 @@ def test_every_door_gives_the_same_answers(
         assert same[key]["status"] == at_once[key]["status"], key
         if same[key]["status"] != "expired":  # an expired group has no forward, but an override stays
             assert _numbers(same[key]) == _numbers(at_once[key]), key
+    # The price of an American option is that of the search for its volatility: another grid gives one 1e-6 of the strike away.
+    american = chosen.exercise is Exercise.AMERICAN or (chosen.exercise is Exercise.UNDERLYING and own_yield)
+    near = 1e-5 * 100.0 if american else 1e-9
     by_volatility = sql_door(keys, as_of, others, {**overrides, "volatility": said("implied_volatility")})
     for key in keys:
         for name in ("delta", "gamma", "theta", "vega", "rho", "theoretical_price") if at_once[key]["delta"] else ():
-            assert by_volatility[key][name] == pytest.approx(at_once[key][name], rel=1e-6, abs=1e-9), (key, name)
+            least = near if name == "theoretical_price" else 1e-9
+            assert by_volatility[key][name] == pytest.approx(at_once[key][name], rel=1e-6, abs=least), (key, name)
 
 
 def _numbers(answer: dict[str, Any]) -> dict[str, Any]:

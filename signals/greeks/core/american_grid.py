@@ -164,7 +164,14 @@ def implied(
         secant = (moved - value[rows]) / (new - now)
         slope[rows] = np.where(secant > FLAT, secant, slope[rows])
         value[rows] = moved
-    return _greeks(at, np.where(done, s / at.root, np.nan), underlying, strike, years)
+    # Greeks are of a grid that fits the volatility: it has the same ones, whether it was implied or given. The price stays
+    # that of the search, which tells whether it has arrived.
+    found, rows = np.full((7, len(s)), np.nan), np.flatnonzero(done)
+    owed = None if dividends is None else dividends.take(rows)
+    columns = (s / at.root, underlying, strike, years, rate, carry, sign)
+    found[:, rows] = model(*(column[rows] for column in columns), owed)
+    found[1, rows] = value[rows] * strike[rows]
+    return found
 
 
 def _greeks(

@@ -237,9 +237,10 @@ def evaluate(options: OptionColumns, params: GreeksParams, twins: QuoteColumns |
     if params.theta is Theta.NEXT_DAY:
         later = expiry_years(params.day_count, options.seconds_to_expiry - _DAY, options.days_to_expiry - 1)
         later = np.where(own_years, years - _DAY / SECONDS_PER_YEAR, later)
-        columns["theta"] = next_day_theta(
-            contract, columns["implied_volatility"], columns["price"], later, american, dividends
-        )
+        volatility, now = columns["implied_volatility"], columns["price"]
+        if american.any():  # the search for a volatility leaves a residue of the price, which is no part of theta
+            now = np.where(american, model_greeks(volatility, contract, american, dividends).price, now)
+        columns["theta"] = next_day_theta(contract, volatility, now, later, american, dividends)
     return GreeksResult(
         status=status,
         implied_volatility=columns["implied_volatility"],

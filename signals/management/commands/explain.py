@@ -37,6 +37,7 @@ WIDTH = max(map(len, UNITS))
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Show an option's inputs, model, forward and its source, T, and the engine's results beside py_vollib's."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

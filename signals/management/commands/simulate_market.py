@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Store a simulated market like NIFTY and BANKNIFTY (exchange SIM): spot, India VIX, futures and options."
 
     def add_arguments(self, parser: CommandParser) -> None:
