@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from signals.greeks.core import american, engine
+from signals.greeks.core import engine
 from signals.greeks.core.american import implied_greeks, model_greeks
+from signals.greeks.core.american_contracts import Contracts, bounds
 from signals.greeks.core.status import Status
 from tests.core.american_options import FLOOR, NAMES, by_quantlib, contract, none_of, wide
 from tests.core.american_references import quantlib_price, tree_price
@@ -119,8 +120,8 @@ def test_volatility_comes_back_from_the_price() -> None:
     terms = contract(options)
     given = model_greeks(volatility=options["volatility"], **terms)
     found = implied_greeks(price=given.price, **terms)
-    least, _ = american.bounds(
-        american.Contracts(
+    least, _ = bounds(
+        Contracts(
             *(
                 np.broadcast_to(np.asarray(terms[name], float), 3000)
                 for name in ("underlying", "strike", "expiry_years")

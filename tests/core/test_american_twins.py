@@ -6,8 +6,9 @@ import sys
 
 import numpy as np
 
-from signals.greeks.core import american, american_grid_reference, american_reference
+from signals.greeks.core import american_boundary, american_grid_reference, american_reference
 from signals.greeks.core.american import model_greeks
+from signals.greeks.core.kernel_american_tables import EASY, HARD
 from tests.core.american_options import contract, wide
 
 
@@ -19,10 +20,10 @@ def test_the_compiled_code_and_its_numpy_twin_agree() -> None:
     b = np.where(call, options["rate"], options["dividend_yield"]) * years
     lm = np.log(np.where(call, 100.0 / options["underlying"], options["underlying"] / 100.0))
     inputs = (options["volatility"] * np.sqrt(years), lm, a, b, np.where(call, 0.0, 1.0), np.where(call, 1.0, 0.0))
-    for scheme in (american.EASY, american.HARD):
-        tables = american._tables(scheme)
+    for scheme in (EASY, HARD):
+        tables = american_boundary._tables(scheme)
         compiled, twin = np.empty((6, 64)), np.empty((6, 64))
-        american.kernel.american_model(*inputs, *tables, compiled)
+        american_boundary.kernel.american_model(*inputs, *tables, compiled)
         with np.errstate(all="ignore"):
             american_reference.american_model(*inputs, *tables, twin)
         np.testing.assert_allclose(compiled, twin, rtol=2e-6, atol=2e-9)
@@ -30,7 +31,7 @@ def test_the_compiled_code_and_its_numpy_twin_agree() -> None:
         rows = [np.empty((7, 64)), np.empty((7, 64))]
         done = [np.empty(64, np.uint8), np.empty(64, np.uint8)]
         bracket = (target, 1.1 * inputs[0], np.zeros(64), np.full(64, np.inf))
-        american.kernel.american_implied(*bracket, *inputs[1:], *tables, rows[0], done[0])
+        american_boundary.kernel.american_implied(*bracket, *inputs[1:], *tables, rows[0], done[0])
         with np.errstate(all="ignore"):
             american_reference.american_implied(*bracket, *inputs[1:], *tables, rows[1], done[1])
         sure = (twin[3] > 1e-3) & (twin[5] == 0)

@@ -254,7 +254,7 @@ def test_every_door_gives_the_same_answers(
         assert same[key]["status"] == at_once[key]["status"], key
         if same[key]["status"] != "expired":  # an expired group has no forward, but an override stays
             assert _numbers(same[key]) == _numbers(at_once[key]), key
-    # The price of an American option is that of the search for its volatility: another grid gives one 1e-6 of the strike away.
+    # The price of an American option is that of the search for its volatility; a grid of its own is 1e-6 K away.
     american = chosen.exercise is Exercise.AMERICAN or (chosen.exercise is Exercise.UNDERLYING and own_yield)
     near = 1e-5 * 100.0 if american else 1e-9
     by_volatility = sql_door(keys, as_of, others, {**overrides, "volatility": said("implied_volatility")})

@@ -164,12 +164,12 @@ def implied(
         secant = (moved - value[rows]) / (new - now)
         slope[rows] = np.where(secant > FLAT, secant, slope[rows])
         value[rows] = moved
-    # Greeks are of a grid that fits the volatility: it has the same ones, whether it was implied or given. The price stays
-    # that of the search, which tells whether it has arrived.
+    # Greeks are of a grid that fits the volatility: it has the same ones, whether it was implied or given. The price
+    # stays that of the search, which tells whether it has arrived.
     found, rows = np.full((7, len(s)), np.nan), np.flatnonzero(done)
     owed = None if dividends is None else dividends.take(rows)
-    columns = (s / at.root, underlying, strike, years, rate, carry, sign)
-    found[:, rows] = model(*(column[rows] for column in columns), owed)
+    spot, k, t, r, q, w = (column[rows] for column in (underlying, strike, years, rate, carry, sign))
+    found[:, rows] = model((s / at.root)[rows], spot, k, t, r, q, w, owed)
     found[1, rows] = value[rows] * strike[rows]
     return found
 

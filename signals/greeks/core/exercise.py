@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from signals.greeks.core import engine
+from signals.greeks.core.american_contracts import Contracts, bounds
 from signals.greeks.core.columns import GreekColumns, HigherOrderColumns
 from signals.greeks.core.dividends import DividendColumns
 
@@ -69,11 +70,9 @@ def value_bounds(contract: Contract, american: np.ndarray, dividends: DividendCo
     least, most = np.maximum(w * (a - b), 0.0), np.where(w > 0, a, b)
     rows = np.flatnonzero(american)
     if len(rows):
-        from signals.greeks.core import american as early
-
         columns = (s, k, left, contract["rate"], carry, w, contract["black76"])
-        chosen = early.Contracts(*(column[rows] for column in columns))
-        least[rows], most[rows] = early.bounds(chosen, _owed(dividends, contract, rows))
+        chosen = Contracts(*(column[rows] for column in columns))
+        least[rows], most[rows] = bounds(chosen, _owed(dividends, contract, rows))
     return least, most
 
 
