@@ -2,6 +2,7 @@
 
 from timeframes.bars.models import Bar
 from timeframes.quotes.models import Quote
+from timeframes.storage.models import Retention
 from timeframes.ticks.models import AbstractTick, BacktestTick, Tick
 
-__all__ = ["AbstractTick", "BacktestTick", "Bar", "Quote", "Tick"]
+__all__ = ["AbstractTick", "BacktestTick", "Bar", "Quote", "Retention", "Tick"]

@@ -1,7 +1,7 @@
 """What every settings module needs to read the environment."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from environs import Env, EnvError, validate
 
 from signalsite.embedded import state
+from timeframes.core.timeframe import InvalidTimeframe, format_timeframe, parse_timeframe
 
 env = Env()
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -61,6 +62,23 @@ def _as_browsers_send_it(text: str) -> str:
         raise ValueError(f"{host!r} is not a host")
     port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
+
+
+def days_by_timeframe(variable: str, given: Mapping[str, str], most: int) -> dict[str, int]:
+    """Return days by timeframes of fixed length, each in its shortest form. Raises EnvError, which names `variable`."""
+    found = {}
+    for text, days in given.items():
+        try:
+            seconds = parse_timeframe(text)
+        except InvalidTimeframe as error:
+            raise EnvError(f"{variable}: {error}") from error
+        if not isinstance(seconds, int):
+            raise EnvError(f"{variable}: no stored bar has months, so {text} keeps nothing")
+        if not re.fullmatch("[0-9]{1,9}", days) or int(days) > most:
+            raise EnvError(f"{variable}: {text}={days[:20]} is no whole number of days from 0 to {most}")
+        if int(days):
+            found[format_timeframe(seconds)] = int(days)
+    return found
 
 
 def network(variable: str) -> Callable[[str], IPv4Network | IPv6Network]:

@@ -9,9 +9,10 @@ from environs import EnvError
 from signalsite.embedded import state as embedded
 from signalsite.foundation.postgres import TimedConnection
 
-from .environment import STATE_DIR, env
+from .environment import STATE_DIR, between, days_by_timeframe, env
 from .web import WEB_THREADS
 
+MOST_DAYS = 36_500
 DATABASE_URL = env.str("DATABASE_URL", "")
 DATABASE_POOL = env.bool("DATABASE_POOL", False)  # for the web process; a worker keeps one connection per process
 REDIS_URL = env.str("REDIS_URL", "") or embedded.redis_url(STATE_DIR)  # broker and streams: must never evict
@@ -52,6 +53,13 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
+
+# For how many days rows are kept; 0: for ever. docs/storage.md
+TICKS_KEEP_DAYS = env.int("TICKS_KEEP_DAYS", 0, validate=between(0, MOST_DAYS))
+QUOTES_KEEP_DAYS = env.int("QUOTES_KEEP_DAYS", 0, validate=between(0, MOST_DAYS))
+# By the bars' interval: 1m=400,5m=1000
+BARS_KEEP_DAYS = days_by_timeframe("BARS_KEEP_DAYS", env.dict("BARS_KEEP_DAYS", {}), MOST_DAYS)
+COMPRESS_AFTER_DAYS = env.int("COMPRESS_AFTER_DAYS", 30, validate=between(0, MOST_DAYS))  # TimescaleDB only; 0: never
 
 # Short: one request may make several calls and must be answered within 5 s.
 REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1, "health_check_interval": 15}

@@ -55,6 +55,7 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds between checks for SIGTERM, and bet
 CELERY_BEAT_SCHEDULE = {
     "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
     "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "expire-series": {"task": "timeframes.expire", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-expired-sign-ins": {
         "task": "signalsite.forget_expired_sign_ins",
         "schedule": 3600.0,

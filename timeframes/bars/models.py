@@ -2,12 +2,16 @@
 
 from django.db import models
 
+from timeframes.core.series import Series
+
 
 class Bar(models.Model):
     """One stored bar of one instrument. `interval` is the text of its timeframe, from 1s to 1d.
 
     `expiry_date`, `option_type` and `strikeprice` repeat what the key says, for readers that join tables by them.
     """
+
+    series = Series(chunk_days=30, segment_by=("instrument_key", "interval"), keep="BARS_KEEP_DAYS", keep_by="interval")
 
     pk = models.CompositePrimaryKey("instrument_key", "interval", "time")
     instrument_key = models.TextField()

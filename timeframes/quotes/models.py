@@ -2,9 +2,13 @@
 
 from django.db import models
 
+from timeframes.core.series import Series
+
 
 class Quote(models.Model):
     """The prices of one instrument at one moment. A price that the source did not give is null, never zero."""
+
+    series = Series(chunk_days=30, keep="QUOTES_KEEP_DAYS")
 
     pk = models.CompositePrimaryKey("instrument_key", "time")
     instrument_key = models.TextField()

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from timeframes.core.series import Series
+
 
 class AbstractTick(models.Model):
     """One entry of a tick stream. The entry's ID is part of the key, since many trades can share one timestamp."""
@@ -39,12 +41,17 @@ class AbstractTick(models.Model):
 class Tick(AbstractTick):
     """Every accepted tick of the live streams."""
 
+    series = Series(chunk_days=1, keep="TICKS_KEEP_DAYS")
+
     class Meta:
         db_table = "ticks"
 
 
 class BacktestTick(AbstractTick):
     """Ticks of back-tests, which take each tick's own time as now. Bars and quotes are made of `Tick` only."""
+
+    # Their times say nothing about when they were written, so age neither compresses nor removes them.
+    series = Series(chunk_days=30, segment_by=None)
 
     class Meta:
         db_table = "backtest_ticks"
