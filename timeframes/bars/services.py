@@ -26,9 +26,12 @@ _OF_THE_KEY = ("instrument_key", "interval", "source", "expiry_date", "option_ty
 _STORED = """
 SELECT EXISTS (
     SELECT 1 FROM unnest(%(keys)s::text[], %(first)s::int8[], %(last)s::int8[]) AS new(key, first, last)
-    JOIN historical_data h ON h.instrument_key = new.key AND h.interval = %(interval)s
-    AND h.time BETWEEN to_timestamp(new.first / 1e6) - interval '1 millisecond'
-               AND to_timestamp(new.last / 1e6) + interval '1 millisecond'
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM historical_data h WHERE h.instrument_key = new.key AND h.interval = %(interval)s
+        AND h.time BETWEEN to_timestamp(new.first / 1e6) - interval '1 millisecond'
+                   AND to_timestamp(new.last / 1e6) + interval '1 millisecond'
+        LIMIT 1
+    ) AS found
 )
 """
 
@@ -49,7 +52,9 @@ def record_bar_columns(
     """
     if not len(bars):
         return 0
-    rank = np.argsort(np.argsort(np.array(keys)))  # the order of the primary key: neighbours go to one page of the index
+    rank = np.argsort(
+        np.argsort(np.array(keys))
+    )  # the order of the primary key: neighbours go to one page of the index
     order = np.lexsort((bars.time, rank[place]))
     bars, place = bars.take(order), place[order]
     interval = format_timeframe(seconds)

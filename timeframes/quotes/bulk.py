@@ -15,9 +15,12 @@ from timeframes.quotes.models import Quote
 _STORED = """
 SELECT EXISTS (
     SELECT 1 FROM unnest(%(keys)s::text[], %(first)s::int8[], %(last)s::int8[]) AS new(key, first, last)
-    JOIN timeframes_quote q ON q.instrument_key = new.key
-    AND q.time BETWEEN to_timestamp(new.first / 1e6) - interval '1 millisecond'
-               AND to_timestamp(new.last / 1e6) + interval '1 millisecond'
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM timeframes_quote q WHERE q.instrument_key = new.key
+        AND q.time BETWEEN to_timestamp(new.first / 1e6) - interval '1 millisecond'
+                   AND to_timestamp(new.last / 1e6) + interval '1 millisecond'
+        LIMIT 1
+    ) AS found
 )
 """
 
