@@ -15,7 +15,7 @@ _OPTIONS = (
         "--time-format",
         "time_format",
         "FORMAT",
-        "iso, epoch (of any unit), epoch_s, epoch_ms, epoch_us, epoch_ns, ms_of_day, or as strptime",
+        "iso, epoch (any unit), epoch_s, _ms, _us, _ns, ms_of_day, or as strptime",
     ),
     ("--date-format", "date_format", "FORMAT", "iso, or as strptime, such as %%Y%%m%%d"),
     ("--expiry-format", "expiry_format", "FORMAT", "iso, epoch_ms, or as strptime, such as %%d-%%b-%%Y"),

@@ -10,8 +10,8 @@ from signals.importers.core.bar_presets import BAR_PRESETS
 from signals.importers.core.bar_table import VWAP_OUTSIDE, BarTable
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.raw_table import NotATable
-from timeframes.core.grid import instant
 from tests.core.bar_files import whole_file
+from timeframes.core.grid import instant
 
 NIFTY, BTC = "NSE@NIFTY@equity_spot", "BINANCE@BTC/USDT@crypto_spot"
 OPTION = "NSE@BANKNIFTY@equity_options@2024-01-10@call@47200"

@@ -2,34 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timeframes.core.bar_dates import FLAT_RUN, date_of, flat_ends, grid_of
 from timeframes.core.bars import BarColumns
-from timeframes.core.grid import SECOND, Anchor, Grid, default_anchor, instant, make_grid
+from timeframes.core.grid import SECOND, Anchor, Grid, default_anchor
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.timeframe import DAY
 
-FLAT_RUN = 10  # bars in a row without a move, at the end of a date
 FILLS = "bars without volume that repeat the price before them"
 OUTSIDE = "bars outside the hours of their session: kept, and in no bar anchored at sessions"
 TAILS = f"bars at the end of a date that repeat one price, {FLAT_RUN} or more in a row"
 MISSING = "bars missing on dates that have some"
-
-
-def grid_of(exchange: str, seconds: int, time: NDArray[np.int64]) -> Grid:
-    """Return the grid of the dates of these times, and of the dates around them."""
-    first, last = instant(int(time.min())).date(), instant(int(time.max())).date()
-    one = timedelta(days=1)
-    return make_grid(exchange, seconds, default_anchor(exchange), first - one, last + one)
-
-
-def date_of(grid: Grid, time: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return the stretch on whose date each time lies, also before its opening and after its close."""
-    half = (grid.begins[1:] + grid.ends[:-1]) // 2
-    return np.searchsorted(half, time, "right")
 
 
 class Looks:
@@ -72,7 +58,8 @@ class Looks:
         before = np.append([np.nan], bars.close[:-1])
         before[starts] = self._close[ids[starts]]
         self._close[ids[starts]] = bars.close[np.append(starts[1:], len(ids)) - 1]
-        return (bars.high == bars.low) & (bars.open == bars.close) & (bars.close == before)
+        unmoved: NDArray[np.bool_] = (bars.high == bars.low) & (bars.open == bars.close) & (bars.close == before)
+        return unmoved
 
     def _dates(
         self, ids: NDArray[np.int64], time: NDArray[np.int64], unmoved: NDArray[np.bool_], *, last: bool
@@ -115,9 +102,7 @@ class Looks:
         place = grid.place(time)
         if default_anchor(exchange) is Anchor.SESSION:
             self.facts[OUTSIDE] += int((counted & (place < 0)).sum())
-        breaks = ~unmoved
-        breaks[starts] = True
-        run = ends - 1 - np.maximum.accumulate(np.where(breaks, np.arange(len(ids)), 0))[ends - 1]
+        run = flat_ends(unmoved, starts)
         self.facts[TAILS] += int(run[~held & (run >= FLAT_RUN)].sum())
         inside = np.add.reduceat(place >= 0, starts, dtype=np.int64)
         expected = -(-(grid.ends - grid.begins) // (self.seconds * SECOND))[dates[starts]]

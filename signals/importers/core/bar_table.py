@@ -6,6 +6,7 @@ the opening of its session. A volume-weighted average price outside low and high
 another unit, and the bar's own prices are good without it.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,12 +15,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from signals.importers.core.bar_looks import date_of, grid_of
 from signals.importers.core.columns import MAX_PRICE, Columns
 from signals.importers.core.leg_contracts import read_contracts
 from signals.importers.core.mapping import BAR_FIELDS, CONTRACT_FIELDS, Mapping
 from signals.importers.core.moments import read_times
 from signals.importers.core.raw_table import NotATable, RawTable, Rejects
+from timeframes.core.bar_dates import date_of, grid_of
 from timeframes.core.bars import BarColumns
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.grid import SECOND, instant, microseconds
@@ -30,6 +31,7 @@ from timeframes.core.timeframe import DAY, format_timeframe
 REPEATED = "repeated time, a later row counts"
 VWAP_OUTSIDE = "bars whose vwap, or turnover / volume, is not between low and high: stored without vwap"
 VWAP_SLACK = 1e-6  # turnovers and volumes are rounded
+OFF_GRID = re.compile(r"no \w+ bar begins then", re.ASCII)
 _NEVER = np.iinfo(np.int64).max
 _PRICES = ("open", "high", "low", "close")
 FIELDS = MappingProxyType(

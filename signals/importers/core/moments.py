@@ -21,6 +21,7 @@ NO_TIME = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
 _ZONE_NAME = re.compile(r"\s+(?:(?P<name>[A-Z]{2,5})|(?P<offset>GMT[+-]\d{1,2}(?::?\d{2})?))(?P<rest>\s*\([^)]*\))?$")
+_SHORT = "YYYY-MM-DD HH:MM:SS"
 _SINCE_1980 = (datetime(1980, 1, 1, tzinfo=UTC) - _EPOCH) // MICROSECOND
 _ISO_LENGTHS = (
     len("YYYY-MM-DD HH:MM"),
