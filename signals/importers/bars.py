@@ -1,59 +1,91 @@
 """Imports files of bars."""
 
+import math
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 from django.db import transaction
 
-from signals.importers.core.bar_table import bar_table
+from signals.importers.background import read_ahead
+from signals.importers.core.bar_looks import Looks
+from signals.importers.core.bar_table import BarTable, bar_table
 from signals.importers.core.mapping import Mapping
-from signals.importers.core.raw_table import NotATable
+from signals.importers.core.raw_table import NotATable, Rejects
 from signals.importers.quote_files import read_raw_tables
 from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow
 from signals.instruments.services import register_instruments
-from timeframes.bars.services import record_bars
+from timeframes.bars.models import Bar
+from timeframes.bars.services import record_bar_columns
+from timeframes.bulk import analyze
 from timeframes.core.grid import instant
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.timeframe import format_timeframe
 
-SLICE = 50_000
+ANALYZE_ROWS = 2_000
 
 
-def import_bars(
-    path: Path, mapping: Mapping, key: InstrumentKey, seconds: int, *, progress: ProgressCallback
-) -> ImportReport:
-    """Store the bars of one file in one transaction, and register their instrument.
+def import_bars(path: Path, mapping: Mapping, seconds: int, *, progress: ProgressCallback) -> ImportReport:
+    """Store the bars of one file in one transaction, a piece of the file at a time, and register their instruments.
 
-    Raises UnreadableFile for a damaged file and NotATable for one without the columns, with too many rows or without a
-    usable one, and then stores nothing. `progress` counts bytes: half for reading the file, half for storing its bars.
+    Raises UnreadableFile for a damaged file and NotATable for one without the columns or without a usable row, and then
+    stores nothing. `progress` counts bytes of the file.
     """
-    size = 0
-
-    def advance(done: int, total: int) -> None:
-        nonlocal size
-        size = total
-        progress(done, 2 * total)
-
-    found = bar_table(read_raw_tables(path, mapping, advance), mapping, key, seconds)
-    bars, total = found.bars, len(found.bars)
-    if not total:
-        first = found.rejects.rows[0] if found.rejects.rows else None
-        why = f"; the first: {first.reason} ({first.detail})" if first else ""
-        raise NotATable(f"none of the {found.read:,} rows can be used{why}")
-    written, source = 0, f"import-{mapping.name}"
+    store = _Store(f"import-{mapping.name}", seconds)
     with transaction.atomic():
-        register_instruments({str(key): key})
-        for begin in range(0, total, SLICE):
-            written += record_bars(str(key), seconds, bars.take(slice(begin, begin + SLICE)), source=source)
-            progress(size + size * min(begin + SLICE, total) // total, 2 * size)
-    first_day, last_day = (instant(int(bars.time[place])).date() for place in (0, -1))
+        for table in read_ahead(bar_table(raw, mapping, seconds) for raw in read_raw_tables(path, mapping, progress)):
+            store.add(table)
+        if not store.loaded:
+            first = store.rejects.rows[0] if store.rejects.rows else None
+            why = f"; the first: {first.reason} ({first.detail})" if first else ""
+            raise NotATable(f"none of the {store.read:,} rows can be used{why}")
+        if store.written >= ANALYZE_ROWS:
+            analyze(Bar)
+    facts = store.facts + store.looks.finish()
     return ImportReport(
         path.name,
-        f"{format_timeframe(seconds)} bars of {key} from {first_day} to {last_day}",
-        found.read,
-        total,
+        store.what,
+        store.read,
+        store.loaded,
         0,
-        [RejectedRow(path.name, each.row, each.reason, each.detail, each.text) for each in found.rejects.rows],
-        counts=found.rejects.counts,
-        written=written,
-        notes=(*found.notes, *(f"{count:,} {fact}" for fact, count in found.facts.items())),
+        [RejectedRow(path.name, each.row, each.reason, each.detail, each.text) for each in store.rejects.rows],
+        counts=store.rejects.counts,
+        written=store.written,
+        notes=(*store.notes, *(f"{count:,} {fact}" for fact, count in facts.items())),
     )
+
+
+class _Store:
+    """Stores the pieces of one file, and remembers what it has registered."""
+
+    def __init__(self, source: str, seconds: int) -> None:
+        self.source, self.seconds = source, seconds
+        self.looks, self.rejects, self.facts = Looks(seconds), Rejects(), Counter[str]()
+        self.notes: dict[str, None] = {}
+        self.known: dict[str, InstrumentKey] = {}
+        self.read = self.loaded = self.written = 0
+        self.first, self.last = math.inf, -math.inf
+
+    @property
+    def what(self) -> str:
+        keys = list(self.known)
+        of = ", ".join(keys[:3]) + (f" and {len(keys) - 3:,} more instruments" if len(keys) > 3 else "")
+        first, last = (instant(int(each)).date() for each in (self.first, self.last))
+        return f"{format_timeframe(self.seconds)} bars of {of} from {first} to {last}"
+
+    def add(self, table: BarTable) -> None:
+        self.read += table.read
+        self.rejects.extend(table.rejects)
+        self.facts += table.facts
+        self.notes |= dict.fromkeys(table.notes)
+        if not len(table.bars):
+            return
+        keys = [str(contract) for contract in table.contracts]
+        new = {keys[at]: table.contracts[at] for at in np.unique(table.place).tolist() if keys[at] not in self.known}
+        register_instruments(new)
+        self.known |= new
+        self.written += record_bar_columns(keys, table.place, self.seconds, table.bars, source=self.source)
+        self.looks.see(table.contracts, table.place, table.bars)
+        self.loaded += len(table.bars)
+        self.first = min(self.first, int(table.bars.time.min()))
+        self.last = max(self.last, int(table.bars.time.max()))

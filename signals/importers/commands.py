@@ -48,7 +48,7 @@ class ImportCommand(BaseCommand):
                     disable=None,
                     file=sys.stderr,
                 ) as bar:
-                    report = importer(path, partial(_advance, bar))
+                    report = importer(path, partial(advance, bar))
             except SignalServiceError as error:
                 failed.append(f"{path.name}: {error}")
                 self.stderr.write(self.style.ERROR(failed[-1]))
@@ -70,6 +70,6 @@ class ImportCommand(BaseCommand):
         self.stdout.write(f"  rejects in {path}")
 
 
-def _advance(bar: "tqdm[Any]", done: int, total: int) -> None:
+def advance(bar: "tqdm[Any]", done: int, total: int) -> None:
     bar.total = total
     bar.update(done - bar.n)

@@ -11,7 +11,12 @@ from signals.importers.core.presets import PRESETS
 _OPTIONS = (
     # (option, attribute of Mapping, metavar or choices, help)
     ("--time-zone", "zone", "ZONE", "zone of times without an offset (default: the exchange's)"),
-    ("--time-format", "time_format", "FORMAT", "iso, epoch_s, epoch_ms, epoch_us, epoch_ns, ms_of_day, or as strptime"),
+    (
+        "--time-format",
+        "time_format",
+        "FORMAT",
+        "iso, epoch (any unit), epoch_s, _ms, _us, _ns, ms_of_day, or as strptime",
+    ),
     ("--date-format", "date_format", "FORMAT", "iso, or as strptime, such as %%Y%%m%%d"),
     ("--expiry-format", "expiry_format", "FORMAT", "iso, epoch_ms, or as strptime, such as %%d-%%b-%%Y"),
     ("--currency", "currency", "NAME", "currency of the prices, for the report"),
@@ -20,7 +25,7 @@ _OPTIONS = (
     ("--interest-in", "interest_unit", ("units", "contracts"), "the same for open interest"),
     ("--volatility-in", "volatility_unit", ("percent", "decimal"), "the vendor's implied volatility"),
     ("--contract-names", "contract_names", ("osi", "deribit", "deribit_linear", "tda"), "how contracts are named"),
-    ("--product", "product", ("option", "spot"), "what the rows are of"),
+    ("--product", "product", ("option", "spot", "any"), "what the rows are of; any: what their columns say"),
     ("--asset", "asset", ("equity", "crypto"), "the kind of underlying"),
     ("--bar", "bar", "LENGTH", "rows are bars named by their beginning, such as 1m: quotes are of their end"),
     ("--hours", "hours", ("any", "not_before", "within"), "reject rows before the opening, or outside the session"),
@@ -31,7 +36,6 @@ _OPTIONS = (
 def add_mapping_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all options of a mapping, for quotes."""
     add_table_arguments(parser, PRESETS, FIELDS, [name for _, name, _, _ in _OPTIONS])
-    parser.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="a value for all rows")
 
 
 def add_table_arguments(
@@ -49,6 +53,7 @@ def add_table_arguments(
         metavar="COLUMN=FIELD",
         help="which column is which field (below); call.FIELD and put.FIELD where a row has both legs",
     )
+    parser.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="a value for all rows")
     parser.add_argument("--columns", metavar="A,B,...", help="names of the columns of a file without header")
     parser.add_argument("--records", nargs="+", metavar="PATH", help="where the rows of a JSON are, such as data.*")
     for option, name, kind, text in _OPTIONS:

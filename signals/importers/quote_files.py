@@ -2,10 +2,11 @@
 
 import gzip
 import io
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -23,6 +24,7 @@ from signals.importers.core.raw_table import NotATable, RawTable, Rejected, Reje
 from signals.importers.files import DAMAGED, MAX_MEMBERS, MAX_WHOLE, UnreadableFile
 
 CHUNK = 1 << 20
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d{6}(?!\d)", re.ASCII)
 ROWS = 100_000
 Progress = Callable[[int, int], None]  # bytes read of the file, and its size
 
@@ -77,12 +79,12 @@ def read_raw_tables(path: Path, mapping: Mapping, progress: Progress = lambda do
             magic = file.read(4)
             file.seek(0)
             if magic[:2] == b"PK":
-                yield from _zip_tables(file, mapping, lambda: progress(file.tell(), size))
-            elif magic[:2] == b"\x1f\x8b":
-                with gzip.open(file) as inner:
-                    yield from _tables(cast(BinaryIO, inner), mapping, lambda: progress(file.tell(), size))
+                yield from _zip_tables(file, path.name, mapping, lambda: progress(file.tell(), size))
             else:
-                yield from _tables(file, mapping, lambda: progress(file.tell(), size))
+                with ExitStack() as stack:
+                    whole = stack.enter_context(gzip.open(file)) if magic[:2] == b"\x1f\x8b" else file
+                    tables = _tables(cast(BinaryIO, whole), mapping, lambda: progress(file.tell(), size))
+                    yield from _dated(tables, mapping, _date_in(path.name))
         progress(size, size)
     except (*DAMAGED, pa.ArrowException) as error:
         raise UnreadableFile(f"truncated or damaged ({error})") from error
@@ -90,7 +92,20 @@ def read_raw_tables(path: Path, mapping: Mapping, progress: Progress = lambda do
         raise UnreadableFile(error.strerror or str(error)) from error
 
 
-def _zip_tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> Iterator[RawTable]:
+def _date_in(name: str) -> str:
+    found = _DATE.search(name)
+    return found[0] if found else ""
+
+
+def _dated(tables: Iterator[RawTable], mapping: Mapping, day: str) -> Iterator[RawTable]:
+    """Give the rows the date of the file's name, where the mapping says so."""
+    if mapping.name_dates and not day:
+        raise NotATable("the file's name has no date as YYYYMMDD, which its rows lack")
+    for table in tables:
+        yield replace(table, shared={**table.shared, "date": day}) if mapping.name_dates else table
+
+
+def _zip_tables(file: BinaryIO, name: str, mapping: Mapping, step: Callable[[], None]) -> Iterator[RawTable]:
     """Read the members one after the other. Their names are only labels: nothing is written to disk."""
     with zipfile.ZipFile(file) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
@@ -100,6 +115,13 @@ def _zip_tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> I
             raise NotATable(f"the zip holds {len(members):,} files, more than {MAX_MEMBERS:,}")
         seen: dict[tuple[int, int], str] = {}
         notes = [f"the zip holds {len(members)} files"] if len(members) > 1 else []
+        day = _date_in(name) if mapping.name_dates else ""
+        for info in list(members) if day else ():
+            if (own := _date_in(info.filename)) not in ("", day):
+                members.remove(info)
+                notes.append(f"{info.filename[-80:]} in the zip is left out: its name says {own}, the zip's {day}")
+        if not members:
+            raise NotATable(f"no file in the zip is of {day}")
         for info in members:
             label = Path(info.filename.replace("\\", "/")).name[:80]
             if (first := seen.setdefault((info.CRC, info.file_size), label)) is not label:
@@ -108,7 +130,8 @@ def _zip_tables(file: BinaryIO, mapping: Mapping, step: Callable[[], None]) -> I
             if seen.pop((info.CRC, info.file_size), None) is None:
                 continue
             with archive.open(info) as inner:
-                for table in _tables(cast(BinaryIO, inner), mapping, step):
+                tables = _tables(cast(BinaryIO, inner), mapping, step)
+                for table in _dated(tables, mapping, day or _date_in(info.filename)):
                     yield replace(table, notes=(*notes, *table.notes))
 
 

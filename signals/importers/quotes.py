@@ -20,10 +20,12 @@ from signals.importers.reports import ImportReport, ProgressCallback, RejectedRo
 from signals.instruments.core.underlyings import NSE_INDICES
 from signals.instruments.models import Instrument
 from signals.instruments.services import register_instruments
+from timeframes.bulk import analyze
 from timeframes.core.keys import InstrumentKey, Product, parse_key
 from timeframes.core.quotes import NUMBER_COLUMNS
 from timeframes.core.sessions import local_date
-from timeframes.quotes.bulk import analyze_quotes, record_quote_columns
+from timeframes.quotes.bulk import record_quote_columns
+from timeframes.quotes.models import Quote
 
 ANALYZE_ROWS = 2_000
 _MIN_STEPS = 20
@@ -46,7 +48,7 @@ def import_quotes(path: Path, mapping: Mapping, *, progress: ProgressCallback) -
             first = f"; the first: {rejects.rows[0].reason} ({rejects.rows[0].detail})" if rejects.rows else ""
             raise NotATable(f"none of the {read:,} rows can be used{first}" if read else "the file has no rows")
         if store.written >= ANALYZE_ROWS:
-            analyze_quotes()
+            analyze(Quote)
     return ImportReport(
         path.name,
         store.what,

@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signals.importers.core import bar_table as bar_table_module
 from signals.importers.core.bar_presets import BAR_PRESETS
-from signals.importers.core.bar_table import VWAP_OUTSIDE, BarTable, bar_table
+from signals.importers.core.bar_table import VWAP_OUTSIDE, BarTable
 from signals.importers.core.mapping import Mapping
 from signals.importers.core.raw_table import NotATable
-from signals.importers.quote_files import read_raw_tables
+from tests.core.bar_files import whole_file
 from timeframes.core.grid import instant
-from timeframes.core.keys import parse_key
-from timeframes.core.timeframe import parse_timeframe
 
 NIFTY, BTC = "NSE@NIFTY@equity_spot", "BINANCE@BTC/USDT@crypto_spot"
 OPTION = "NSE@BANKNIFTY@equity_options@2024-01-10@call@47200"
@@ -27,10 +24,8 @@ def read(
 ) -> BarTable:
     path = folder / "bars.csv"
     path.write_text(text)
-    mapping: Mapping = BAR_PRESETS[preset].changed(constants={"key": key}, **changes)
-    seconds = parse_timeframe(timeframe)
-    assert isinstance(seconds, int)
-    return bar_table(read_raw_tables(path, mapping), mapping, parse_key(key), seconds)
+    mapping: Mapping = BAR_PRESETS[preset].changed(**changes)
+    return whole_file(path, mapping.with_constants({"key": key}) if key else mapping, timeframe)
 
 
 def times(table: BarTable) -> list[str]:
@@ -137,14 +132,6 @@ def test_an_average_price_outside_low_and_high_is_left_out(
     (read_vwap,) = found.bars.vwap.tolist()
     assert read_vwap == vwap or (vwap is None and np.isnan(read_vwap))
     assert (found.bars.close.tolist(), found.facts[VWAP_OUTSIDE]) == ([11], left_out)
-
-
-def test_a_file_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bar_table_module, "MAX_ROWS", 2)
-    rows = [f"2024-01-02 09:{minute}:00,10,12,9,11,5\n" for minute in (15, 16, 17)]
-    assert len(read(tmp_path, f"{HEADER}\n{''.join(rows[:2])}").bars) == 2
-    with pytest.raises(NotATable, match="at most 2 rows"):
-        read(tmp_path, f"{HEADER}\n{''.join(rows)}")
 
 
 def test_of_a_repeated_time_the_last_row_counts(tmp_path: Path) -> None:

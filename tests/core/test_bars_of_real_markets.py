@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from signals.importers.core.bar_presets import BAR_PRESETS
-from signals.importers.core.bar_table import BarTable, bar_table
-from signals.importers.quote_files import read_raw_tables
+from signals.importers.core.bar_table import BarTable
+from tests.core.bar_files import whole_file
 from timeframes.core.bars import BarColumns, FoldedBars
 from timeframes.core.fold import fold
 from timeframes.core.grid import SECOND, Anchor, default_anchor, instant, make_grid
-from timeframes.core.keys import parse_key
 from timeframes.core.timeframe import parse_timeframe
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -25,10 +24,7 @@ OHLC = ("open", "high", "low", "close")
 
 
 def read(name: str, key: str, timeframe: str, **changes: object) -> BarTable:
-    mapping = BAR_PRESETS["plain"].changed(constants={"key": key}, **changes)
-    seconds = parse_timeframe(timeframe)
-    assert isinstance(seconds, int)
-    return bar_table(list(read_raw_tables(DATA / name, mapping)), mapping, parse_key(key), seconds)
+    return whole_file(DATA / name, BAR_PRESETS["plain"].changed(**changes).with_constants({"key": key}), timeframe)
 
 
 def folded(bars: BarColumns, exchange: str, finer: str, timeframe: str) -> FoldedBars:

@@ -91,7 +91,7 @@ def test_no_price(path: Path, nothing: str) -> None:
         ({"right": ""}, "right is neither call nor put"),
         ({"time": ""}, "time is not a moment"),
         ({"time": "yesterday"}, "time is not a moment"),
-        ({"time": "0001-01-01T00:00:00"}, "time is not a moment"),
+        ({"time": "0001-01-01T00:00:00"}, "time is not between 1970 and 2199"),
         ({"time": "1969-12-31T00:00:00"}, "time is not between 1970 and 2199"),
         ({"time": "2026-08-27T15:40:01"}, "quoted after its expiry"),
         ({"bid": "-1"}, "bid is not a number from 0"),

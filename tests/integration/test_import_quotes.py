@@ -25,7 +25,7 @@ from signals.importers.background import read_ahead
 from signals.importers.core.presets import PRESETS
 from signals.instruments.models import Instrument, Underlying
 from tests.integration.processes import ROOT
-from timeframes.core.quote_copy import quote_rows
+from timeframes.core.binary_copy import Column, copied_rows, field
 from timeframes.models import Quote
 from timeframes.quotes import bulk
 from timeframes.quotes.bulk import record_quote_columns
@@ -245,7 +245,8 @@ def test_rows_that_appear_after_the_look_are_updated(monkeypatch: pytest.MonkeyP
 
 def test_one_block_of_bytes_for_each_shape() -> None:
     names, place, moment, numbers = columns()
-    blocks = list(quote_rows(names, place, moment, "test", list(numbers.values())))
+    found: list[Column] = [(moment, "timestamptz"), *((column, "float8") for column in numbers.values())]
+    blocks = list(copied_rows([field(name.encode()) for name in names], 1, place, found))
     assert len(blocks) == 8  # four lengths of keys, with and without a bid
 
 

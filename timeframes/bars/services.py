@@ -1,16 +1,18 @@
 """Writes bars."""
 
-from collections.abc import Iterator
-from itertools import repeat
-from typing import Any
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 
 import numpy as np
-from psycopg import sql
+from django.db import connection
+from numpy.typing import NDArray
+from psycopg.adapt import PyFormat, Transformer
 
-from signalsite.foundation.staging import upsert
 from timeframes.bars.models import Bar
+from timeframes.bulk import write_rows
 from timeframes.core.bars import BarColumns
-from timeframes.core.grid import instant
+from timeframes.core.binary_copy import Column, copied_rows, field
 from timeframes.core.keys import parse_key
 from timeframes.core.timeframe import format_timeframe
 
@@ -19,50 +21,81 @@ _NUMBERS = {"open": "open", "high": "high", "low": "low", "close": "close", "vol
     "trades": "trades",
 }
 """Column of the table -> name in BarColumns."""
-_COLUMNS = (
-    {"instrument_key": "text", "interval": "text", "time": "timestamptz", "source": "text"}
-    | {"expiry_date": "date", "option_type": "text", "strikeprice": "numeric"}
-    | dict.fromkeys(_NUMBERS, "float8")
-    | {"trades": "int8"}
+_OF_THE_KEY = ("instrument_key", "interval", "source", "expiry_date", "option_type", "strikeprice")
+# One look at the index for each instrument: is anything stored of it between its first and last new bar?
+_STORED = """
+SELECT EXISTS (
+    SELECT 1 FROM unnest(%(keys)s::text[], %(first)s::int8[], %(last)s::int8[]) AS new(key, first, last)
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM historical_data h WHERE h.instrument_key = new.key AND h.interval = %(interval)s
+        AND h.time BETWEEN to_timestamp(new.first / 1e6) - interval '1 millisecond'
+                   AND to_timestamp(new.last / 1e6) + interval '1 millisecond'
+        LIMIT 1
+    ) AS found
 )
-_CHANGED = ("source", *_NUMBERS)
-# Equal rows are not written, so importing a file again writes nothing.
-_UPDATE = sql.SQL(
-    f"SET {', '.join(f'{name} = EXCLUDED.{name}' for name in _CHANGED)}"
-    f" WHERE ({', '.join(f'stored.{name}' for name in _CHANGED[1:])})"
-    f" IS DISTINCT FROM ({', '.join(f'EXCLUDED.{name}' for name in _CHANGED[1:])})"
-)
+"""
 
 
 def record_bars(instrument_key: str, seconds: int, bars: BarColumns, *, source: str) -> int:
-    """Store bars of `seconds` each and return how many were new or changed. No two may have the same time.
+    """Store bars of one instrument: see `record_bar_columns`."""
+    return record_bar_columns([instrument_key], np.zeros(len(bars), np.int64), seconds, bars, source=source)
 
-    Safe to repeat: a stored bar of the same instrument, timeframe and time is replaced, wherever it came from. Runs in
-    one transaction, or in the caller's.
+
+def record_bar_columns(
+    keys: Sequence[str], place: NDArray[np.int64], seconds: int, bars: BarColumns, *, source: str
+) -> int:
+    """Store bars of `seconds` each and return how many were new or changed.
+
+    Bar i is of `keys[place[i]]`; no two have the same instrument and time. Safe to repeat: a stored bar of the same
+    instrument, timeframe and time is replaced, wherever it came from. An equal one is not written. Runs in one
+    transaction, or in the caller's.
     """
-    return upsert(
-        Bar,
-        _COLUMNS,
-        _rows(instrument_key, seconds, bars, source),
-        key=("instrument_key", "interval", "time"),
-        update=_UPDATE,
-    )
-
-
-def _rows(instrument_key: str, seconds: int, bars: BarColumns, source: str) -> Iterator[tuple[Any, ...]]:
-    key = parse_key(instrument_key)
-    numbers = [_known(getattr(bars, name), whole=name == "trades") for name in _NUMBERS.values()]
-    same = (key.expiry, str(key.right) or None, key.strike)
+    if not len(bars):
+        return 0
+    rank = np.argsort(
+        np.argsort(np.array(keys))
+    )  # the order of the primary key: neighbours go to one page of the index
+    order = np.lexsort((bars.time, rank[place]))
+    bars, place = bars.take(order), place[order]
     interval = format_timeframe(seconds)
-    times = map(instant, bars.time.tolist())
-    return (
-        (instrument_key, interval, time, source, *same, *values)
-        for time, values in zip(times, zip(*numbers, strict=True), strict=True)
+    columns: list[Column] = [(bars.time, "timestamptz")]
+    columns += [(getattr(bars, name), "int8" if name == "trades" else "float8") for name in _NUMBERS.values()]
+    return write_rows(
+        Bar,
+        (*_OF_THE_KEY, "time", *_NUMBERS),
+        list(copied_rows([_beginning(key, interval, source) for key in keys], len(_OF_THE_KEY), place, columns)),
+        len(bars),
+        key=("instrument_key", "interval", "time"),
+        compared=tuple(_NUMBERS),
+        replaced=("source",),
+        new=not _any_stored(keys, place, interval, bars.time),
     )
 
 
-def _known(column: np.ndarray, *, whole: bool) -> Iterator[float | None]:
-    values = column.tolist()
-    if np.isnan(column).all():
-        return repeat(None, len(values))
-    return (None if value != value else int(value) if whole else value for value in values)
+def _beginning(instrument_key: str, interval: str, source: str) -> bytes:
+    """Return the fields of a row that depend on its instrument only."""
+    key = parse_key(instrument_key)
+    texts = [field(text.encode()) for text in (instrument_key, interval, source)]
+    right = field(str(key.right).encode() or None)
+    return b"".join([*texts, _binary(key.expiry), right, _binary(key.strike)])
+
+
+def _binary(value: date | Decimal | None) -> bytes:
+    if value is None:
+        return field(None)
+    dumped = Transformer().get_dumper(value, PyFormat.BINARY).dump(value)
+    return field(None if dumped is None else bytes(dumped))
+
+
+def _any_stored(keys: Sequence[str], place: NDArray[np.int64], interval: str, time: NDArray[np.int64]) -> bool:
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(place)) + 1])
+    ends = np.concatenate([starts[1:], [len(place)]]) - 1
+    wanted = {
+        "keys": [keys[at] for at in place[starts].tolist()],
+        "first": time[starts].tolist(),
+        "last": time[ends].tolist(),
+        "interval": interval,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED, wanted)
+        return bool(cursor.fetchone()[0])

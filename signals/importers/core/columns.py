@@ -51,6 +51,8 @@ class Columns:
         return name in self.names or name in self.constants
 
     def reject(self, bad: NDArray[np.bool_], reason: str, detail: Callable[[int], str] | None = None) -> None:
+        if not bad.any():
+            return
         new = bad & (self.reason == "")
         if new.any():
             self.reason[new] = reason

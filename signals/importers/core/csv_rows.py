@@ -56,7 +56,9 @@ def _read_header(block: bytes, mapping: Mapping) -> _Header:
     """Find the header: the first line that is not blank, or one of the next ones if the mapping has a preamble."""
     if mapping.names:
         names = numbered(mapping.names)
-        return _Header(names, find_columns(mapping, names), {}, 0, ())
+        line = _text(block.partition(b"\n")[0][:MAX_LINE])
+        said = _split(line, mapping.delimiter)[0].lower() == names[0].lower()  # it has a header all the same
+        return _Header(names, find_columns(mapping, names), {}, int(said), ())
     lines = block.split(b"\n", 200 + mapping.preamble_lines)[: 200 + mapping.preamble_lines]
     text = [_text(line[:MAX_LINE]) for line in lines]
     first = next((place for place, line in enumerate(text) if line.strip(" \t\r,")), None)

@@ -97,8 +97,8 @@ def _table(
     """`known`: names of earlier rows of the file, since each row may have others."""
     good: list[tuple[int, dict[str, Any]]] = []
     for number, row in rows:
-        if isinstance(row, list) and len(row) == len(mapping.names):  # the mapping names the places
-            row = dict(zip(mapping.names, row, strict=True))
+        if isinstance(row, list) and mapping.fewest <= len(row) <= len(mapping.names):  # the mapping names the places
+            row = dict(zip(mapping.names, row, strict=False))
         if isinstance(row, dict):
             good.append((number, row))
         else:

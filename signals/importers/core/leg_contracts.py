@@ -23,6 +23,9 @@ from timeframes.core.keys import InstrumentKey, InvalidInstrumentKey, Product, f
 Found = InstrumentKey | str
 """A contract, or the reason why there is none."""
 Places = NDArray[np.int64]
+_NONE = np.empty(0, dtype=np.int64)
+_NO_TERMS: tuple[list[date | None], Places, list[str | None], Places, NDArray[np.float64], Places]
+_NO_TERMS = ([], _NONE, [], _NONE, np.empty(0), _NONE)
 _RIGHTS = {
     word: right
     for right, words in {"call": ("c", "call", "calls", "ce"), "put": ("p", "put", "puts", "pe")}.items()
@@ -91,21 +94,27 @@ class _Reader:
         columns.reject(symbols.codes < 0, "symbol is missing")
         names = [_symbol(text, mapping) for text in symbols.values]
         parts = [exchanges.codes, symbols.codes]
-        if mapping.product == "option":
+        expiries, expiry_codes, rights, right_codes, strikes, strike_codes = _NO_TERMS
+        if mapping.product != "spot":
             zone = self._zone(exchanges.values)
             expiries, expiry_codes = read_dates(columns, "expiry", mapping.expiry_format, zone)
-            columns.reject(expiry_codes < 0, "expiry is missing")
+            strike = columns.numbers("strike")
+            given = np.ones(len(strike), dtype=bool)
+            dated = given
+            if mapping.product == "any":
+                given, dated = ~np.isnan(strike) | (columns.words("right").codes >= 0), expiry_codes >= 0
+            columns.reject((given | dated) & (expiry_codes < 0), "expiry is missing")
             texts = columns.words("expiry").texts
             if None in expiries:
                 bad = np.array([each is None for each in expiries] + [False])[expiry_codes]
                 shown = texts()
                 columns.reject(bad, "expiry is not a date", lambda place: shown[place][:80])
-            rights, right_codes = self._rights()
-            strike = columns.numbers("strike")
-            columns.reject(np.isnan(strike), "strike is missing")
-            columns.reject(~((strike > 0) & (strike < MAX_PRICE)), f"strike is not between 0 and {MAX_PRICE:g}")
+            rights, right_codes = self._rights(given)
+            columns.reject(given & np.isnan(strike), "strike is missing")
+            bad = given & ~((strike > 0) & (strike < MAX_PRICE))
+            columns.reject(bad, f"strike is not between 0 and {MAX_PRICE:g}")
             strike_codes, strikes = pd.factorize(strike)
-            parts += [expiry_codes, right_codes, strike_codes]
+            parts += [expiry_codes, np.where(given, right_codes, -1), strike_codes]
         usable = columns.reason == ""
         combined = np.zeros(len(columns.raw), dtype=np.int64)
         for codes in parts:
@@ -121,12 +130,11 @@ class _Reader:
             code_of[code] = len(results)
             symbol, exchange = names[symbols.codes[at]], exchanges.values[exchanges.codes[at]]
             exchange = mapping.exchanges.get(symbol, exchange)
-            if mapping.product == "spot":
-                results.append(_spot(exchange, symbol, mapping.asset))
+            expiry = None if not len(expiry_codes) or expiry_codes[at] < 0 else expiries[expiry_codes[at]]
+            right = None if not len(right_codes) or right_codes[at] < 0 else rights[right_codes[at]]
+            if expiry is None or right is None:  # an option without them is rejected above
+                results.append(_whole(exchange, symbol, mapping.asset, expiry))
                 continue
-            expiry, right = expiries[expiry_codes[at]], rights[right_codes[at]]
-            if expiry is None or right is None:
-                raise AssertionError("such rows are rejected above")
             results.append(_option_of_float(exchange, symbol, mapping.asset, expiry, right, strikes[strike_codes[at]]))
         shown_symbols = symbols.texts()
         return self._settled(results, code_of[combined], lambda place: shown_symbols[place][:80])
@@ -141,14 +149,14 @@ class _Reader:
                 continue
         return ZoneInfo("UTC")
 
-    def _rights(self) -> tuple[list[str | None], Places]:
+    def _rights(self, given: NDArray[np.bool_]) -> tuple[list[str | None], Places]:
         if self.leg:
             return [self.leg], np.zeros(len(self.columns.raw), dtype=np.int64)
         words = self.columns.words("right")
         rights, codes = words.mapped(lambda text: _RIGHTS.get(text.lower()))
         texts = words.texts()
         bad = np.array([each is None for each in rights] + [True])[codes]
-        self.columns.reject(bad, "right is neither call nor put", lambda place: texts[place][:80])
+        self.columns.reject(given & bad, "right is neither call nor put", lambda place: texts[place][:80])
         return rights, codes
 
 
@@ -190,10 +198,12 @@ def _option_of_float(exchange: str, symbol: str, asset: str, expiry: date, right
 
 
 @lru_cache(maxsize=4_096)
-def _spot(exchange: str, symbol: str, asset: str) -> Found:
+def _whole(exchange: str, symbol: str, asset: str, expiry: date | None) -> Found:
+    """Return the spot, or with an expiry the future, or the reason why there is none."""
+    kind = "spot" if expiry is None else "futures"
     try:
         exchange_named(exchange)
-        return parse_key(str(InstrumentKey(exchange, symbol, Product(f"{asset}_spot"))))
+        return parse_key(str(InstrumentKey(exchange, symbol, Product(f"{asset}_{kind}"), expiry)))
     except InvalidInstrumentKey as error:
         return f"bad {error.part}"
     except InvalidInput:

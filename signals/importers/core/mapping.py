@@ -85,8 +85,11 @@ FIELDS = MappingProxyType(
 )
 NUMBER_FIELDS = (*PRICE_FIELDS, *COUNT_FIELDS, *UNDERLYING_FIELDS, *VENDOR_FIELDS)
 LEGS = ("call", "put")
-PRODUCTS = ("option", "spot")
-EPOCHS = MappingProxyType({"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": -1_000})
+PRODUCTS = ("option", "spot", "any")
+EPOCHS = MappingProxyType({"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": -1_000, "epoch": 0})
+"""Microseconds in a unit; of `epoch` the unit is known by the size of the number."""
+EPOCH_SIZES = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1), (math.inf, -1_000))
+"""(the least number that is a smaller unit, the unit). Milliseconds before March 1973 would be seconds."""
 _CHOICES = {
     "volume_unit": ("units", "contracts"),
     "interest_unit": ("units", "contracts"),
@@ -118,7 +121,7 @@ class Mapping:
     summary: str = ""
     columns: Names[str, str] = field(default_factory=dict)
     constants: Names[str, str] = field(default_factory=dict)
-    product: str = "option"
+    product: str = "option"  # any: an option with a strike, a future with an expiry alone, else the spot
     asset: str = "equity"
     currency: str = ""
     price_unit: str = "currency"  # coin: prices are in the underlying and multiplied by the row's underlying price
@@ -150,7 +153,10 @@ class Mapping:
     preamble_lines: int = 0  # how many lines may come before the header
     overruled: Names[str, str] = field(default_factory=dict)  # field to a column in whose place a constant stands
     names: tuple[str, ...] = ()  # the columns of a file without header
+    optional: int = 0  # how many of the last of them JSON lists may lack
     delimiter: str = ","
+    name_dates: bool = False  # rows have a time of day only, and the file's name has the date as YYYYMMDD
+    price_factor: float = 1.0  # of the prices of bars: their unit in the file
     note: str = ""  # printed with each report
 
     def __post_init__(self) -> None:
@@ -214,6 +220,11 @@ class Mapping:
         start = f"{leg}."
         own = {name[len(start) :]: column for name, column in self.columns.items() if leg and name.startswith(start)}
         return shared | own
+
+    @property
+    def fewest(self) -> int:
+        """The least number of values of a row that is a JSON list."""
+        return max(len(self.names) - self.optional, 1)
 
     @property
     def exchange(self) -> str:

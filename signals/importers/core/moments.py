@@ -7,10 +7,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from signals.importers.core.columns import Columns
-from signals.importers.core.mapping import EPOCHS, BadMapping, Mapping
+from signals.importers.core.mapping import EPOCH_SIZES, EPOCHS, BadMapping, Mapping
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.sessions import session_close, session_open
 
@@ -19,6 +21,13 @@ NO_TIME = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
 _ZONE_NAME = re.compile(r"\s+(?:(?P<name>[A-Z]{2,5})|(?P<offset>GMT[+-]\d{1,2}(?::?\d{2})?))(?P<rest>\s*\([^)]*\))?$")
+_SHORT = "YYYY-MM-DD HH:MM:SS"
+_SINCE_1980 = (datetime(1980, 1, 1, tzinfo=UTC) - _EPOCH) // MICROSECOND
+_ISO_LENGTHS = (
+    len("YYYY-MM-DD HH:MM"),
+    len("YYYY-MM-DD HH:MM:SS"),
+    *(len("YYYY-MM-DD HH:MM:SS") + n for n in (1, 5, 6)),
+)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?")
 
 
@@ -53,7 +62,7 @@ def read_date(text: str, form: str, zone: ZoneInfo) -> date | None:
 
 
 def _epoch(text: str, form: str) -> datetime:
-    unit = EPOCHS[form]
+    unit = EPOCHS[form] if form != "epoch" else next(unit for most, unit in EPOCH_SIZES if float(text) < most)
     return _EPOCH + timedelta(microseconds=float(text) * unit if unit > 0 else float(text) / -unit)
 
 
@@ -91,15 +100,58 @@ def _moments(columns: Columns, mapping: Mapping, zone: ZoneInfo, exchange: str) 
     form = mapping.time_format
     if form in EPOCHS and "time" in columns.names:
         number = columns.numbers("time", least=0.0)
-        unit = EPOCHS[form]
         value = np.where(number < 1e19, number, np.nan)
         with np.errstate(invalid="ignore"):
-            value = np.round(value * unit if unit > 0 else value / -unit)
+            if form == "epoch":
+                scale = np.select([value < most for most, _ in EPOCH_SIZES], [float(unit) for _, unit in EPOCH_SIZES])
+            else:
+                scale = np.full(len(value), float(EPOCHS[form]))
+            value = np.round(np.where(scale > 0, value * scale, value / -scale))
             good = value < 9e18
         return np.where(good, np.where(good, value, 0).astype(np.int64), NO_TIME)
-    words = columns.words("time")
     formats = ("iso",) if columns.names.get("time") in columns.raw.iso else tuple(form.split("|"))
+    if formats[0] == "iso" and "time" in columns.names:
+        fast = _whole_iso(columns.column(columns.names["time"]))
+        if fast is not None:
+            moments, zoned = fast
+            return moments if zoned else in_utc(moments, zone)
+    words = columns.words("time")
     return _by_code([read_moment(text, formats, zone, exchange) for text in words.values], words.codes)
+
+
+def _whole_iso(column: pa.Array) -> tuple[NDArray[np.int64], bool] | None:
+    """Read a column of ISO 8601 moments of one length: (microseconds, whether they have offsets).
+
+    None if they are not all such moments: then each is read by itself.
+    """
+    if not pa.types.is_string(column.type) or column.null_count or not len(column):
+        return None
+    lengths = pc.min_max(pc.binary_length(column)).as_py()
+    if lengths["min"] != lengths["max"] or lengths["min"] not in _ISO_LENGTHS:
+        return None
+    zoned = lengths["min"] >= _ISO_LENGTHS[2]
+    try:
+        moments = pc.cast(column, pa.timestamp("us", "UTC" if zoned else None))
+    except pa.ArrowInvalid:
+        return None
+    return moments.cast(pa.int64()).to_numpy(zero_copy_only=False), zoned
+
+
+def in_utc(local: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+    """Return the moments of clock times in a zone, both in microseconds; the first of an hour that occurs twice.
+
+    Times out of range stay as they are.
+    """
+    good = (local >= micros(_EARLIEST)) & (local <= micros(_LATEST))
+    if not good.any():
+        return local
+    # Since 1980, zones have changed their offsets at whole quarters of an hour.
+    step = 900_000_000 if int(local[good].min()) >= _SINCE_1980 else 60_000_000
+    blocks, codes = np.unique(local[good] // step, return_inverse=True)
+    offsets = [moment_of(block * step).replace(tzinfo=zone).utcoffset() or timedelta() for block in blocks.tolist()]
+    found = local.copy()
+    found[good] -= np.array([offset // MICROSECOND for offset in offsets], dtype=np.int64)[codes]
+    return found
 
 
 def read_moment(text: str, formats: tuple[str, ...], zone: ZoneInfo, exchange: str) -> datetime | None:
@@ -144,19 +196,12 @@ def _strptime(text: str, form: str, zone: ZoneInfo) -> datetime:
 def _days_and_clocks(columns: Columns, mapping: Mapping, zone: ZoneInfo) -> NDArray[np.int64]:
     days, day_codes = read_dates(columns, "date", mapping.date_format, zone)
     clocks, clock_codes = columns.words("time").mapped(_clock_reader(mapping.time_format))
-    pair = day_codes * (len(clocks) + 1) + clock_codes
-    pair = np.where((day_codes < 0) | (clock_codes < 0), -1, pair)
-    distinct, codes = np.unique(pair, return_inverse=True)
-    moments = []
-    for value in distinct.tolist():
-        day, clock = (
-            (None, None) if value < 0 else (days[value // (len(clocks) + 1)], clocks[value % (len(clocks) + 1)])
-        )
-        midnight = None if day is None else datetime(day.year, day.month, day.day)  # noqa: DTZ001  zoned below
-        moments.append(
-            None if midnight is None or clock is None else (midnight + clock).replace(tzinfo=zone).astimezone(UTC)
-        )
-    return _by_code(moments, codes)
+    midnights = [NO_TIME if day is None else (day - _EPOCH.date()) // MICROSECOND for day in days]
+    midnight = np.array([*midnights, NO_TIME], dtype=np.int64)[day_codes]
+    after = [NO_TIME if clock is None else clock // MICROSECOND for clock in clocks]
+    clock = np.array([*after, NO_TIME], dtype=np.int64)[clock_codes]
+    known = (midnight != NO_TIME) & (clock != NO_TIME)
+    return np.where(known, in_utc(np.where(known, midnight + np.where(known, clock, 0), 0), zone), NO_TIME)
 
 
 def _clock_reader(form: str) -> Callable[[str], timedelta | None]:
