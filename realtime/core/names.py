@@ -27,6 +27,23 @@ class Names:
     def latest_seq(self, underlying: str) -> str:
         return self._name("latest_seq", underlying)
 
+    def bars_stream(self, underlying: str) -> str:
+        return self._name("bars_output_stream", underlying)
+
+    def latest_bars(self, underlying: str) -> str:
+        return self._name("latest_bars", underlying)
+
+    def latest_bars_seq(self, underlying: str) -> str:
+        return self._name("latest_bars_seq", underlying)
+
+    def output(self, underlying: str) -> tuple[str, str, str]:
+        """Return the stream of an underlying's states, and the hashes of the newest ones and of their entries' IDs."""
+        return self.output_stream(underlying), self.latest(underlying), self.latest_seq(underlying)
+
+    def bars_output(self, underlying: str) -> tuple[str, str, str]:
+        """Return the same three for the states of its bars."""
+        return self.bars_stream(underlying), self.latest_bars(underlying), self.latest_bars_seq(underlying)
+
     @property
     def dead_letters(self) -> str:
         return f"{self.namespace}tick_dead_letter"

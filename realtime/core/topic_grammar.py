@@ -4,6 +4,7 @@
                | UNDERLYING "@" asset "_options@" EXPIRY "@*"   all options of an expiry
                | "chain:" UNDERLYING ":" EXPIRY
                | "moneyness:" UNDERLYING [ ":" EXPIRY ] ":" LEVEL   without a date: the nearest expiry
+               | "bars:" KEY ":" TIMEFRAME              of an instrument's newest bar
                | "job:" UUID
     UNDERLYING = EXCHANGE "@" SYMBOL
     LEVEL      = ATM, ITMn or OTMn (moneyness.core.levels)
@@ -20,14 +21,18 @@ from moneyness.core.levels import UnknownLevel, parse_level
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InvalidInstrumentKey, Product, complete_key, parse_key
 
-INSTRUMENT, CHAIN, MONEYNESS, JOB = "", "chain", "moneyness", "job"
+INSTRUMENT, CHAIN, MONEYNESS, BARS, JOB = "", "chain", "moneyness", "bars", "job"
 PATTERNS = {
     INSTRUMENT: "{instrument_key}",
     CHAIN: "chain:{underlying}:{expiry}",
     MONEYNESS: "moneyness:{underlying}:{expiry}:{level}",
+    BARS: "bars:{instrument_key}:{timeframe}",
     JOB: "job:{id}",
 }
 """A pattern of each type, for people and for the AsyncAPI document. `{...}` marks the variable parts."""
+
+
+BAR_TIMEFRAMES = ("1m",)
 
 
 class UnknownTopic(InvalidInput):
@@ -55,7 +60,7 @@ def complete_topic(topic: str, exchange: str) -> str:
     kind, colon, rest = topic.partition(":")
     if not colon:
         return complete_key(topic, exchange)
-    if kind not in (CHAIN, MONEYNESS):
+    if kind not in (CHAIN, MONEYNESS, BARS):
         return topic
     underlying, colon, rest = rest.partition(":")
     return f"{kind}:{complete_key(underlying, exchange)}{colon}{rest}"
@@ -73,6 +78,10 @@ def chain_topic(underlying: str, expiry: date | str) -> str:
 def level_topic(underlying: str, level: str, expiry: date | str = "") -> str:
     """`expiry`: empty for the nearest."""
     return f"{MONEYNESS}:{underlying}:{expiry}:{level}" if expiry else f"{MONEYNESS}:{underlying}:{level}"
+
+
+def bars_topic(instrument_key: str, timeframe: str) -> str:
+    return f"{BARS}:{instrument_key}:{timeframe}"
 
 
 def job_topic(job_id: uuid.UUID) -> str:
@@ -113,6 +122,20 @@ def read_level(topic: str, deepest: int) -> MarketTopic:
     except UnknownLevel as error:
         raise UnknownTopic(str(error)) from error
     return MarketTopic(_underlying(*parts[1:-1]))
+
+
+def read_bars(topic: str) -> MarketTopic:
+    """Parse bars:NSE@NIFTY@equity_spot:1m. Raises UnknownTopic."""
+    parts = topic.split(":")
+    if len(parts) != 3:
+        raise UnknownTopic("bars are bars:INSTRUMENT_KEY:TIMEFRAME")
+    try:
+        key = parse_key(parts[1])
+    except InvalidInstrumentKey as error:
+        raise UnknownTopic(f"not an instrument's bars: {error}") from error
+    if parts[2] not in BAR_TIMEFRAMES:
+        raise UnknownTopic(f"{parts[2][:20]!r} is no timeframe of live bars: {', '.join(BAR_TIMEFRAMES)}")
+    return MarketTopic(key.underlying)
 
 
 def read_job(topic: str) -> uuid.UUID:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from moneyness.core.chain_slice import ChainSlice, MoneynessLevel
 from realtime.core import topic_grammar as grammar
+from realtime.core.bar_states import BarState
 from realtime.core.names import Names
 from realtime.live_types import instrument_state
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
@@ -127,8 +128,17 @@ def locate_moneyness(topic: str) -> Feed:
     return output_feed(grammar.read_level(topic, settings.CHAIN_STRIKES))
 
 
+def locate_bars(topic: str) -> Feed:
+    stream, *hashes = Names().bars_output(grammar.read_bars(topic).underlying)
+    return Feed(stream, (hashes[0], hashes[1]))
+
+
 def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
     return instrument_key
+
+
+def bars_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    return grammar.bars_topic(instrument_key, str(params.get("timeframe", "1m")))
 
 
 def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
@@ -145,7 +155,9 @@ def register_own() -> None:
     register(grammar.INSTRUMENT, TopicType(locate_instrument, state=instrument_state))
     register(grammar.CHAIN, TopicType(locate_chain, state=lambda: ChainSlice))
     register(grammar.MONEYNESS, TopicType(locate_moneyness, state=lambda: MoneynessLevel))
+    register(grammar.BARS, TopicType(locate_bars, state=lambda: BarState))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)
     register_channel("moneyness", moneyness_channel)
+    register_channel("bars", bars_channel)

@@ -1,4 +1,4 @@
-"""Write a micro-batch: its ticks to PostgreSQL, then its effects and acknowledgement to Redis in one transaction."""
+"""Write a micro-batch: ticks and bars to PostgreSQL, then effects and acknowledgement to Redis in one transaction."""
 
 import logging
 import time
@@ -15,11 +15,9 @@ from realtime.ticks.core.group_progress import GroupProgress
 from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.core.tick import Reason
 from realtime.ticks.effects import Effects
-from realtime.ticks.postgres_retry import PostgresRetry
-from realtime.ticks.store import store_ticks
+from realtime.ticks.live_bars import LiveBars
 from realtime.ticks.streams import StreamEntry
 from timeframes.core.tick_stream import tick_stream
-from timeframes.ticks.models import AbstractTick
 
 logger = logging.getLogger(__name__)
 
@@ -45,22 +43,24 @@ class BatchWriter:
     def __init__(
         self,
         effects: Effects,
-        retry: PostgresRetry,
+        bars: LiveBars,
         *,
-        model: type[AbstractTick],
         owned: dict[str, GroupProgress],
         paused: PausedStreams,
     ) -> None:
         self.effects = effects
-        self.retry = retry
-        self.model = model
+        self.bars = bars
         self.owned = owned
         self.paused = paused
         self.at_fault: set[str] = set()  # streams that write to a key of another type: the consumer pauses them
 
     def write(self, batch: Batch) -> None:
         result, count, taken = batch.result, len(batch.entries), time.monotonic()
-        self.retry.run(lambda: store_ticks(self.model, result.ticks))
+        try:
+            self.bars.write(result)
+        except BaseException:
+            self.bars.doubt_all()  # some of the ticks are in memory and not in the table
+            raise
         stored = time.monotonic()
         self._commit(batch.entries, result, batch.dead_letters)
         done = time.monotonic()
@@ -73,6 +73,11 @@ class BatchWriter:
         metrics.stages.observe(taken - batch.computed, count, "queueing")
         metrics.stages.observe(stored - taken, count, "storing")
         metrics.stages.observe(done - stored, count, "publishing")
+
+    def settle_bars(self, until: int) -> None:
+        """Publish the bars that have changed, and store those that the clock closes (`LiveBars.settle`)."""
+        if rounds := self.bars.settle(until):
+            self._commit((), CycleResult(bars=rounds), ())
 
     def give_up(self, entries: Sequence[StreamEntry], deliveries: int) -> None:
         """Write entries that were delivered too often to the dead letters, and acknowledge them."""
@@ -89,7 +94,7 @@ class BatchWriter:
             logger.error("%d entries of %s were removed before they were read", lost, stream)
 
     def _commit(self, entries: Sequence[StreamEntry], result: CycleResult, dead_letters: Sequence[DeadLetter]) -> None:
-        publishing = {tick_stream(underlying) for underlying in result.topics} & self.owned.keys()
+        publishing = {tick_stream(underlying) for underlying in {*result.topics, *result.bars}} & self.owned.keys()
         committed = self.effects.commit(entries, result, dead_letters, publishing)
         at_fault = self._find_at_fault(committed.failed, result, dead_letters)
         for stream in {stream for stream, _, _ in entries} - at_fault:

@@ -1,6 +1,7 @@
 """Micro-batches: computed on one thread while the previous one is written on another.
 
-Ticks are in PostgreSQL before a transaction in Redis leaves their effects and acknowledges them (`batch_writer`).
+Ticks and bars are in PostgreSQL before a transaction in Redis leaves their effects and acknowledges them
+(`batch_writer`).
 """
 
 import logging
@@ -152,6 +153,7 @@ class Batches:
         self.writer.at_fault.clear()
         self.backlog.clear()
         self.writer.effects.forget()
+        self.writer.bars.forget()
 
     def close(self) -> None:
         self._thread.submit(lambda: connection.close()).result()  # Django's connections are per thread
@@ -161,7 +163,7 @@ class Batches:
         """Add the contracts of these ticks to the book. Return the keys that are rejected, and why."""
         at = None if self.options.own_time else now
         book, register = self.cycle.book, self.options.register
-        rejected = self.writer.retry.run(
+        rejected = self.writer.bars.retry.run(
             lambda: prepare_contracts(book, ticks, register=register, new_contracts=self.new_contracts, now=at)
         )
         if rejected:

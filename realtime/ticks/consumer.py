@@ -31,6 +31,7 @@ from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.effects import Effects
 from realtime.ticks.guard import succeeds
 from realtime.ticks.intervals import Intervals
+from realtime.ticks.live_bars import LiveBars
 from realtime.ticks.options import Options
 from realtime.ticks.ownership import LeaseLost, Ownership
 from realtime.ticks.pending_entries import PendingEntries
@@ -40,6 +41,7 @@ from realtime.ticks.store import UNAVAILABLE, store_quotes
 from realtime.ticks.streams import ConsumerGroup, Redis, StreamEntry, trim
 from realtime.ticks.volatility_indices import VolatilityIndices
 from signals.greeks.core.conventions import GreeksParams
+from signals.instruments.selectors import recent_instruments
 from signalsite.foundation import heartbeat
 from timeframes.core.tick_stream import underlying_of
 from timeframes.ticks.models import AbstractTick
@@ -48,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 REDELIVER_SECONDS = 1.0
 TERMS_SECONDS = 60.0  # how soon a new curve, dividend or setting of an underlying counts
+BARS_SECONDS = 0.5  # how soon a change of an open bar is published
 FORGOTTEN_CONSUMER_MS = 3_600_000
 
 
@@ -100,7 +103,8 @@ class TickConsumer:
         )
         self.paused = PausedStreams()
         self.retry = PostgresRetry(self.ownership, self.owned, self.stop)
-        self.writer = BatchWriter(effects, self.retry, model=model, owned=self.owned, paused=self.paused)
+        bars = LiveBars(self.book, self.retry, model=model)
+        self.writer = BatchWriter(effects, bars, owned=self.owned, paused=self.paused)
         self.batches = Batches(self.cycle, self.writer, self.ownership, options=options, owned=self.owned, clock=clock)
         self.intervals = Intervals()
         self.pending = PendingEntries(
@@ -115,6 +119,7 @@ class TickConsumer:
         self.indices = VolatilityIndices(client, self.book, self._restore)
         self._to_give_back: list[str] = []
         self._to_take: list[str] = []
+        self._read_until = 0.0  # when all entries had been read
 
     def run(self) -> None:
         """Run until `stop` is set. Outages of Redis and PostgreSQL and faults of our own are logged and survived."""
@@ -155,6 +160,9 @@ class TickConsumer:
             self._redeliver()
         if self.options.quotes and self.intervals.is_due("quotes", self.options.quotes):
             self.retry.run(lambda: store_quotes(self.book))
+        if self.intervals.is_due("bars", BARS_SECONDS):
+            self.batches.finish()
+            self.writer.settle_bars(self._bars_until())
         if self.intervals.is_due("terms", TERMS_SECONDS):
             self.retry.run(lambda: self._read_terms(self.book.underlyings))
         succeeds("reading the volatility indices", self._read_indices)
@@ -171,7 +179,10 @@ class TickConsumer:
 
     def _read(self) -> list[StreamEntry]:
         count = min(self.options.batch, max(4 * self.options.batch // len(self.owned), 20))
+        begun = self.clock()
         entries = self.group.read(sorted(self.owned), count, self._patience_ms())
+        if len(entries) < count:  # nothing waited that had come before
+            self._read_until = begun
         metrics.observe_waiting([entry_id for _, entry_id, _ in entries], time.time())
         return entries
 
@@ -179,8 +190,16 @@ class TickConsumer:
         """Return how long to wait for an entry: until a chain, a lease or a read of the indices is due."""
         if self.batches.backlog:
             return 1
-        seconds = min(0.05 if self.indices.positions else 1.0, self.options.lease / 3, self.cycle.due_in(self.clock()))
+        seconds = min(
+            0.05 if self.indices.positions else BARS_SECONDS, self.options.lease / 3, self.cycle.due_in(self.clock())
+        )
         return max(int(seconds * 1000), 1)
+
+    def _bars_until(self) -> int:
+        """Return the moment up to which every tick has been read: bars that end before it may close."""
+        if self.options.own_time:
+            return int(self.writer.bars.bars.newest.max(initial=0))
+        return int(min(self._read_until, self.clock()) * 1_000_000)
 
     def _read_indices(self) -> None:
         entries = self.indices.read(self.owned)
@@ -231,6 +250,8 @@ class TickConsumer:
         self.group.create(stream)
         self._read_terms([underlying])
         restored = self._restore(underlying)
+        self.writer.bars.take(underlying, self._recent_instruments(underlying))
+        self._read_until = 0.0
         at = self.group.position(stream)
         self.owned[stream] = GroupProgress(at.delivered, at.position)
         claimed = self.pending.claim(stream, 0)
@@ -245,6 +266,12 @@ class TickConsumer:
         register = self.options.register
         return restore_underlying(self.client, self.book, self.names, underlying, register=register, as_of=as_of)
 
+    def _recent_instruments(self, underlying: str) -> list[str]:
+        """Return the instruments whose last minute may still have to be closed; none in a back-test."""
+        if self.options.own_time:
+            return []
+        return recent_instruments(underlying, datetime.fromtimestamp(self.clock(), UTC))
+
     def _pause(self, stream: str) -> None:
         seconds = self.paused.pause(stream, time.monotonic())
         logger.error("%s is put aside for %.0f s; its entries wait", stream, seconds)
@@ -257,6 +284,7 @@ class TickConsumer:
         self.batches.failed.discard(stream)
         self.writer.at_fault.discard(stream)
         self.batches.backlog.forget(underlying_of(stream))
+        self.writer.bars.drop(underlying_of(stream))
         if chain := self.book.underlyings.get(underlying_of(stream)):
             chain.moved = False  # the new owner reprices it
 
@@ -294,6 +322,7 @@ class TickConsumer:
     def _leave(self) -> None:
         try:
             self.batches.empty()
+            self.writer.settle_bars(self._bars_until())
             if self.options.quotes:
                 store_quotes(self.book)
             self.ownership.leave(self.owned)

@@ -79,8 +79,8 @@ class Effects:
 
     def forget(self) -> None:
         """Drop everything remembered about the keys in Redis: it may be wrong."""
-        self._entry_bytes: dict[str, float] = {}  # by underlying: a moving average
-        self._last_ids: dict[str, EntryId] = {}  # by underlying: the newest entry of its output stream
+        self._entry_bytes: dict[str, float] = {}  # by output stream: a moving average
+        self._last_ids: dict[str, EntryId] = {}  # by output stream: its newest entry
         self._renewals: dict[str, float] = {}  # by list: when to renew its lifetime
         self._sizes: dict[str, int] = {}  # by list, after its last push; a list of unknown size is cut
 
@@ -101,20 +101,23 @@ class Effects:
             by_stream.setdefault(entry[0], []).append(entry)
         ours = {*by_stream, *owned}
         # A pair without an exchange has ticks in several streams, and so perhaps several consumers.
-        shared = {underlying for underlying in result.topics if tick_stream(underlying) not in ours}
-        for underlying in result.topics.keys() - self._last_ids.keys() - shared:
-            self._last_ids[underlying] = self._newest_id(underlying)
+        names = self.names
+        outputs = [(each, names.output(each), [topics]) for each, topics in result.topics.items()]
+        outputs += [(each, names.bars_output(each), rounds) for each, rounds in result.bars.items()]
+        shared = {stream for each, (stream, *_), _ in outputs if tick_stream(each) not in ours}
+        for stream in {stream for _, (stream, *_), _ in outputs} - self._last_ids.keys() - shared:
+            self._last_ids[stream] = self._newest_id(stream)
         with self.client.pipeline(transaction=True) as pipeline:
             while True:
                 try:
                     self.ownership.watch(pipeline, ours)
-                    for underlying in shared:
-                        pipeline.watch(self.names.output_stream(underlying))
-                        self._last_ids[underlying] = self._newest_id(underlying)
+                    for stream in shared:
+                        pipeline.watch(stream)
+                        self._last_ids[stream] = self._newest_id(stream)
                     pipeline.multi()
                     pushed = self._push_lists(pipeline, result)
-                    for underlying, topics in result.topics.items():
-                        self._publish(pipeline, underlying, topics)
+                    for _, output, rounds in outputs:
+                        self._publish(pipeline, output, rounds)
                     self._write_dead_letters(pipeline, dead_letters)
                     if self.write_back:
                         self._write_back(pipeline, result, by_stream)
@@ -171,26 +174,27 @@ class Effects:
                 self._renewals[push.key] = now + push.lifetime / 10
             self._sizes[push.key] = min(size, push.length) if push.cut else size
 
-    def _newest_id(self, underlying: str) -> EntryId:
+    def _newest_id(self, stream: str) -> EntryId:
         try:
-            newest = self.client.xrevrange(self.names.output_stream(underlying), count=1)
+            newest = self.client.xrevrange(stream, count=1)
         except redis.ResponseError:  # not a stream: writing to it fails too, and `commit` reports that
             return 0, 0
         return parse_id(newest[0][0]) if newest else (0, 0)
 
-    def _publish(self, pipeline: Any, underlying: str, topics: Mapping[str, bytes]) -> None:
-        """Append to the output stream and update the newest states. Only we write to the stream and choose its IDs."""
-        names, lifetime = self.names, self.limits.latest_expiry
-        stream, latest, latest_seq = (
-            name(underlying) for name in (names.output_stream, names.latest, names.latest_seq)
-        )
+    def _publish(self, pipeline: Any, output: tuple[str, str, str], rounds: Sequence[Mapping[str, bytes]]) -> None:
+        """Append to an output stream and update its newest states. Only we write to the stream and choose its IDs.
+
+        `output`: the stream and its two hashes (`Names.output`). `rounds`: states by topic; a later round has newer
+        ones.
+        """
+        (stream, latest, latest_seq), lifetime = output, self.limits.latest_expiry
         ids: list[str] = []
-        for some in _portions(topics):
+        for some in (portion for topics in rounds for portion in _portions(topics)):
             size = sum(map(len, some))
-            mean = self._entry_bytes.get(underlying, size)
-            self._entry_bytes[underlying] = mean = 0.98 * mean + 0.02 * size
+            mean = self._entry_bytes.get(stream, size)
+            self._entry_bytes[stream] = mean = 0.98 * mean + 0.02 * size
             length = max(min(self.limits.output_entries, int(self.limits.output_bytes / mean)), 1)
-            text = self._next_id(underlying)
+            text = self._next_id(stream)
             pipeline.execute_command("XADD", stream, "MAXLEN", "~", length, text, *some)
             pipeline.execute_command("HSET", latest, *some)
             for topic in some[::2]:
@@ -199,11 +203,11 @@ class Effects:
         pipeline.execute_command("EXPIRE", latest, lifetime)
         pipeline.execute_command("EXPIRE", latest_seq, lifetime)
 
-    def _next_id(self, underlying: str) -> str:
-        milliseconds, number = self._last_ids[underlying]
+    def _next_id(self, stream: str) -> str:
+        milliseconds, number = self._last_ids[stream]
         now = int(self.clock() * 1000)
-        self._last_ids[underlying] = (now, 0) if now > milliseconds else (milliseconds, number + 1)
-        return format_id(self._last_ids[underlying])
+        self._last_ids[stream] = (now, 0) if now > milliseconds else (milliseconds, number + 1)
+        return format_id(self._last_ids[stream])
 
     def _write_dead_letters(self, pipeline: Any, dead_letters: Sequence[DeadLetter]) -> None:
         for each in dead_letters:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery
 
 from signals.instruments.models import Instrument, Underlying
 from signalsite.foundation.errors import InvalidInput
@@ -84,6 +84,12 @@ def chain_columns(options: QuerySet[Instrument]) -> tuple[list[str], list[str], 
         return [], [], [], np.empty(0)
     found = binary_columns(query, parameters, {"key": str, "underlying": str, "expiry": date, "strike": float})
     return found["key"], found["underlying"], found["expiry"], found["strike"]
+
+
+def recent_instruments(underlying: str, as_of: datetime) -> list[str]:
+    """Return the keys of the underlying's instruments that have not been expired for more than a day."""
+    recent = Q(expires_at=None) | Q(expires_at__gt=as_of - timedelta(days=1))
+    return list(Instrument.objects.filter(recent, underlying=underlying).values_list("key", flat=True))
 
 
 def live_futures(underlying: str, as_of: datetime) -> list[str]:

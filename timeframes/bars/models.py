@@ -29,6 +29,9 @@ class Bar(models.Model):
     option_type = models.TextField(null=True, help_text="call or put.")
     strikeprice = models.DecimalField(null=True, max_digits=18, decimal_places=6)
     source = models.TextField(help_text="Which importer or feed wrote the row.")
+    session_volume = models.FloatField(
+        null=True, help_text="Of a live bar: the highest volume since the session began, known at the bar's end."
+    )
 
     class Meta:
         db_table = "historical_data"

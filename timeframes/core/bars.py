@@ -74,6 +74,9 @@ class TickColumns:
     def __len__(self) -> int:
         return len(self.time)
 
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "TickColumns":
+        return TickColumns(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+
 
 def join_folded(parts: list[FoldedBars]) -> FoldedBars:
     """Return the bars of parts that follow each other."""

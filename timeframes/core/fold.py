@@ -9,13 +9,15 @@ Of stored bars of several lengths the longest count; shorter ones, then ticks, f
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timeframes.core.bars import BarColumns, FoldedBars, TickColumns, join
 from timeframes.core.grid import SECOND, Grid, floor
+
+LONG_RUN = 64  # elements from which a run is worth a round of its own
 
 
 def fold(bars: Mapping[int, BarColumns], ticks: TickColumns | None, grid: Grid) -> FoldedBars:
@@ -48,28 +50,68 @@ def tick_bars(ticks: TickColumns, grid: Grid) -> BarColumns:
     """
     place = grid.place(ticks.time, ticks=True)
     inside = place >= 0
-    price, traded = ticks.price[inside], _differences(ticks.volume[inside], place[inside])
+    time, place = ticks.time[inside], place[inside]
+    before = highest_before(ticks.volume[inside], run_starts(place), 0.0)
+    return bars_of_ticks(time, ticks.price[inside], ticks.volume[inside], ticks.open_interest[inside], before)
+
+
+def bars_of_ticks(
+    time: NDArray[np.int64],
+    price: NDArray[np.float64],
+    volume: NDArray[np.float64],
+    open_interest: NDArray[np.float64],
+    before: NDArray[np.float64],
+) -> BarColumns:
+    """Return each tick as a bar of its own. `before`: the highest cumulative volume before it in its stretch."""
+    traded = np.maximum(volume - before, 0.0)
     return BarColumns(
-        time=ticks.time[inside],
+        time=time,
         open=price,
         high=price,
         low=price,
         close=price,
         volume=traded,
         vwap=price,
-        open_interest=ticks.open_interest[inside],
+        open_interest=open_interest,
         trades=np.where(np.isnan(traded), np.nan, np.where(traded > 0, 1.0, 0.0)),
     )
 
 
-def _differences(volume: NDArray[np.float64], place: NDArray[np.intp]) -> NDArray[np.float64]:
-    known = np.where(np.isnan(volume), 0.0, volume)
-    highest = np.zeros(len(volume))
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    bounds = np.append(starts, len(volume)).tolist()
-    for begin, end in pairwise(bounds):  # one round a session
-        highest[begin + 1 : end] = np.maximum.accumulate(np.maximum(known[begin : end - 1], 0.0))
-    return np.where(np.isnan(volume), np.nan, np.maximum(known - highest, 0.0))
+def run_starts(*keys: NDArray[Any]) -> NDArray[np.intp]:
+    """Return where runs of equal elements begin."""
+    changes = np.zeros(len(keys[0]), bool)
+    changes[:1] = True
+    for key in keys:
+        changes[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changes)
+
+
+def highest_before(
+    volume: NDArray[np.float64], starts: NDArray[np.intp], initial: NDArray[np.float64] | float
+) -> NDArray[np.float64]:
+    """Return the highest volume before each element of its run, at least the run's initial one. NaN counts as 0.
+
+    `starts`: where runs begin; `initial`: one number a run, or one for all.
+    """
+    if not len(volume):
+        return np.empty(0)
+    ends = np.append(starts[1:], len(volume))
+    lengths = ends - starts
+    highest = np.where(np.isnan(volume), 0.0, volume)
+    if len(starts) * LONG_RUN <= len(volume):
+        for begin, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            np.maximum.accumulate(highest[begin:end], out=highest[begin:end])
+    else:  # many short runs: all at once, with a reach that doubles each round
+        step, place, first = 1, np.arange(len(volume)), np.repeat(starts, lengths)
+        while step < lengths.max():
+            within = place[step:] - step >= first[step:]
+            highest[step:] = np.where(within, np.maximum(highest[step:], highest[:-step]), highest[step:])
+            step *= 2
+    before = np.empty(len(volume))
+    before[1:] = highest[:-1]
+    before[starts] = 0.0
+    floor = initial if isinstance(initial, float) else np.repeat(initial, lengths)
+    return np.maximum(before, np.maximum(floor, 0.0))
 
 
 def _within(bars: BarColumns, seconds: int, grid: Grid) -> BarColumns:
@@ -92,7 +134,11 @@ def _uncovered(
 
 def _fold(parts: BarColumns, grid: Grid) -> FoldedBars:
     bar = grid.bar(parts.time, grid.place(parts.time, ticks=True))
-    starts = np.flatnonzero(np.diff(bar, prepend=np.int64(-(2**63) + 1)))
+    return merge(parts, bar, run_starts(bar))
+
+
+def merge(parts: BarColumns, bar: NDArray[np.int64], starts: NDArray[np.intp]) -> FoldedBars:
+    """Merge runs of parts into one bar each. `bar`: the beginning of the bar of each part; `starts`: of the runs."""
     if not len(starts):
         return FoldedBars(**vars(parts), typical=np.empty(0, bool))
     ends = np.append(starts[1:], len(parts)) - 1

@@ -113,6 +113,7 @@ class Cycle:
                 raise
             self._price_and_build_apart(applied, due, now, result)
         result.ticks += ticks
+        result.applied.append(applied)
         raw = result.raw
         for tick in ticks:
             raw[tick.contract.text].append(marked(tick.raw, tick.suspect) if tick.suspect else tick.raw)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from realtime.ticks.core.applied_ticks import AppliedTicks
 from realtime.ticks.core.tick import Tick
 
 
@@ -12,5 +13,7 @@ class CycleResult:
     raw: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))  # by instrument key
     computed: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))  # by symbol
     topics: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))  # by underlying, by topic
+    bars: dict[str, list[dict[str, bytes]]] = field(default_factory=dict)  # states of bars by underlying, in rounds
+    applied: list[AppliedTicks] = field(default_factory=list)  # the ticks without the suspect ones, as columns
     failures: list[tuple[str, Exception]] = field(default_factory=list)  # of computations and chains, by name
     priced: int = 0

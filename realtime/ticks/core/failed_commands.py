@@ -29,9 +29,9 @@ def streams_writing(key: str, names: Names, result: CycleResult, dead_letters: I
         lists = names.raw_ticks(contract.text), names.computed_data(contract.key.symbol)
         if key in lists or key in _of_underlying(names, contract.underlying):
             streams.add(tick.stream)
-    streams |= {tick_stream(each) for each in result.topics if key in _of_underlying(names, each)}
+    streams |= {tick_stream(each) for each in {*result.topics, *result.bars} if key in _of_underlying(names, each)}
     return streams
 
 
-def _of_underlying(names: Names, underlying: str) -> tuple[str, str, str]:
-    return names.output_stream(underlying), names.latest(underlying), names.latest_seq(underlying)
+def _of_underlying(names: Names, underlying: str) -> tuple[str, ...]:
+    return *names.output(underlying), *names.bars_output(underlying)

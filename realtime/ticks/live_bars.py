@@ -1,0 +1,322 @@
+"""Minutes of the live ticks: folded as ticks come, stored when they are complete, published as they change.
+
+The order of a batch is: ticks, then the stored minutes that they close or change, in one transaction of PostgreSQL;
+then effects and acknowledgement in Redis. `settle` does the rest between batches: it folds doubtful minutes again,
+closes by the clock what no tick closes, and returns the states of the minutes that have changed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+
+import numpy as np
+from django.db import transaction
+
+from realtime.core.bar_states import bar_states
+from realtime.core.topic_grammar import bars_topic
+from realtime.ticks.core.applied_ticks import AppliedTicks
+from realtime.ticks.core.bar_book import BarBook, Changes, Doubtful, Rows
+from realtime.ticks.core.book import Book
+from realtime.ticks.core.cycle_result import CycleResult
+from realtime.ticks.core.tick import Contract, read_contract
+from realtime.ticks.postgres_retry import PostgresRetry
+from realtime.ticks.store import store_ticks
+from timeframes.bars import stream_bars
+from timeframes.bars.stream_bars import FOREVER, SOURCE, Span
+from timeframes.core.bars import BarColumns, Floats, TickColumns
+from timeframes.core.grid import SECOND
+from timeframes.core.minutes import NOWHERE, FoldedMinutes, Minutes, earlier_session, fold_minutes, place_minutes
+from timeframes.ticks.models import AbstractTick, Tick
+
+TIMEFRAME = "1m"
+GRACE = 1 * SECOND
+"""The clock closes a minute so much later, so that ticks on their way still count in it."""
+RESTORED = 200  # instruments that are restored at once, which bounds the ticks in memory
+
+Rounds = dict[str, list[dict[str, bytes]]]  # states by underlying; a later round has newer ones
+
+
+class LiveBars:
+    """`model`: the table of ticks. Only the minutes of live ticks are stored; those of back-tests are published."""
+
+    def __init__(self, book: Book, retry: PostgresRetry, *, model: type[AbstractTick]) -> None:
+        self.book = book
+        self.retry = retry
+        self.model = model
+        self.stores = model is Tick
+        self.bars = BarBook()
+        self.contracts: list[Contract] = []  # by row
+        self._rows: dict[str, int] = {}
+        self._places = np.empty(0, np.intp)  # row of the book -> row here, -1 for none
+        self._lost: set[int] = set()  # rows to restore, whether or not they tick
+        self._closed: Rounds = {}  # published with the next batch
+
+    # --- what is known of the table ---------------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Drop everything: what is held may not agree with the table."""
+        self._lost.clear()
+        self._closed = {}
+        self.bars.forget(slice(None))
+
+    def doubt_all(self) -> None:
+        """Restore everything from the table with the next `settle`, or before its next tick."""
+        self._lost |= set(np.flatnonzero(self.bars.known).tolist())
+        self.bars.forget(slice(None))
+
+    def drop(self, underlying: str) -> None:
+        """Another consumer writes the bars of this underlying from now on."""
+        rows = [row for row, contract in enumerate(self.contracts) if contract.underlying == underlying]
+        self._lost -= set(rows)
+        self._closed.pop(underlying, None)
+        self.bars.forget(np.array(rows, np.intp))
+
+    def take(self, underlying: str, keys: Sequence[str]) -> None:
+        """Have the minutes of these instruments restored, also of those that do not tick any more."""
+        newest = stream_bars.newest_of(keys, table=self._table, source=self._source)
+        for key, (tick, bar) in zip(keys, newest, strict=True):
+            if tick is not None and (bar is None or tick >= bar):
+                self._lost.add(self._row(read_contract(key, underlying)))
+
+    def _row(self, contract: Contract) -> int:
+        row = self._rows.get(contract.text)
+        if row is None:
+            row = self._rows[contract.text] = len(self.contracts)
+            self.contracts.append(contract)
+            self.bars.grow(len(self.contracts))
+        return row
+
+    def _rows_of(self, book_rows: Rows) -> Rows:
+        """Return our rows of the book's."""
+        size = len(self.book.contracts)
+        if len(self._places) < size:
+            more = np.full(max(256, 2 * size) - len(self._places), -1, np.intp)
+            self._places = np.concatenate([self._places, more])
+        for row in set(book_rows[self._places[book_rows] < 0].tolist()):
+            self._places[row] = self._row(self.book.contracts[row])
+        return self._places[book_rows]
+
+    def _restore(self, rows: Iterable[int]) -> Iterator[tuple[Rows, BarColumns, Floats]]:
+        """Read the ticks since each row's last stored minute. Yield the minutes that are complete and not stored."""
+        wanted = np.array(sorted(rows), np.intp)
+        for begin in range(0, len(wanted), RESTORED):
+            some = wanted[begin : begin + RESTORED]
+            keys = self._keys(some)
+            asked, stored = [], {}
+            for row, (tick, bar) in zip(
+                some.tolist(), stream_bars.newest_of(keys, table=self._table, source=self._source), strict=True
+            ):
+                since = bar
+                if tick is not None and since is None:  # nothing is stored yet: earlier days stay as ticks
+                    since = earlier_session(self._exchange(row), tick)
+                if tick is None or since is None:
+                    continue
+                session = int(self._minutes(np.array([row]), np.array([since])).session[0])
+                asked.append(Doubtful(row, session, since, FOREVER, FOREVER, float("nan")))
+                if bar is not None:
+                    stored[row] = bar
+            for row in some.tolist():
+                self.bars.entries[row] = ""
+            self.bars.forget(some)
+            if asked:
+                folded, newest = self._fold_again(asked)
+                rows_of = np.array([each.row for each in asked], np.intp)[folded.group]
+                lasts = np.flatnonzero(np.append(folded.group[1:] != folded.group[:-1], True))
+                self.bars.hold(rows_of[lasts], folded.take(lasts), newest[lasts])
+                old = np.array([stored.get(row, NOWHERE) for row in rows_of.tolist()], np.int64)
+                self.bars.stored[rows_of[lasts]] = folded.bars.time[lasts] <= old[lasts]
+                passed = np.setdiff1d(np.arange(len(folded)), lasts)
+                passed = passed[folded.bars.time[passed] > old[passed]]
+                yield rows_of[passed], folded.bars.take(passed), folded.highest[passed]
+                self.bars.touched[rows_of[lasts]] = True
+            self.bars.known[some] = True
+
+    def _fold_again(self, asked: Sequence[Doubtful]) -> tuple[FoldedMinutes, np.ndarray]:
+        """Fold minutes from the table. Their group is the place in `asked`. Also return each one's newest tick."""
+        span = Span(
+            key=[self.contracts[each.row].text for each in asked],
+            session=[each.session for each in asked],
+            since=[each.since for each in asked],
+            until=[each.until for each in asked],
+            limit=[each.limit for each in asked],
+            volume=[each.volume for each in asked],
+        )
+        found = stream_bars.load_spans(span, table=self._table, source=self._source)
+        rows = np.array([each.row for each in asked], np.intp)[found.place]
+        minutes = self._minutes(rows, found.ticks.time)
+        here = np.flatnonzero((minutes.begin != NOWHERE) & (minutes.begin < found.until))
+        ticks, at = found.ticks.take(here), minutes.take(here)
+        sessions = np.array([each.session for each in asked], np.int64)[found.place[here]]
+        known = np.where(at.session == sessions, found.highest[here], 0.0)
+        folded = fold_minutes(found.place[here].astype(np.intp), ticks, at, known)
+        return folded, ticks.time[folded.last]
+
+    # --- a batch ----------------------------------------------------------------------------------------------------
+
+    def write(self, result: CycleResult) -> None:
+        """Store the ticks of a batch and what they change about minutes. Add the states of closed minutes to it."""
+        some = [each for each in result.applied if len(each.rows)]
+        rows = self._rows_of(np.concatenate([each.rows for each in some])) if some else np.empty(0, np.intp)
+        unknown = rows[~self.bars.known[rows]]
+        if len(unknown):
+            self.retry.run(lambda: self._store_restored(set(unknown.tolist())))
+        changes = self._apply(rows, some) if some else Changes()
+        self.retry.run(lambda: self._store(result, changes))
+        result.bars, self._closed = self._closed, {}
+
+    def _apply(self, rows: Rows, some: Sequence[AppliedTicks]) -> Changes:
+        ticks = [tick for each in some for tick in each.ticks]
+        columns = TickColumns(
+            time=np.rint(np.concatenate([each.quotes.time for each in some]) * SECOND).astype(np.int64),
+            price=np.concatenate([each.quotes.last for each in some]),
+            volume=np.concatenate([each.quotes.volume for each in some]),
+            open_interest=np.array([tick.fields.oi for tick in ticks], np.float64),
+        )
+        shared = np.fromiter((not tick.contract.key.exchange for tick in ticks), bool, len(ticks))
+        entries = [tick.entry_id for tick in ticks]
+        return self.bars.apply(rows, columns, self._minutes(rows, columns.time), entries, shared)
+
+    def _store(self, result: CycleResult, changes: Changes) -> None:
+        """Store ticks, and then what they change, in one transaction."""
+        with transaction.atomic() if changes and self.stores else nullcontext():
+            store_ticks(self.model, result.ticks)
+            if changes.reopened and self.stores:
+                rows, minutes = zip(*changes.reopened, strict=True)
+                stream_bars.remove_bars(self._keys(rows), minutes)
+            found = [*self._add(changes.closed), *self._mended(changes.doubtful)]
+        self._publish(found)
+
+    def _add(self, closed: Iterable[tuple[Rows, BarColumns, Floats]]) -> list[tuple[Rows, BarColumns]]:
+        """Store closed minutes, and return them. If one is stored already, by whomever, the table decides."""
+        found = []
+        for rows, bars, highest in closed:
+            if not len(rows):
+                continue
+            added = np.ones(len(rows), bool)
+            if self.stores:
+                added = stream_bars.add_bars(self._keys(rows), bars, highest)
+            found.append((rows[added], bars.take(added)))
+            if not added.all():
+                again = zip(rows[~added].tolist(), bars.time[~added].tolist(), strict=True)
+                found += self._mended([self._one(row, minute) for row, minute in again])
+        return found
+
+    def _one(self, row: int, minute: int) -> Doubtful:
+        at = self._minutes(np.array([row]), np.array([minute]))
+        end = int(at.end[0])
+        return Doubtful(row, int(at.session[0]), minute, end, end, float("nan"))
+
+    def _mended(self, doubtful: Sequence[Doubtful]) -> list[tuple[Rows, BarColumns]]:
+        """Fold minutes again, store and return them, in the caller's transaction."""
+        if not doubtful:
+            return []
+        asked = _joined(doubtful)
+        if self.stores:
+            stream_bars.lock_bars([self.contracts[each.row].text for each in asked])
+        folded, _ = self._fold_again(asked)
+        rows = np.array([each.row for each in asked], np.intp)[folded.group]
+        if self.stores and len(rows):
+            stream_bars.replace_bars(self._keys(rows), folded.bars, folded.highest)
+        return [(rows, folded.bars)]
+
+    # --- between batches --------------------------------------------------------------------------------------------
+
+    def settle(self, until: int) -> Rounds:
+        """Bring everything up to date, and return the states of the minutes that have changed.
+
+        `until`: the moment up to which every tick has been read, in microseconds. No batch may be being written.
+        """
+        lost = {row for row in self._lost if not self.bars.known[row]}
+        self.retry.run(lambda: self._store_restored(lost))
+        self._lost.clear()
+        doubted = np.flatnonzero(self.bars.known & self.bars.doubted)
+        if len(doubted):
+            self.retry.run(lambda: self._settle_doubted(doubted))
+        due = self.bars.due(until - GRACE)
+        if len(due):
+            self.retry.run(lambda: self._close(due))
+        rounds, self._closed = self._closed, {}
+        changed = self.bars.take_touched()
+        newest: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
+        for underlying, topic, state in self._states(changed, self.bars.open_bars(changed), complete=False):
+            newest[underlying][topic] = state
+        for underlying, states in newest.items():
+            rounds.setdefault(underlying, []).append(states)
+        return rounds
+
+    def _store_restored(self, rows: Iterable[int]) -> None:
+        for closed in self._restore(rows):
+            with transaction.atomic():
+                found = self._add([closed])
+            self._publish(found)
+
+    def _settle_doubted(self, rows: Rows) -> None:
+        folded, _ = self._fold_again([self.bars.doubtful(row) for row in rows.tolist()])
+        again = rows[folded.group]
+        self.bars.hold(again, folded, self.bars.newest[again])
+        self.bars.doubted[rows] = False
+
+    def _close(self, rows: Rows) -> None:
+        with transaction.atomic():
+            found = self._add([(rows, self.bars.open_bars(rows), self.bars.highest[rows])])
+        self.bars.stored[rows] = True
+        self._publish(found)
+
+    def _publish(self, found: Iterable[tuple[Rows, BarColumns]]) -> None:
+        """Have complete minutes published, each instrument's in their order."""
+        states = (state for rows, bars in found for state in self._states(rows, bars, complete=True))
+        for underlying, topic, state in states:
+            rounds = self._closed.setdefault(underlying, [])
+            place = len(rounds)
+            while place and topic not in rounds[place - 1]:
+                place -= 1
+            if place == len(rounds):
+                rounds.append({})
+            rounds[place][topic] = state
+
+    def _states(self, rows: Rows, bars: BarColumns, *, complete: bool) -> Iterator[tuple[str, str, bytes]]:
+        keys = self._keys(rows)
+        states = bar_states(keys, TIMEFRAME, bars, complete=complete)
+        for row, key, state in zip(rows.tolist(), keys, states, strict=True):
+            yield self.contracts[row].underlying, bars_topic(key, TIMEFRAME), state
+
+    # --- instruments ------------------------------------------------------------------------------------------------
+
+    @property
+    def _table(self) -> str:
+        return self.model._meta.db_table
+
+    @property
+    def _source(self) -> str | None:
+        return SOURCE if self.stores else None
+
+    def _keys(self, rows: Iterable[int]) -> list[str]:
+        return [self.contracts[row].text for row in rows]
+
+    def _exchange(self, row: int) -> str:
+        return self.contracts[row].key.exchange
+
+    def _minutes(self, rows: Rows, time: np.ndarray) -> Minutes:
+        of_row = {row: self._exchange(row) for row in np.unique(rows).tolist()}
+        exchanges = set(of_row.values())
+        if len(exchanges) == 1:
+            return place_minutes(exchanges.pop(), time)
+        found = Minutes(*(np.full(len(rows), NOWHERE, np.int64) for _ in range(3)))
+        for exchange in exchanges:
+            here = np.flatnonzero(np.isin(rows, [row for row, each in of_row.items() if each == exchange]))
+            some = place_minutes(exchange, time[here])
+            for name in ("begin", "end", "session"):
+                getattr(found, name)[here] = getattr(some, name)
+        return found
+
+
+def _joined(doubtful: Sequence[Doubtful]) -> list[Doubtful]:
+    """Return one for each row, which covers all of its own."""
+    by_row: dict[int, Doubtful] = {}
+    for each in sorted(doubtful, key=lambda each: each.since):
+        held = by_row.get(each.row)
+        by_row[each.row] = each if held is None else Doubtful(
+            each.row, held.session, held.since, max(held.until, each.until), max(held.limit, each.limit),
+            float(np.fmax(held.volume, each.volume)),
+        )  # fmt: skip
+    return list(by_row.values())
