@@ -2,7 +2,7 @@
 
 from typing import Literal, TypedDict
 
-Kind = Literal["bars", "greeks", "greeks_grid", "quotes"]
+Kind = Literal["bars", "greeks", "greeks_grid", "historical_greeks", "quotes"]
 
 
 class InstrumentItem(TypedDict):
@@ -252,6 +252,93 @@ class GreeksGridRow(GreeksGridPicked):
     base_price: float | None
     base_volatility: float | None
     base_underlying: float | None
+    rate: float | None
+    rate_source: str | None
+    dividend_yield: float | None
+    dividend_source: str | None
+    dividend_value: float | None
+    model: str | None
+    iv_source: str | None
+
+
+class HistoricalGreeksParams(TypedDict, total=False):
+    """Greeks of options at the open, high, low and close of their bars: parameters."""
+
+    timeframe: str
+    days: float
+    anchor: str
+    points: list[str]
+    extremes: str
+    model: str
+    exercise: str
+    forward: str
+    rate: float | None
+    dividend_yield: float | None
+    day_count: str
+    fallback_volatility: str
+    greeks: list[str]
+    theta: str
+
+
+class HistoricalGreeksItem(InstrumentItem, total=False):
+    """Greeks of options at the open, high, low and close of their bars: an item."""
+
+    custom_id: str
+
+
+class HistoricalGreeksOptionItem(OptionItem, total=False):
+    """Greeks of options at the open, high, low and close of their bars: an option by its terms."""
+
+    exchange: str
+    custom_id: str
+
+
+class HistoricalGreeksPicked(TypedDict, total=False):
+    """The columns of historical_greeks that exist if a parameter names them."""
+
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
+    speed: float | None
+    zomma: float | None
+    color: float | None
+    veta: float | None
+    ultima: float | None
+    dividend_rho: float | None
+    elasticity: float | None
+    exercise: str | None
+    early_exercise_premium: float | None
+
+
+class HistoricalGreeksRow(HistoricalGreeksPicked):
+    """Greeks of options at the open, high, low and close of their bars: an answer."""
+
+    position: int
+    custom_id: str | None
+    instrument_key: str | None
+    status: str
+    reason: str | None
+    retryable: bool
+    bar_time: str | None
+    point: str | None
+    instant: str | None
+    implied_volatility: float | None
+    theoretical_price: float | None
+    price_used: float | None
+    volume: float | None
+    underlying_price: float | None
+    underlying_used: float | None
+    volatility_index: float | None
+    forward: float | None
+    forward_source: str | None
+    forward_residual: float | None
+    forward_strikes: int | None
+    expiry_years: float | None
     rate: float | None
     rate_source: str | None
     dividend_yield: float | None

@@ -39,7 +39,7 @@ class ComputationView(SubmissionView):
             or "webhook" in data
             or items is None
             or items.total > settings.API_V2_BATCH_SIZE
-            or items.total * self.computation.rows_per_item(submission.params) > MOST_ROWS_AT_ONCE
+            or items.total * self.computation.rows_per_item_of(submission.params, items.keys()) > MOST_ROWS_AT_ONCE
         ):
             return submit(request, submission, dry_run=data["dry_run"])
         answer = services.answer_now(submission, next(items.chunks(items.total)), timezone.now())

@@ -1,5 +1,6 @@
 """Estimate a job without storing it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -33,8 +34,9 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
     selects.
     """
     computation, refused, first_refused = submission.computation, 0, list[dict[str, Any]]()
-    rows = computation.rows_per_item(submission.params)
+    keys: Iterable[str]
     if submission.items is not None:
+        keys = submission.items.keys()
         total, as_of = submission.items.total, submission.as_of
         first = 0
         for run in submission.items.runs():
@@ -44,10 +46,11 @@ def estimate(submission: Submission, *, now: datetime) -> dict[str, Any]:
             first += len(run)
     else:
         prepared = computation.prepare_selector(submission.selector or {}, submission.as_of, submission.params)
-        if error := selection_error(prepared, rows):
+        keys = prepared.keys or ()
+        if error := selection_error(prepared, computation.rows_per_item_of(submission.params, keys)):
             raise InvalidInput("selector", error)
         total, as_of = len(prepared.keys or ()), prepared.as_of
-    size = items_a_chunk(computation, submission.params, total)
+    size = items_a_chunk(computation, submission.params, total, keys)
     with connection.cursor() as cursor:
         cursor.execute(_RATE, (computation.name,))
         rate = float(cursor.fetchone()[0] or FIRST_GUESS)

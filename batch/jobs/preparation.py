@@ -97,7 +97,11 @@ def _request_digest(
 
 def find_reusable(job: Job, digest: str, computation: Computation, prepared: Prepared) -> Job | None:
     """Return a completed job of the same owner with the same request, whose stored inputs have not changed."""
-    size = job.chunk_size if prepared.keys is None else items_a_chunk(computation, job.params, len(prepared.keys))
+    size = (
+        job.chunk_size
+        if prepared.keys is None
+        else items_a_chunk(computation, job.params, len(prepared.keys), prepared.keys)
+    )
     earlier = Job.objects.filter(
         owner=job.owner_id,
         status=Job.Status.COMPLETED,
@@ -115,7 +119,7 @@ def find_reusable(job: Job, digest: str, computation: Computation, prepared: Pre
 
 
 def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> list[int]:
-    error = selection_error(prepared, find(job.kind).rows_per_item(job.params))
+    error = selection_error(prepared, find(job.kind).rows_per_item_of(job.params, prepared.keys or ()))
     with worker_transaction():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if locked.status != Job.Status.VALIDATING:

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -97,10 +97,10 @@ def too_many_rows(items: int, rows_per_item: int) -> str:
     return f"{items} items of up to {rows_per_item} rows each are {total} rows; {settings.BATCH_MAX_ROWS} are allowed"
 
 
-def items_a_chunk(computation: Computation, params: Mapping[str, Any], total: int) -> int:
+def items_a_chunk(computation: Computation, params: Mapping[str, Any], total: int, keys: Iterable[str]) -> int:
     """Return the chunk size of a job with this many items, by the current settings."""
-    rows = computation.rows_per_item(params)
-    return chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows)
+    rows = computation.rows_per_item_of(params, keys)
+    return chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows, computation.rows_a_chunk)
 
 
 def cut(job: Job, items: Given, seconds: float = math.inf) -> None:
@@ -108,7 +108,7 @@ def cut(job: Job, items: Given, seconds: float = math.inf) -> None:
 
     Reading and encoding the items does not count: other requests slow it down, not PostgreSQL.
     """
-    job.chunk_size = items_a_chunk(find(job.kind), job.params, len(items))
+    job.chunk_size = items_a_chunk(find(job.kind), job.params, len(items), items.keys())
     job.total = len(items)
     job.save(update_fields=["chunk_size", "total"])
     first, spent = 0, 0.0

@@ -135,8 +135,6 @@ class SubmissionSerializer(StrictSerializer):
         params = params_serializer(computation)(data={} if self.raw_params is None else self.raw_params)
         if not params.is_valid():
             raise serializers.ValidationError({"params": params.errors})
-        if (rows := computation.rows_per_item(params.validated_data)) > computation.most_rows:
-            raise InvalidInput("params", f"they ask for {rows} rows an item; {computation.most_rows} are allowed")
         items: Given | None = None
         if selector is not None:
             computation.check_selector(selector)
@@ -150,9 +148,8 @@ class SubmissionSerializer(StrictSerializer):
                 most=settings.BATCH_MAX_ITEMS,
                 exchange=settings.DEFAULT_EXCHANGE,
             )
-            if too_many := too_many_rows(items.total, rows):
-                raise InvalidInput("items", too_many)
         self.raw_items = None
+        self._check_rows(params.validated_data, items, selector)
         as_of: datetime | None = None
         if attrs.get("as_of"):
             keys = chain.from_iterable(run.keys for run in items.runs()) if items else ()
@@ -168,6 +165,19 @@ class SubmissionSerializer(StrictSerializer):
             webhook=attrs.get("webhook"),
         )
         return attrs
+
+    def _check_rows(self, params: dict[str, Any], items: Given | None, selector: Any) -> None:
+        """Raise InvalidInput if an item, or all of them, would have more rows than are allowed."""
+        computation = self.computation
+        if items is None:
+            exchange = computation.exchange((), selector)
+            rows = computation.rows_per_item_of(params, (f"{exchange}@",))
+        else:
+            rows = computation.rows_per_item_of(params, items.keys())
+        if rows > computation.most_rows:
+            raise InvalidInput("params", f"they ask for {rows} rows an item; {computation.most_rows} are allowed")
+        if items is not None and (too_many := too_many_rows(items.total, rows)):
+            raise InvalidInput("items", too_many)
 
 
 @cache

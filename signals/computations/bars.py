@@ -58,7 +58,34 @@ from timeframes.core.timeframe import (
     parse_timeframe,
 )
 
-_DEFAULT = "default"
+DEFAULT_ANCHOR = "default"
+TIMEFRAME = Parameter(
+    name="timeframe",
+    type=str,
+    default="1d",
+    form=TextForm(
+        PATTERN,
+        LONGEST_TEXT,
+        parse_timeframe,
+        f"a whole number and one of s, m, h, d, w, mo; at most {MOST_DAYS}d or {MOST_MONTHS}mo",
+    ),
+    help=f"The length of a bar: {', '.join(STANDARD)}, 7m, 90s, 1w, 3mo.",
+)
+DAYS = Parameter(
+    name="days",
+    type=float,
+    default=1.0,
+    bounds=Bounds(0.0, 36_600.0, above=0.0),
+    help="Bars that begin in the so many times 24 hours before as_of.",
+)
+ANCHOR = Parameter(
+    name="anchor",
+    type=str,
+    default=DEFAULT_ANCHOR,
+    choices=[DEFAULT_ANCHOR, *(each.value for each in Anchor)],
+    help="session: bars count from the opening of each session; epoch: from 1970-01-01T00:00Z; default: epoch "
+    "where trading never stops, else session.",
+)
 _grid = lru_cache(maxsize=32)(make_grid)  # many items share one
 _EMPTY = "nothing that is stored of it is in the range"
 _COLUMNS = ("bar_time", "open", "high", "low", "close", "volume", "vwap", "open_interest", "vwap_source", "trades")
@@ -102,35 +129,7 @@ class Bars(InstrumentComputation):
     name = "bars"
     version = 1
     summary = "Bars of instruments, of any timeframe"
-    parameters = (
-        Parameter(
-            name="timeframe",
-            type=str,
-            default="1d",
-            form=TextForm(
-                PATTERN,
-                LONGEST_TEXT,
-                parse_timeframe,
-                f"a whole number and one of s, m, h, d, w, mo; at most {MOST_DAYS}d or {MOST_MONTHS}mo",
-            ),
-            help=f"The length of a bar: {', '.join(STANDARD)}, 7m, 90s, 1w, 3mo.",
-        ),
-        Parameter(
-            name="days",
-            type=float,
-            default=1.0,
-            bounds=Bounds(0.0, 36_600.0, above=0.0),
-            help="Bars that begin in the so many times 24 hours before as_of.",
-        ),
-        Parameter(
-            name="anchor",
-            type=str,
-            default=_DEFAULT,
-            choices=[_DEFAULT, *(each.value for each in Anchor)],
-            help="session: bars count from the opening of each session; epoch: from 1970-01-01T00:00Z; default: epoch "
-            "where trading never stops, else session.",
-        ),
-    )
+    parameters = (TIMEFRAME, DAYS, ANCHOR)
     columns = (
         Column("bar_time", str, "The beginning of the bar, ISO 8601 in UTC."),
         Column("open", float, "The first price."),
@@ -208,7 +207,7 @@ def _load(key: str, begin: datetime, as_of: datetime, params: Params) -> _Part:
     if not stored:
         return _Part(word="no_bars", reason="no bars or ticks of it are stored")
     timeframe = parse_timeframe(params["timeframe"])
-    anchor = default_anchor(exchange) if params["anchor"] == _DEFAULT else Anchor(params["anchor"])
+    anchor = default_anchor(exchange) if params["anchor"] == DEFAULT_ANCHOR else Anchor(params["anchor"])
     try:
         check_anchor(timeframe, anchor)
         lengths = stored.fitting(timeframe, anchor)

@@ -162,7 +162,7 @@ def carries(
         known=[known],
         own_yields=np.array([own]),
         today=np.array([TODAY]),
-        at=NOW,
+        at=np.array([NOW]),
         of=np.zeros(len(days), np.intp),
         expires_at=ends,
         years=(ends - NOW) / (365 * DAY),

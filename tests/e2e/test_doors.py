@@ -203,6 +203,7 @@ def test_the_schema_and_its_page_are_served_locally(address: str) -> None:
         "bars",
         "greeks",
         "greeks_grid",
+        "historical_greeks",
         "jobs",
         job,
         *(f"{job}/{rest}" for rest in ("cancel", "errors", "export", "receipt", "results", "retry")),

@@ -49,7 +49,7 @@ def test_every_operation_names_its_errors(schema: dict[str, Any]) -> None:
 
 def test_a_submission_has_three_forms(schema: dict[str, Any]) -> None:
     forms = {"application/json", "application/x-ndjson", "application/vnd.apache.arrow.stream"}
-    for door in ("jobs", "greeks", "quotes", "greeks_grid", "bars"):
+    for door in ("jobs", "greeks", "quotes", "greeks_grid", "bars", "historical_greeks"):
         assert schema["paths"][f"{BATCH}/{door}"]["post"]["requestBody"]["content"].keys() == forms, door
 
 

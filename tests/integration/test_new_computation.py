@@ -139,7 +139,8 @@ def test_fields_schema_columns_docs_and_types_follow(service: Run) -> None:
         "letters": "int64",
         "weighed": "double",
     }
-    assert found["address"] and set(found["discriminator"]) == {"bars", "greeks", "greeks_grid", "quotes", "letters"}
+    kinds = {"bars", "greeks", "greeks_grid", "historical_greeks", "quotes", "letters"}
+    assert found["address"] and set(found["discriminator"]) == kinds
     assert found["row"] == {"type": "integer", "description": "How many.", "nullable": True}
     assert (found["factors"]["maxItems"], found["factors"]["items"]["maximum"]) == (3, 9)
     assert "| `factors` | `[1.0, 2.0]` | 1 to 3 of: from 0 to 9 | Times so much. |" in found["docs"]

@@ -29,7 +29,7 @@ def load_parts(
 
     A stored bar that ends later, and a tick after it, do not count.
     """
-    bars = {seconds: _known(_load_bars(key, grid, seconds), grid, seconds, until) for seconds in lengths}
+    bars = {seconds: known_at(_load_bars(key, grid, seconds), grid, seconds, until) for seconds in lengths}
     return bars, _load_ticks(key, grid, until) if ticks else None
 
 
@@ -43,7 +43,8 @@ def _load_bars(key: str, grid: Grid, seconds: int) -> BarColumns:
     return BarColumns(**found)
 
 
-def _known(bars: BarColumns, grid: Grid, seconds: int, until: datetime) -> BarColumns:
+def known_at(bars: BarColumns, grid: Grid, seconds: int, until: datetime) -> BarColumns:
+    """Return the bars of so many seconds that lie in the grid and have ended at `until`."""
     place = grid.place(bars.time)
     ends = bars.time + seconds * SECOND
     if grid.cut:  # a bar ends with its session

@@ -16,7 +16,7 @@ Times are int64, microseconds since 1970 in UTC.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
@@ -177,6 +177,19 @@ def bars_within(timeframe: Timeframe, days: float) -> int:
     return int(days * DAY / timeframe) + (int(days) if timeframe < DAY else 0) + 3  # each session ends with a cut bar
 
 
+def bars_at_most(exchange: str | None, timeframe: Timeframe, anchor: Anchor | None, days: float) -> int:
+    """Return a bound as `bars_within` does, which is closer where an exchange has sessions. None: of any exchange.
+
+    `anchor` None: the exchange's own.
+    """
+    most = bars_within(timeframe, days)
+    if exchange is None or isinstance(timeframe, Months) or timeframe >= DAY:
+        return most
+    if (anchor or default_anchor(exchange)) is Anchor.EPOCH:
+        return most
+    return min(most, (int(days) + 2) * -(-_longest_session(exchange) // timeframe))
+
+
 def usual_length(exchange: str, timeframe: Timeframe, anchor: Anchor, bars: int) -> timedelta:
     """Return about how much time so many bars in a row take, weekends and nights included."""
     if isinstance(timeframe, Months):
@@ -242,6 +255,17 @@ def _midnight(day: date) -> int:
 
 def _closes(exchange: str) -> bool:
     return exchange_named(exchange).hours[0].closes is not None
+
+
+@lru_cache(maxsize=64)
+def _longest_session(exchange: str) -> int:
+    found = exchange_named(exchange)
+    hours = [(each.opens, each.closes) for each in found.hours] + list(found.special.values())
+    return max(_seconds(closes) - _seconds(opens) if closes else DAY for opens, closes in hours)
+
+
+def _seconds(clock: time) -> int:
+    return clock.hour * 3600 + clock.minute * 60 + clock.second
 
 
 @lru_cache(maxsize=65_536)

@@ -114,6 +114,9 @@ class Given:
     def whole(cls, items: Items) -> "Given":
         return cls(len(items), lambda: iter((items,)))
 
+    def keys(self) -> Iterator[str]:
+        return (key for run in self.runs() for key in run.keys)
+
     def chunks(self, size: int) -> Iterator[Items]:
         """Yield the items in runs of `size`; the last run may be shorter."""
         chunk = Items([], [])

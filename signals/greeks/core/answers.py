@@ -53,16 +53,17 @@ def answer_options(
     markets: Sequence[GroupMarket],
     overrides: Mapping[str, np.ndarray],
     refused: Mapping[int, str],
-    at: float,
+    at: float | np.ndarray,
     params: GreeksParams,
     twins: QuoteColumns | None = None,
 ) -> dict[str, list[Any]]:
     """Evaluate the options and return their `answer_columns`.
 
-    `group` (intp) is each option's place among the markets. `overrides` are the caller's own values as columns by name
-    (price, underlying_price, volatility, rate, dividend_yield, expiry_years), NaN where the market's or the calendar's
-    value counts. `twins` are the quotes of the other leg at each option's strike and expiry, which `iv_from=otm_twin`
-    needs. The columns QUOTE_IVS are there if `quote_iv` asks for them, and of the Greeks those that `greeks` names.
+    `group` (intp) is each option's place among the markets, `at` their instant in seconds since 1970, or that of each.
+    `overrides` are the caller's own values as columns by name (price, underlying_price, volatility, rate,
+    dividend_yield, expiry_years), NaN where the market's or the calendar's value counts. `twins` are the quotes of the
+    other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The columns QUOTE_IVS are there if
+    `quote_iv` asks for them, and of the Greeks those that `greeks` names.
     """
 
     def shared(name: str) -> np.ndarray:
@@ -103,7 +104,11 @@ def answer_options(
 
 
 def answer_columns(
-    result: GreeksResult, options: OptionColumns, refused: Mapping[int, str], as_of: float, params: GreeksParams
+    result: GreeksResult,
+    options: OptionColumns,
+    refused: Mapping[int, str],
+    as_of: float | np.ndarray,
+    params: GreeksParams,
 ) -> dict[str, list[Any]]:
     """Return the answer for each option as columns by name, NaN for null. `as_of` is in seconds since 1970.
 

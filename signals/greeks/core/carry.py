@@ -105,21 +105,22 @@ def find_carries(
     known: Sequence[Carry],
     own_yields: np.ndarray,
     today: np.ndarray,
-    at: float,
+    at: np.ndarray,
     of: np.ndarray,
     expires_at: np.ndarray,
     years: np.ndarray,
 ) -> list[GroupCarry]:
     """Return the carry of each group.
 
-    `known`, `own_yields` and `today` (int64, the date at the exchange) are by underlying; `known` is empty if nothing
+    `known`, `own_yields`, `today` (int64, the date at the exchange) and `at` (seconds since 1970) are by underlying;
+    `known` is empty if nothing
     is stored of any. `of` (the underlying's place), `expires_at` and `years` are by group.
     """
     known = known or [NOTHING_KNOWN] * len(own_yields)
     rates, rate_sources = rates_at(params, [each.curve for each in known], of, years)
     found = [
-        _dividends(params, facts, own, day, at)
-        for facts, own, day in zip(known, own_yields.tolist(), today.tolist(), strict=True)
+        _dividends(params, facts, own, day, moment)
+        for facts, own, day, moment in zip(known, own_yields.tolist(), today.tolist(), at.tolist(), strict=True)
     ]
     carries = []
     for underlying, rate, source, end in zip(

@@ -20,8 +20,9 @@ class QuoteColumns:
     time: np.ndarray  # seconds since 1970, UTC
 
 
-def fresh_quotes(quotes: QuoteColumns, at: float, max_age_seconds: float) -> QuoteColumns:
-    """Return the quotes with NaN for prices that are `max_age_seconds` old or older at `at` (seconds since 1970).
+def fresh_quotes(quotes: QuoteColumns, at: float | np.ndarray, max_age_seconds: float) -> QuoteColumns:
+    """Return the quotes with NaN for prices that are `max_age_seconds` old or older at `at` (seconds since 1970,
+    one for all or one each).
 
     An unknown time counts as too old.
     """

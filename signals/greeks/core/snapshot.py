@@ -78,9 +78,12 @@ class ChainSnapshot:
     """Whole chains, since all strikes take part in the forward.
 
     A group is one underlying's options of one expiry. A quote is the newest at that instant, however old.
+
+    A snapshot of history may hold many instants: then `at` has one element per underlying, and an underlying that is
+    seen at two instants is there twice, as two underlyings.
     """
 
-    at: float  # seconds since 1970
+    at: float | np.ndarray  # seconds since 1970
     underlyings: UnderlyingColumns
     groups: ExpiryColumns
     options: ChainColumns
@@ -115,21 +118,23 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
     `params.price` applies to the options' prices, including those used for parity. Spot, futures and volatility index
     use the best price there is, as `auto` takes it.
     """
-    at, groups, around = snapshot.at, snapshot.groups, snapshot.underlyings
+    groups, around = snapshot.groups, snapshot.underlyings
+    at = _instants(snapshot)
     spot, spot_age = _recent(around.spot, around.spot_time, at, params)
     index, index_age = _recent(around.volatility_index, around.volatility_index_time, at, params)
     years, days = _years(snapshot, groups, params)
     carries = _carries(snapshot, groups, years, params)
     futures = _futures(snapshot, params)
     spots, expiries = spot.tolist(), groups.expiry.tolist()
-    live = (groups.expires_at > at).tolist()
     of = groups.underlying
+    moments = at[of]
+    live = (groups.expires_at > moments).tolist()
     american = american_rows(around.american, params, len(spot))[of]
     parities = _parities(snapshot, years, params, np.array([carry.rate for carry in carries]), american)
-    rows = zip(of.tolist(), expiries, years.tolist(), live, carries, parities, strict=True)
+    rows = zip(of.tolist(), expiries, years.tolist(), live, carries, parities, moments.tolist(), strict=True)
     spot_priced = list(zip(around.spot_source.tolist(), spot_age.tolist(), strict=True))
     forwards = []
-    for underlying, expiry, left, is_live, carry, parity in rows:
+    for underlying, expiry, left, is_live, carry, parity, moment in rows:
         if not is_live:
             forwards.append(NO_FORWARD)
             continue
@@ -153,7 +158,7 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
         )
         if found.found:
             priced = {
-                ForwardSource.PARITY: (-1, NAN) if parity is None else (parity.price_source, at - parity.time),
+                ForwardSource.PARITY: (-1, NAN) if parity is None else (parity.price_source, moment - parity.time),
                 ForwardSource.FUTURE: future.priced,
                 ForwardSource.SPOT: spot_priced[underlying],
                 ForwardSource.CARRIED_FUTURE: carried.priced,
@@ -165,6 +170,11 @@ def find_markets(snapshot: ChainSnapshot, params: GreeksParams) -> list[GroupMar
     return list(map(GroupMarket, forwards, *(column.tolist() for column in columns), carries, american.tolist()))
 
 
+def _instants(snapshot: ChainSnapshot) -> np.ndarray:
+    """Return the instant of each underlying."""
+    return np.broadcast_to(np.asarray(snapshot.at, np.float64), snapshot.underlyings.spot.shape)
+
+
 def _carries(
     snapshot: ChainSnapshot, expiries: ExpiryColumns, years: np.ndarray, params: GreeksParams
 ) -> list[GroupCarry]:
@@ -174,7 +184,7 @@ def _carries(
         known=around.known,
         own_yields=around.dividend_yield,
         today=around.today,
-        at=snapshot.at,
+        at=_instants(snapshot),
         of=expiries.underlying,
         expires_at=expiries.expires_at,
         years=years,
@@ -187,7 +197,7 @@ def _between(one: GroupCarry, other: GroupCarry) -> tuple[CashDividend, ...]:
     return more[len(less) :]
 
 
-def _recent(price: np.ndarray, time: np.ndarray, at: float, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
+def _recent(price: np.ndarray, time: np.ndarray, at: np.ndarray, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
     """Return the prices that exist and are not too old, and their ages."""
     age = at - time
     known = (price > 0) & (age < params.max_quote_age_seconds)
@@ -197,7 +207,8 @@ def _recent(price: np.ndarray, time: np.ndarray, at: float, params: GreeksParams
 def _years(snapshot: ChainSnapshot, expiries: ExpiryColumns, params: GreeksParams) -> tuple[np.ndarray, np.ndarray]:
     """Return the years to each expiry, and the whole days."""
     days = (expiries.expiry - snapshot.underlyings.today[expiries.underlying]).astype(np.float64)
-    return expiry_years(params.day_count, expiries.expires_at - snapshot.at, days), days
+    left = expiries.expires_at - _instants(snapshot)[expiries.underlying]
+    return expiry_years(params.day_count, left, days), days
 
 
 class _Future(NamedTuple):
@@ -218,11 +229,12 @@ def _futures(snapshot: ChainSnapshot, params: GreeksParams) -> Mapping[int, Mapp
     found: dict[int, dict[int, _Future]] = {}
     if not len(futures.expiry):
         return found
-    quotes = fresh_quotes(snapshot.future_quotes, snapshot.at, params.max_quote_age_seconds)
+    at = _instants(snapshot)[futures.underlying]
+    quotes = fresh_quotes(snapshot.future_quotes, at, params.max_quote_age_seconds)
     price, source = choose_price(quotes, PriceSource.AUTO)
     years, _ = _years(snapshot, futures, params)
     traded = (source == MID) | (quotes.volume != 0)
-    columns = (futures.underlying, futures.expiry, price, years, source, snapshot.at - quotes.time, traded)
+    columns = (futures.underlying, futures.expiry, price, years, source, at - quotes.time, traded)
     rows = zip(*map(np.ndarray.tolist, columns), _carries(snapshot, futures, years, params), strict=True)
     for underlying, expiry, each, left, code, age, is_traded, carry in rows:
         if each == each:
@@ -239,7 +251,10 @@ def _parities(
     if params.forward not in (ForwardSource.AUTO, ForwardSource.PARITY) or not count:
         return [None] * count
     options = snapshot.options
-    quotes = fresh_quotes(options.quotes, snapshot.at, params.max_quote_age_seconds)
+    at = snapshot.at
+    if isinstance(at, np.ndarray):
+        at = at[snapshot.groups.underlying[options.group]]
+    quotes = fresh_quotes(options.quotes, at, params.max_quote_age_seconds)
     price, source = choose_price(quotes, params.price)
     spread = np.where(source == MID, quotes.ask - quotes.bid, np.nan)
     calls, puts = options.pairs()

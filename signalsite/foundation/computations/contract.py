@@ -164,6 +164,8 @@ class Computation(ABC):
     """After IDENTITY and VERDICT."""
     most_rows: ClassVar[int] = 1000
     """The most rows that parameters may request for one item."""
+    rows_a_chunk: ClassVar[int] = 5000
+    """How many rows a large job's chunk has: more where a chunk's fixed cost is more than some milliseconds."""
     receipts: ClassVar[Mapping[str, type]] = {}
     """What `receipt` returns: the dataclass of each list's rows, by the list's name."""
     statuses: ClassVar[Sequence[StatusWord]] = ()
@@ -234,6 +236,10 @@ class Computation(ABC):
     def rows_per_item(self, params: Params) -> int:
         """Return the most rows that an item has with these parameters."""
         return 1
+
+    def rows_per_item_of(self, params: Params, keys: Iterable[str]) -> int:
+        """Return the same for items with these keys, where it depends on them. There may be a million."""
+        return self.rows_per_item(params)
 
     @abstractmethod
     def exchange(self, keys: Iterable[str], selector: Mapping[str, Any] | None) -> str:
