@@ -1,7 +1,7 @@
 """The models of the app, imported here for Django to find."""
 
-from timeframes.bars.models import Bar
+from timeframes.bars.models import Bar, BarChange, CustomTimeframe
 from timeframes.quotes.models import Quote
 from timeframes.ticks.models import AbstractTick, BacktestTick, Tick
 
-__all__ = ["AbstractTick", "BacktestTick", "Bar", "Quote", "Tick"]
+__all__ = ["AbstractTick", "BacktestTick", "Bar", "BarChange", "CustomTimeframe", "Quote", "Tick"]
