@@ -48,7 +48,7 @@ gate = Gate(
         places=settings.HTTP_LARGE_BODIES,
         queue_seconds=settings.HTTP_QUEUE_SECONDS,
     ),
-    live=LiveReads(newest_states, StandingTokens(prove, lambda: the_hub().ended)),
+    live=LiveReads(newest_states, StandingTokens(prove, lambda: the_hub().ended), pages.run),
 )
 
 http = Cors(gate) if settings.CORS_ALLOWED_ORIGINS else gate

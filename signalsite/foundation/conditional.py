@@ -4,29 +4,45 @@ import hashlib
 from typing import Any, cast
 
 import orjson
-from django.http import HttpResponse
-from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.http import HttpResponse, QueryDict
+from django.utils.cache import get_conditional_response, patch_vary_headers
 from rest_framework.request import Request
 
 VARY = ("Accept", "Accept-Encoding", "Authorization", "Cookie")
 
 
+CACHE_CONTROL = "private, no-cache"
+
+
 def conditional(request: Request, body: dict[str, Any]) -> HttpResponse:
     """Answer with an ETag of the body: 304 to a client that has it already."""
     content = orjson.dumps(body)
+    return conditional_content(request, content, f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"')
+
+
+def conditional_content(request: Request, content: bytes, etag: str) -> HttpResponse:
     response = HttpResponse(content, content_type="application/json")
-    etag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
     response["ETag"] = etag
     patch_vary_headers(response, VARY)
-    patch_cache_control(response, private=True, no_cache=True)
+    response["Cache-Control"] = CACHE_CONTROL
     return cast(HttpResponse, get_conditional_response(request._request, etag, None, response))
 
 
 def page(request: Request, head: dict[str, Any], following: str | None, rows: Any) -> HttpResponse:
     """Answer with one page of a list: `head`, `next_cursor` and `data`, and a Link to the next page."""
-    response = conditional(request, {**head, "next_cursor": following, "data": rows})
+    content = orjson.dumps({**head, "next_cursor": following, "data": rows})
+    return page_of(request, content, f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"', following)
+
+
+def page_of(request: Request, content: bytes, etag: str, following: str | None) -> HttpResponse:
+    """Answer with a page whose JSON exists already."""
+    response = conditional_content(request, content, etag)
     if following is not None:
-        query = request.query_params.copy()
-        query["cursor"] = following
-        response["Link"] = f'<{request.build_absolute_uri(request.path)}?{query.urlencode()}>; rel="next"'
+        response["Link"] = link(request.build_absolute_uri(request.path), request.query_params, following)
     return response
+
+
+def link(address: str, parameters: QueryDict, following: str) -> str:
+    query = parameters.copy()
+    query["cursor"] = following
+    return f'<{address}?{query.urlencode()}>; rel="next"'

@@ -1,4 +1,5 @@
-"""Answer live reads (`realtime.snapshot.reads`) on the event loop: no thread, no query, one shared read of Redis.
+"""Answer live reads (`realtime.snapshot.reads`) on the event loop: no thread, no query, one shared read of Redis. And
+pages of bars (`timeframes.bars.on_loop`): from memory after one shared check, or from a thread that makes them.
 
 Django answers every request that is not plain, with the same reads: other methods, bodies, sessions, tokens that were
 not verified, unusual characters and headers, large answers. Django also gives the first answer of each kind, and later
@@ -10,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -24,6 +25,7 @@ from realtime.snapshot.newest import ANSWER_SECONDS, MOST_FIELDS, NewestStates, 
 from realtime.snapshot.reads import HEADERS
 from realtime.snapshot.selectors import Reading
 from signalsite.foundation.bodies import loop_read
+from signalsite.foundation.conditional import CACHE_CONTROL, link
 from signalsite.foundation.errors import ConfigurationError
 from signalsite.foundation.problem_json import CONTENT_TYPE
 from signalsite.foundation.problems import problem_of
@@ -33,6 +35,8 @@ from signalsite.front.credentials import SCHEMES
 from signalsite.front.pages import Answer, Scope
 from signalsite.front.refusals import Headers
 from signalsite.front.standing import StandingTokens
+from timeframes.bars.on_loop import BarsOnLoop, Run
+from timeframes.bars.pages import BarsPage
 
 Read = Callable[[str, Mapping[str, str]], Reading[bytes]]
 Kind = tuple[str | bytes | None, ...]
@@ -40,16 +44,29 @@ Kind = tuple[str | bytes | None, ...]
 MOST_KINDS = 256  # whose headers are cached
 LONGEST_KIND = 512  # bytes of the headers that distinguish kinds
 _CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]+")  # characters that Django reads unambiguously
-_OWN = {b"content-type", b"content-length", b"cache-control"}  # headers of one answer, not of its kind
+_OWN = {
+    b"content-type",
+    b"content-length",
+    b"cache-control",
+    b"etag",
+    b"link",
+}  # headers of one answer, not of its kind
 _OF_AN_ERROR = ("Retry-After",)  # headers of an error
 _BODY = (b"content-length", b"transfer-encoding")
+_CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")  # Django weighs them
+_UNCLEAR = re.compile(r"//|/\.\.?(/|$)|/export$")  # in the address of a page: not kept as it is, or another view's
 _GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_OF_PAGES: Headers = [(b"content-type", b"application/json"), (b"cache-control", CACHE_CONTROL.encode())]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     name: str
-    read: Read
+    read: Any  # a Read, or what answers with pages
+
+    @property
+    def pages(self) -> bool:
+        return isinstance(self.read, BarsOnLoop)
 
 
 class Asked(NamedTuple):
@@ -73,8 +90,8 @@ class Learned:
 
 
 class LiveReads:
-    def __init__(self, newest: Callable[[], NewestStates], tokens: StandingTokens) -> None:
-        self._newest, self._tokens = newest, tokens
+    def __init__(self, newest: Callable[[], NewestStates], tokens: StandingTokens, run: Run) -> None:
+        self._newest, self._tokens, self._run = newest, tokens, run
         self._learned: OrderedDict[Kind, Learned] = OrderedDict()
         self._exact, self._prefixes = routes()
         # The headers that Django's middleware and DRF look at: the host, TLS and what is acceptable.
@@ -84,7 +101,8 @@ class LiveReads:
             secure.encode(),
         )
         self._of_kind = (b"host", b"accept", self._tls_header)
-        self._read = frozenset((*self._of_kind, *_BODY, b"authorization", b"cookie", b"x-requested-with"))
+        names = (b"authorization", b"cookie", b"x-requested-with")
+        self._read = frozenset((*self._of_kind, *_BODY, *_CONDITIONS, *names))
         self._session = settings.SESSION_COOKIE_NAME.encode()
 
     def asked(self, scope: Scope) -> Asked | None:
@@ -100,6 +118,8 @@ class LiveReads:
                 if name in headers or name in _BODY:
                     return None
                 headers[name] = value
+        if found[0].pages and (b"host" not in headers or any(name in headers for name in _CONDITIONS)):
+            return None
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme not in SCHEMES or self._session in headers.get(b"cookie", b""):
             return None
@@ -113,7 +133,8 @@ class LiveReads:
         for prefix, route in self._prefixes:
             if path.startswith(prefix):
                 captured = path[len(prefix) :]
-                return (route, captured) if _CAPTURED.fullmatch(captured) else None
+                plain = _CAPTURED.fullmatch(captured) and not (route.pages and _UNCLEAR.search(path))
+                return (route, captured) if plain else None
         found = self._exact.get(path)
         return (found, "") if found else None
 
@@ -127,10 +148,16 @@ class LiveReads:
             if not await self._tokens.stands(asked.token):
                 return None
             query = asked.scope["query_string"]
-            parameters = QueryDict(query).dict() if query else {}
+            parameters = QueryDict(query)
             seconds = ANSWER_SECONDS - (time.perf_counter() - asked.began)
-            body = await self._newest().run(asked.route.read(asked.captured, parameters), seconds)
-            status, own = 200, _GOOD
+            if asked.route.pages:
+                page = await asked.route.read(asked.captured, parameters.dict(), self._run)
+                if page is None:
+                    return None
+                status, body, own = 200, page.body, self._of_page(asked, parameters, page)
+            else:
+                body = await self._newest().run(asked.route.read(asked.captured, parameters.dict()), seconds)
+                status, own = 200, _GOOD
         except (TooLarge, SuspiciousOperation):
             return None
         except Exception as error:
@@ -146,9 +173,18 @@ class LiveReads:
         learned.counted.add(status, len(body), time.perf_counter() - asked.began, ajax=ajax)
         return Answer(status, [*own, *learned.headers, (b"content-length", b"%d" % len(body))], body)
 
+    def _of_page(self, asked: Asked, parameters: QueryDict, page: BarsPage) -> Headers:
+        headers = [*_OF_PAGES, (b"etag", page.etag.encode())]
+        if page.following is not None:
+            host = asked.headers[b"host"].decode()  # Django has accepted it: it is part of the kind
+            address = f"{self._transport(asked)}://{host}{asked.scope['path']}"
+            headers.append((b"link", link(address, parameters, page.following).encode()))
+        return headers
+
     def learn(self, asked: Asked, answer: Answer) -> None:
         """Remember the headers of Django's answer. Other statuses may skip some of the middleware or the view."""
-        if answer.status not in (200, 404) or any(name == b"set-cookie" for name, _ in answer.headers):
+        whole = (200,) if asked.route.pages else (200, 404)
+        if answer.status not in whole or any(name == b"set-cookie" for name, _ in answer.headers):
             return
         headers = [header for header in answer.headers if header[0] not in _OWN]
         counted = Counted(asked.route.name, self._transport(asked), asked.scope["method"])
@@ -176,8 +212,8 @@ def routes() -> tuple[dict[str, Route], list[tuple[str, Route]]]:
         if (read := loop_read(pattern.callback)) is None:
             continue
         _refuse_other_rules(pattern.callback.cls)  # type: ignore[attr-defined]
-        route = Route(pattern.name or "", read)
         prefix, key, _ = address.partition("<")
+        route = Route(pattern.name or "", read)
         if key:
             prefixes.append((prefix, route))
         else:

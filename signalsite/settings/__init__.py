@@ -10,6 +10,7 @@ from environs import EnvError
 
 try:
     from .apps import *
+    from .bars import *
     from .batch import *
     from .environment import *
     from .logs import *

@@ -58,7 +58,7 @@ def gate(app, **more):
         return [False for _ in tokens]
 
     bodies = Bodies(seconds=5, rate=1000, places=16, queue_seconds=2)
-    live = LiveReads(newest_states, StandingTokens(no_token_stands, dict))
+    live = LiveReads(newest_states, StandingTokens(no_token_stands, dict), None)
     return Gate(pages=pages(app, threads=8, queue_seconds=2, **more), exports=exports, bodies=bodies, live=live)
 
 

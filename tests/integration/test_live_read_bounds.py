@@ -69,7 +69,7 @@ def asked_of(live, accept=b"*/*", query=b""):
 
 
 def test_lists_that_are_too_long_are_left_to_django_before_their_keys_are_checked():
-    live = LiveReads(lambda: None, StandingTokens(nobody_asks, dict))
+    live = LiveReads(lambda: None, StandingTokens(nobody_asks, dict), None)
     for comma in (b",", b"%2C", b"%2c"):
         assert asked_of(live, query=b"keys=" + comma.join([b"A@B"] * MOST_FIELDS)) is not None
         assert asked_of(live, query=b"keys=" + comma.join([b"A@B"] * (MOST_FIELDS + 1))) is None
@@ -77,7 +77,7 @@ def test_lists_that_are_too_long_are_left_to_django_before_their_keys_are_checke
 
 def test_kinds_in_use_are_remembered_whatever_others_ask():
     async def main():
-        live = LiveReads(lambda: None, StandingTokens(nobody_asks, dict))
+        live = LiveReads(lambda: None, StandingTokens(nobody_asks, dict), None)
         used = asked_of(live)
         live.learn(used, Answer(200, [], b""))
         for number in range(2 * MOST_KINDS):

@@ -38,3 +38,46 @@ class Bar(models.Model):
 
     def __str__(self) -> str:
         return f"{self.instrument_key} {self.interval} {self.time.isoformat()}"
+
+
+class BarChange(models.Model):
+    """A committed change of stored bars or ticks, by which `timeframes.bars.changes` finds what is out of date.
+
+    Triggers of both tables write it in the transaction that makes the change, whoever makes it.
+    """
+
+    instrument_key = models.TextField(help_text="Empty: of any instrument.")
+    xid = models.BigIntegerField(help_text="The transaction, pg_current_xact_id().")
+    first = models.DateTimeField(help_text="The time of the first row that changed.")
+    last = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, help_text="When it was seen committed; deleted long after that.")
+
+    class Meta:
+        db_table = "bar_changes"
+        indexes = [models.Index(fields=["instrument_key", "xid"], include=["first", "last"], name="bar_change_of_key")]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_key or 'any'} {self.first} to {self.last}"
+
+
+class CustomTimeframe(models.Model):
+    """A page of bars that is asked for often, as a third level under memory and Redis. All rows can be deleted.
+
+    `content` is what the cache in Redis holds, compressed: a page with what it was made of. It is served only while
+    `timeframes.bars.changes` knows of no change since.
+    """
+
+    name = models.TextField(primary_key=True, help_text="The page's key in the cache, agg_data:...")
+    instrument_key = models.TextField()
+    timeframe = models.TextField(help_text="In its shortest form: 7m, 1h, 1w.")
+    asked = models.FloatField(help_text="How often it was asked for; halved each day.")
+    last_asked_at = models.DateTimeField()
+    made_at = models.DateTimeField(null=True)
+    content = models.BinaryField(null=True)
+
+    class Meta:
+        db_table = "signal_custom_timeframes"
+        indexes = [models.Index(fields=["-asked"], name="custom_timeframe_asked")]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_key} {self.timeframe}, asked {self.asked:.0f} times"

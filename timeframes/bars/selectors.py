@@ -36,11 +36,18 @@ class PageTooSlow(StorageTooSlow):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """`complete`: one flag a bar. `following`: the time of the last bar if more follow, else None."""
+    """`complete`: one flag a bar. `following`: the time of the last bar if more follow, else None.
+
+    `first`, `last`: what is stored at these times and between them decides the page, microseconds since 1970. `early`:
+    the page has ended for the time it took, so that the next request may get another one.
+    """
 
     bars: FoldedBars
     complete: np.ndarray
     following: datetime | None
+    first: int
+    last: int
+    early: bool
 
 
 def read_page(wanted: Wanted, *, limit: int, now: datetime) -> Page:
@@ -49,13 +56,16 @@ def read_page(wanted: Wanted, *, limit: int, now: datetime) -> Page:
     A page that takes long ends early, with fewer bars or none. Raises PageTooSlow if a single statement does.
     """
     parts, following, begun = list[FoldedBars](), None, time.monotonic()
+    first, last, full = microseconds(wanted.begin), microseconds(wanted.begin), False
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000}")
-            for until, part in _parts(wanted, limit + 1):
+            for until, grid, part in _parts(wanted, limit + 1):
                 parts.append(part)
-                if sum(map(len, parts)) > limit:
+                if len(grid):
+                    first, last = min(first, int(grid.begins[0])), max(last, int(grid.ends[-1]))
+                if full := sum(map(len, parts)) > limit:
                     break
                 if time.monotonic() - begun > PAGE_SECONDS and until < wanted.end:
                     following = until - _MOMENT
@@ -66,14 +76,17 @@ def read_page(wanted: Wanted, *, limit: int, now: datetime) -> Page:
         raise
     bars = join_folded(parts)
     page = bars.take(slice(limit))
-    if len(bars) > limit:
+    if full:
         following = instant(int(page.time[-1]))
-    return Page(page, complete(wanted, page.time, now), following)
+    early = following is not None and not full
+    if following is None:
+        last = max(last, microseconds(wanted.end))
+    return Page(page, complete(wanted, page.time, now), following, first, last, early)
 
 
 def read_all(wanted: Wanted, rows: int) -> Iterator[FoldedBars]:
     """Yield all bars that begin in the range, about `rows` at a time, without a cursor between two parts."""
-    for _, part in _parts(wanted, rows, grow=False):
+    for _, _, part in _parts(wanted, rows, grow=False):
         yield part
 
 
@@ -86,8 +99,9 @@ def complete(wanted: Wanted, bars: Instants, now: datetime) -> np.ndarray:
     return ended(make_grid(exchange, timeframe, anchor, *dates), exchange, timeframe, anchor, bars, now)
 
 
-def _parts(wanted: Wanted, rows: int, *, grow: bool = True) -> Iterator[tuple[datetime, FoldedBars]]:
-    """Yield the bars that begin in the range, in parts of about so many, each with the moment that it reaches to.
+def _parts(wanted: Wanted, rows: int, *, grow: bool = True) -> Iterator[tuple[datetime, Grid, FoldedBars]]:
+    """Yield the bars that begin in the range, in parts of about so many, each with the moment that it reaches to and
+    the grid of what it was made of.
 
     With `grow`, each part spans twice as much time as the one before.
     """
@@ -103,7 +117,7 @@ def _parts(wanted: Wanted, rows: int, *, grow: bool = True) -> Iterator[tuple[da
         here = [each for each in lengths if _meets(stored.bars[each], grid)]
         ticks = stored.ticks is not None and _meets(stored.ticks, grid)
         bars = fold_stored(wanted.key, grid, here, ticks=ticks)
-        yield until, bars.take((bars.time >= microseconds(at)) & (bars.time < microseconds(until)))
+        yield until, grid, bars.take((bars.time >= microseconds(at)) & (bars.time < microseconds(until)))
         at, span = until, span * (2 if grow else 1)
 
 

@@ -1,7 +1,6 @@
 """Bars over HTTP."""
 
 from datetime import datetime
-from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -9,17 +8,18 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from signalsite.foundation.conditional import conditional, page
+from signalsite.foundation.conditional import conditional, page_of
 from timeframes.bars import examples
-from timeframes.bars.requests import read_key, read_query, read_wanted, stored_or_404
-from timeframes.bars.selectors import Page, read_page
+from timeframes.bars.lookup import COUNTS, flush, look_up
+from timeframes.bars.lookup import read_query as read_page_query
+from timeframes.bars.requests import read_key, read_query, stored_or_404
 from timeframes.bars.serializers import (
     AvailableTimeframesSerializer,
     BarsPageSerializer,
     BarsQuerySerializer,
     NoQuerySerializer,
 )
-from timeframes.core.grid import default_anchor, instant
+from timeframes.core.grid import default_anchor
 from timeframes.core.timeframe import STANDARD, format_timeframe, parse_timeframe
 
 TAGS = ["historical"]
@@ -35,17 +35,11 @@ class BarsView(APIView):
         summary="Bars of one instrument, of any timeframe",
     )
     def get(self, request: Request, instrument_key: str) -> HttpResponse:
-        query, now = read_query(BarsQuerySerializer, request), timezone.now()
-        wanted = read_wanted(instrument_key, query, now)
-        found = read_page(wanted, limit=query["limit"], now=now)
-        head = {
-            "instrument_key": wanted.key,
-            "timeframe": format_timeframe(wanted.timeframe),
-            "seconds": wanted.timeframe if isinstance(wanted.timeframe, int) else None,
-            "anchor": wanted.anchor.value,
-        }
-        following = None if found.following is None else found.following.isoformat()
-        return page(request, head, following, _rows(found))
+        now = timezone.now()
+        found = look_up(*read_page_query(instrument_key, tuple(request.query_params.dict().items())), now)
+        if COUNTS.due():
+            flush(now)
+        return page_of(request, found.body, found.etag, found.following)
 
 
 class AvailableTimeframesView(APIView):
@@ -75,28 +69,3 @@ class AvailableTimeframesView(APIView):
                 "timeframes": makes,
             },
         )
-
-
-def _rows(found: Page) -> list[dict[str, Any]]:
-    bars = found.bars
-    names = ("open", "high", "low", "close", "volume", "vwap")
-    columns = [getattr(bars, name).tolist() for name in names]  # orjson writes NaN as null
-    return [
-        {
-            "time": instant(time),
-            **dict(zip(names, numbers, strict=True)),
-            "vwap_source": source,
-            "open_interest": interest,
-            "trades": None if trades != trades else int(trades),
-            "complete": ended,
-        }
-        for time, *numbers, source, interest, trades, ended in zip(
-            bars.time.tolist(),
-            *columns,
-            bars.vwap_sources(),
-            bars.open_interest.tolist(),
-            bars.trades.tolist(),
-            found.complete.tolist(),
-            strict=True,
-        )
-    ]
