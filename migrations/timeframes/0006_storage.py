@@ -8,7 +8,7 @@ from timeframes.storage.ensure import in_migration
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('timeframes', '0004_bars'),
+        ('timeframes', '0005_live_bars'),
     ]
 
     operations = [

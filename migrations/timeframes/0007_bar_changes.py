@@ -53,7 +53,7 @@ DROP = [
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('timeframes', '0004_bars'),
+        ('timeframes', '0006_storage'),
     ]
 
     operations = [
