@@ -33,6 +33,7 @@ from signalsite.front.credentials import SCHEMES
 from signalsite.front.pages import Answer, Scope
 from signalsite.front.refusals import Headers
 from signalsite.front.standing import StandingTokens
+from signalsite.usage import counts as usage
 
 Read = Callable[[str, Mapping[str, str]], Reading[bytes]]
 Kind = tuple[str | bytes | None, ...]
@@ -50,6 +51,7 @@ _GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEA
 class Route:
     name: str
     read: Read
+    pattern: str  # as Django's resolver has it
 
 
 class Asked(NamedTuple):
@@ -143,7 +145,9 @@ class LiveReads:
             own += [(name.lower().encode(), response.headers[name].encode()) for name in kept]
         metrics.LIVE_READS.inc()
         ajax = asked.headers.get(b"x-requested-with") == b"XMLHttpRequest"
-        learned.counted.add(status, len(body), time.perf_counter() - asked.began, ajax=ajax)
+        seconds = time.perf_counter() - asked.began
+        learned.counted.add(status, len(body), seconds, ajax=ajax)
+        usage.count(self._tokens.user_of(asked.token), asked.route.pattern, asked.scope["method"], status, seconds)
         return Answer(status, [*own, *learned.headers, (b"content-length", b"%d" % len(body))], body)
 
     def learn(self, asked: Asked, answer: Answer) -> None:
@@ -176,7 +180,7 @@ def routes() -> tuple[dict[str, Route], list[tuple[str, Route]]]:
         if (read := loop_read(pattern.callback)) is None:
             continue
         _refuse_other_rules(pattern.callback.cls)  # type: ignore[attr-defined]
-        route = Route(pattern.name or "", read)
+        route = Route(pattern.name or "", read, address.removeprefix("/"))
         prefix, key, _ = address.partition("<")
         if key:
             prefixes.append((prefix, route))
