@@ -58,6 +58,7 @@ sidebar = {
         "websocket",
         "bars",
         "data",
+        "imports",
         "compare",
     ],
     "Run": ["operations", "runbook", "troubleshooting", "settings", "security", "reliability", "performance"],

@@ -13,9 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
+from batch.admin_pages import ReadOnly
 from realtime.sockets.control import disconnect
 from signalsite.foundation.errors import RedisConnectionError
-from signalsite.models import SignIn
+from signalsite.models import ApiMetric, SignIn
 
 _RIGHTS = {
     "is_active": "the account was deactivated",
@@ -26,6 +27,22 @@ _RIGHTS = {
 }
 
 admin.site.unregister(User)
+
+
+@admin.register(ApiMetric)
+class ApiMetricAdmin(ReadOnly, admin.ModelAdmin):
+    """Usage of the API by minute. Its rows have no page of their own."""
+
+    list_display = ("minute", "user_id", "method", "endpoint", "status", "requests", "mean_ms", "slowest")
+    list_display_links = None
+    list_filter = ("status", "method")
+    search_fields = ("=user_id", "endpoint")
+    date_hierarchy = "minute"
+    show_full_result_count = False
+
+    @admin.display(description="mean, ms")
+    def mean_ms(self, row: ApiMetric) -> str:
+        return f"{1000 * row.seconds / row.requests:.1f}"
 
 
 @admin.register(User)

@@ -1,4 +1,4 @@
-"""Sign-ins to the API."""
+"""Sign-ins to the API, and its usage."""
 
 import uuid
 
@@ -26,3 +26,30 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"sign-in {self.id}"
+
+
+class ApiMetric(models.Model):
+    """How many requests of a user to an endpoint were answered with a status in one minute.
+
+    No foreign key: what a deleted user has used stays.
+    """
+
+    minute = models.DateTimeField(help_text="The beginning of the minute.")
+    user_id = models.BigIntegerField(help_text="0: a request without a user.")
+    endpoint = models.TextField(help_text="The pattern of the route, never the address; (other) for all others.")
+    method = models.TextField()
+    status = models.TextField(help_text="2xx, 3xx, 4xx or 5xx.")
+    requests = models.BigIntegerField()
+    seconds = models.FloatField(help_text="Until the answers began, in sum.")
+    slowest = models.FloatField(help_text="Seconds of the slowest.")
+
+    class Meta:
+        db_table = "signal_api_metrics"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["minute", "user_id", "endpoint", "method", "status"], name="api_metric_of_minute"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.minute.isoformat()} {self.user_id} {self.method} {self.endpoint} {self.status}"

@@ -101,6 +101,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _held.enter_context(keep_running(wait=True))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_threads_that_write() -> None:
+    """Usage and open sockets are stored by threads, which would write beside a test's own transaction."""
+    from django.conf import settings
+
+    settings.API_METRICS_SECONDS = settings.WEBSOCKET_LISTED_SECONDS = 0.0
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     _held.close()

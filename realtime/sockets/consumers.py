@@ -83,7 +83,9 @@ class SocketConsumer:
             if not _limits.acquire_for(session.identity.user_id):
                 raise SocketRefused(Close.TOO_MANY, "the user has as many sockets as one may")
             user_id = session.identity.user_id
-            session.reply(_welcome(scope))
+            session.label = _label(scope)
+            hub.register.changed(session)
+            session.reply(_welcome(session.label))
             if asked is not None:
                 session.reply(Ack(asked.id, "auth"))
             await _converse(hub, session, session.identity, inbox)
@@ -184,10 +186,13 @@ async def _renew(hub: Hub, session: Session, identity: Identity, message: Auth) 
         session.reply(Ack(message.id, "auth"))
 
 
-def _welcome(scope: Scope) -> Welcome:
-    label = parse_qs(scope["query_string"].decode("latin-1")).get("client_id", [""])[0]
+def _label(scope: Scope) -> str:
+    return _short(parse_qs(scope["query_string"].decode("latin-1")).get("client_id", [""])[0])
+
+
+def _welcome(label: str) -> Welcome:
     return Welcome(
-        client_id=_short(label),
+        client_id=label,
         heartbeat_seconds=settings.WEBSOCKET_HEARTBEAT_INTERVAL,
         max_subscriptions=settings.WEBSOCKET_MAX_SUBSCRIPTIONS,
     )

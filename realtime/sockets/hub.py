@@ -21,6 +21,7 @@ from realtime.sockets.heartbeats import Heartbeats
 from realtime.sockets.hub_streams import Stream
 from realtime.sockets.metrics import TOTALS
 from realtime.sockets.pacing import Pacer
+from realtime.sockets.register import Register
 from realtime.sockets.session import Session
 from realtime.sockets.topics import Feed
 from realtime.sockets.writing import write_soon
@@ -53,6 +54,7 @@ class Hub:
         self._pacer = Pacer(write_soon)
         self._fan_out = FanOut(self.reader, self.streams, self._pacer)
         self._heartbeats = Heartbeats(self.sessions, self.end)
+        self.register = Register()
         self._looked = 0.0
         self._stopping = False
         # In empty contexts: the first socket makes the hub, and later lines must not have its request's id.
@@ -69,6 +71,7 @@ class Hub:
         for topic in list(session.subscriptions):
             self.detach(session, topic)
         self.sessions.discard(session)
+        self.register.left(session)
 
     def end(self, session: Session, code: Close, reason: str) -> None:
         self.leave(session)
@@ -108,6 +111,7 @@ class Hub:
             self._pacer.publish_now(cadence, topics, audience)
         audience.add(session, cadence)
         session.subscriptions[topic] = (feed, cadence)
+        self.register.changed(session)
         if snapshot:
             for each in topics:
                 if each.frame is not None:
@@ -118,6 +122,7 @@ class Hub:
         feed, cadence = session.subscriptions.pop(topic, (None, ""))
         if feed is None:
             return False
+        self.register.changed(session)
         stream = self.streams[feed.stream]
         stream.audience(topic, feed).remove(session, cadence)
         stream.release(topic, feed)
@@ -145,6 +150,7 @@ class Hub:
         if running:  # Redis does not answer
             self._reading.cancel()
             await asyncio.wait(running, timeout=STOP_SECONDS)
+        await self.register.stop()
         await self.reader.close()
 
     # --- streams ----------------------------------------------------------------------------------------------------
@@ -196,6 +202,7 @@ class Hub:
             await asyncio.sleep(min(1.0, settings.WEBSOCKET_HEARTBEAT_INTERVAL / 2))
             try:
                 self._heartbeats.send_due(time.monotonic())
+                self.register.send_due(time.monotonic())
                 self._drop_idle(time.monotonic())
             except Exception:  # a fault with one socket: the others still need heartbeats
                 logger.exception("the hub's upkeep failed, and goes on")

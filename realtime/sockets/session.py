@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import random
 import time
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from realtime.sockets.core.frames import Frame
@@ -44,14 +46,19 @@ class Session:
         "_window",
         "_writer",
         "closed",
+        "id",
         "identity",
+        "label",
         "mailbox",
+        "opened_at",
         "sent",
         "subscriptions",
     )
 
     def __init__(self, send: Send, *, mailbox_limit: int) -> None:
         self.identity: Identity | None = None  # None until authenticated
+        self.id, self.opened_at = str(uuid.uuid4()), datetime.now(UTC)
+        self.label = ""  # what the client calls itself
         self.mailbox = Mailbox(mailbox_limit)
         self.subscriptions: dict[str, Any] = {}  # topic -> (feed, cadence), kept by the hub
         self.sent = 0

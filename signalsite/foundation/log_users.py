@@ -17,6 +17,12 @@ class NameUserInLogs(MiddlewareMixin):
         find_user.set(lambda: _user_of(request))
 
 
-def _user_of(request: HttpRequest) -> str:
+def known_user(request: HttpRequest) -> User | None:
+    """Return the user of a request if it was loaded, and load nobody."""
     known = vars(request).get("_cached_user") or vars(request).get("user")  # the second is DRF's, or is lazy
-    return str(known.pk) if type(known) is User and known.pk is not None else ""
+    return known if type(known) is User and known.pk is not None else None
+
+
+def _user_of(request: HttpRequest) -> str:
+    user = known_user(request)
+    return "" if user is None else str(user.pk)

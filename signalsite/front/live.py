@@ -35,6 +35,7 @@ from signalsite.front.credentials import SCHEMES
 from signalsite.front.pages import Answer, Scope
 from signalsite.front.refusals import Headers
 from signalsite.front.standing import StandingTokens
+from signalsite.usage import counts as usage
 from timeframes.bars.on_loop import BarsOnLoop, Run
 from timeframes.bars.pages import BarsPage
 
@@ -63,6 +64,7 @@ _OF_PAGES: Headers = [(b"content-type", b"application/json"), (b"cache-control",
 class Route:
     name: str
     read: Any  # a Read, or what answers with pages
+    pattern: str  # as Django's resolver has it
 
     @property
     def pages(self) -> bool:
@@ -170,7 +172,9 @@ class LiveReads:
             own += [(name.lower().encode(), response.headers[name].encode()) for name in kept]
         metrics.LIVE_READS.inc()
         ajax = asked.headers.get(b"x-requested-with") == b"XMLHttpRequest"
-        learned.counted.add(status, len(body), time.perf_counter() - asked.began, ajax=ajax)
+        seconds = time.perf_counter() - asked.began
+        learned.counted.add(status, len(body), seconds, ajax=ajax)
+        usage.count(self._tokens.user_of(asked.token), asked.route.pattern, asked.scope["method"], status, seconds)
         return Answer(status, [*own, *learned.headers, (b"content-length", b"%d" % len(body))], body)
 
     def _of_page(self, asked: Asked, parameters: QueryDict, page: BarsPage) -> Headers:
@@ -213,7 +217,7 @@ def routes() -> tuple[dict[str, Route], list[tuple[str, Route]]]:
             continue
         _refuse_other_rules(pattern.callback.cls)  # type: ignore[attr-defined]
         prefix, key, _ = address.partition("<")
-        route = Route(pattern.name or "", read)
+        route = Route(pattern.name or "", read, address.removeprefix("/"))
         if key:
             prefixes.append((prefix, route))
         else:

@@ -87,6 +87,11 @@ class StandingTokens:
         except TimeoutError as error:
             raise TokensUnknown("the database did not answer in time") from error
 
+    def user_of(self, text: bytes) -> int:
+        """Return the user of a token that stands; 0 if its proof is gone."""
+        proof = self._proofs.get(text)
+        return 0 if proof is None else proof.shown[1].user_id
+
     async def _is_proved(self, text: bytes, shown: Shown) -> bool:
         for _ in range(ATTEMPTS):
             query = self._ask({text: shown})

@@ -23,9 +23,12 @@ INSTALLED_APPS = [
     "realtime",
     "batch",
 ]
-MIGRATION_MODULES = {name: f"migrations.{name}" for name in ("timeframes", "signals", "batch", "signalsite")}
+MIGRATION_MODULES = {
+    name: f"migrations.{name}" for name in ("timeframes", "signals", "batch", "realtime", "signalsite")
+}
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "signalsite.usage.middleware.CountUsage",
     "signalsite.foundation.log_users.NameUserInLogs",
     "signalsite.foundation.problems.ProblemsUnderApi",  # sees the answers of those below
     "django.middleware.security.SecurityMiddleware",

@@ -14,6 +14,8 @@ WEBSOCKET_MAX_SUBSCRIPTIONS = env.int("WEBSOCKET_MAX_SUBSCRIPTIONS", 1000, valid
 WEBSOCKET_MAX_PENDING = env.int("WEBSOCKET_MAX_PENDING", 5000, validate=at_least(1))
 WEBSOCKET_MAX_FRAME_BYTES = env.int("WEBSOCKET_MAX_FRAME_BYTES", 64 << 10, validate=at_least(256))
 WEBSOCKET_MESSAGE_RATE = env.float("WEBSOCKET_MESSAGE_RATE", 50.0, validate=at_least(0.1))
+# How often each process says that it lives; its rows are deleted after six times as long. 0: sockets are not listed.
+WEBSOCKET_LISTED_SECONDS = env.float("WEBSOCKET_LISTED_SECONDS", 10.0, validate=between(0, 600))
 WEBSOCKET_RESUME_LIMIT = env.int("WEBSOCKET_RESUME_LIMIT", 10_000, validate=at_least(0))
 # Sockets accept every origin that the HTTP API accepts, and may accept more.
 WEBSOCKET_ALLOWED_ORIGINS = [*CORS_ALLOWED_ORIGINS, *env.list("WEBSOCKET_ALLOWED_ORIGINS", [])]

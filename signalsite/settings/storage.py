@@ -41,7 +41,8 @@ if DATABASE_POOL:
     _options["pool"] = {
         "connection_class": TimedConnection,
         "min_size": 1,
-        "max_size": WEB_THREADS + 7,  # 4 for the threads of exports, 1 for ASGI views, 1 for tokens, 1 to check bars
+        "max_size": WEB_THREADS
+        + 9,  # 4 for exports; 1 each for ASGI views, tokens, usage, sockets and the check of bars
         "timeout": 3,
         "reconnect_timeout": 5,
     }

@@ -122,7 +122,7 @@ LIMIT = 'IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 1_000_000, validate=at_lea
 
 
 def test_an_importer(copy: Copy, tmp_path: Path) -> None:
-    copy.append("docs/data.md", "\n## Lines of quotes: `manage.py import_quote_lines FILE...`\n")
+    copy.append("docs/imports.md", "\n## Lines of quotes: `manage.py import_quote_lines FILE...`\n")
     copy.append("CHANGELOG.md", "- Import of lines of quotes (`import_quote_lines`).\n")
     new = {
         "signals/importers/core/quote_lines.py": CORE,

@@ -1,4 +1,4 @@
-"""Mappings for files of known kinds. docs/data.md has an example of each."""
+"""Mappings for files of known kinds. docs/imports.md has an example of each."""
 
 from types import MappingProxyType
 
