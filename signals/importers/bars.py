@@ -11,6 +11,7 @@ from signals.importers.quote_files import read_raw_tables
 from signals.importers.reports import ImportReport, ProgressCallback, RejectedRow
 from signals.instruments.services import register_instruments
 from timeframes.bars.services import record_bars
+from timeframes.bars.stream_bars import live_bars_at
 from timeframes.core.grid import instant
 from timeframes.core.keys import InstrumentKey
 from timeframes.core.timeframe import format_timeframe
@@ -41,10 +42,12 @@ def import_bars(
         raise NotATable(f"none of the {found.read:,} rows can be used{why}")
     written, source = 0, f"import-{mapping.name}"
     with transaction.atomic():
+        live = live_bars_at(str(key), seconds, bars.time)
         register_instruments({str(key): key})
         for begin in range(0, total, SLICE):
             written += record_bars(str(key), seconds, bars.take(slice(begin, begin + SLICE)), source=source)
             progress(size + size * min(begin + SLICE, total) // total, 2 * size)
+    facts = dict(found.facts) | ({"live bars were replaced": live} if live else {})
     first_day, last_day = (instant(int(bars.time[place])).date() for place in (0, -1))
     return ImportReport(
         path.name,
@@ -55,5 +58,5 @@ def import_bars(
         [RejectedRow(path.name, each.row, each.reason, each.detail, each.text) for each in found.rejects.rows],
         counts=found.rejects.counts,
         written=written,
-        notes=(*found.notes, *(f"{count:,} {fact}" for fact, count in found.facts.items())),
+        notes=(*found.notes, *(f"{count:,} {fact}" for fact, count in facts.items())),
     )

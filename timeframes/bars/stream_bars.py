@@ -20,6 +20,7 @@ from timeframes.bars.folding import ENTRY_ORDER
 from timeframes.core.bars import NUMBERS, BarColumns, Floats, TickColumns
 from timeframes.core.grid import Instants
 from timeframes.core.keys import parse_key
+from timeframes.core.timeframe import format_timeframe
 
 SOURCE = "stream"
 FOREVER = 253_402_300_799_000_000
@@ -95,6 +96,10 @@ LEFT JOIN LATERAL (SELECT time FROM historical_data h WHERE h.instrument_key = k
                    AND h.source = %(source)s ORDER BY h.time DESC LIMIT 1) h ON true
 ORDER BY k.place"""
 
+_LIVE = f"""
+SELECT count(*) FROM historical_data h JOIN unnest(%(time)s::int8[]) AS t(time) ON h.time = {_INSTANT.format("t.time")}
+WHERE h.instrument_key = %(key)s AND h.interval = %(interval)s AND h.source = %(source)s"""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
@@ -158,6 +163,14 @@ def load_spans(span: Span, *, table: str, source: str | None) -> SpanTicks:
 def newest_of(keys: Sequence[str], *, table: str, source: str | None) -> list[tuple[int | None, int | None]]:
     """Return the time of each key's newest tick and of its newest stored live minute."""
     return binary_rows(_NEWEST.format(table=table), {"key": list(keys), "source": source})
+
+
+def live_bars_at(key: str, seconds: int, times: Instants) -> int:
+    """Return how many bars of live ticks begin at these times."""
+    found: int = binary_rows(
+        _LIVE, {"key": key, "interval": format_timeframe(seconds), "source": SOURCE, "time": times.tolist()}
+    )[0][0]
+    return found
 
 
 def _parameters(keys: Sequence[str], bars: BarColumns, session_volume: Floats) -> dict[str, Any]:
