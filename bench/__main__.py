@@ -15,7 +15,20 @@ import psutil
 
 from bench import before
 
-SUBJECTS = ("engine", "batch", "day", "quotes", "exports", "faults", "sockets", "live", "reads", "doors", "forwards")
+SUBJECTS = (
+    "engine",
+    "batch",
+    "day",
+    "quotes",
+    "exports",
+    "faults",
+    "sockets",
+    "live",
+    "reads",
+    "doors",
+    "forwards",
+    "history",
+)
 OUT = Path(__file__).parent / "out" / "latest.json"
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -23,6 +23,8 @@ from signals.simulator.core.simulated_ticks import Fields, TickSource
 from signalsite.embedded import state as places
 from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.state import CHECKOUT, own_state_dir
+from timeframes.core.exchanges import KOLKATA
+from timeframes.core.sessions import is_session, session_open
 from timeframes.core.tick_stream import tick_stream
 
 TICKS = int(os.environ.get("LIVE_TICKS", "120000"))
@@ -38,10 +40,7 @@ def run() -> dict[str, float]:
     with keep_running(wait=True):
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=CHECKOUT, check=True)
         client = redis.Redis.from_url(places.redis_url(places.state_dir()))
-        at = datetime.now(UTC)
-        market = simulate_market(seed=7, at=at, symbols=["NIFTY", "BANKNIFTY"], contracts=CONTRACTS, minutes=0)
-        source = TickSource(market, seed=7, at=at, flawed=False)
-        ticks = [tick for _ in range(TICKS // 1_000) for tick in source.ticks(1_000, datetime.now(UTC))]
+        ticks = session_ticks()
         fast = sorted(measure(client, ticks, one_field=True, write_back=False) for _ in range(ROUNDS))
         full = sorted(measure(client, ticks, one_field=False, write_back=True) for _ in range(ROUNDS))
         print(f"\nlive ticks, {CONTRACTS:,} options on 2 underlyings, one consumer process, XREADGROUP to XACK")
@@ -51,6 +50,18 @@ def run() -> dict[str, float]:
         latencies = _tick_to_socket(client)
         empty(client)
     return {"live.ticks_per_second": median(fast), "live.ticks_per_second_full": median(full), **latencies}
+
+
+def session_ticks() -> list[tuple[str, Fields]]:
+    """Return TICKS ticks of the last session, 20,000 in a minute, so that minutes begin and end among them."""
+    day = datetime.now(KOLKATA).date() - timedelta(days=1)
+    while not is_session("SIM", day):
+        day -= timedelta(days=1)
+    at = session_open("SIM", day) + timedelta(hours=1)
+    market = simulate_market(seed=7, at=at, symbols=["NIFTY", "BANKNIFTY"], contracts=CONTRACTS, minutes=0)
+    source = TickSource(market, seed=7, at=at, flawed=False)
+    steps = range(TICKS // 1_000)
+    return [tick for step in steps for tick in source.ticks(1_000, at + timedelta(seconds=3 * step))]
 
 
 def _tick_to_socket(client: "redis.Redis") -> dict[str, float]:
@@ -73,6 +84,7 @@ def measure(client: "redis.Redis", ticks: list[tuple[str, Fields]], *, one_field
                 pipeline.xadd(tick_stream(underlying), entry)
             pipeline.execute()
     command = [sys.executable, "manage.py", "consume_ticks", "--write-back", "on" if write_back else "off"]
+    os.environ["TICK_MAX_LATE_SECONDS"] = "0"  # the last session may be days ago
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log) as child:
         try:
             seconds, counted = watch(client, len(ticks), child)
@@ -127,7 +139,7 @@ def empty(client: "redis.Redis") -> None:
     with psycopg.connect(
         host=settings["HOST"], port=settings["PORT"], user=settings["USER"], dbname=settings["NAME"]
     ) as connection:
-        connection.execute("TRUNCATE ticks, timeframes_quote")
+        connection.execute("TRUNCATE ticks, timeframes_quote, historical_data")
 
 
 if __name__ == "__main__":

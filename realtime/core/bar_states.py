@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
+import numpy as np
 
 from realtime.core.states import Instant
 from realtime.core.topic_grammar import BARS
-from timeframes.core.bars import NUMBERS, BarColumns
+from timeframes.core.bars import NUMBERS, BarColumns, Floats, FoldedBars
 from timeframes.core.grid import instant
 
 
@@ -43,10 +44,11 @@ def closes_bar(topic: bytes, state: bytes) -> bool:
 
 
 def bar_states(keys: list[str], timeframe: str, bars: BarColumns, *, complete: bool) -> Iterator[bytes]:
-    """Yield the state of each bar made of ticks. NaN becomes null."""
+    """Yield the state of each bar. NaN becomes null. Bars of live ticks have the average of trades."""
+    sources = bars.vwap_sources() if isinstance(bars, FoldedBars) else _sources(bars.vwap)
     columns = [getattr(bars, name).tolist() for name in NUMBERS]
-    for key, time, opening, high, low, close, volume, vwap, interest, trades in zip(
-        keys, bars.time.tolist(), *columns, strict=True
+    for key, time, source, opening, high, low, close, volume, vwap, interest, trades in zip(
+        keys, bars.time.tolist(), sources, *columns, strict=True
     ):
         yield _encode(
             BarState(
@@ -59,12 +61,16 @@ def bar_states(keys: list[str], timeframe: str, bars: BarColumns, *, complete: b
                 close=close,
                 volume=volume,
                 vwap=vwap,
-                vwap_source=None if vwap != vwap else "trades",
+                vwap_source=source,
                 open_interest=interest,
                 trades=None if trades != trades else int(trades),
                 complete=complete,
             )
         )
+
+
+def _sources(vwap: Floats) -> list[str | None]:
+    return [None if unknown else "trades" for unknown in np.isnan(vwap).tolist()]
 
 
 @lru_cache(1024)

@@ -3,10 +3,11 @@
 import logging
 import time
 
+from realtime.core.bar_states import closes_bar
 from realtime.core.entry_ids import parse_id
 from realtime.sockets import gaps
 from realtime.sockets.core.frames import BEGINNING, Frame
-from realtime.sockets.hub_streams import Stream, Topic
+from realtime.sockets.hub_streams import Stream
 from realtime.sockets.metrics import STAGES
 from realtime.sockets.pacing import Pacer
 from realtime.sockets.session import Session
@@ -47,7 +48,7 @@ class FanOut:
                 receivers = 0
                 try:
                     for topic, data in fields.items():
-                        receivers += self._put(stream.topic(topic), entry_id, data, waiting)
+                        receivers += self._put(stream, topic, entry_id, data, waiting)
                 except Exception:  # skip the entry: reading it for ever would stop all streams
                     logger.exception("entry %s of %s cannot be published", entry_id, name)
                 STAGES.observe(max(time.time() - parse_id(entry_id)[0] / 1000, 0.0), receivers, "hearing")
@@ -55,17 +56,21 @@ class FanOut:
                     await self._send_to(waiting, begun)
         await self._send_to(waiting, begun)
 
-    def _put(self, topic: Topic, entry_id: str, data: bytes, waiting: set[Session]) -> int:
-        """Return how many sockets get the state at once. The others are paced."""
+    def _put(self, stream: Stream, name: bytes, entry_id: str, data: bytes, waiting: set[Session]) -> int:
+        """Return how many sockets get the state at once. The others are paced, but for a final state."""
+        topic = stream.topic(name)
         before = topic.frame
         seq = before.seq if before else None
-        frame = topic.frame = Frame(topic.name, entry_id, seq, data, read_at=time.monotonic())
+        final = closes_bar(name, data)
+        frame = topic.frame = Frame(topic.name, entry_id, seq, data, read_at=time.monotonic(), final=final)
         for audience in topic.audiences:
             for session in audience.raw:
                 session.mailbox.put(frame)
             waiting |= audience.raw
             if audience.paced:
                 self._pacer.note(topic, audience)
+                for cadence in list(audience.paced) if final else ():
+                    self._pacer.publish_now(cadence, [topic], audience)
         return sum(len(audience.raw) for audience in topic.audiences)
 
     async def _send_to(self, waiting: set[Session], read_at: float) -> None:

@@ -11,6 +11,7 @@ from realtime.core import topic_grammar as grammar
 from realtime.core.bar_states import BarState
 from realtime.core.names import Names
 from realtime.live_types import instrument_state
+from realtime.sockets.newest_bar import newest_bar
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 
 
@@ -155,7 +156,7 @@ def register_own() -> None:
     register(grammar.INSTRUMENT, TopicType(locate_instrument, state=instrument_state))
     register(grammar.CHAIN, TopicType(locate_chain, state=lambda: ChainSlice))
     register(grammar.MONEYNESS, TopicType(locate_moneyness, state=lambda: MoneynessLevel))
-    register(grammar.BARS, TopicType(locate_bars, state=lambda: BarState))
+    register(grammar.BARS, TopicType(locate_bars, current=newest_bar, state=lambda: BarState))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)

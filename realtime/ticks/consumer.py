@@ -103,7 +103,7 @@ class TickConsumer:
         )
         self.paused = PausedStreams()
         self.retry = PostgresRetry(self.ownership, self.owned, self.stop)
-        bars = LiveBars(self.book, self.retry, model=model)
+        bars = LiveBars(self.book, self.retry, model=model, on=options.bars)
         self.writer = BatchWriter(effects, bars, owned=self.owned, paused=self.paused)
         self.batches = Batches(self.cycle, self.writer, self.ownership, options=options, owned=self.owned, clock=clock)
         self.intervals = Intervals()
@@ -268,7 +268,7 @@ class TickConsumer:
 
     def _recent_instruments(self, underlying: str) -> list[str]:
         """Return the instruments whose last minute may still have to be closed; none in a back-test."""
-        if self.options.own_time:
+        if self.options.own_time or not self.options.bars:
             return []
         return recent_instruments(underlying, datetime.fromtimestamp(self.clock(), UTC))
 

@@ -37,9 +37,13 @@ Rounds = dict[str, list[dict[str, bytes]]]  # states by underlying; a later roun
 
 
 class LiveBars:
-    """`model`: the table of ticks. Only the minutes of live ticks are stored; those of back-tests are published."""
+    """`model`: the table of ticks. Only the minutes of live ticks are stored; those of back-tests are published.
 
-    def __init__(self, book: Book, retry: PostgresRetry, *, model: type[AbstractTick]) -> None:
+    `on`: whether minutes are folded at all; otherwise ticks are stored and nothing else.
+    """
+
+    def __init__(self, book: Book, retry: PostgresRetry, *, model: type[AbstractTick], on: bool = True) -> None:
+        self.on = on
         self.book = book
         self.retry = retry
         self.model = model
@@ -155,7 +159,7 @@ class LiveBars:
 
     def write(self, result: CycleResult) -> None:
         """Store the ticks of a batch and what they change about minutes. Add the states of closed minutes to it."""
-        some = [each for each in result.applied if len(each.rows)]
+        some = [each for each in result.applied if len(each.rows)] if self.on else []
         rows = self._rows_of(np.concatenate([each.rows for each in some])) if some else np.empty(0, np.intp)
         unknown = rows[~self.bars.known[rows]]
         if len(unknown):

@@ -30,6 +30,7 @@ class Options:
     lease: float
     maintenance: float
     quotes: float  # interval between writes of the newest quotes; 0: never write them
+    bars: bool  # fold minutes, store and publish them
     keep: float  # how long acknowledged entries stay in a stream
     keep_entries: int
     own_time: bool  # the ticks' times are now, as in a back-test

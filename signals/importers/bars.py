@@ -17,6 +17,7 @@ from signals.importers.reports import ImportReport, ProgressCallback, RejectedRo
 from signals.instruments.services import register_instruments
 from timeframes.bars.models import Bar
 from timeframes.bars.services import record_bar_columns
+from timeframes.bars.stream_bars import live_bars_at
 from timeframes.bulk import analyze
 from timeframes.core.grid import instant
 from timeframes.core.keys import InstrumentKey
@@ -84,6 +85,8 @@ class _Store:
         new = {keys[at]: table.contracts[at] for at in np.unique(table.place).tolist() if keys[at] not in self.known}
         register_instruments(new)
         self.known |= new
+        if live := live_bars_at(keys, table.place, self.seconds, table.bars.time):
+            self.facts["live bars were replaced"] += live
         self.written += record_bar_columns(keys, table.place, self.seconds, table.bars, source=self.source)
         self.looks.see(table.contracts, table.place, table.bars)
         self.loaded += len(table.bars)

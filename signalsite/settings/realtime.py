@@ -33,6 +33,7 @@ TICK_MAX_NEW_CONTRACTS = env.int("TICK_MAX_NEW_CONTRACTS", 1000, validate=at_lea
 TICK_MAX_DELIVERIES = env.int("TICK_MAX_DELIVERIES", 5, validate=at_least(1))
 TICK_LEASE_SECONDS = env.float("TICK_LEASE_SECONDS", 5.0, validate=at_least(0.3))
 TICK_QUOTE_SECONDS = env.float("TICK_QUOTE_SECONDS", 1.0, validate=at_least(0))
+TICK_BARS = env.bool("TICK_BARS", True)
 TICK_KEEP_SECONDS = env.float("TICK_KEEP_SECONDS", 300.0, validate=at_least(0))
 TICK_KEEP_ENTRIES = env.int("TICK_KEEP_ENTRIES", 50_000, validate=at_least(1))
 TICK_REGISTER_INSTRUMENTS = env.bool("TICK_REGISTER_INSTRUMENTS", True)

@@ -140,3 +140,34 @@ def test_a_state_as_it_is_sent() -> None:
     assert told.update is told.update and told.snapshot is told.snapshot
     nothing = Frame("a", None, None, None)
     assert json.loads(unframed(nothing.snapshot)) == {"type": "snapshot", "topic": "a", "seq": None, "data": None}
+
+
+def bar(number: int, *, final: bool = False) -> Frame:
+    return Frame("bars", f"{number}-0", None, b"{}", read_at=float(number), final=final)
+
+
+def test_a_final_state_is_never_replaced_unsent() -> None:
+    box = Mailbox(10)
+    for each in (bar(1), bar(2, final=True), bar(3), bar(4), bar(5, final=True), bar(6)):
+        box.put(each)
+    box.conflate()
+    assert len(box) == 3
+    assert [each["seq"] for each in empty(box)] == ["2-0", "5-0", "6-0"]
+    assert (box.conflated, box.dropped) == (3, 0)
+
+
+def test_kept_and_final_states_are_sent_in_their_order() -> None:
+    box = Mailbox(10)
+    box.keeping = True
+    for each in (bar(1), bar(2, final=True), bar(3), bar(4, final=True), bar(5), bar(6)):
+        box.put(each)
+    assert [each["seq"] for each in empty(box)] == [f"{number}-0" for number in range(1, 7)]
+
+
+def test_final_states_are_bounded_and_leave_with_their_topic() -> None:
+    box = Mailbox(3)
+    for number in range(1, 7):
+        box.put(bar(number, final=True))
+    assert box.dropped == 2
+    box.retain(lambda topic: False)
+    assert (len(box), box.conflated) == (0, 4)

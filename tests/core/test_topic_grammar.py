@@ -12,11 +12,13 @@ from moneyness.core.levels import level_name
 from realtime.core.topic_grammar import (
     PATTERNS,
     UnknownTopic,
+    bars_topic,
     chain_topic,
     complete_topic,
     is_instrument,
     job_topic,
     level_topic,
+    read_bars,
     read_chain,
     read_instrument,
     read_job,
@@ -42,6 +44,19 @@ def test_what_is_built_is_read(underlying, expiry, level, of_text):
     assert read_level(dated, 10) == read_level(nearest, 10) == (underlying, "")
     assert (type_of(chain), type_of(dated), type_of(nearest)) == ("chain", "moneyness", "moneyness")
     assert not any(map(is_instrument, (chain, dated, nearest)))
+
+
+def test_bars_name_an_instrument_and_a_timeframe_that_is_live():
+    topic = bars_topic("NSE@NIFTY@equity_options@2026-12-29@call@23500", "1m")
+    assert read_bars(topic) == ("NSE@NIFTY", "")
+    assert type_of(topic) == "bars" and not is_instrument(topic)
+    assert complete_topic("bars:NIFTY@equity_spot:1m", "NSE") == "bars:NSE@NIFTY@equity_spot:1m"
+    assert read_bars("bars:BTC/USDT:1m") == ("BTC/USDT", "")
+    for wrong in ("bars:NSE@NIFTY@equity_spot", "bars:NSE@NIFTY@equity_spot:1m:1m", "bars::1m", "bars:nse:1m"):
+        with pytest.raises(UnknownTopic):
+            read_bars(wrong)
+    with pytest.raises(UnknownTopic, match="'7m' is no timeframe of live bars: 1m"):
+        read_bars("bars:NSE@NIFTY@equity_spot:7m")
 
 
 @given(underlyings, expiries)

@@ -20,6 +20,7 @@ from timeframes.bars.folding import ENTRY_ORDER
 from timeframes.core.bars import NUMBERS, BarColumns, Floats, TickColumns
 from timeframes.core.grid import Instants
 from timeframes.core.keys import parse_key
+from timeframes.core.minutes import MINUTE
 
 SOURCE = "stream"
 FOREVER = 253_402_300_799_000_000
@@ -95,6 +96,17 @@ LEFT JOIN LATERAL (SELECT time FROM historical_data h WHERE h.instrument_key = k
                    AND h.source = %(source)s ORDER BY h.time DESC LIMIT 1) h ON true
 ORDER BY k.place"""
 
+_ANY_LIVE = f"""
+SELECT k.place FROM unnest(%(key)s::text[], %(first)s::int8[], %(last)s::int8[])
+    WITH ORDINALITY AS k(key, first, last, place)
+WHERE EXISTS (
+    SELECT FROM historical_data h WHERE h.instrument_key = k.key AND h.interval = '1m' AND h.source = '{SOURCE}'
+      AND h.time BETWEEN {_INSTANT.format("k.first")} AND {_INSTANT.format("k.last")})"""
+_LIVE = f"""
+SELECT count(*) FROM unnest(%(key)s::text[], %(time)s::int8[]) AS t(key, time)
+JOIN historical_data h ON h.instrument_key = t.key AND h.interval = '1m' AND h.time = {_INSTANT.format("t.time")}
+WHERE h.source = '{SOURCE}'"""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
@@ -158,6 +170,27 @@ def load_spans(span: Span, *, table: str, source: str | None) -> SpanTicks:
 def newest_of(keys: Sequence[str], *, table: str, source: str | None) -> list[tuple[int | None, int | None]]:
     """Return the time of each key's newest tick and of its newest stored live minute."""
     return binary_rows(_NEWEST.format(table=table), {"key": list(keys), "source": source})
+
+
+def live_bars_at(keys: Sequence[str], place: NDArray[np.int64], seconds: int, times: Instants) -> int:
+    """Return at how many of these times a bar of live ticks begins. Time i is of `keys[place[i]]`."""
+    if seconds != MINUTE or not len(times):
+        return 0
+    order = np.lexsort((times, place))
+    place, times = place[order], times[order]
+    present, starts, counts = np.unique(place, return_index=True, return_counts=True)
+    spans = {
+        "key": [keys[each] for each in present.tolist()],
+        "first": times[starts].tolist(),
+        "last": times[starts + counts - 1].tolist(),
+    }
+    live = [present[number - 1] for (number,) in binary_rows(_ANY_LIVE, spans)]
+    if not live:
+        return 0
+    rows = np.isin(place, live)
+    asked = {"key": [keys[each] for each in place[rows].tolist()], "time": times[rows].tolist()}
+    found: int = binary_rows(_LIVE, asked)[0][0]
+    return found
 
 
 def _parameters(keys: Sequence[str], bars: BarColumns, session_volume: Floats) -> dict[str, Any]:

@@ -122,6 +122,7 @@ def live_options(*, own_time: bool) -> Options:
         lease=settings.TICK_LEASE_SECONDS,
         maintenance=2.0,
         quotes=0.0 if own_time else settings.TICK_QUOTE_SECONDS,
+        bars=settings.TICK_BARS,
         keep=settings.TICK_KEEP_SECONDS,
         keep_entries=settings.TICK_KEEP_ENTRIES,
         own_time=own_time,

@@ -19,15 +19,24 @@ def _json(text: str) -> bytes:
 class Frame:
     """One state of a topic. `seq` is the ID of its entry, `prev` that of the topic's previous entry, None if unknown.
 
-    `data` is the JSON of the state, None if the topic has none yet. `read_at`: when it was read (monotonic).
+    `data` is the JSON of the state, None if the topic has none yet. `read_at`: when it was read (monotonic). `final`:
+    no newer state of the topic may replace it unsent, such as a complete bar.
     """
 
-    __slots__ = ("_snapshot", "_update", "data", "milliseconds", "prev", "read_at", "seq", "topic")
+    __slots__ = ("_snapshot", "_update", "data", "final", "milliseconds", "prev", "read_at", "seq", "topic")
 
     def __init__(
-        self, topic: str, seq: str | None, prev: str | None, data: bytes | None, *, read_at: float = 0.0
+        self,
+        topic: str,
+        seq: str | None,
+        prev: str | None,
+        data: bytes | None,
+        *,
+        read_at: float = 0.0,
+        final: bool = False,
     ) -> None:
         self.topic, self.seq, self.prev, self.data, self.read_at = topic, seq, prev, data, read_at
+        self.final = final
         self.milliseconds = parse_id(seq)[0] if seq else 0  # since the epoch, of its entry
         self._update: bytes | None = None
         self._snapshot: bytes | None = None

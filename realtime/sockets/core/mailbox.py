@@ -23,10 +23,22 @@ class Mailbox:
 
     Replies and notices go before states, and are sent even while a slow reader gets no states. `conflated` counts
     states replaced by a newer one before they were sent, `dropped` those dropped for the limit. While `keeping`, older
-    states stay for a moment, so that a reader that pauses shortly misses none.
+    states stay for a moment, so that a reader that pauses shortly misses none. Replaced final states (`Frame`) always
+    stay, up to `limit` of them.
     """
 
-    __slots__ = ("_kept", "_numbered", "_said", "_states", "conflated", "dropped", "keeping", "limit", "replies")
+    __slots__ = (
+        "_final",
+        "_kept",
+        "_numbered",
+        "_said",
+        "_states",
+        "conflated",
+        "dropped",
+        "keeping",
+        "limit",
+        "replies",
+    )
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -37,9 +49,10 @@ class Mailbox:
         self._said: OrderedDict[str | int, bytes] = OrderedDict()  # notices by subject, replies by number
         self._states: OrderedDict[str, Frame | _Snapshot] = OrderedDict()  # the newest of each topic
         self._kept: deque[Frame] | None = None  # the states that these replaced
+        self._final: deque[Frame] = deque()  # the final ones among them
 
     def __len__(self) -> int:
-        return len(self._said) + len(self._states) + len(self._kept or ())
+        return len(self._said) + len(self._states) + len(self._kept or ()) + len(self._final)
 
     @property
     def has_states(self) -> bool:
@@ -85,8 +98,7 @@ class Mailbox:
     def forget(self, topic: str) -> None:
         if self._states.pop(topic, None) is not None:
             self.conflated += 1
-            if self._kept:
-                self._keep_only([each for each in self._kept if each.topic != topic])
+            self._forget_kept(topic)
 
     def retain(self, wanted: Callable[[str], bool]) -> None:
         """Drop the states of unwanted topics."""
@@ -110,10 +122,15 @@ class Mailbox:
         if not states:
             return None
         while self._kept:
+            if self._final and self._final[0].read_at <= self._kept[0].read_at:
+                break
             kept = self._kept.popleft()
             if kept.read_at >= since:
                 return kept.update, kept
             self.conflated += 1
+        if self._final:
+            final = self._final.popleft()
+            return final.update, final
         if not self._states:
             return None
         _, held = self._states.popitem(last=False)
@@ -122,6 +139,12 @@ class Mailbox:
         return held.frame.snapshot, held.frame
 
     def _supersede(self, frame: Frame) -> None:
+        if frame.final:
+            self._final.append(frame)
+            if len(self._final) > self.limit:
+                self._final.popleft()
+                self.dropped += 1
+            return
         if not self.keeping:
             self.conflated += 1
             return
@@ -139,5 +162,12 @@ class Mailbox:
     def _drop_oldest(self) -> None:
         topic, _ = self._states.popitem(last=False)
         self.dropped += 1
+        self._forget_kept(topic)
+
+    def _forget_kept(self, topic: str) -> None:
         if self._kept:
             self._keep_only([each for each in self._kept if each.topic != topic])
+        if self._final:
+            others = [each for each in self._final if each.topic != topic]
+            self.conflated += len(self._final) - len(others)
+            self._final = deque(others)

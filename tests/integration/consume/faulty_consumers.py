@@ -11,7 +11,7 @@ KILLED = (
 import os, sys
 import django
 django.setup()
-import realtime.ticks.batch_writer as module
+import realtime.ticks.live_bars as module
 from realtime.ticks.effects import Effects
 where, at, calls = os.environ["KILL"], int(os.environ.get("KILL_AT", "3")), 0
 store, commit = module.store_ticks, Effects.commit
@@ -56,7 +56,7 @@ UNWRITABLE = (
 import sys
 import django
 django.setup()
-import realtime.ticks.batch_writer as module
+import realtime.ticks.live_bars as module
 store = module.store_ticks
 def storing(model, ticks):
     if any(tick.fields.ltp == 10_666 for tick in ticks):

@@ -52,7 +52,7 @@ class Live:
 
     def empty(self) -> None:
         self.redis.flushall()
-        self.execute("TRUNCATE ticks, backtest_ticks, timeframes_quote")
+        self.execute("TRUNCATE ticks, backtest_ticks, timeframes_quote, historical_data")
 
     @contextmanager
     def consumer(self, *arguments: str, script: str = "", **more: str):
