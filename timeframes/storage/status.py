@@ -20,8 +20,9 @@ _CHUNKS = """
 SELECT count(*), count(*) FILTER (WHERE is_compressed), min(range_start), max(range_end)
 FROM timescaledb_information.chunks WHERE hypertable_schema = current_schema() AND hypertable_name = %s
 """
+# The time of a job that has not succeeded yet is -infinity.
 _JOBS = """
-SELECT regexp_replace(j.proc_name, '^policy_', ''), s.last_successful_finish, s.total_failures
+SELECT regexp_replace(j.proc_name, '^policy_', ''), nullif(s.last_successful_finish, '-infinity'), s.total_failures
 FROM timescaledb_information.jobs j LEFT JOIN timescaledb_information.job_stats s USING (job_id)
 WHERE j.hypertable_schema = current_schema() AND j.hypertable_name = %s AND j.proc_name LIKE 'policy%%' ORDER BY 1
 """
