@@ -18,9 +18,11 @@ from django.db import connection, connections
 
 from tests.core.bar_columns import bar_columns
 from tests.core.slow_fold import random_market
+from timeframes import tasks
 from timeframes.bars.services import record_bars
 from timeframes.core.fold import fold
 from timeframes.core.grid import Anchor, instant, make_grid
+from timeframes.metrics import StorageCollector
 from timeframes.models import Retention, Tick
 from timeframes.storage import ensure as ensuring
 from timeframes.storage import retention
@@ -308,8 +310,9 @@ def test_one_run_at_a_time(settings: Any) -> None:
     try:
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [retention.LOCK])
-        assert not retention.expire(seconds=20)
-        assert execute("SELECT count(*) FROM historical_data") == [(1,)]
+            assert not retention.expire(seconds=20)
+            assert execute("SELECT count(*) FROM historical_data") == [(1,)]
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [retention.LOCK])
     finally:
         other.close()
     assert not retention.expire(seconds=20)
@@ -347,3 +350,32 @@ def test_compressed_chunks_take_bars_and_ticks_as_others_do(edition: Edition) ->
     again = [(*row, 2.0, *[None] * 11, "") for row in rows]
     record_ticks(Tick, [*again, (KEY, rows[0][1], "9-9", 3.0, *[None] * 11, "")])
     assert execute("SELECT ltp, count(*) FROM ticks GROUP BY 1 ORDER BY 1") == [(1.0, 3), (3.0, 1)]
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+def test_metrics_tell_of_retention_and_policies(settings: Any, edition: Edition) -> None:
+    settings.BARS_KEEP_DAYS = {"1m": 90}
+    store_bars("1m", [datetime(1999, 1, 1, tzinfo=UTC)])
+    run_retention()
+    samples = {
+        (sample.name, sample.labels.get("table"), sample.labels.get("job")): sample.value
+        for metric in StorageCollector().collect()
+        for sample in metric.samples
+    }
+    assert samples["signal_storage_removed_total", "historical_data", None] == 1
+    at = samples["signal_storage_finished_timestamp_seconds", "ticks", None]
+    assert abs(datetime.now(UTC).timestamp() - at) < 60
+    if edition is Edition.COMMUNITY:
+        assert samples["signal_storage_job_failures_total", "historical_data", "compression"] == 0
+        assert samples["signal_storage_job_failures_total", "1min_aggregate", "refresh_continuous_aggregate"] == 0
+
+
+def test_the_task_removes_and_ends(settings: Any) -> None:
+    settings.BARS_KEEP_DAYS = {"1m": 90}
+    store_bars("1m", [datetime(1999, 1, 1, tzinfo=UTC)])
+    tasks.expire()
+    assert execute("SELECT count(*) FROM historical_data") == [(0,)]
+    scheduled = {each["task"] for each in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert tasks.expire.name in scheduled
