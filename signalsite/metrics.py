@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from batch import metrics as batch
 from realtime.sockets import metrics as realtime
 from signalsite.embedded.state import RESTARTS, heartbeats_dir
+from timeframes import metrics as storage
 
 
 class ProcessCollector(Collector):
@@ -48,5 +49,6 @@ class ProcessCollector(Collector):
 
 def register() -> None:
     batch.register()
+    storage.register()
     realtime.register()
     REGISTRY.register(ProcessCollector())

@@ -125,7 +125,7 @@ def _aggregates(cursor: Any, server: Server) -> Iterator[Step]:
         if found is not None:
             if not found.startswith(f"{OURS}: "):
                 raise NameTaken(f"{name} is there already and is not ours: rename or drop it, then run this again")
-            statements.insert(0, removal(name, continuous=name in continuous))
+            statements = removal(name, server, continuous=name in continuous) + statements
         yield Step(f"{name}: make it as a {kind_on(server)}", tuple(statements))
 
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-OLDEST = (2, 13)
-"""Older versions of TimescaleDB are treated as PostgreSQL. 2.13 has all that the SQL of this room needs."""
+OLDEST = (2, 20)
+"""Older versions of TimescaleDB are treated as PostgreSQL. 2.20 has all that the SQL of this room needs."""
 _DETECT = """
 SELECT current_setting('server_version'), e.extversion, e.extnamespace::regnamespace::text,
        current_setting('timescaledb.license', true),

@@ -20,12 +20,14 @@ _CHUNKS = """
 SELECT count(*), count(*) FILTER (WHERE is_compressed), min(range_start), max(range_end)
 FROM timescaledb_information.chunks WHERE hypertable_schema = current_schema() AND hypertable_name = %s
 """
+# The time of a job that has not succeeded yet is -infinity.
 _JOBS = """
-SELECT regexp_replace(j.proc_name, '^policy_', ''), s.last_successful_finish, s.total_failures
+SELECT j.hypertable_name, regexp_replace(j.proc_name, '^policy_', ''),
+       nullif(s.last_successful_finish, '-infinity'), s.total_failures
 FROM timescaledb_information.jobs j LEFT JOIN timescaledb_information.job_stats s USING (job_id)
-WHERE j.hypertable_schema = current_schema() AND j.hypertable_name = %s AND j.proc_name LIKE 'policy%%' ORDER BY 1
+WHERE j.hypertable_schema = current_schema() AND j.proc_name LIKE 'policy%' ORDER BY 1, 2
 """
-_RUN = 'SELECT finished_at, removed FROM timeframes_retention WHERE "table" = %s'
+_RUNS = 'SELECT "table", removed, finished_at FROM timeframes_retention'
 _VIEW = "SELECT split_part(substr(obj_description(to_regclass(%s)), %s), ',', 1)"
 
 
@@ -89,9 +91,14 @@ class Status:
 def status(connection: BaseDatabaseWrapper) -> Status:
     """Read the status. Raises NameTaken."""
     server = detect(connection)
+    jobs = jobs_by_table(connection, server)
+    runs = {table: (removed, at) for table, removed, at in runs_of_retention(connection)}
     with connection.cursor() as cursor:
-        tables = [_table(cursor, server, name, series) for name, series in series_models().items()]
-        aggregates = [_aggregate(cursor, server, name) for name in AGGREGATES]
+        tables = [
+            _table(cursor, server, name, series, jobs.get(name, []), *runs.get(name, (0, None)))
+            for name, series in series_models().items()
+        ]
+        aggregates = [_aggregate(cursor, name, jobs.get(name, [])) for name in AGGREGATES]
     return Status(
         edition=str(server.edition),
         postgresql=server.postgresql,
@@ -105,7 +112,27 @@ def status(connection: BaseDatabaseWrapper) -> Status:
     )
 
 
-def _table(cursor: Any, server: Server, name: str, series: Series) -> Table:
+def runs_of_retention(connection: BaseDatabaseWrapper) -> list[tuple[str, int, datetime | None]]:
+    """Return of each table what the task of beat has removed, and when nothing that is due was left."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNS)
+        return cursor.fetchall()
+
+
+def jobs_by_table(connection: BaseDatabaseWrapper, server: Server | None = None) -> dict[str, list[Job]]:
+    """Return TimescaleDB's policies, by the table or aggregate that they are of."""
+    found: dict[str, list[Job]] = {}
+    if (server or detect(connection)).hypertables:
+        with connection.cursor() as cursor:
+            cursor.execute(_JOBS)
+            for table, name, finished, failures in cursor.fetchall():
+                found.setdefault(table, []).append(Job(name=name, finished=finished, failures=failures))
+    return found
+
+
+def _table(
+    cursor: Any, server: Server, name: str, series: Series, jobs: list[Job], removed: int, removed_at: datetime | None
+) -> Table:
     hypertable = compression(cursor, server, name) is not None
     if hypertable:
         cursor.execute(_HYPERTABLE_SIZE.format(server.call("hypertable_size"), name))
@@ -116,8 +143,6 @@ def _table(cursor: Any, server: Server, name: str, series: Series) -> Table:
     if hypertable:
         cursor.execute(_CHUNKS, [name])
         chunks, compressed, begins, ends = cursor.fetchone()
-    cursor.execute(_RUN, [name])
-    removed_at, removed = cursor.fetchone() or (None, 0)
     days, by_value = keep_days(series), keep_days_by_value(series)
     policy = hypertable and server.edition is Edition.COMMUNITY and not by_value
     return Table(
@@ -132,18 +157,11 @@ def _table(cursor: Any, server: Server, name: str, series: Series) -> Table:
         retention_by=("policy" if policy else "beat") if days or by_value else None,
         removed=removed,
         removed_at=removed_at,
-        jobs=_jobs(cursor, server, name),
+        jobs=jobs,
     )
 
 
-def _aggregate(cursor: Any, server: Server, name: str) -> Aggregate:
+def _aggregate(cursor: Any, name: str, jobs: list[Job]) -> Aggregate:
     cursor.execute(_VIEW, [f'"{name}"', len(f"{OURS}: ") + 1])
     (kind,) = cursor.fetchone()
-    return Aggregate(name=name, kind=kind or None, jobs=_jobs(cursor, server, name))
-
-
-def _jobs(cursor: Any, server: Server, name: str) -> list[Job]:
-    if not server.hypertables:
-        return []
-    cursor.execute(_JOBS, [name])
-    return [Job(name=job, finished=finished, failures=failures) for job, finished, failures in cursor.fetchall()]
+    return Aggregate(name=name, kind=kind or None, jobs=jobs)
