@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,26 +50,33 @@ def read_page(wanted: Wanted, *, limit: int, now: datetime) -> Page:
     A page that takes long ends early, with fewer bars or none. Raises PageTooSlow if a single statement does.
     """
     parts, following, begun = list[FoldedBars](), None, time.monotonic()
-    try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000}")
-            for until, part in _parts(wanted, limit + 1):
-                parts.append(part)
-                if sum(map(len, parts)) > limit:
-                    break
-                if time.monotonic() - begun > PAGE_SECONDS and until < wanted.end:
-                    following = until - _MOMENT
-                    break
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise PageTooSlow("the bars of one page are made of too much data: ask for a smaller limit") from error
-        raise
+    with within_time():
+        for until, part in _parts(wanted, limit + 1):
+            parts.append(part)
+            if sum(map(len, parts)) > limit:
+                break
+            if time.monotonic() - begun > PAGE_SECONDS and until < wanted.end:
+                following = until - _MOMENT
+                break
     bars = join_folded(parts)
     page = bars.take(slice(limit))
     if len(bars) > limit:
         following = instant(int(page.time[-1]))
     return Page(page, complete(wanted, page.time, now), following)
+
+
+@contextmanager
+def within_time() -> Iterator[None]:
+    """Run the statements of a page in a transaction. Raises PageTooSlow for one that takes STATEMENT_SECONDS."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000}")
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise PageTooSlow("the bars of one page are made of too much data: ask for a smaller limit") from error
+        raise
 
 
 def read_all(wanted: Wanted, rows: int) -> Iterator[FoldedBars]:
