@@ -24,10 +24,11 @@ from signals.history.services import answer_one, read_blocks
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.computations.requests import params_serializer, result_serializer
 from signalsite.foundation.conditional import page
+from signalsite.foundation.deadlines import within_time
 from signalsite.foundation.fields import Text, Whole
 from signalsite.foundation.serializers import StrictSerializer
 from timeframes.bars.requests import read_wanted
-from timeframes.bars.selectors import PAGE_SECONDS, within_time
+from timeframes.bars.selectors import PAGE_SECONDS, TOO_MUCH
 from timeframes.bars.serializers import LONGEST_MOMENT, BarsRangeSerializer
 from timeframes.bars.stored import Wanted
 from timeframes.core.grid import Anchor, instant, microseconds
@@ -138,10 +139,10 @@ class HistoricalGreeksView(APIView):
 def _page(asked: Asked, limit: int) -> tuple[list[dict[str, Any]], str | None]:
     """Return the rows of the first bars of the range, at most `limit` bars, and the cursor if more follow.
 
-    A page that takes long ends early, with fewer bars or none. Raises PageTooSlow if a single statement does.
+    A page that takes long ends early, with fewer bars or none. Raises ReadTooSlow if a single statement does.
     """
     rows, bars, begun, points = list[dict[str, Any]](), 0, time.monotonic(), len(asked.params["points"])
-    with within_time():
+    with within_time(TOO_MUCH):
         for until, count, columns in asked.blocks():
             lists = {name: column.tolist() for name, column in columns.items()}
             rows += [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]

@@ -13,7 +13,11 @@ VARY = ("Accept", "Accept-Encoding", "Authorization", "Cookie")
 
 def conditional(request: Request, body: dict[str, Any]) -> HttpResponse:
     """Answer with an ETag of the body: 304 to a client that has it already."""
-    content = orjson.dumps(body)
+    return conditional_bytes(request, orjson.dumps(body))
+
+
+def conditional_bytes(request: Request, content: bytes) -> HttpResponse:
+    """Do the same with a body that is JSON already."""
     response = HttpResponse(content, content_type="application/json")
     etag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
     response["ETag"] = etag
