@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from batch.exports.bars import BarsExportView
+from batch.exports.historical_greeks import HistoricalGreeksExportView
+from batch.jobs.historical_greeks import HistoricalGreeksView
 from batch.jobs.instrument_greeks import InstrumentGreeksView
 from realtime.snapshot.live_keys import live_among
 from realtime.sockets.asyncapi_views import asyncapi
@@ -26,8 +28,14 @@ TOKEN_BYTES = 4 << 10  # enough for a name and a password, or for a token
 v2: list[URLPattern | URLResolver] = [
     path("batch/", include("batch.urls")),
     path("realtime/", include("realtime.urls")),
-    # Before the bars themselves, whose address takes a key with any number of slashes.
+    # Before the pages, whose address takes a key with any number of slashes.
     path("historical/bars/<path:instrument_key>/export", BarsExportView.as_view(), name="historical-bars-export"),
+    path(
+        "historical/greeks/<path:instrument_key>/export",
+        HistoricalGreeksExportView.as_view(),
+        name="historical-greeks-export",
+    ),
+    path("historical/greeks/<path:instrument_key>", HistoricalGreeksView.as_view(), name="historical-greeks"),
     path("historical/", include("timeframes.urls")),
     # Before the listing's own `instruments/<path>`, which takes a key with any number of slashes.
     path("instruments/<path:instrument_key>/greeks", InstrumentGreeksView.as_view(), name="instrument-greeks"),

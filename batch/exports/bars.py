@@ -1,29 +1,22 @@
 """Export the bars of one instrument as one stream (docs/bars.md)."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, cast
 
-from django.contrib.auth.models import User
-from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections, connections
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from batch.exports.asgi import SLOT
-from batch.exports.formats import FORMATS, Format
-from batch.exports.negotiation import CODINGS, ErrorsAsProblems, NoneAcceptable, choose_coding, choose_format
+from batch.exports.negotiation import ErrorsAsProblems
+from batch.exports.ranges import Part, file_response, format_field
 from batch.exports.responses import STREAM
 from signalsite.foundation.computations.contract import Column
 from timeframes.bars.requests import read_query, read_wanted
 from timeframes.bars.selectors import complete, read_all
 from timeframes.bars.serializers import BarsRangeSerializer
 from timeframes.bars.stored import Wanted
-from timeframes.core.bars import FoldedBars
 from timeframes.core.grid import instant
 from timeframes.core.timeframe import format_timeframe
 
@@ -40,9 +33,7 @@ COLUMNS = (
 
 
 class BarsExportQuerySerializer(BarsRangeSerializer):
-    format = serializers.ChoiceField(
-        list(FORMATS), required=False, help_text="Takes precedence over the Accept header."
-    )
+    format = format_field()
 
 
 class BarsExportView(APIView):
@@ -58,69 +49,20 @@ class BarsExportView(APIView):
     def get(self, request: Request, instrument_key: str) -> HttpResponseBase:
         query, now = read_query(BarsExportQuerySerializer, request), timezone.now()
         wanted = read_wanted(instrument_key, query, now)
-        chosen = choose_format(request._request, query.get("format", ""))
-        coding = choose_coding(request.headers.get("Accept-Encoding"), ("identity",) if chosen.compressed else CODINGS)
-        if coding is None:
-            raise NoneAcceptable(f"available content codings: {', '.join(CODINGS)}; parquet has none")
-        response: HttpResponseBase = HttpResponse()
-        if request.method != "HEAD":
-            response = _stream(request, _encoded(wanted, now, chosen, coding))
-        name = f"{wanted.key}-{format_timeframe(wanted.timeframe)}".replace("/", "-")
-        response["Content-Type"] = chosen.content_type
-        response["Content-Disposition"] = f'attachment; filename="{name}.{chosen.name}"'
-        response["X-Accel-Buffering"] = "no"  # nginx would buffer the first bytes
-        if coding != "identity":
-            response["Content-Encoding"] = coding
-        if isinstance(request._request, ASGIRequest):
-            connections.close_all()  # sending may take long
-        return response
+        name = f"{wanted.key}-{format_timeframe(wanted.timeframe)}"
+        return file_response(
+            request, query.get("format", ""), name, COLUMNS, lambda chosen: _parts(wanted, now, chosen.rows_per_page)
+        )
 
 
-def _encoded(wanted: Wanted, now: datetime, format_: Format, coding: str) -> Iterator[bytes]:
-    """Yield the file's bytes, a part for each part of the range. A part is sent before the next is read."""
-    import pyarrow as pa  # which only exports need
-
-    from batch.exports.codings import Outlet, encoder
-    from batch.exports.writers import WRITERS
-    from signalsite.foundation.computations.arrow import schema
-
-    columns = schema(COLUMNS)
-    outlet = Outlet()
-    body = encoder(coding, outlet)
-    writer = WRITERS[format_.name](body, columns)
-    for bars in read_all(wanted, format_.rows_per_page):
-        close_old_connections()  # back to the pool, because the reader may be slow
-        if len(bars):
-            arrays = [
-                pa.array(values, field.type, from_pandas=True)
-                for values, field in zip(_values(wanted, bars, now), columns, strict=True)
-            ]
-            writer.write(pa.Table.from_arrays(arrays, schema=columns))
-            body.flush()
-            yield outlet.take()
-    writer.close()
-    body.close()
-    yield outlet.take()
-
-
-def _values(wanted: Wanted, bars: FoldedBars, now: datetime) -> list[Sequence[Any]]:
-    return [
-        [wanted.key] * len(bars),
-        [instant(time).isoformat() for time in bars.time.tolist()],
-        *(getattr(bars, name) for name in _NUMBERS),
-        bars.vwap_sources(),
-        bars.open_interest,
-        [None if trades != trades else int(trades) for trades in bars.trades.tolist()],
-        complete(wanted, bars.time, now),
-    ]
-
-
-def _stream(request: Request, parts: Iterator[bytes]) -> StreamingHttpResponse:
-    from batch.exports.stream import over_threads
-
-    if not isinstance(request._request, ASGIRequest):  # under WSGI, a slow reader holds a thread
-        return StreamingHttpResponse(parts)
-    if slot := request._request.scope.get(SLOT):
-        slot.claim(cast(User, request.user).pk)
-    streamed: AsyncIterator[bytes] = over_threads(parts)
-    return StreamingHttpResponse(streamed)
+def _parts(wanted: Wanted, now: datetime, rows: int) -> Iterator[Part]:
+    for bars in read_all(wanted, rows):
+        yield {
+            "instrument_key": [wanted.key] * len(bars),
+            "time": [instant(time).isoformat() for time in bars.time.tolist()],
+            **{name: getattr(bars, name) for name in _NUMBERS},
+            "vwap_source": bars.vwap_sources(),
+            "open_interest": bars.open_interest,
+            "trades": [None if trades != trades else int(trades) for trades in bars.trades.tolist()],
+            "complete": complete(wanted, bars.time, now),
+        }

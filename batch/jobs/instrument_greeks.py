@@ -125,7 +125,7 @@ class InstrumentGreeksView(APIView):
         params = dict(query.validated_data)
         as_of = params.pop("as_of", None)
         given = {each.name: {0: params.pop(each.name)} for each in _overrides(computation) if each.name in params}
-        key = _option(instrument_key)
+        key = option_key_of(instrument_key)
         submission = Submission(
             computation=computation,
             params=params,
@@ -137,8 +137,8 @@ class InstrumentGreeksView(APIView):
         return conditional(request, {**head, "greeks": row})
 
 
-def _option(text: str) -> str:
-    """Raises InvalidInput for what is no option's key."""
+def option_key_of(text: str) -> str:
+    """Return the option's key in its one form. Raises InvalidInput for what is no option's key."""
     key = checked_key(text, "instrument_key")
     if not parse_key(key).product.is_option:
         raise InvalidInput("instrument_key", f"{key} is no option")

@@ -13,6 +13,7 @@ import orjson
 from rest_framework.exceptions import NotFound
 
 from realtime.snapshot.core.chain_request import parse_strikes
+from realtime.snapshot.newest import TooLarge
 from realtime.snapshot.selectors import Reading, live_chain, live_values
 from realtime.snapshot.serializers import MAX_KEYS, ChainQuerySerializer, GreeksQuerySerializer
 from signalsite.foundation.errors import InvalidInput
@@ -54,22 +55,36 @@ def many(keys: list[str], field: str) -> Reading[bytes]:
 
 
 def chain(underlying: str, parameters: Mapping[str, str]) -> Reading[bytes]:
-    expiry, strikes = _chain_query(tuple(parameters.items()))
-    underlying, product = _checked(underlying, "underlying")
-    if product not in (Product.UNDERLYING, Product.CRYPTO_SPOT):
-        raise InvalidInput("underlying", f"{underlying} is no underlying, such as NSE@NIFTY")
+    if "as_of" in parameters:  # PostgreSQL is asked on a thread
+        raise TooLarge("a chain of the past")
+    expiry, strikes, _ = chain_query(parameters)
+    underlying = underlying_key(underlying)
     body = yield from live_chain(underlying, expiry, parse_strikes(strikes), datetime.now(UTC))
     if body is None:
         raise NotFound(f"no live options of {underlying}{f' that expire on {expiry}' if expiry else ''}")
     return body
 
 
+def underlying_key(text: str) -> str:
+    """Return the key of an underlying, which may leave out its exchange. Raises InvalidInput."""
+    underlying, product = _checked(text, "underlying")
+    if product not in (Product.UNDERLYING, Product.CRYPTO_SPOT):
+        raise InvalidInput("underlying", f"{underlying} is no underlying, such as NSE@NIFTY")
+    return underlying
+
+
+def chain_query(parameters: Mapping[str, str]) -> tuple[date | None, str, str]:
+    """Return the expiry, the strikes and `as_of`, empty for none, of a query. Raises ValidationError."""
+    return _chain_query(tuple(parameters.items()))
+
+
 @lru_cache(maxsize=256)
-def _chain_query(parameters: tuple[tuple[str, str], ...]) -> tuple[date | None, str]:
+def _chain_query(parameters: tuple[tuple[str, str], ...]) -> tuple[date | None, str, str]:
     """Parse and cache a query: the serializer takes as long as the rest of the response, and most queries are equal."""
     query = ChainQuerySerializer(data=dict(parameters))
     query.is_valid(raise_exception=True)
-    return query.validated_data.get("expiry"), query.validated_data["strikes"]
+    found = query.validated_data
+    return found.get("expiry"), found["strikes"], found.get("as_of", "")
 
 
 class _Key(NamedTuple):

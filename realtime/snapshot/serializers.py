@@ -27,6 +27,12 @@ class GreeksBodySerializer(StrictSerializer):
 
 class ChainQuerySerializer(StrictSerializer):
     expiry = Day(required=False, help_text="Default: the nearest live expiry.")
+    as_of = Text(
+        required=False,
+        max_length=40,
+        help_text="A past instant: the chain as it stood then, from what is stored. ISO 8601, in the exchange's zone "
+        "where it has no offset; a date means the close of that session. Default: the live chain.",
+    )
     strikes = serializers.RegexField(
         STRIKES,
         default=str(DEFAULT_STRIKES),

@@ -14,9 +14,11 @@ class LiveInstrument(InstrumentState):
     """The newest state of an instrument.
 
     `age_seconds` counts from the tick's own time, `computed_age_seconds` from when it was last priced. `greeks` is null
-    for what is not an option. `seq` is the state's place in its stream; a socket can resume from it.
+    for what is not an option. `seq` is the state's place in its stream; a socket can resume from it. At a past instant
+    the state is from no stream: `seq` and `entry_id` are null.
     """
 
+    entry_id: str | None  # type: ignore[assignment]  # msgspec lets a subclass say it anew
     seq: str | None
     age_seconds: float
     computed_age_seconds: float

@@ -4,13 +4,19 @@
 """
 
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from realtime.snapshot import reads, shapes
+from realtime.snapshot.core.chain_request import parse_strikes
+from realtime.snapshot.past import past_chain, read_instant
 from realtime.snapshot.selectors import Reading, run
 from realtime.snapshot.serializers import ChainQuerySerializer, GreeksBodySerializer, GreeksQuerySerializer
+from signalsite.foundation.conditional import conditional_bytes
+from signalsite.foundation.deadlines import within_time
+from timeframes.core.keys import parse_key
 
 TAGS = ["realtime"]
 MANY = OpenApiResponse(shapes.MANY, examples=[OpenApiExample("One of two is live", shapes.MANY_EXAMPLE)])
@@ -58,7 +64,15 @@ class LiveChainView(APIView):
         tags=TAGS,
         parameters=[ChainQuerySerializer],
         responses={200: OpenApiResponse(shapes.CHAIN, examples=[OpenApiExample("One strike", shapes.CHAIN_EXAMPLE)])},
-        summary="Live option chain of one expiry",
+        summary="Option chain of one expiry, live or as it stood at a past instant",
     )
     def get(self, request: Request, underlying: str) -> HttpResponse:
-        return _json(reads.chain(underlying, request.query_params.dict()))
+        parameters = request.query_params.dict()
+        if "as_of" not in parameters:
+            return _json(reads.chain(underlying, parameters))
+        expiry, strikes, as_of = reads.chain_query(parameters)
+        key = reads.underlying_key(underlying)
+        instant = read_instant(as_of, parse_key(key).exchange, timezone.now())
+        with within_time("the chain is made of too much data: ask for fewer strikes"):
+            body = past_chain(key, expiry, parse_strikes(strikes), instant)
+        return conditional_bytes(request, body)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from asgiref.sync import sync_to_async
 
 from realtime.core.bar_states import bar_states
-from timeframes.bars.selectors import PageTooSlow, read_page
+from signalsite.foundation.deadlines import ReadTooSlow
+from timeframes.bars.selectors import read_page
 from timeframes.bars.stored import Wanted, stored_of
 from timeframes.core.grid import default_anchor
 from timeframes.core.keys import parse_key
@@ -41,7 +42,7 @@ def _newest_bar(key: str, timeframe: str, now: datetime) -> bytes | None:
     )
     try:
         page = read_page(wanted, limit=10, now=now)
-    except PageTooSlow as error:  # the subscriber waits for the next tick
+    except ReadTooSlow as error:  # the subscriber waits for the next tick
         logger.warning("the newest bar of %s cannot be shown: %s", key, error)
         return None
     if not len(page.bars):  # the newest ticks are outside the sessions

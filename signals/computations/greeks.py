@@ -162,7 +162,7 @@ class GreeksInputs:
 
 class Greeks(OptionComputation):
     name = "greeks"
-    version = 6
+    version = 7
     summary = "Implied volatility and Greeks of options"
     parameters: ClassVar[Sequence[Parameter]] = (
         MODEL,

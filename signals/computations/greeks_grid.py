@@ -53,7 +53,7 @@ class GreeksGrid(Greeks):
     """
 
     name = "greeks_grid"
-    version = 5
+    version = 6
     summary = "Prices and Greeks of options under shocks of spot, volatility and time"
     parameters = (
         Parameter(

@@ -31,6 +31,7 @@ from signals.greeks.selectors import newest_quote_time
 from signals.history.core.points import POINTS, Extremes
 from signals.history.services import HistoryInputs, answer_history, load_history
 from signalsite.foundation.computations.contract import (
+    OK,
     Answers,
     Column,
     Context,
@@ -170,3 +171,7 @@ class HistoricalGreeks(InstrumentComputation):
         return Answers(
             *answer_history(inputs, self.conventions(asked), asked["points"], Extremes(asked["extremes"]), names)
         )
+
+
+STATUSES = [OK, *(each.word for each in HistoricalGreeks().words)]
+"""Pages have them too, so the schema needs a name for them (settings/web.py)."""

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import GreeksParams, IvFrom, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.core.snapshot import ChainColumns, ChainSnapshot, ExpiryColumns, UnderlyingColumns
+from signals.greeks.newest_quote import NEWEST_QUOTE, QUOTE, named, window_of
 from signals.greeks.unlisted import fill_in, unregistered
 from signals.instruments.core.terms import option_of, options_end
 from signals.rates.selectors import load_carry
@@ -21,45 +22,37 @@ from timeframes.core.sessions import local_date
 ExpiryGroup = tuple[str, date]  # an underlying's key and an expiry date
 MOST_SHARED_GROUPS = 10_000  # of a job, in a megabyte; keys may name any day of two centuries
 
-_QUOTE = "q.bid, q.ask, q.last, q.settle, q.close, q.volume, extract(epoch FROM q.time)::float8"
-_NEWEST_QUOTE = """
-LEFT JOIN LATERAL (
-    SELECT bid, ask, last, settle, close, volume, time FROM timeframes_quote
-    WHERE instrument_key = {key} AND time <= %(as_of)s AND time > %(oldest)s
-    ORDER BY time DESC LIMIT 1
-) q ON true
-"""
 # The SQL only joins what belongs together; signals.greeks.core decides everything else.
 _OPTIONS = f"""
 SELECT i.underlying_id, i.expiry, i.product, CASE i.right WHEN 'call' THEN 1.0 WHEN 'put' THEN -1.0 END::float8,
        i.strike::float8, extract(epoch FROM i.expires_at)::float8, (u.pricing_model = 'black76')::int4,
-       (u.exercise = 'american')::int4, u.dividend_yield, {_QUOTE}
+       (u.exercise = 'american')::int4, u.dividend_yield, {QUOTE}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 LEFT JOIN signals_instrument i ON i.key = wanted.key
 LEFT JOIN signals_underlying u ON u.key = i.underlying_id
-{_NEWEST_QUOTE.format(key="wanted.key")}
+{NEWEST_QUOTE.format(key="wanted.key")}
 ORDER BY wanted.place
 """
 # Options with the place of their group, then futures with that of their underlying, and their expiry's ordinal.
 _CHAINS = f"""
 SELECT wanted.place - 1, CASE i.right WHEN 'call' THEN 1.0 ELSE -1.0 END::float8, i.strike::float8, NULL::float8,
-       extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+       extract(epoch FROM i.expires_at)::float8, {QUOTE}
 FROM unnest(%(underlyings)s::text[], %(expiries)s::date[]) WITH ORDINALITY AS wanted(underlying, expiry, place)
 JOIN signals_instrument i ON i.underlying_id = wanted.underlying AND i.expiry = wanted.expiry
-{_NEWEST_QUOTE.format(key="i.key")}
+{NEWEST_QUOTE.format(key="i.key")}
 WHERE i.right <> ''
 UNION ALL
-SELECT wanted.place - 1, 0.0, NULL, i.expiry - DATE '0001-01-01' + 1, extract(epoch FROM i.expires_at)::float8, {_QUOTE}
+SELECT wanted.place - 1, 0.0, NULL, i.expiry - DATE '0001-01-01' + 1, extract(epoch FROM i.expires_at)::float8, {QUOTE}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 JOIN signals_instrument i ON i.underlying_id = wanted.key AND i.product LIKE '%%_futures'
-{_NEWEST_QUOTE.format(key="i.key")}
+{NEWEST_QUOTE.format(key="i.key")}
 """
 _UNDERLYINGS = f"""
-SELECT coalesce(u.dividend_yield, 0), (u.exercise = 'american')::int4, {_QUOTE}, {_QUOTE.replace("q.", "v.")}
+SELECT coalesce(u.dividend_yield, 0), (u.exercise = 'american')::int4, {QUOTE}, {named(QUOTE, "v")}
 FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
 LEFT JOIN signals_underlying u ON u.key = wanted.key
-{_NEWEST_QUOTE.format(key="u.spot_key")}
-{_NEWEST_QUOTE.format(key="u.volatility_index_key").replace(") q ON", ") v ON")}
+{NEWEST_QUOTE.format(key="u.spot_key")}
+{named(NEWEST_QUOTE, "v").format(key="u.volatility_index_key")}
 ORDER BY wanted.place
 """
 _NEWEST = """
@@ -88,11 +81,6 @@ def _quotes(found: Mapping[str, np.ndarray], prefix: str = "") -> QuoteColumns:
     return QuoteColumns(**{name: found[prefix + name] for name in _QUOTE_TYPES})
 
 
-def _window(as_of: datetime, max_age_seconds: float) -> dict[str, datetime]:
-    """Return a window one second wider than the age allowed: signals.greeks.core decides which quotes are too old."""
-    return {"as_of": as_of, "oldest": as_of - timedelta(seconds=max_age_seconds + 1.0)}
-
-
 _OPTION_TYPES = {
     "underlying": str,
     "expiry": date,
@@ -119,6 +107,21 @@ class OptionRows(ContractColumns):
     product: Sequence[str | None]
     unlisted: frozenset[int] = frozenset()
 
+    def take(self, places: Sequence[int]) -> "OptionRows":
+        """Return the rows at these places, in their order."""
+        chosen = np.array(places, np.intp)
+        number = {place: at for at, place in enumerate(places)}
+        numbers = ("sign", "strike", "expires_at", "black76", "dividend_yield")
+        return OptionRows(
+            underlying=[self.underlying[place] for place in places],
+            expiry=[self.expiry[place] for place in places],
+            product=[self.product[place] for place in places],
+            unlisted=frozenset(number[place] for place in self.unlisted if place in number),
+            american=None if self.american is None else self.american[chosen],
+            quotes=QuoteColumns(**{name: getattr(self.quotes, name)[chosen] for name in QuoteColumns.__slots__}),
+            **{name: getattr(self, name)[chosen] for name in numbers},
+        )
+
     def digest(self, twins: QuoteColumns | None = None) -> str:
         """Return a digest of all columns and of the twins' quotes: equal digests mean that the same data was loaded."""
         words = (self.underlying, self.expiry, self.product, sorted(self.unlisted))
@@ -138,7 +141,7 @@ def load_options(keys: Sequence[str], as_of: datetime, max_age_seconds: float) -
 
     An option that the tables lack has the terms of its key.
     """
-    found = binary_columns(_OPTIONS, {"keys": list(keys), **_window(as_of, max_age_seconds)}, _OPTION_TYPES)
+    found = binary_columns(_OPTIONS, {"keys": list(keys), **window_of(as_of, max_age_seconds)}, _OPTION_TYPES)
     unlisted = fill_in(keys, found)
     return OptionRows(
         underlying=found["underlying"],
@@ -170,7 +173,7 @@ def load_twins(keys: Sequence[str], as_of: datetime, params: GreeksParams) -> Qu
         contract, *right_and_strike = key.rsplit("@", 2)
         other = _OTHER.get(right_and_strike[0]) if len(right_and_strike) == 2 else None
         twins.append(f"{contract}@{other}@{right_and_strike[1]}" if other else "")
-    wanted = {"keys": twins, **_window(as_of, params.max_quote_age_seconds)}
+    wanted = {"keys": twins, **window_of(as_of, params.max_quote_age_seconds)}
     return _quotes(binary_columns(_OPTIONS, wanted, _OPTION_TYPES))
 
 
@@ -192,7 +195,7 @@ _UNDERLYING_TYPES = {
 
 def load_chains(groups: Sequence[ExpiryGroup], as_of: datetime, params: GreeksParams) -> ChainSnapshot:
     """Load the chains of these underlyings and expiries, each named once, with the futures of these underlyings."""
-    window = _window(as_of, params.max_quote_age_seconds)
+    window = window_of(as_of, params.max_quote_age_seconds)
     underlyings, expiries = [group[0] for group in groups], [group[1] for group in groups]
     keys = sorted(set(underlyings))
     place = {key: at for at, key in enumerate(keys)}

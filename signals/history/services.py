@@ -125,6 +125,20 @@ def answer_history(
     return columns, item[order]
 
 
+def answer_one(
+    block: Block,
+    params: GreeksParams,
+    points: Sequence[str],
+    extremes: Extremes,
+    names: Sequence[str],
+    verdicts: Mapping[str, bool],
+) -> dict[str, np.ndarray]:
+    """Return the columns of these names for a block of one option, `retryable` by status word among them."""
+    found = answer_block(block, params, points, extremes).columns
+    columns = {**found, "retryable": [verdicts[word] for word in found["status"]]}
+    return {name: as_array(columns[name]) for name in names}
+
+
 def _answers(
     inputs: HistoryInputs, params: GreeksParams, points: Sequence[str], extremes: Extremes
 ) -> Iterator[dict[str, Any]]:

@@ -67,6 +67,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "HistoricalGreeksRowStatusEnum": "signals.computations.historical_greeks.STATUSES",
         "JobStatusEnum": "batch.jobs.models.Job.Status",
         "AnchorEnum": ["session", "epoch"],
         "AnchorParameterEnum": ["default", "session", "epoch"],

@@ -64,7 +64,7 @@ def asked_of(name: str) -> tuple[Asked, int]:
 
 
 def make_page(asked: Asked, stored: Stored, limit: int, now: datetime, moment: Moment | None) -> BarsPage:
-    """Make a page. `moment`: when reading began, before `stored` was read. Raises InvalidInput and PageTooSlow."""
+    """Make a page. `moment`: when reading began, before `stored` was read. Raises InvalidInput and ReadTooSlow."""
     wanted = asked.wanted(stored, now)
     found = read_page(wanted, limit=limit, now=now)
     head = {

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from django.db import OperationalError, connection, transaction
-from psycopg.errors import QueryCanceled
 
-from signalsite.foundation.errors import StorageTooSlow
+from signalsite.foundation.deadlines import within_time
 from timeframes.bars.folding import fold_stored
 from timeframes.bars.stored import Wanted
 from timeframes.core.bars import FoldedBars, join_folded
@@ -25,13 +23,10 @@ from timeframes.core.grid import (
     usual_length,
 )
 
-PAGE_SECONDS, STATEMENT_SECONDS = 1.0, 3
-"""A page ends after the statement that reaches PAGE_SECONDS, so that a request answers within five seconds."""
+PAGE_SECONDS = 1.0
+"""A page ends after the statement that reaches it, so that a request answers within five seconds."""
+TOO_MUCH = "the bars of one page are made of too much data: ask for a smaller limit"
 _MOMENT = timedelta(microseconds=1)
-
-
-class PageTooSlow(StorageTooSlow):
-    """One page is made of more data than can be read in time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,27 +48,20 @@ class Page:
 def read_page(wanted: Wanted, *, limit: int, now: datetime) -> Page:
     """Return the first bars that begin in the range, at most `limit`.
 
-    A page that takes long ends early, with fewer bars or none. Raises PageTooSlow if a single statement does.
+    A page that takes long ends early, with fewer bars or none. Raises ReadTooSlow if a single statement does.
     """
     parts, following, begun = list[FoldedBars](), None, time.monotonic()
     first, last, full = microseconds(wanted.begin), microseconds(wanted.begin), False
-    try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000}")
-            for until, grid, part in _parts(wanted, limit + 1):
-                parts.append(part)
-                if len(grid):
-                    first, last = min(first, int(grid.begins[0])), max(last, int(grid.ends[-1]))
-                if full := sum(map(len, parts)) > limit:
-                    break
-                if time.monotonic() - begun > PAGE_SECONDS and until < wanted.end:
-                    following = until - _MOMENT
-                    break
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise PageTooSlow("the bars of one page are made of too much data: ask for a smaller limit") from error
-        raise
+    with within_time(TOO_MUCH):
+        for until, grid, part in _parts(wanted, limit + 1):
+            parts.append(part)
+            if len(grid):
+                first, last = min(first, int(grid.begins[0])), max(last, int(grid.ends[-1]))
+            if full := sum(map(len, parts)) > limit:
+                break
+            if time.monotonic() - begun > PAGE_SECONDS and until < wanted.end:
+                following = until - _MOMENT
+                break
     bars = join_folded(parts)
     page = bars.take(slice(limit))
     if full:

@@ -162,6 +162,13 @@ def params_schemas(computations: Iterable[Computation]) -> dict[str, Any]:
 
 
 @cache
+def result_serializer(computation: Computation) -> type[serializers.Serializer]:
+    """Return the serializer of one answer without the item's identity: of a page about one instrument."""
+    fields = {column.name: _column(column, computation) for column in computation.answer_columns}
+    return type(f"{pascal(computation.name)}ResultSerializer", (serializers.Serializer,), fields)
+
+
+@cache
 def row_serializer(computation: Computation) -> type[serializers.Serializer]:
     """Return the serializer of one answer."""
     fields = {column.name: _column(column, computation) for column in (*IDENTITY, *computation.answer_columns)}
