@@ -55,6 +55,8 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds between checks for SIGTERM, and bet
 CELERY_BEAT_SCHEDULE = {
     "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
     "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "warm-bars": {"task": "timeframes.warm_bars", "schedule": 60.0, "options": {"expires": 60}},
+    "forget-bar-changes": {"task": "timeframes.forget_bar_changes", "schedule": 300.0, "options": {"expires": 300}},
     "forget-expired-sign-ins": {
         "task": "signalsite.forget_expired_sign_ins",
         "schedule": 3600.0,
