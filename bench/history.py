@@ -1,7 +1,7 @@
 """Measure bars over HTTP: a day of 7-minute bars from minutes, uncached and cached, one caller, no feed.
 
 And a year of minutes: its import, its fold into 13-minute bars beside pandas, over HTTP too. And the share of hits of a
-replayed mix of requests: 3,000 requests for 200 charts (40 days, 5 timeframes), whose popularity falls with its rank
+replayed mix of requests: 6,000 requests for 200 charts (40 days, 5 timeframes), whose popularity falls with its rank
 (Zipf, exponent 1.1), 2 % for a timeframe that nobody asks for twice, and 30 minutes that are mended on the way. The
 caller is Python's http.client, on the same cores.
 """
@@ -35,7 +35,7 @@ from signalsite.embedded.state import CHECKOUT, own_state_dir
 KEY = "NSE@BENCH@equity_spot"
 BARS = f"/api/v2/signals/historical/bars/{KEY}"
 SAMPLES = 1_000
-REQUESTS, CHARTS, ONCE, MENDED = 3_000, 200, 0.02, 30
+REQUESTS, CHARTS, ONCE, MENDED = 6_000, 200, 0.02, 30
 TIMEFRAMES = ("1m", "5m", "7m", "15m", "1h")
 _PAGES = re.compile(r'^signal_service_bars_pages_total\{source="(\w+)"\} (\S+)$', re.MULTILINE)
 _MEND = """

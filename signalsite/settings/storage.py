@@ -40,7 +40,7 @@ if DATABASE_POOL:
     _options["pool"] = {
         "connection_class": TimedConnection,
         "min_size": 1,
-        "max_size": WEB_THREADS + 7,  # 4 for the threads of exports, 1 for ASGI views, 1 for tokens, 1 to check bars
+        "max_size": WEB_THREADS + 6,  # 4 for the threads of exports, 1 for ASGI views, 1 to verify tokens
         "timeout": 3,
         "reconnect_timeout": 5,
     }
