@@ -16,19 +16,11 @@ import psutil
 from bench import before
 
 SUBJECTS = (
-    "engine",
-    "batch",
-    "day",
-    "quotes",
-    "exports",
-    "faults",
-    "sockets",
-    "live",
-    "reads",
-    "doors",
-    "forwards",
+    *("engine", "batch", "day", "quotes", "exports", "faults", "sockets", "live", "reads", "doors", "forwards"),
     "history",
 )
+MODULES = {"history": ("history", "history_live", "history_import")}
+"""The modules of a subject, where it has not one of its own name."""
 OUT = Path(__file__).parent / "out" / "latest.json"
 
 
@@ -41,7 +33,8 @@ def main() -> None:
     figures: dict[str, float] = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in chosen:
         begun = psutil.cpu_times()
-        figures |= import_module(f"bench.{name}").run()
+        for module in MODULES.get(name, (name,)):
+            figures |= import_module(f"bench.{module}").run()
         figures[f"{name}.stolen_percent"] = stolen = stolen_percent(begun)
         print(f"({stolen:.0f} % of the processors' time went to other guests of the machine)")
         OUT.parent.mkdir(exist_ok=True)

@@ -41,8 +41,8 @@ if DATABASE_POOL:
     _options["pool"] = {
         "connection_class": TimedConnection,
         "min_size": 1,
-        "max_size": WEB_THREADS
-        + 9,  # 4 for exports; 1 each for ASGI views, tokens, usage, sockets and the check of bars
+        # 4 for exports; 1 each for ASGI views, tokens, usage and sockets
+        "max_size": WEB_THREADS + 8,
         "timeout": 3,
         "reconnect_timeout": 5,
     }

@@ -56,6 +56,8 @@ CELERY_BEAT_SCHEDULE = {
     "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
     "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},
     "expire-series": {"task": "timeframes.expire", "schedule": 3600.0, "options": {"expires": 3600}},
+    "warm-bars": {"task": "timeframes.warm_bars", "schedule": 60.0, "options": {"expires": 60}},
+    "forget-bar-changes": {"task": "timeframes.forget_bar_changes", "schedule": 300.0, "options": {"expires": 300}},
     "forget-expired-sign-ins": {
         "task": "signalsite.forget_expired_sign_ins",
         "schedule": 3600.0,

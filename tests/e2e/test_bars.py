@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,77 @@ def test_compute_bars_from_the_command_line(address: str, tmp_path: Path) -> Non
         assert [row["bar_time"] for row in csv.DictReader(file)] == [
             f"2024-01-0{day}T03:45:00+00:00" for day in (2, 3, 4)
         ]
+
+
+SAME = [
+    {},
+    {"limit": "50"},
+    {"limit": "50", "cursor": "2024-01-02T04:00:00+00:00"},
+    {"timeframe": "60m"},
+    {"timeframe": "1d", "anchor": "epoch"},
+    {"end_time": "2024-01-01"},
+    {"start_time": "2024-01-02T09:15:00+05:30", "limit": "3"},
+    {"timeframe": "7x"},
+    {"timeframe": "30s"},
+    {"limit": "0"},
+    {"cursor": "never"},
+    {"start_time": "2999-01-01"},
+    {"more": "1"},
+    {"anchor": "x" * 600},
+]
+OF_ONE_ANSWER = {"date", "server", "x-request-id"}
+
+
+@pytest.mark.parametrize("change", SAME, ids=str)
+@pytest.mark.parametrize("key", [KEY, PAIR, "BARS@equity_spot", "NSE@NOTHING@equity_spot", "NSE@BARS@", f"{KEY}/x"])
+def test_the_event_loop_answers_as_the_view_does(alice: httpx.Client, key: str, change: dict[str, str]) -> None:
+    """A condition is weighed by Django, on a thread; this one is none."""
+    url, query = f"{HISTORY}/bars/{key}", {**QUERY, **change}
+    first, second, view = (
+        alice.get(url, params=query, headers={"If-Modified-Since": "never"} if by_view else {})
+        for by_view in (False, False, True)
+    )
+    for each in (second, view):
+        assert (each.status_code, without_id(each)) == (first.status_code, without_id(first))
+        assert headers_of(each) == headers_of(first)
+
+
+def headers_of(answer: httpx.Response) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in answer.headers.items() if name not in OF_ONE_ANSWER)
+
+
+def without_id(answer: httpx.Response) -> Any:
+    return {**answer.json(), "request_id": ""} if answer.status_code >= 400 else answer.content
+
+
+def test_pages_are_answered_by_the_event_loop(alice: httpx.Client, address: str) -> None:
+    def counted() -> tuple[float, float]:
+        lines = httpx.get(f"{address}/metrics").text.splitlines()
+        found = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return float(found["http_live_reads_total"]), float(found['signal_service_bars_pages_total{source="memory"}'])
+
+    for _ in range(2):  # Django answers the first of a kind
+        alice.get(f"{HISTORY}/bars/{KEY}", params=QUERY)
+    before = counted()
+    for _ in range(5):
+        alice.get(f"{HISTORY}/bars/{KEY}", params=QUERY)
+    assert counted() == (before[0] + 5, before[1] + 5)
+
+
+def test_a_mended_bar_is_in_the_next_answer(alice: httpx.Client, tmp_path: Path) -> None:
+    key = "NSE@MENDED@equity_spot"
+    for price in (10, 20, 30):
+        file = tmp_path / "bars.csv"
+        file.write_text(f"time,open,high,low,close,volume\n{OPENING.isoformat()},{price},{price},{price},{price},1\n")
+        succeed("import_bars", str(file), "--instrument", key, "--timeframe", "1m")
+        for _ in range(3):
+            assert [bar["close"] for bar in walk(alice, key, **QUERY)] == [price]
+
+
+def test_forty_at_once_get_the_same(alice: httpx.Client) -> None:
+    def ask(number: int) -> bytes:
+        timeframe = ("9m", "11m")[number % 2]
+        return alice.get(f"{HISTORY}/bars/{KEY}", params={**QUERY, "timeframe": timeframe}).raise_for_status().content
+
+    with ThreadPoolExecutor(40) as pool:
+        assert len(set(pool.map(ask, range(40)))) == 2

@@ -10,8 +10,9 @@ looks only at what came later.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -19,6 +20,7 @@ from django.db import connection, transaction
 from signalsite.foundation.rows import binary_rows
 
 SNAPSHOT = re.compile(r"[0-9]{1,18}:[0-9]{1,18}:[0-9,]*", re.ASCII)
+Rows = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
 _OPEN = 2**63 - 1
 # Another database, table or timeline counts transactions anew: a restored backup, a promoted standby.
 _MOMENT = """
@@ -71,12 +73,12 @@ def current_moment() -> Moment | None:
     return None if cluster is None else Moment(cluster, snapshot, at)
 
 
-def unchanged(bases: Sequence[Basis]) -> list[Moment | None]:
+def unchanged(bases: Sequence[Basis], rows: Rows = binary_rows) -> list[Moment | None]:
     """Return for each basis the present moment, as of which it is unchanged; None for one that changed or is too old.
 
-    It is too old after BARS_CACHE_SECONDS without a check.
+    It is too old after BARS_CACHE_SECONDS without a check. `rows` runs the statement.
     """
-    cluster, snapshot, at, changed = binary_rows(
+    cluster, snapshot, at, changed = rows(
         _CHANGED,
         {
             "keys": [each.key for each in bases],

@@ -9,13 +9,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 from rest_framework.exceptions import NotFound, ValidationError
 
-from signalsite.foundation.errors import InvalidInput, StorageTooSlow
+from signalsite.foundation.errors import InvalidInput
 from timeframes.bars import lookup
 from timeframes.bars.changes import Basis, Moment, unchanged
+from timeframes.bars.check_connection import CheckConnection, ChecksFailed
 from timeframes.bars.pages import BarsPage
 
 CHECK_SECONDS = 3.0
@@ -24,21 +25,18 @@ LONGEST_QUERY = 512  # characters of a request that is answered here
 Run = Callable[..., Coroutine[Any, Any, Any]]
 
 
-class CheckTooSlow(StorageTooSlow):
-    """The database does not say in time whether a page is up to date."""
-
-
 class Checks:
     """One statement runs at a time. Requests that arrive meanwhile share the next one, so that no answer is older than
     its request."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bars-check")
+        self._rows = CheckConnection().rows
         self._waiting: list[tuple[Basis, asyncio.Future[Moment | None]]] = []
         self._working: asyncio.Task[None] | None = None
 
     async def check(self, basis: Basis) -> Moment | None:
-        """Return the moment as of which the basis is unchanged, or None. Raises CheckTooSlow."""
+        """Return the moment as of which the basis is unchanged, or None. Raises ChecksFailed."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Moment | None] = loop.create_future()
         self._waiting.append((basis, future))
@@ -48,7 +46,7 @@ class Checks:
             async with asyncio.timeout(CHECK_SECONDS):
                 return await future
         except TimeoutError as error:
-            raise CheckTooSlow("the database did not answer in time") from error
+            raise ChecksFailed("the database did not answer in time") from error
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -59,7 +57,9 @@ class Checks:
                 if not turn:
                     continue
                 try:
-                    found = await loop.run_in_executor(self._thread, _check, [basis for basis, _ in turn])
+                    found = await loop.run_in_executor(
+                        self._thread, unchanged, [basis for basis, _ in turn], self._rows
+                    )
                 except Exception as error:  # noqa: BLE001 - the waiting requests raise it
                     for _, future in turn:
                         if not future.done():
@@ -70,17 +70,6 @@ class Checks:
                         future.set_result(moment)
         finally:
             self._working = None
-
-
-def _check(bases: list[Basis]) -> list[Moment | None]:
-    try:
-        try:
-            return unchanged(bases)
-        except (OperationalError, InterfaceError):  # a connection that broke since its last use
-            close_old_connections()
-            return unchanged(bases)
-    finally:
-        close_old_connections()  # as at the end of a request
 
 
 class BarsOnLoop:

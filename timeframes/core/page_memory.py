@@ -43,9 +43,7 @@ class PageMemory(Generic[T]):
             self._trial_bytes -= found[1]
             self._proven[name] = found
             self._proven_bytes += found[1]
-            while self._proven_bytes > self._most - self._trial_most and len(self._proven) > 1:
-                _, (_, size) = self._proven.popitem(last=False)
-                self._proven_bytes -= size
+            self._shrink()
             return found[0]
 
     def put(self, name: str, value: T, size: int) -> None:
@@ -55,6 +53,7 @@ class PageMemory(Generic[T]):
             if name in self._proven:
                 self._proven_bytes += size - self._proven[name][1]
                 self._proven[name] = value, size
+                self._shrink()
                 return
             self._drop(name)
             if size > self._trial_most // 2:
@@ -74,6 +73,11 @@ class PageMemory(Generic[T]):
             self._trial.clear()
             self._proven.clear()
             self._trial_bytes = self._proven_bytes = 0
+
+    def _shrink(self) -> None:
+        while self._proven_bytes > self._most - self._trial_most:
+            _, (_, gone) = self._proven.popitem(last=False)
+            self._proven_bytes -= gone
 
     def _drop(self, name: str) -> None:
         if (found := self._trial.pop(name, None)) is not None:
