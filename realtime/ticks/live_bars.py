@@ -50,7 +50,10 @@ class LiveBars:
         self.stores = model is Tick
         self.bars = BarBook()
         self.contracts: list[Contract] = []  # by row
+        self._topics: list[str] = []
         self._rows: dict[str, int] = {}
+        self._exchanges: list[str] = []
+        self._exchange_of = np.empty(0, np.intp)  # row -> place in `_exchanges`
         self._places = np.empty(0, np.intp)  # row of the book -> row here, -1 for none
         self._lost: set[int] = set()  # rows to restore, whether or not they tick
         self._closed: Rounds = {}  # published with the next batch
@@ -87,7 +90,14 @@ class LiveBars:
         if row is None:
             row = self._rows[contract.text] = len(self.contracts)
             self.contracts.append(contract)
+            self._topics.append(bars_topic(contract.text, TIMEFRAME))
             self.bars.grow(len(self.contracts))
+            if row == len(self._exchange_of):
+                self._exchange_of = np.concatenate([self._exchange_of, np.zeros(max(256, row), np.intp)])
+            exchange = contract.key.exchange
+            if exchange not in self._exchanges:
+                self._exchanges.append(exchange)
+            self._exchange_of[row] = self._exchanges.index(exchange)
         return row
 
     def _rows_of(self, book_rows: Rows) -> Rows:
@@ -176,7 +186,7 @@ class LiveBars:
             volume=np.concatenate([each.quotes.volume for each in some]),
             open_interest=np.array([tick.fields.oi for tick in ticks], np.float64),
         )
-        shared = np.fromiter((not tick.contract.key.exchange for tick in ticks), bool, len(ticks))
+        shared = np.array([not each for each in self._exchanges], bool)[self._exchange_of[rows]]
         entries = [tick.entry_id for tick in ticks]
         return self.bars.apply(rows, columns, self._minutes(rows, columns.time), entries, shared)
 
@@ -279,10 +289,9 @@ class LiveBars:
             rounds[place][topic] = state
 
     def _states(self, rows: Rows, bars: BarColumns, *, complete: bool) -> Iterator[tuple[str, str, bytes]]:
-        keys = self._keys(rows)
-        states = bar_states(keys, TIMEFRAME, bars, complete=complete)
-        for row, key, state in zip(rows.tolist(), keys, states, strict=True):
-            yield self.contracts[row].underlying, bars_topic(key, TIMEFRAME), state
+        states = bar_states(self._keys(rows), TIMEFRAME, bars, complete=complete)
+        for row, state in zip(rows.tolist(), states, strict=True):
+            yield self.contracts[row].underlying, self._topics[row], state
 
     # --- instruments ------------------------------------------------------------------------------------------------
 
@@ -301,14 +310,13 @@ class LiveBars:
         return self.contracts[row].key.exchange
 
     def _minutes(self, rows: Rows, time: np.ndarray) -> Minutes:
-        of_row = {row: self._exchange(row) for row in np.unique(rows).tolist()}
-        exchanges = set(of_row.values())
-        if len(exchanges) == 1:
-            return place_minutes(exchanges.pop(), time)
+        if len(self._exchanges) == 1:
+            return place_minutes(self._exchanges[0], time)
         found = Minutes(*(np.full(len(rows), NOWHERE, np.int64) for _ in range(3)))
-        for exchange in exchanges:
-            here = np.flatnonzero(np.isin(rows, [row for row, each in of_row.items() if each == exchange]))
-            some = place_minutes(exchange, time[here])
+        of_rows = self._exchange_of[rows]
+        for number in np.flatnonzero(np.bincount(of_rows)).tolist():
+            here = np.flatnonzero(of_rows == number)
+            some = place_minutes(self._exchanges[number], time[here])
             for name in ("begin", "end", "session"):
                 getattr(found, name)[here] = getattr(some, name)
         return found

@@ -69,5 +69,5 @@ def test_a_channel_names_a_topic(channel, params, topic):
 
 
 def test_an_unknown_channel_is_told_which_there_are():
-    with pytest.raises(UnknownChannel, match=r"none of chain, greeks, (job, )?moneyness, ticks"):
+    with pytest.raises(UnknownChannel, match=r"none of bars, chain, greeks, (job, )?moneyness, ticks"):
         topic_of("nonsense", "", {})
