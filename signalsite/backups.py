@@ -6,21 +6,21 @@ They support every server up to their own version. A distribution's programs may
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.postgresql.client import DatabaseClient
 from django.db.migrations.loader import MigrationLoader
 
 from signalsite.embedded.binaries import postgres_bin
-from signalsite.foundation.process import ends_with_parent
+from signalsite.hypertable_backups import DROP_CONTINUOUS, copy_rows, hypertables, opened, write_with_rows
+from signalsite.postgres_programs import BackupError, child, client, end_of, environment, run
 
 SCHEMA = "public"
 LOCK_WAIT = "60s"
@@ -38,7 +38,7 @@ WHERE o.relnamespace = '{SCHEMA}'::regnamespace AND o.relkind IN ('r', 'p') AND 
 """
 _SESSIONS = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
 # The schema stays: it may not be ours to drop, and extensions live in it.
 _DROP_ALL = f"""
@@ -63,16 +63,11 @@ END $$;
 """
 
 
-class BackupError(Exception):
-    """A backup cannot be written or restored. The message says why, and nothing has changed."""
-
-
 def write_backup(connection: BaseDatabaseWrapper, file: Path) -> int:
     """Write all rows as of one moment to `file`, and return its size in bytes.
 
     The file appears whole or not at all, replaces an earlier one, and only its owner may read it.
     """
-    _refuse_hypertables(connection)
     what = [
         "--format=custom",
         "--no-owner",
@@ -82,10 +77,15 @@ def write_backup(connection: BaseDatabaseWrapper, file: Path) -> int:
     ]
     try:
         with _appearing_whole(file) as fresh:
-            _run(_client(connection, "pg_dump", *what, f"--file={fresh}"), _environment(connection))
+            if tables := hypertables(connection, SCHEMA):
+                write_with_rows(connection, fresh, SCHEMA, tables, what)
+            else:
+                run(client(connection, "pg_dump", *what, f"--file={fresh}"), environment(connection))
             size = fresh.stat().st_size
     except OSError as error:
         raise BackupError(f"{file} cannot be written: {error.strerror}") from error
+    except DatabaseError as error:
+        raise BackupError(f"The server refuses: {error}") from error
     return size
 
 
@@ -95,35 +95,27 @@ def restore_backup(connection: BaseDatabaseWrapper, file: Path, *, replace: bool
     Raises BackupError when a service is connected, when the database has data and `replace` is false, and when `file`
     is not a backup or comes from a newer version.
     """
-    applied = _migrations_in(file)
-    known = set(MigrationLoader(None).disk_migrations)
-    if newer := sorted(applied - known):
-        raise BackupError(f"{file} was made by a newer version: it has {'.'.join(newer[0])}, which this one lacks.")
-    _refuse_sessions(connection)
-    if not replace and (table := _table_with_data(connection)):
-        raise BackupError(f"The database has data (in {table}). --replace drops all of it for the backup's.")
-    _replace_all(connection, file)
+    with opened(file) as (dump, rows):
+        applied = _migrations_in(file, dump)
+        known = set(MigrationLoader(None).disk_migrations)
+        if newer := sorted(applied - known):
+            raise BackupError(f"{file} was made by a newer version: it has {'.'.join(newer[0])}, which this one lacks.")
+        _refuse_sessions(connection)
+        if not replace and (table := _table_with_data(connection)):
+            raise BackupError(f"The database has data (in {table}). --replace drops all of it for the backup's.")
+        _replace_all(connection, dump, rows)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # a backup has no statistics
     return len(known - applied)
 
 
-def _refuse_hypertables(connection: BaseDatabaseWrapper) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('timescaledb_information.hypertables') IS NOT NULL")
-        if cursor.fetchone()[0]:
-            cursor.execute("SELECT count(*) FROM timescaledb_information.hypertables")
-            if cursor.fetchone()[0]:
-                raise BackupError("This database has hypertables, which TimescaleDB's own procedure has to back up.")
-
-
-def _migrations_in(file: Path) -> set[tuple[str, str]]:
+def _migrations_in(file: Path, dump: Path) -> set[tuple[str, str]]:
     """Return the app and name of each migration that the backup's database had applied."""
     if not file.is_file():
         raise BackupError(f"{file} is not there, or is no file.")
-    read = [str(postgres_bin() / "pg_restore"), "--data-only", "--table=django_migrations", "--file=-", str(file)]
+    read = [str(postgres_bin() / "pg_restore"), "--data-only", "--table=django_migrations", "--file=-", str(dump)]
     try:
-        lines = iter(_run(read, dict(os.environ)).splitlines())
+        lines = iter(run(read, dict(os.environ)).splitlines())
     except BackupError as error:
         raise BackupError(f"{file} cannot be read as a backup: {error}") from error
     for line in lines:
@@ -158,28 +150,30 @@ def _table_with_data(connection: BaseDatabaseWrapper) -> str | None:
     return None
 
 
-def _replace_all(connection: BaseDatabaseWrapper, file: Path) -> None:
+def _replace_all(connection: BaseDatabaseWrapper, file: Path, rows: zipfile.ZipFile | None) -> None:
     """Let psql run the script that pg_restore writes. COMMIT follows only after pg_restore has succeeded."""
     options = ["--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--file=-"]
-    psql = _client(connection, "psql", *options)
+    psql = client(connection, "psql", *options)
     read = [str(postgres_bin() / "pg_restore"), "--no-owner", "--no-privileges", f"--schema={SCHEMA}", "--file=-"]
     with (
         tempfile.TemporaryFile() as complaints,
-        _child(psql, _environment(connection), complaints, stdin=subprocess.PIPE) as writer,
-        _child([*read, str(file)], dict(os.environ), complaints, stdout=subprocess.PIPE) as reader,
+        child(psql, environment(connection), complaints, stdin=subprocess.PIPE) as writer,
+        child([*read, str(file)], dict(os.environ), complaints, stdout=subprocess.PIPE) as reader,
     ):
         assert writer.stdin and reader.stdout
         with suppress(BrokenPipeError):  # psql has ended; its status and messages say why
-            writer.stdin.write(b"BEGIN;" + _DROP_ALL.encode())
+            writer.stdin.write(b"BEGIN;" + (DROP_CONTINUOUS + _DROP_ALL).encode())
             writer.stdin.write(_for_server(reader.stdout.read(1 << 16), connection))
             shutil.copyfileobj(reader.stdout, writer.stdin)
             if reader.wait() == 0:
+                if rows is not None:
+                    copy_rows(rows, SCHEMA, writer.stdin)
                 writer.stdin.write(b"COMMIT;\n")
         with suppress(BrokenPipeError):  # close() flushes the rest, and fails again
             writer.stdin.close()
         reader.stdout.close()
         if (reader.wait(), writer.wait()) != (0, 0):
-            raise BackupError(f"Nothing was restored and nothing was changed: {_end_of(complaints)}")
+            raise BackupError(f"Nothing was restored and nothing was changed: {end_of(complaints)}")
 
 
 def _for_server(script: bytes, connection: BaseDatabaseWrapper) -> bytes:
@@ -205,43 +199,3 @@ def _appearing_whole(file: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(descriptor)
-
-
-def _client(connection: BaseDatabaseWrapper, program: str, *options: str) -> list[str]:
-    """Return the command line of one of the wheel's client programs, which connects as Django does."""
-    (_, *arguments), _ = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, list(options))
-    return [str(postgres_bin() / program), "--no-password", *arguments]
-
-
-def _environment(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """Return its environment, which carries the password: everyone on the machine can read a command line."""
-    _, variables = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
-    return {**os.environ, "PGCONNECT_TIMEOUT": "5", **(variables or {})}
-
-
-def _child(
-    command: list[str],
-    environment: dict[str, str],
-    complaints: IO[bytes],
-    *,
-    stdin: int | None = None,
-    stdout: int | None = None,
-) -> "subprocess.Popen[bytes]":
-    """Start a program that ends when this process ends."""
-    dying = ends_with_parent(signal.SIGKILL)
-    return subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=complaints, preexec_fn=dying)
-
-
-def _run(command: list[str], environment: dict[str, str]) -> str:
-    """Return what the program writes to stdout. Raises BackupError with the end of its stderr."""
-    with tempfile.TemporaryFile() as complaints:
-        with _child(command, environment, complaints, stdout=subprocess.PIPE) as process:
-            said, _ = process.communicate()
-        if process.returncode != 0:
-            raise BackupError(_end_of(complaints))
-    return said.decode()
-
-
-def _end_of(complaints: IO[bytes]) -> str:
-    complaints.seek(0)
-    return complaints.read().decode(errors="replace")[-1000:].strip()

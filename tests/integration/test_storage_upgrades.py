@@ -24,7 +24,7 @@ ROWS = {
 
 
 @pytest.fixture(autouse=True)
-def unblocked(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def unblocked(django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
         yield
 

@@ -8,7 +8,7 @@ of a chunk's rows go (bars by their interval), it deletes rows on every server.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +35,7 @@ SELECT range_start, range_end, is_compressed FROM timescaledb_information.chunks
 WHERE hypertable_schema = current_schema() AND hypertable_name = %s AND range_end <= %s ORDER BY range_start
 """
 # A loose index scan: one probe an instrument. A plain table is walked over all times, which `within` leaves out.
+# ORDER BY keeps the planner on the primary key, whatever the statistics say.
 _DUE = sql.SQL("""
 WITH RECURSIVE walk(key) AS (
     (SELECT instrument_key FROM {table} WHERE instrument_key >= {start}{within} ORDER BY instrument_key LIMIT 1)
@@ -42,17 +43,15 @@ WITH RECURSIVE walk(key) AS (
     SELECT (SELECT instrument_key FROM {table} WHERE instrument_key > walk.key{within} ORDER BY instrument_key LIMIT 1)
     FROM walk WHERE walk.key IS NOT NULL
 )
-SELECT key FROM walk
-WHERE key IS NOT NULL AND EXISTS (SELECT FROM {table} WHERE instrument_key = walk.key{due}) LIMIT {instruments}""")
+SELECT key FROM walk WHERE key IS NOT NULL
+AND (SELECT time FROM {table} WHERE instrument_key = walk.key{due} ORDER BY time LIMIT 1) IS NOT NULL
+LIMIT {instruments}""")
+_UNTIL = sql.SQL("""
+SELECT key, coalesce(
+    (SELECT time FROM {table} WHERE instrument_key = given.key{due} ORDER BY time OFFSET {rows} LIMIT 1), {end}
+) FROM unnest({keys}::text[]) AS given(key)""")
 # The last moment counts as a whole: it may have more rows than a batch.
-_DELETE = sql.SQL("""
-DELETE FROM {table} USING (
-    SELECT key, (
-        SELECT time FROM {table} WHERE instrument_key = given.key{due} ORDER BY time OFFSET {rows} LIMIT 1
-    ) AS until
-    FROM unnest({keys}::text[]) AS given(key)
-) AS batch
-WHERE instrument_key = batch.key{due} AND (batch.until IS NULL OR time <= batch.until)""")
+_DELETE = sql.SQL("DELETE FROM {table} WHERE instrument_key = {key}{due} AND time <= {until}")
 _DELETE_ALL = sql.SQL("DELETE FROM {table} WHERE true{due}")
 _COUNT = """
 INSERT INTO timeframes_retention AS kept ("table", removed) VALUES (%s, %s)
@@ -159,7 +158,7 @@ def _drop_chunks(server: Server, table: str, days: int) -> Iterator[int]:
 
 def _delete(due: _Due, *, plain: bool) -> Iterator[int]:
     if plain:
-        yield from _along_the_key(due, due.rows(None, due.cutoff), sql.SQL(""))
+        yield from _along_the_key(due, due.rows(None, due.cutoff), due.cutoff, sql.SQL(""))
         return
     with connection.cursor() as cursor:
         cursor.execute(_CHUNKS, [due.table, due.cutoff])
@@ -167,28 +166,36 @@ def _delete(due: _Due, *, plain: bool) -> Iterator[int]:
     for begin, end, compressed in chunks:
         rows = due.rows(begin, end)
         if compressed:  # by whole segments, without decompressing them
-            yield _run(due.table, _DELETE_ALL.format(table=sql.Identifier(due.table), due=rows))
+            with _batch() as cursor:
+                removed = _run(cursor, due.table, [_DELETE_ALL.format(table=sql.Identifier(due.table), due=rows)])
+            yield removed
         else:
             within = sql.SQL(" AND time >= {} AND time < {}").format(begin, end)
-            yield from _along_the_key(due, rows, within)
+            yield from _along_the_key(due, rows, end, within)
 
 
-def _along_the_key(due: _Due, rows: sql.Composed, within: sql.Composable) -> Iterator[int]:
+def _along_the_key(due: _Due, rows: sql.Composed, end: datetime, within: sql.Composable) -> Iterator[int]:
     table, start = sql.Identifier(due.table), ""
     while True:
-        query = _DUE.format(table=table, start=start, within=within, due=rows, instruments=INSTRUMENTS)
         with _batch() as cursor:
-            cursor.execute(query)
+            cursor.execute(_DUE.format(table=table, start=start, within=within, due=rows, instruments=INSTRUMENTS))
             keys = [key for (key,) in cursor.fetchall()]
-        if not keys:
-            return
-        start = keys[0]  # it may have more rows
-        yield _run(due.table, _DELETE.format(table=table, due=rows, rows=ROWS - 1, keys=keys))
+            if not keys:
+                return
+            start = keys[0]  # it may have more rows
+            cursor.execute(_UNTIL.format(table=table, due=rows, rows=ROWS - 1, end=end, keys=keys))
+            removed = _run(
+                cursor,
+                due.table,
+                (_DELETE.format(table=table, key=key, due=rows, until=until) for key, until in cursor.fetchall()),
+            )
+        yield removed
 
 
-def _run(table: str, statement: sql.Composed) -> int:
-    with _batch() as cursor:
+def _run(cursor: Any, table: str, statements: Iterable[sql.Composed]) -> int:
+    removed = 0
+    for statement in statements:
         cursor.execute(statement)
-        removed: int = cursor.rowcount
-        cursor.execute(_COUNT, [table, removed])
+        removed += cursor.rowcount
+    cursor.execute(_COUNT, [table, removed])
     return removed

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
-from signalsite.backups import BackupError, write_backup
+from signalsite.backups import write_backup
+from signalsite.postgres_programs import BackupError
 
 NOT_IN_IT = """\
 Not in it: what is only in Redis (ticks that are not stored yet, the newest live states, queued tasks: the sweep

@@ -7,8 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from signalsite.backups import BackupError, restore_backup
+from signalsite.backups import restore_backup
 from signalsite.management.commands.migrate import one_at_a_time
+from signalsite.postgres_programs import BackupError
+from timeframes.storage.ensure import StorageBusy, ensure
+from timeframes.storage.plan import NameTaken
 
 
 class Command(BaseCommand):
@@ -23,8 +26,11 @@ class Command(BaseCommand):
         try:
             with one_at_a_time(connection):
                 behind = restore_backup(connection, file, replace=replace)
-        except BackupError as error:
+                if not behind:  # otherwise the tables may lack what it needs
+                    ensure(connection)
+        except (BackupError, StorageBusy, NameTaken) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{file} is restored. Redis is unchanged: empty it if it served another database.")
         if behind:
             self.stdout.write(f"The backup lacks {behind} migrations of this version: run `manage.py migrate`.")
+            self.stdout.write("Then run `manage.py timescale ensure`, for TimescaleDB.")
