@@ -57,6 +57,7 @@ sidebar = {
         "live",
         "websocket",
         "bars",
+        "history",
         "data",
         "imports",
         "compare",

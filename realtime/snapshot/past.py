@@ -12,13 +12,13 @@ from moneyness.core.levels import at_the_money
 from realtime.core.live_columns import INPUTS
 from realtime.core.states import encode_answers
 from realtime.snapshot.core.chain_request import StrikeWindow
+from signals.greeks.core.answers import answer_options
+from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import FORWARD_PRICE_WORDS, GreeksParams
 from signals.greeks.core.prices import QuoteColumns
-from signals.greeks.core.snapshot import UNKNOWN_MARKET, GroupMarket
-from signals.greeks.market import Market, load_market
+from signals.greeks.core.snapshot import ChainSnapshot, GroupMarket, find_markets
 from signals.greeks.quoted import load_interests, quoted_expiries
-from signals.greeks.selectors import OptionRows, load_options
-from signals.greeks.services import compute_greeks
+from signals.greeks.selectors import load_chains, load_options
 from signals.instruments.models import Underlying
 from signals.instruments.selectors import chain_columns, select_options
 from signalsite.foundation.errors import InvalidInput
@@ -51,22 +51,18 @@ def past_chain(underlying: str, expiry: date | None, window: StrikeWindow, as_of
     if chosen is None or chosen not in known:
         on = f" that expire on {expiry}" if expiry else ""
         raise NotFound(f"no option of {underlying}{on} has a price that was young enough at {as_of.isoformat()}")
-    chain = select_options(underlying=underlying, exchange=None, expiries=[chosen])
-    keys, *_ = chain_columns(chain)
-    rows = load_options(keys, as_of, params.max_quote_age_seconds)
-    market = load_market([(underlying, chosen)], as_of, params)
-    group = market.get((underlying, chosen), UNKNOWN_MARKET)
-    priced = np.isfinite(rows.quotes.time).tolist()
-    listed = sorted({strike for strike, there in zip(rows.strike.tolist(), priced, strict=True) if there})
+    snapshot = load_chains([(underlying, chosen)], as_of, params)
+    (group,) = find_markets(snapshot, params)
+    options = snapshot.options
+    priced = np.flatnonzero(np.isfinite(options.quotes.time))
+    listed: list[float] = np.unique(options.strike[priced]).tolist()
     money = group.money
     strikes = window.choose(listed, money)
-    wanted = set(strikes)
-    places = [place for place, strike in enumerate(rows.strike.tolist()) if priced[place] and strike in wanted]
-    names = [keys[place] for place in places]
-    states = _states(names, rows.take(places), group, market, as_of, params)
+    places = priced[np.isin(options.strike[priced], strikes)]
+    states = _states(underlying, chosen, snapshot, places, group, params)
     by_strike: dict[float, dict[bool, bytes]] = {strike: {} for strike in strikes}
-    for place, state in zip(places, states, strict=True):
-        by_strike[float(rows.strike[place])][bool(rows.sign[place] > 0)] = state
+    for strike, sign, state in zip(options.strike[places].tolist(), options.sign[places].tolist(), states, strict=True):
+        by_strike[strike][sign > 0] = state
     head = {
         "underlying": underlying,
         "expiry": chosen.isoformat(),
@@ -87,15 +83,27 @@ def past_chain(underlying: str, expiry: date | None, window: StrikeWindow, as_of
 
 
 def _states(
-    keys: Sequence[str],
-    rows: OptionRows,
+    underlying: str,
+    expiry: date,
+    snapshot: ChainSnapshot,
+    places: np.ndarray,
     group: GroupMarket,
-    market: Market,
-    as_of: datetime,
     params: GreeksParams,
 ) -> list[bytes]:
-    """Return the state of each option as JSON, in the shape of the live ones."""
-    columns = compute_greeks(keys, rows, {}, as_of, params, market)
+    """Return the state of each of the options at these places as JSON, in the shape of the live ones."""
+    options, around, at = snapshot.options, snapshot.underlyings, float(snapshot.at)
+    count = len(places)
+    quotes = QuoteColumns(**{name: getattr(options.quotes, name)[places] for name in QuoteColumns.__slots__})
+    contracts = ContractColumns(
+        sign=options.sign[places],
+        strike=options.strike[places],
+        expires_at=np.repeat(snapshot.groups.expires_at, count),
+        black76=np.full(count, _is_black76(underlying)),
+        dividend_yield=np.repeat(around.dividend_yield, count),
+        american=None if around.american is None else np.repeat(around.american, count),
+        quotes=quotes,
+    )
+    columns = answer_options(contracts, np.zeros(count, np.intp), [group], {}, {}, at, params)
     inputs: dict[str, Any] = {
         "underlying_price": group.spot,
         "underlying_age_seconds": group.spot_age,
@@ -104,27 +112,32 @@ def _states(
         "volatility_index_age_seconds": group.volatility_index_age,
     }
     for column in INPUTS:
-        columns[column.name] = [inputs[column.name]] * len(keys)
-    answers = encode_answers(columns)
-    return _instruments(keys, rows.quotes, answers, as_of)
+        columns[column.name] = [inputs[column.name]] * count
+    keys, _, _, strikes = chain_columns(select_options(underlying=underlying, exchange=None, expiries=[expiry]))
+    named = {(strike, "@call@" in key): key for key, strike in zip(keys, strikes.tolist(), strict=True)}
+    wanted = zip(contracts.strike.tolist(), (contracts.sign > 0).tolist(), strict=True)
+    return _instruments([named[each] for each in wanted], quotes, encode_answers(columns), at)
 
 
-def _instruments(
-    keys: Sequence[str], quotes: QuoteColumns, answers: Sequence[bytes | None], as_of: datetime
-) -> list[bytes]:
+def _is_black76(underlying: str) -> bool:
+    black76 = Underlying.PricingModel.BLACK76
+    return Underlying.objects.filter(key=underlying, pricing_model=black76).exists()
+
+
+def _instruments(keys: Sequence[str], quotes: QuoteColumns, answers: Sequence[bytes | None], at: float) -> list[bytes]:
     interests = load_interests(keys, quotes.time)
     ticks = {member: getattr(quotes, name).tolist() for member, name in _TICK.items()} | {"oi": interests.tolist()}
-    at, states = as_of.isoformat(), []
+    as_of, states = _instant(at), []
     for place, (key, time, answer) in enumerate(zip(keys, quotes.time.tolist(), answers, strict=True)):
         state = {
             "instrument_key": key,
             "entry_id": None,
-            "time": datetime.fromtimestamp(time, UTC).isoformat(),
+            "time": _instant(time),
             "tick": {name: values[place] for name, values in ticks.items() if values[place] == values[place]},
-            "as_of": at,
+            "as_of": as_of,
             "greeks": None if answer is None else orjson.Fragment(answer),
             "seq": None,
-            "age_seconds": as_of.timestamp() - time,
+            "age_seconds": at - time,
             "computed_age_seconds": 0.0,
         }
         states.append(orjson.dumps(state))
@@ -137,7 +150,7 @@ def _spot(underlying: str, as_of: datetime, params: GreeksParams) -> bytes:
     if not key:
         return b"null"
     quotes = load_options([key], as_of, params.max_quote_age_seconds).quotes
-    return _instruments([key], quotes, [None], as_of)[0] if np.isfinite(quotes.time[0]) else b"null"
+    return _instruments([key], quotes, [None], as_of.timestamp())[0] if np.isfinite(quotes.time[0]) else b"null"
 
 
 def _forward(group: GroupMarket) -> dict[str, Any]:
@@ -154,6 +167,10 @@ def _forward(group: GroupMarket) -> dict[str, Any]:
         "forward_strikes": parity.strikes if parity else None,
         "forward_excluded": list(parity.excluded) if parity else [],
     }
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _known(value: float) -> float | None:

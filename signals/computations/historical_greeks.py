@@ -113,7 +113,7 @@ class HistoricalGreeks(InstrumentComputation):
         Column("iv_source", str, "price or vix."),
     )
     most_rows = 100_000
-    rows_a_chunk = 40_000
+    rows_a_chunk = 200_000  # by the bound, which is three times what a day of NSE has
     statuses = (
         *STATUS_WORDS,
         StatusWord("no_bars", "nothing is stored from which a bar in the range, or of that day, can be made", True),

@@ -107,21 +107,6 @@ class OptionRows(ContractColumns):
     product: Sequence[str | None]
     unlisted: frozenset[int] = frozenset()
 
-    def take(self, places: Sequence[int]) -> "OptionRows":
-        """Return the rows at these places, in their order."""
-        chosen = np.array(places, np.intp)
-        number = {place: at for at, place in enumerate(places)}
-        numbers = ("sign", "strike", "expires_at", "black76", "dividend_yield")
-        return OptionRows(
-            underlying=[self.underlying[place] for place in places],
-            expiry=[self.expiry[place] for place in places],
-            product=[self.product[place] for place in places],
-            unlisted=frozenset(number[place] for place in self.unlisted if place in number),
-            american=None if self.american is None else self.american[chosen],
-            quotes=QuoteColumns(**{name: getattr(self.quotes, name)[chosen] for name in QuoteColumns.__slots__}),
-            **{name: getattr(self, name)[chosen] for name in numbers},
-        )
-
     def digest(self, twins: QuoteColumns | None = None) -> str:
         """Return a digest of all columns and of the twins' quotes: equal digests mean that the same data was loaded."""
         words = (self.underlying, self.expiry, self.product, sorted(self.unlisted))

@@ -16,7 +16,7 @@ from signals.instruments.core.underlyings import volatility_index_key
 from signals.rates.core.carry import CarryHistory
 from signals.rates.selectors import load_carry
 from signalsite.foundation.rows import binary_rows
-from timeframes.bars.many import load_folded
+from timeframes.bars.many import load_prices
 from timeframes.core.bars import FoldedBars, join_folded
 from timeframes.core.grid import Anchor, Grid, dates_of, instant, make_grid, microseconds
 from timeframes.core.keys import parse_key
@@ -161,7 +161,7 @@ class History:
 
     def _load(self, keys: Sequence[str], grid: Grid) -> dict[str, FoldedBars]:
         distinct = list(dict.fromkeys(keys))
-        found = dict(zip(distinct, load_folded(distinct, grid, self.wanted.until), strict=True))
+        found = dict(zip(distinct, load_prices(distinct, grid, self.wanted.until), strict=True))
         for key, bars in found.items():
             self._digest.update(key.encode())
             for column in (bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume):

@@ -1,6 +1,7 @@
-"""Bars of many instruments at once, on one grid: what a chain needs, in two statements for all of them."""
+"""Prices and volumes of the bars of many instruments, on one grid: a chain in two statements and one fold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -10,8 +11,8 @@ from timeframes.bars.folding import ENTRY_ORDER
 from timeframes.bars.parts import known_at
 from timeframes.core.bars import NUMBERS, BarColumns, FoldedBars, TickColumns, join_folded
 from timeframes.core.fold import fits, fold
-from timeframes.core.grid import Grid, instant
-from timeframes.core.timeframe import parse_timeframe
+from timeframes.core.grid import SECOND, Grid, Instants, instant
+from timeframes.core.timeframe import DAY, parse_timeframe
 
 # A loose index scan for each instrument: a probe an interval, and one for ticks.
 _LENGTHS = """
@@ -32,76 +33,103 @@ FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place) CROSS JOIN L
 """
 _MICROSECONDS = "round(date_part('epoch', {0}.time) * 1000000)::int8"
 _BARS = f"""
-SELECT wanted.place - 1, {_MICROSECONDS.format("h")}, h.open, h.high, h.low, h.close, h.volume, h.vwap, h.oi, h.trades
-FROM unnest(%(keys)s::text[], %(intervals)s::text[]) WITH ORDINALITY AS wanted(key, interval, place)
+SELECT wanted.place, wanted.seconds, {_MICROSECONDS.format("h")}, h.open, h.high, h.low, h.close, h.volume
+FROM unnest(%(places)s::int8[], %(keys)s::text[], %(intervals)s::text[], %(seconds)s::int8[])
+     AS wanted(place, key, interval, seconds)
 JOIN historical_data h ON h.instrument_key = wanted.key AND h.interval = wanted.interval
     AND h.time >= %(first)s AND h.time < %(end)s
 ORDER BY wanted.place, h.time
 """
 _TICKS = f"""
-SELECT wanted.place - 1, {_MICROSECONDS.format("t")}, t.ltp, t.volume, t.open_interest
-FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS wanted(key, place)
+SELECT wanted.place, {_MICROSECONDS.format("t")}, t.ltp, t.volume
+FROM unnest(%(places)s::int8[], %(keys)s::text[]) AS wanted(place, key)
 JOIN ticks t ON t.instrument_key = wanted.key AND t.suspect = '' AND t.time >= %(first)s AND t.time <= %(end)s
 ORDER BY wanted.place, {ENTRY_ORDER}
 """
+_PRICES = ("open", "high", "low", "close", "volume")
+_OTHERS = tuple(name for name in NUMBERS if name not in _PRICES)
 
 
-def load_folded(keys: Sequence[str], grid: Grid, until: datetime) -> list[FoldedBars]:
-    """Return the bars of each instrument in the grid, as they were known at `until`; none where nothing is stored.
+def load_prices(keys: Sequence[str], grid: Grid, until: datetime) -> list[FoldedBars]:
+    """Return prices and volume of each instrument's bars in the grid, as they were known at `until`.
 
-    The bars are those that `timeframes.core.fold` makes of what `load_parts` reads.
+    They are those that `timeframes.core.fold` makes of what `load_parts` reads; the other numbers are NaN. There are no
+    bars where nothing fits.
     """
     if not len(grid) or not keys:
         return [join_folded([]) for _ in keys]
     begin, end = instant(int(grid.begins[0])), instant(int(grid.ends[-1]))
-    span = {"first": begin, "end": end}
-    stored: list[tuple[int, str]] = binary_rows(_LENGTHS, {"keys": list(keys), **span})
+    stored: list[tuple[int, str]] = binary_rows(_LENGTHS, {"keys": list(keys), "first": begin, "end": end})
     wanted = [(place, interval) for place, interval in stored if interval and fits(_seconds(interval), grid)]
-    bars = _bars(keys, wanted, grid, until, span)
-    ticks = _ticks(keys, [place for place, interval in stored if not interval], {**span, "end": min(end, until)})
-    return [
-        fold(bars.get(place, {}), ticks.get(place), grid) if place in bars or place in ticks else join_folded([])
-        for place in range(len(keys))
-    ]
+    ticking = [place for place, interval in stored if not interval]
+    # Instruments follow each other on one axis of time, far enough apart, so one fold does for all.
+    apart = int(grid.ends[-1] - grid.begins[0]) + 2 * DAY * SECOND
+    bars = _bars(keys, wanted, grid, apart, until, {"first": begin, "end": end})
+    ticks = _ticks(keys, ticking, apart, {"first": begin, "end": min(end, until)}) if ticking else None
+    folded = fold(bars, ticks, _repeated(grid, len(keys), apart))
+    earliest = int(min(grid.begins[0], grid.label[0])) - DAY * SECOND  # an epoch's bar begins before its stretch
+    bounds = np.searchsorted(folded.time, earliest + np.arange(len(keys) + 1) * apart).tolist()
+    nothing = np.full(len(folded), np.nan)
+    everything = replace(folded, **dict.fromkeys(_OTHERS, nothing))
+    parts = [everything.take(slice(bounds[place], bounds[place + 1])) for place in range(len(keys))]
+    return [replace(part, time=part.time - place * apart) for place, part in enumerate(parts)]
+
+
+def _repeated(grid: Grid, times: int, apart: int) -> Grid:
+    shift = np.repeat(np.arange(times) * apart, len(grid))
+
+    def tiled(column: Instants) -> Instants:
+        return np.tile(column, times) + shift if len(column) else column
+
+    return replace(
+        grid,
+        begins=tiled(grid.begins),
+        ends=tiled(grid.ends),
+        origin=tiled(grid.origin),
+        label=tiled(grid.label),
+        block_ends=tiled(grid.block_ends),
+    )
 
 
 def _bars(
     keys: Sequence[str],
     wanted: Sequence[tuple[int, str]],
     grid: Grid,
+    apart: int,
     until: datetime,
     span: dict[str, datetime],
-) -> dict[int, dict[int, BarColumns]]:
-    if not wanted:
-        return {}
-    found = binary_columns(
-        _BARS,
-        {"keys": [keys[place] for place, _ in wanted], "intervals": [interval for _, interval in wanted], **span},
-        {"place": int, "time": int} | dict.fromkeys(NUMBERS, float),
-    )
-    bounds = np.searchsorted(found.pop("place"), np.arange(len(wanted) + 1)).tolist()
-    everything = BarColumns(**found)
-    by_key: dict[int, dict[int, BarColumns]] = {}
-    for number, (place, interval) in enumerate(wanted):
-        seconds = _seconds(interval)
-        own = everything.take(slice(bounds[number], bounds[number + 1]))
-        by_key.setdefault(place, {})[seconds] = known_at(own, grid, seconds, until)
-    return by_key
-
-
-def _ticks(keys: Sequence[str], places: Sequence[int], span: dict[str, datetime]) -> dict[int, TickColumns]:
-    if not places:
-        return {}
-    found = binary_columns(
-        _TICKS,
-        {"keys": [keys[place] for place in places], **span},
-        {"place": int, "time": int} | dict.fromkeys(("price", "volume", "open_interest"), float),
-    )
-    bounds = np.searchsorted(found.pop("place"), np.arange(len(places) + 1)).tolist()
-    return {
-        place: TickColumns(**{name: column[bounds[number] : bounds[number + 1]] for name, column in found.items()})
-        for number, place in enumerate(places)
+) -> dict[int, BarColumns]:
+    """Return the stored bars by their seconds."""
+    lists = {
+        "places": [place for place, _ in wanted],
+        "keys": [keys[place] for place, _ in wanted],
+        "intervals": [interval for _, interval in wanted],
+        "seconds": [_seconds(interval) for _, interval in wanted],
     }
+    types = {"place": int, "seconds": int, "time": int} | dict.fromkeys(_PRICES, float)
+    found = binary_columns(_BARS, {**lists, **span}, types)
+    place, length = found.pop("place"), found.pop("seconds")
+    by_seconds = {}
+    for seconds in np.unique(length).tolist():
+        rows = np.flatnonzero(length == seconds)
+        nothing = np.full(len(rows), np.nan)
+        columns = {name: column[rows] for name, column in found.items()} | dict.fromkeys(_OTHERS, nothing)
+        # The place goes with each bar as if it were a number of it.
+        known = known_at(BarColumns(**columns | {"trades": place[rows].astype(np.float64)}), grid, seconds, until)
+        shifted = known.time + known.trades.astype(np.int64) * apart
+        by_seconds[seconds] = replace(known, time=shifted, trades=np.full(len(known), np.nan))
+    return by_seconds
+
+
+def _ticks(keys: Sequence[str], places: Sequence[int], apart: int, span: dict[str, datetime]) -> TickColumns:
+    types = {"place": int, "time": int} | dict.fromkeys(("price", "volume"), float)
+    found = binary_columns(_TICKS, {"places": list(places), "keys": [keys[place] for place in places], **span}, types)
+    return TickColumns(
+        time=found["time"] + found["place"] * apart,
+        price=found["price"],
+        volume=found["volume"],
+        open_interest=np.full(len(found["time"]), np.nan),
+    )
 
 
 def _seconds(interval: str) -> int:
