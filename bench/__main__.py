@@ -19,7 +19,7 @@ SUBJECTS = (
     *("engine", "batch", "day", "quotes", "exports", "faults", "sockets", "live", "reads", "doors", "forwards"),
     "history",
 )
-MODULES = {"history": ("history", "history_live", "history_import")}
+MODULES = {"history": ("history", "history_import", "history_live", "history_greeks")}
 """The modules of a subject, where it has not one of its own name."""
 OUT = Path(__file__).parent / "out" / "latest.json"
 

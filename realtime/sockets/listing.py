@@ -33,18 +33,14 @@ SELECT name FROM dead
 
 
 class Row(NamedTuple):
-    """One socket. `topics`: some of them, as JSON."""
+    """One socket. `topics`: some of them."""
 
     id: str
     user_id: int
     client_id: str
-    topics: str
+    topics: Sequence[str]
     subscriptions: int
     opened_at: datetime
-
-
-def row_of(id: str, user_id: int, client_id: str, topics: Sequence[str], count: int, opened_at: datetime) -> Row:
-    return Row(id, user_id, client_id.replace("\0", ""), json.dumps(topics), count, opened_at)
 
 
 def write(process: str, started_at: datetime, changed: Sequence[Row], gone: Sequence[str]) -> bool:
@@ -53,7 +49,11 @@ def write(process: str, started_at: datetime, changed: Sequence[Row], gone: Sequ
         cursor.execute(_SEEN, [process, started_at])
         (new,) = cursor.fetchone()
         if changed:
-            cursor.execute(_WRITE, [process, *map(list, zip(*changed, strict=True))])
+            plain = [
+                row._replace(client_id=row.client_id.replace("\0", ""), topics=json.dumps(row.topics))
+                for row in changed
+            ]
+            cursor.execute(_WRITE, [process, *map(list, zip(*plain, strict=True))])
         if gone:
             cursor.execute("DELETE FROM signal_websocket_subscriptions WHERE id = ANY(%s::uuid[])", [list(gone)])
     return bool(new)

@@ -24,7 +24,7 @@ from realtime.sockets.session import Session
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2_000  # sockets a write: the event loop makes their rows in some milliseconds
+BATCH = 1_000  # sockets a write: the event loop makes their rows in some milliseconds
 MOST_TOPICS = 20  # of a socket, in its row
 AGAIN_SECONDS = 5.0  # after a failure
 STOP_SECONDS = 1.0
@@ -104,7 +104,7 @@ class Register:
             raise AssertionError("only authenticated sockets are noted")
         id = self._listed.setdefault(session, session.id)
         some = list(islice(topics, MOST_TOPICS))
-        return listing.row_of(id, identity.user_id, session.label, some, len(topics), session.opened_at)
+        return listing.Row(id, identity.user_id, session.label, some, len(topics), session.opened_at)
 
     def _write(self, rows: list[listing.Row], gone: list[str]) -> bool:
         try:

@@ -70,6 +70,8 @@ def test_a_good_file_and_what_is_stored_of_it() -> None:
     assert gaps["gap"]["count"] == 7
     only = ("--start", "2024-01-02T09:15:00", "--end", "2024-01-02T09:20:00")
     assert kinds("--timeframe", "1m", "--instrument", NIFTY, *only) == {}
+    whole = ("--start", "2024-01-02", "--end", "2024-01-02")
+    assert kinds("--timeframe", "1m", "--instrument", NIFTY, *whole) == gaps
 
 
 def test_rows_that_cannot_be_read_are_findings() -> None:

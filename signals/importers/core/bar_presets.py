@@ -14,7 +14,7 @@ _KITE = Mapping(
     columns={"time": "time", **_OHLC, "volume": "volume", "open_interest": "oi"},
     names=("time", *_OHLC, "volume", "oi"),
     optional=1,
-    records=("data.candles",),
+    records=("data.candles.*",),
 )
 _LEAN = Mapping(
     name="lean",
@@ -72,7 +72,7 @@ _PRESETS = (
         _KITE,
         name="fyers",
         summary="candles of Fyers, JSON: candles of seconds since 1970, open, high, low, close, volume, oi",
-        records=("candles", "data.candles"),
+        records=("candles.*", "data.candles.*"),
         time_format="epoch",
     ),
     _LEAN,

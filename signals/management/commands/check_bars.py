@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from signals.importers.bar_checks import Checked, Span, check_file, check_stored
 from signals.importers.commands import advance
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 from timeframes.core.keys import parse_key
-from timeframes.core.sessions import parse_instant
+from timeframes.core.ranges import parse_moment
 from timeframes.core.timeframe import format_timeframe
 
 
@@ -36,7 +35,7 @@ class Command(BaseCommand):
             help="compare with stored bars of other lengths: the finer ones are folded",
         )
         parser.add_argument("--start", metavar="INSTANT", help="of stored bars: those that begin at or after it")
-        parser.add_argument("--end", metavar="INSTANT", help="of stored bars: those that begin before it")
+        parser.add_argument("--end", metavar="INSTANT", help="of stored bars: those before it, or until that date")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
         add_bar_arguments(parser)
 
@@ -66,11 +65,11 @@ class Command(BaseCommand):
             raise InvalidInput("instrument", "say which FILE to check, or with --instrument which stored bars")
         key = instrument_of(options["instrument"])
         exchange = parse_key(key).exchange
-        ends: dict[str, datetime | None] = {
-            name: None if options[name] is None else parse_instant(options[name], exchange, name)
+        start, end = (
+            None if options[name] is None else parse_moment(options[name], exchange, name, ends=name == "end")
             for name in ("start", "end")
-        }
-        return check_stored(key, seconds, Span(**ends), others)
+        )
+        return check_stored(key, seconds, Span(start, end), others)
 
     def _show(self, checked: Checked) -> None:
         of = f" of {checked.instrument}" if checked.instrument else ""
