@@ -48,6 +48,7 @@ def tick(day: date, number: int, price: float, key: str = KEY, entry: str = "1-0
 
 def forget_levels() -> None:
     MEMORY.clear()
+    lookup.STORED.clear()
     for name in _client().scan_iter("agg_data:*@CACHED@*"):
         _client().delete(name)
 

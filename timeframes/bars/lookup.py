@@ -6,8 +6,8 @@ commits a tick to `ticks` before it publishes it to `raw_ticks:`, and the fold r
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
@@ -74,6 +74,31 @@ class _Counts:
 COUNTS = _Counts()
 
 
+class _Stored:
+    """What this process has stored in Redis and the database. It stores a page again when it has changed or half of its
+    lifetime is over."""
+
+    def __init__(self) -> None:
+        self._pages: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def has(self, name: str, page: BarsPage) -> bool:
+        etag, at = self._pages.get(name, ("", 0.0))
+        return etag == page.etag and time.monotonic() - at < settings.BARS_CACHE_SECONDS / 2
+
+    def add(self, pages: Iterable[tuple[str, BarsPage]]) -> None:
+        for name, page in pages:
+            self._pages[name] = page.etag, time.monotonic()
+            self._pages.move_to_end(name)
+        while len(self._pages) > MOST_COUNTED:
+            self._pages.popitem(last=False)
+
+    def clear(self) -> None:
+        self._pages.clear()
+
+
+STORED = _Stored()
+
+
 @lru_cache(maxsize=4096)
 def read_query(instrument_key: str, parameters: tuple[tuple[str, str], ...]) -> tuple[str, Asked, int]:
     """Return the name, the request and the limit of a page. Raises InvalidInput and ValidationError."""
@@ -133,10 +158,11 @@ def flush(now: datetime) -> None:
     often = COUNTS.take()
     if not often:
         return
-    pages = [(name, page) for name in often if (page := MEMORY.peek(name)) is not None]
-    REDIS.put(pages)
     kept.count_asked(often, now)
+    pages = [(name, page) for name in often if (page := MEMORY.peek(name)) is not None and not STORED.has(name, page)]
+    REDIS.put(pages)
     kept.keep(pages, now)
+    STORED.add(pages)
 
 
 def warm(now: Callable[[], datetime]) -> int:
