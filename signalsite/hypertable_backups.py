@@ -114,7 +114,7 @@ def opened(file: Path) -> Iterator[tuple[Path, zipfile.ZipFile | None]]:
 
 
 def chosen(dump: Path) -> list[str]:
-    """Return the list of what pg_restore is to restore: all but the triggers that older TimescaleDBs make themselves."""
+    """Return the list of what pg_restore is to restore: all but the triggers that older TimescaleDBs make."""
     lines = run([str(postgres_bin() / "pg_restore"), "--list", str(dump)], dict(os.environ)).splitlines(keepends=True)
     return [line for line in lines if not _ITS_TRIGGERS.search(line)]
 
