@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
 from signalsite.embedded.binaries import postgres_bin
-from signalsite.hypertable_backups import DROP_CONTINUOUS, copy_rows, hypertables, opened, write_with_rows
+from signalsite.hypertable_backups import DROP_CONTINUOUS, chosen, copy_rows, hypertables, opened, write_with_rows
 from signalsite.postgres_programs import BackupError, child, client, end_of, environment, run
 
 SCHEMA = "public"
@@ -155,25 +155,29 @@ def _replace_all(connection: BaseDatabaseWrapper, file: Path, rows: zipfile.ZipF
     options = ["--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--file=-"]
     psql = client(connection, "psql", *options)
     read = [str(postgres_bin() / "pg_restore"), "--no-owner", "--no-privileges", f"--schema={SCHEMA}", "--file=-"]
-    with (
-        tempfile.TemporaryFile() as complaints,
-        child(psql, environment(connection), complaints, stdin=subprocess.PIPE) as writer,
-        child([*read, str(file)], dict(os.environ), complaints, stdout=subprocess.PIPE) as reader,
-    ):
-        assert writer.stdin and reader.stdout
-        with suppress(BrokenPipeError):  # psql has ended; its status and messages say why
-            writer.stdin.write(b"BEGIN;" + (DROP_CONTINUOUS + _DROP_ALL).encode())
-            writer.stdin.write(_for_server(reader.stdout.read(1 << 16), connection))
-            shutil.copyfileobj(reader.stdout, writer.stdin)
-            if reader.wait() == 0:
-                if rows is not None:
-                    copy_rows(rows, SCHEMA, writer.stdin)
-                writer.stdin.write(b"COMMIT;\n")
-        with suppress(BrokenPipeError):  # close() flushes the rest, and fails again
-            writer.stdin.close()
-        reader.stdout.close()
-        if (reader.wait(), writer.wait()) != (0, 0):
-            raise BackupError(f"Nothing was restored and nothing was changed: {end_of(complaints)}")
+    with tempfile.NamedTemporaryFile("w", prefix="signalsite-") as choice, tempfile.TemporaryFile() as complaints:
+        choice.writelines(chosen(file))
+        choice.flush()
+        with (
+            child(psql, environment(connection), complaints, stdin=subprocess.PIPE) as writer,
+            child(
+                [*read, f"--use-list={choice.name}", str(file)], dict(os.environ), complaints, stdout=subprocess.PIPE
+            ) as reader,
+        ):
+            assert writer.stdin and reader.stdout
+            with suppress(BrokenPipeError):  # psql has ended; its status and messages say why
+                writer.stdin.write(b"BEGIN;" + (DROP_CONTINUOUS + _DROP_ALL).encode())
+                writer.stdin.write(_for_server(reader.stdout.read(1 << 16), connection))
+                shutil.copyfileobj(reader.stdout, writer.stdin)
+                if reader.wait() == 0:
+                    if rows is not None:
+                        copy_rows(rows, SCHEMA, writer.stdin)
+                    writer.stdin.write(b"COMMIT;\n")
+            with suppress(BrokenPipeError):  # close() flushes the rest, and fails again
+                writer.stdin.close()
+            reader.stdout.close()
+            if (reader.wait(), writer.wait()) != (0, 0):
+                raise BackupError(f"Nothing was restored and nothing was changed: {end_of(complaints)}")
 
 
 def _for_server(script: bytes, connection: BaseDatabaseWrapper) -> bytes:

@@ -6,6 +6,8 @@ server has.
 """
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +21,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from signalsite.postgres_programs import BackupError, child, client, end_of, environment
+from signalsite.embedded.binaries import postgres_bin
+from signalsite.postgres_programs import BackupError, child, client, end_of, environment, run
 
 DUMP, COLUMNS = "tables.dump", "columns.json"
 BLOCK = 1 << 20
@@ -32,6 +35,7 @@ WHERE h.hypertable_schema = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.att
 GROUP BY h.hypertable_name ORDER BY 1
 """
 _CONTINUOUS = "SELECT view_name FROM timescaledb_information.continuous_aggregates WHERE view_schema = %s"
+_ITS_TRIGGERS = re.compile(r"; \d+ \d+ TRIGGER .+ ts_(insert_blocker|cagg_invalidation_trigger) ")
 DROP_CONTINUOUS = """
 DO $$ DECLARE name text; BEGIN
   IF to_regclass('timescaledb_information.continuous_aggregates') IS NOT NULL THEN
@@ -107,6 +111,12 @@ def opened(file: Path) -> Iterator[tuple[Path, zipfile.ZipFile | None]]:
             yield Path(dump.name), archive
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise BackupError(f"{file} cannot be read as a backup: {error}") from error
+
+
+def chosen(dump: Path) -> list[str]:
+    """Return the list of what pg_restore is to restore: all but the triggers that older TimescaleDBs make."""
+    lines = run([str(postgres_bin() / "pg_restore"), "--list", str(dump)], dict(os.environ)).splitlines(keepends=True)
+    return [line for line in lines if not _ITS_TRIGGERS.search(line)]
 
 
 def copy_rows(archive: zipfile.ZipFile, schema: str, into: IO[bytes]) -> None:

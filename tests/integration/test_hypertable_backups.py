@@ -44,6 +44,9 @@ def test_hypertables_come_back_on_every_server(tmp_path: Path) -> None:
             site.rows(each)
         site.rows("INSERT INTO auth_group (name) VALUES ('traders')")
         site.rows("SELECT compress_chunk(c) FROM show_chunks('ticks') c")
+        site.rows("CREATE FUNCTION blocks() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        for name in ("ts_insert_blocker", "of_the_desk"):  # older versions of TimescaleDB have the first
+            site.rows(f"CREATE TRIGGER {name} BEFORE INSERT ON auth_group FOR EACH ROW EXECUTE FUNCTION blocks()")
         before = everything(site)
         assert [len(rows) for rows in before] == [3000, 300, 61, 1]
         site.succeed("backup", file)
@@ -57,6 +60,7 @@ def test_hypertables_come_back_on_every_server(tmp_path: Path) -> None:
         statement(plain, "DROP EXTENSION timescaledb")
         plain.succeed("restore", file)
         assert everything(plain) == before
+        assert plain.rows("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal") == [("of_the_desk",)]
         assert "ticks: plain table" in plain.succeed("timescale", "status")
 
         broken = tmp_path / "broken"
