@@ -5,7 +5,8 @@ from collections.abc import Collection
 from collections.abc import Mapping as Names
 from typing import Any
 
-from signals.importers.core.mapping import FIELDS, BadMapping, Mapping, parse_assignments
+from signals.importers.core.fields import FIELDS
+from signals.importers.core.mapping import BadMapping, Mapping, parse_assignments
 from signals.importers.core.presets import PRESETS
 
 _OPTIONS = (

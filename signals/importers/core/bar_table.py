@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signals.importers.core.columns import MAX_PRICE, Columns
+from signals.importers.core.fields import BAR_FIELDS, CONTRACT_FIELDS
 from signals.importers.core.leg_contracts import read_contracts
-from signals.importers.core.mapping import BAR_FIELDS, CONTRACT_FIELDS, Mapping
+from signals.importers.core.mapping import Mapping
 from signals.importers.core.moments import read_times
 from signals.importers.core.raw_table import NotATable, RawTable, Rejects
 from timeframes.core.bar_dates import date_of, grid_of

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signals.importers.core.columns import MAX_PRICE, Columns
-from signals.importers.core.mapping import NUMBER_FIELDS, PRICE_FIELDS, UNDERLYING_FIELDS, VENDOR_FIELDS, Mapping
+from signals.importers.core.fields import NUMBER_FIELDS, PRICE_FIELDS, UNDERLYING_FIELDS, VENDOR_FIELDS
+from signals.importers.core.mapping import Mapping
 
 Floats = NDArray[np.float64]
 

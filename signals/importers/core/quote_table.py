@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from signals.importers.core.columns import Columns, Words
+from signals.importers.core.fields import NUMBER_FIELDS
 from signals.importers.core.leg_contracts import read_contracts
 from signals.importers.core.leg_numbers import Floats, read_numbers
-from signals.importers.core.mapping import NUMBER_FIELDS, Mapping
+from signals.importers.core.mapping import Mapping
 from signals.importers.core.moments import micros, moment_of, outside_hours, read_times
 from signals.importers.core.raw_table import RawTable, Rejects, Wanted
 from timeframes.core.keys import InstrumentKey
