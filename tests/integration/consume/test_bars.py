@@ -96,7 +96,7 @@ def kill_in_the_middle(live: Live, chance: random.Random, times: int, count: int
 
 
 def test_bars_equal_an_offline_fold_after_a_kill(live: Live) -> None:
-    kill_in_the_middle(live, random.Random(1), 2, 150)
+    kill_in_the_middle(live, random.Random(1), 1, 250)
     assert check(live) > 15
     states = [
         (entry_id, topic, orjson.loads(state))
