@@ -39,6 +39,7 @@ LONG = (
     "tests/integration/test_three_doors.py",
     "tests/integration/test_consume_doors.py",
     "tests/e2e/test_client_feed.py",
+    "tests/e2e/test_live_bars.py",
     "tests/integration/test_new_computation.py",
     "tests/integration/test_compose.py",
     "tests/core/test_client_package.py",

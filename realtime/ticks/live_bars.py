@@ -276,9 +276,15 @@ class LiveBars:
         self.bars.stored[rows] = True
         self._publish(found)
 
-    def _publish(self, found: Iterable[tuple[Rows, BarColumns]]) -> None:
-        """Have complete minutes published, each instrument's in their order."""
-        states = (state for rows, bars in found for state in self._states(rows, bars, complete=True))
+    def _publish(self, found: Sequence[tuple[Rows, BarColumns]]) -> None:
+        """Have complete minutes published, each instrument's in their order, and its newest one after them."""
+        older = {row for rows, bars in found for row in rows[bars.time < self.bars.minute[rows]].tolist()}
+        states = [state for rows, bars in found for state in self._states(rows, bars, complete=True)]
+        newest = np.array(sorted(older), np.intp)
+        newest = newest[~self.bars.doubted[newest]]  # `settle` publishes the others
+        for complete in (False, True):
+            some = newest[self.bars.stored[newest] == complete]
+            states += self._states(some, self.bars.open_bars(some), complete=complete)
         for underlying, topic, state in states:
             rounds = self._closed.setdefault(underlying, [])
             place = len(rounds)
