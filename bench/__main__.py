@@ -15,7 +15,22 @@ import psutil
 
 from bench import before
 
-SUBJECTS = ("engine", "batch", "day", "quotes", "exports", "faults", "sockets", "live", "reads", "doors", "forwards")
+SUBJECTS = (
+    "engine",
+    "batch",
+    "day",
+    "quotes",
+    "exports",
+    "faults",
+    "sockets",
+    "live",
+    "reads",
+    "doors",
+    "forwards",
+    "history",
+)
+PARTS = {"history": ("history_greeks",)}
+"""Subjects of several modules."""
 OUT = Path(__file__).parent / "out" / "latest.json"
 
 
@@ -28,7 +43,8 @@ def main() -> None:
     figures: dict[str, float] = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in chosen:
         begun = psutil.cpu_times()
-        figures |= import_module(f"bench.{name}").run()
+        for part in PARTS.get(name, (name,)):
+            figures |= import_module(f"bench.{part}").run()
         figures[f"{name}.stolen_percent"] = stolen = stolen_percent(begun)
         print(f"({stolen:.0f} % of the processors' time went to other guests of the machine)")
         OUT.parent.mkdir(exist_ok=True)
