@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
+from django.db.models import Exists, OuterRef, QuerySet
 
 from signals.greeks.core.conventions import Exercise, ForwardSource, GreeksParams
 from signals.greeks.selectors import ExpiryGroup, OptionRows, load_options
@@ -13,6 +14,7 @@ from signals.history.core.block import Block, ExpiryMarkets
 from signals.history.core.markets import BarMoments, ChainBars, ExpiryTerms, markets_of
 from signals.history.core.points import instants, prices
 from signals.instruments.core.underlyings import volatility_index_key
+from signals.instruments.models import Instrument
 from signals.rates.core.carry import CarryHistory
 from signals.rates.selectors import load_carry
 from signalsite.foundation.rows import binary_rows
@@ -22,6 +24,7 @@ from timeframes.core.grid import Anchor, Grid, dates_of, instant, make_grid, mic
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date
 from timeframes.core.timeframe import Timeframe
+from timeframes.models import Bar, Tick
 
 _AROUND = """
 SELECT i.underlying_id, i.expiry, i.key, i.right, i.strike::float8, extract(epoch FROM i.expires_at)::float8
@@ -215,6 +218,12 @@ class History:
         days = [local_date(self.wanted.exchange, instant(time)).toordinal() for time in distinct.tolist()]
         found: np.ndarray = np.array(days, np.int64)[place].reshape(times.shape)
         return found
+
+
+def stored_between(options: QuerySet[Instrument], end: datetime, begin: datetime) -> QuerySet[Instrument]:
+    """Select the options of which a bar or a tick of [begin, end) is stored."""
+    own = {"instrument_key": OuterRef("key"), "time__gte": begin, "time__lt": end}
+    return options.filter(Exists(Bar.objects.filter(**own)) | Exists(Tick.objects.filter(**own)))
 
 
 def _names(underlyings: Sequence[str]) -> dict[str, tuple[str, str]]:
