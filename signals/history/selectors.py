@@ -102,9 +102,8 @@ class History:
             )
             for here in number.values()
         ]
-        asked = [group for group, begins in zip(number, times, strict=True) if len(begins)]
-        around = self._load([key for group in asked for key in self._keys_around(group)], grid)
-        expiries = [self._expiry(group, begins, grid, around) for group, begins in zip(number, times, strict=True)]
+        # One chain at a time: the bars of all chains of a chunk may be hundreds of MB.
+        expiries = [self._expiry(group, begins, grid) for group, begins in zip(number, times, strict=True)]
         rows = self.rows
         american = rows.american
         assert american is not None
@@ -171,44 +170,41 @@ class History:
                 self._digest.update(column.tobytes())
         return found
 
-    def _expiry(
-        self, group: ExpiryGroup, begins: np.ndarray, grid: Grid, around: Mapping[str, FoldedBars]
-    ) -> ExpiryMarkets:
+    def _expiry(self, group: ExpiryGroup, begins: np.ndarray, grid: Grid) -> ExpiryMarkets:
         underlying, expiry = group
         one = self._one_of(group)
         spot_key, index_key = self._names[underlying]
-        ends = np.minimum(grid.bar_ends(begins), microseconds(self.wanted.until)) if len(begins) else begins
+        if not len(begins):
+            return ExpiryMarkets(begins=begins, ends=begins, markets=[], spot_key=spot_key)
+        around = self._load(list(self._keys_around(group)), grid)
+        ends = np.minimum(grid.bar_ends(begins), microseconds(self.wanted.until))
         listed, futures = self._options[group], self._futures[underlying]
         today = self._dates(instants(begins, ends))
         carry = self._carry[underlying]
-        markets = (
-            markets_of(
-                BarMoments(
-                    begins=begins,
-                    ends=ends,
-                    spot=prices(around.get(spot_key, _EMPTY), begins),
-                    volatility_index=prices(around.get(index_key, _EMPTY), begins),
-                    today=today,
-                    known=[carry.on(day) for day in today.ravel().tolist()],
-                ),
-                ExpiryTerms(
-                    expiry=expiry.toordinal(),
-                    expires_at=float(self.rows.expires_at[one]),
-                    dividend_yield=float(self.rows.dividend_yield[one]),
-                    american=self._american(group),
-                ),
-                ChainBars(
-                    sign=np.array([each.sign for each in listed]),
-                    strike=np.array([each.strike for each in listed]),
-                    options=[around.get(each.key, _EMPTY) for each in listed],
-                    futures=[around.get(each.key, _EMPTY) for each in futures],
-                    future_expiry=np.array([each.expiry.toordinal() for each in futures], np.int64),
-                    future_expires_at=np.array([each.expires_at for each in futures]),
-                ),
-                self._params,
-            )
-            if len(begins)
-            else []
+        markets = markets_of(
+            BarMoments(
+                begins=begins,
+                ends=ends,
+                spot=prices(around.get(spot_key, _EMPTY), begins),
+                volatility_index=prices(around.get(index_key, _EMPTY), begins),
+                today=today,
+                known=[carry.on(day) for day in today.ravel().tolist()],
+            ),
+            ExpiryTerms(
+                expiry=expiry.toordinal(),
+                expires_at=float(self.rows.expires_at[one]),
+                dividend_yield=float(self.rows.dividend_yield[one]),
+                american=self._american(group),
+            ),
+            ChainBars(
+                sign=np.array([each.sign for each in listed]),
+                strike=np.array([each.strike for each in listed]),
+                options=[around.get(each.key, _EMPTY) for each in listed],
+                futures=[around.get(each.key, _EMPTY) for each in futures],
+                future_expiry=np.array([each.expiry.toordinal() for each in futures], np.int64),
+                future_expires_at=np.array([each.expires_at for each in futures]),
+            ),
+            self._params,
         )
         self._digest.update(repr(list(dict.fromkeys(each.carry for each in markets))).encode())
         return ExpiryMarkets(begins=begins, ends=ends, markets=markets, spot_key=spot_key)
