@@ -41,6 +41,7 @@ MOST_KINDS = 256  # whose headers are cached
 LONGEST_KIND = 512  # bytes of the headers that distinguish kinds
 _CAPTURED = re.compile(r"[A-Za-z0-9@&._/:-]+")  # characters that Django reads unambiguously
 _OWN = {b"content-type", b"content-length", b"cache-control"}  # headers of one answer, not of its kind
+_OF_ONE = (b"set-cookie", b"etag")
 _OF_AN_ERROR = ("Retry-After",)  # headers of an error
 _BODY = (b"content-length", b"transfer-encoding")
 _GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
@@ -147,8 +148,11 @@ class LiveReads:
         return Answer(status, [*own, *learned.headers, (b"content-length", b"%d" % len(body))], body)
 
     def learn(self, asked: Asked, answer: Answer) -> None:
-        """Remember the headers of Django's answer. Other statuses may skip some of the middleware or the view."""
-        if answer.status not in (200, 404) or any(name == b"set-cookie" for name, _ in answer.headers):
+        """Remember the headers of Django's answer. Other statuses may skip some of the middleware or the view.
+
+        An answer with an ETag is of the past, and its headers are its own.
+        """
+        if answer.status not in (200, 404) or any(name in _OF_ONE for name, _ in answer.headers):
             return
         headers = [header for header in answer.headers if header[0] not in _OWN]
         counted = Counted(asked.route.name, self._transport(asked), asked.scope["method"])
