@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,10 @@ from signals.greeks.core.answers import answer_options
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import FORWARD_PRICE_WORDS, GreeksParams
 from signals.greeks.core.prices import QuoteColumns
-from signals.greeks.core.snapshot import ChainSnapshot, GroupMarket, find_markets
-from signals.greeks.quoted import load_interests, quoted_expiries
+from signals.greeks.core.snapshot import NAN, ChainSnapshot, GroupMarket, find_markets
+from signals.greeks.quoted import listed_options, quoted_expiries
 from signals.greeks.selectors import load_chains, load_options
 from signals.instruments.models import Underlying
-from signals.instruments.selectors import chain_columns, select_options
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date, parse_instant
@@ -59,7 +59,7 @@ def past_chain(underlying: str, expiry: date | None, window: StrikeWindow, as_of
     money = group.money
     strikes = window.choose(listed, money)
     places = priced[np.isin(options.strike[priced], strikes)]
-    states = _states(underlying, chosen, snapshot, places, group, params)
+    states = _states(underlying, chosen, snapshot, places, group, params, as_of)
     by_strike: dict[float, dict[bool, bytes]] = {strike: {} for strike in strikes}
     for strike, sign, state in zip(options.strike[places].tolist(), options.sign[places].tolist(), states, strict=True):
         by_strike[strike][sign > 0] = state
@@ -89,9 +89,10 @@ def _states(
     places: np.ndarray,
     group: GroupMarket,
     params: GreeksParams,
+    as_of: datetime,
 ) -> list[bytes]:
     """Return the state of each of the options at these places as JSON, in the shape of the live ones."""
-    options, around, at = snapshot.options, snapshot.underlyings, float(snapshot.at)
+    options, around, at = snapshot.options, snapshot.underlyings, as_of.timestamp()
     count = len(places)
     quotes = QuoteColumns(**{name: getattr(options.quotes, name)[places] for name in QuoteColumns.__slots__})
     contracts = ContractColumns(
@@ -113,10 +114,9 @@ def _states(
     }
     for column in INPUTS:
         columns[column.name] = [inputs[column.name]] * count
-    keys, _, _, strikes = chain_columns(select_options(underlying=underlying, exchange=None, expiries=[expiry]))
-    named = {(strike, "@call@" in key): key for key, strike in zip(keys, strikes.tolist(), strict=True)}
-    wanted = zip(contracts.strike.tolist(), (contracts.sign > 0).tolist(), strict=True)
-    return _instruments([named[each] for each in wanted], quotes, encode_answers(columns), at)
+    listed = listed_options(underlying, expiry, as_of, params.max_quote_age_seconds)
+    found = [listed[terms] for terms in zip(contracts.strike.tolist(), contracts.sign.tolist(), strict=True)]
+    return _instruments([key for key, _ in found], quotes, [each for _, each in found], encode_answers(columns), at)
 
 
 def _is_black76(underlying: str) -> bool:
@@ -124,9 +124,14 @@ def _is_black76(underlying: str) -> bool:
     return Underlying.objects.filter(key=underlying, pricing_model=black76).exists()
 
 
-def _instruments(keys: Sequence[str], quotes: QuoteColumns, answers: Sequence[bytes | None], at: float) -> list[bytes]:
-    interests = load_interests(keys, quotes.time)
-    ticks = {member: getattr(quotes, name).tolist() for member, name in _TICK.items()} | {"oi": interests.tolist()}
+def _instruments(
+    keys: Sequence[str],
+    quotes: QuoteColumns,
+    interests: Sequence[float],
+    answers: Sequence[bytes | None],
+    at: float,
+) -> list[bytes]:
+    ticks = {member: getattr(quotes, name).tolist() for member, name in _TICK.items()} | {"oi": list(interests)}
     as_of, states = _instant(at), []
     for place, (key, time, answer) in enumerate(zip(keys, quotes.time.tolist(), answers, strict=True)):
         state = {
@@ -150,7 +155,7 @@ def _spot(underlying: str, as_of: datetime, params: GreeksParams) -> bytes:
     if not key:
         return b"null"
     quotes = load_options([key], as_of, params.max_quote_age_seconds).quotes
-    return _instruments([key], quotes, [None], as_of.timestamp())[0] if np.isfinite(quotes.time[0]) else b"null"
+    return _instruments([key], quotes, [NAN], [None], as_of.timestamp())[0] if np.isfinite(quotes.time[0]) else b"null"
 
 
 def _forward(group: GroupMarket) -> dict[str, Any]:
@@ -169,6 +174,7 @@ def _forward(group: GroupMarket) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=256)  # the bars of a chain have one time
 def _instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 

@@ -1,7 +1,9 @@
 """Greeks of options at the open, high, low and close of their bars: several rows an item."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from signals.computations.bars import ANCHOR, DAYS, DEFAULT_ANCHOR, TIMEFRAME
 from signals.computations.greeks import (
@@ -26,9 +28,10 @@ from signals.greeks.core.conventions import (
 )
 from signals.greeks.core.reasons import STATUS_WORDS
 from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_ORDER_COLUMNS, THETA
-from signals.greeks.selection import InstrumentComputation
+from signals.greeks.selection import InstrumentComputation, options_of, select
 from signals.greeks.selectors import newest_quote_time
 from signals.history.core.points import POINTS, Extremes
+from signals.history.selectors import stored_between
 from signals.history.services import HistoryInputs, answer_history, load_history
 from signalsite.foundation.computations.contract import (
     OK,
@@ -151,6 +154,17 @@ class HistoricalGreeks(InstrumentComputation):
             moments = [newest_quote_time(runs), *(newest_moment(run) for run in runs)]
             as_of = max((moment for moment in moments if moment is not None), default=None)
         return Prepared(as_of, {})
+
+    def prepare_selector(self, selector: Mapping[str, Any], as_of: datetime | None, params: Params) -> Prepared:
+        """Select the options of which a bar or a tick is stored in the range."""
+        if as_of is None:
+            keys = list(options_of(selector).values_list("key", flat=True))
+            as_of = newest_moment(keys) if keys else None
+            if as_of is None:
+                return Prepared(None, {}, [])
+        known = partial(stored_between, begin=as_of - timedelta(days=params["days"]))
+        chosen = select(selector, as_of, self.conventions(params), known)
+        return Prepared(as_of, {}, chosen.keys, chosen.newest)
 
     def load(
         self, keys: Sequence[str], overrides: Overrides, as_of: datetime, params: Params, context: Context

@@ -1,6 +1,6 @@
 """The options that a selector selects, and the base classes of computations on instruments."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,14 +67,14 @@ class InstrumentComputation(Computation):
 
     def check_selector(self, selector: Mapping[str, Any]) -> None:
         expiries = selector.get("expiries") or []
-        options = _options({**selector, "expiries": [], "strike": None})
+        options = options_of({**selector, "expiries": [], "strike": None})
         if not options.exists():
             raise InvalidInput("selector", "no option matches")
         known = expiries_of(options, expiries)
         for place, expiry in enumerate(expiries):
             if expiry not in known:
                 raise InvalidInput(f"selector.expiries[{place}]", f"no option expires on {expiry}")
-        if not _options(selector).exists():
+        if not options_of(selector).exists():
             raise InvalidInput("selector.strike", "no option has a strike in this window")
 
     def completed_selector(self, selector: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -117,13 +117,24 @@ class OptionComputation(InstrumentComputation):
         return {"forwards": forward_receipts(market_from_json(context))}
 
 
-def select(selector: Mapping[str, Any], as_of: datetime | None, conventions: GreeksParams) -> Selection:
-    """Select the options quoted at `as_of` that fit. None means the time of their newest quote."""
-    options = _options(selector)
+def select(
+    selector: Mapping[str, Any],
+    as_of: datetime | None,
+    conventions: GreeksParams,
+    known_at: Callable[[QuerySet[Instrument], datetime], QuerySet[Instrument]] | None = None,
+) -> Selection:
+    """Select the options known at `as_of` that fit: those quoted then, or those that `known_at` selects.
+
+    None means the time of their newest quote.
+    """
+    options = options_of(selector)
     as_of = as_of or newest_quote(options)
     if as_of is None:
         return Selection(None, [], [], None, None)
-    quoted = quoted_at(options, as_of, conventions.max_quote_age_seconds)
+    if known_at is None:
+        quoted = quoted_at(options, as_of, conventions.max_quote_age_seconds)
+    else:
+        quoted = known_at(options, as_of)
     keys, underlyings, expiries, strikes = chain_columns(quoted)
     groups = list(zip(underlyings, expiries, strict=True))
     market = None
@@ -135,7 +146,7 @@ def select(selector: Mapping[str, Any], as_of: datetime | None, conventions: Gre
     return Selection(as_of, keys, groups, market, None if keys else newest_quote(options))
 
 
-def _options(selector: Mapping[str, Any]) -> QuerySet[Instrument]:
+def options_of(selector: Mapping[str, Any]) -> QuerySet[Instrument]:
     name, strike = selector.get("underlying"), selector.get("strike") or {}
     return select_options(
         underlying=find_underlying(name, "selector.underlying").key if name else None,

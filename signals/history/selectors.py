@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
+from django.db.models import Exists, OuterRef, QuerySet
 
 from signals.greeks.core.conventions import Exercise, ForwardSource, GreeksParams
 from signals.greeks.selectors import ExpiryGroup, OptionRows, load_options
@@ -13,6 +14,7 @@ from signals.history.core.block import Block, ExpiryMarkets
 from signals.history.core.markets import BarMoments, ChainBars, ExpiryTerms, markets_of
 from signals.history.core.points import instants, prices
 from signals.instruments.core.underlyings import volatility_index_key
+from signals.instruments.models import Instrument
 from signals.rates.core.carry import CarryHistory
 from signals.rates.selectors import load_carry
 from signalsite.foundation.rows import binary_rows
@@ -22,6 +24,7 @@ from timeframes.core.grid import Anchor, Grid, dates_of, instant, make_grid, mic
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date
 from timeframes.core.timeframe import Timeframe
+from timeframes.models import Bar, Tick
 
 _AROUND = """
 SELECT i.underlying_id, i.expiry, i.key, i.right, i.strike::float8, extract(epoch FROM i.expires_at)::float8
@@ -99,9 +102,8 @@ class History:
             )
             for here in number.values()
         ]
-        asked = [group for group, begins in zip(number, times, strict=True) if len(begins)]
-        around = self._load([key for group in asked for key in self._keys_around(group)], grid)
-        expiries = [self._expiry(group, begins, grid, around) for group, begins in zip(number, times, strict=True)]
+        # One chain at a time: the bars of all chains of a chunk may be hundreds of MB.
+        expiries = [self._expiry(group, begins, grid) for group, begins in zip(number, times, strict=True)]
         rows = self.rows
         american = rows.american
         assert american is not None
@@ -168,44 +170,41 @@ class History:
                 self._digest.update(column.tobytes())
         return found
 
-    def _expiry(
-        self, group: ExpiryGroup, begins: np.ndarray, grid: Grid, around: Mapping[str, FoldedBars]
-    ) -> ExpiryMarkets:
+    def _expiry(self, group: ExpiryGroup, begins: np.ndarray, grid: Grid) -> ExpiryMarkets:
         underlying, expiry = group
         one = self._one_of(group)
         spot_key, index_key = self._names[underlying]
-        ends = np.minimum(grid.bar_ends(begins), microseconds(self.wanted.until)) if len(begins) else begins
+        if not len(begins):
+            return ExpiryMarkets(begins=begins, ends=begins, markets=[], spot_key=spot_key)
+        around = self._load(list(self._keys_around(group)), grid)
+        ends = np.minimum(grid.bar_ends(begins), microseconds(self.wanted.until))
         listed, futures = self._options[group], self._futures[underlying]
         today = self._dates(instants(begins, ends))
         carry = self._carry[underlying]
-        markets = (
-            markets_of(
-                BarMoments(
-                    begins=begins,
-                    ends=ends,
-                    spot=prices(around.get(spot_key, _EMPTY), begins),
-                    volatility_index=prices(around.get(index_key, _EMPTY), begins),
-                    today=today,
-                    known=[carry.on(day) for day in today.ravel().tolist()],
-                ),
-                ExpiryTerms(
-                    expiry=expiry.toordinal(),
-                    expires_at=float(self.rows.expires_at[one]),
-                    dividend_yield=float(self.rows.dividend_yield[one]),
-                    american=self._american(group),
-                ),
-                ChainBars(
-                    sign=np.array([each.sign for each in listed]),
-                    strike=np.array([each.strike for each in listed]),
-                    options=[around.get(each.key, _EMPTY) for each in listed],
-                    futures=[around.get(each.key, _EMPTY) for each in futures],
-                    future_expiry=np.array([each.expiry.toordinal() for each in futures], np.int64),
-                    future_expires_at=np.array([each.expires_at for each in futures]),
-                ),
-                self._params,
-            )
-            if len(begins)
-            else []
+        markets = markets_of(
+            BarMoments(
+                begins=begins,
+                ends=ends,
+                spot=prices(around.get(spot_key, _EMPTY), begins),
+                volatility_index=prices(around.get(index_key, _EMPTY), begins),
+                today=today,
+                known=[carry.on(day) for day in today.ravel().tolist()],
+            ),
+            ExpiryTerms(
+                expiry=expiry.toordinal(),
+                expires_at=float(self.rows.expires_at[one]),
+                dividend_yield=float(self.rows.dividend_yield[one]),
+                american=self._american(group),
+            ),
+            ChainBars(
+                sign=np.array([each.sign for each in listed]),
+                strike=np.array([each.strike for each in listed]),
+                options=[around.get(each.key, _EMPTY) for each in listed],
+                futures=[around.get(each.key, _EMPTY) for each in futures],
+                future_expiry=np.array([each.expiry.toordinal() for each in futures], np.int64),
+                future_expires_at=np.array([each.expires_at for each in futures]),
+            ),
+            self._params,
         )
         self._digest.update(repr(list(dict.fromkeys(each.carry for each in markets))).encode())
         return ExpiryMarkets(begins=begins, ends=ends, markets=markets, spot_key=spot_key)
@@ -215,6 +214,12 @@ class History:
         days = [local_date(self.wanted.exchange, instant(time)).toordinal() for time in distinct.tolist()]
         found: np.ndarray = np.array(days, np.int64)[place].reshape(times.shape)
         return found
+
+
+def stored_between(options: QuerySet[Instrument], end: datetime, begin: datetime) -> QuerySet[Instrument]:
+    """Select the options of which a bar or a tick of [begin, end) is stored."""
+    own = {"instrument_key": OuterRef("key"), "time__gte": begin, "time__lt": end}
+    return options.filter(Exists(Bar.objects.filter(**own)) | Exists(Tick.objects.filter(**own)))
 
 
 def _names(underlyings: Sequence[str]) -> dict[str, tuple[str, str]]:

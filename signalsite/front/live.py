@@ -186,9 +186,12 @@ class LiveReads:
         return headers
 
     def learn(self, asked: Asked, answer: Answer) -> None:
-        """Remember the headers of Django's answer. Other statuses may skip some of the middleware or the view."""
-        whole = (200,) if asked.route.pages else (200, 404)
-        if answer.status not in whole or any(name == b"set-cookie" for name, _ in answer.headers):
+        """Remember the headers of Django's answer. Other statuses may skip some of the middleware or the view.
+
+        A live answer has no ETag: one that has is of the past, and its headers are its own.
+        """
+        whole, of_one = ((200,), (b"set-cookie",)) if asked.route.pages else ((200, 404), (b"set-cookie", b"etag"))
+        if answer.status not in whole or any(name in of_one for name, _ in answer.headers):
             return
         headers = [header for header in answer.headers if header[0] not in _OWN]
         counted = Counted(asked.route.name, self._transport(asked), asked.scope["method"])

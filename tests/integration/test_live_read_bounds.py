@@ -88,6 +88,15 @@ def test_kinds_in_use_are_remembered_whatever_others_ask():
     assert asyncio.run(main()) == (True, MOST_KINDS)
 
 
+def test_the_headers_of_a_past_chain_are_not_those_of_live_answers():
+    live = LiveReads(lambda: None, StandingTokens(nobody_asks, dict))
+    asked = asked_of(live)
+    live.learn(asked, Answer(200, [(b"etag", b'"1"'), (b"vary", b"accept")], b""))
+    assert asked.kind not in live._learned
+    live.learn(asked, Answer(200, [(b"vary", b"accept")], b""))
+    assert asked.kind in live._learned
+
+
 def test_what_was_ended_is_forgotten_when_no_token_of_before_can_live():
     async def main():
         hub = Hub(settings.REDIS_URL)
