@@ -20,7 +20,8 @@ from timeframes.core.grid import Anchor, instant, microseconds
 from timeframes.core.keys import parse_key
 from timeframes.core.timeframe import format_timeframe, parse_timeframe
 
-_NAMES = ("open", "high", "low", "close", "volume", "vwap")
+_NAMES = ("open", "high", "low", "close", "volume", "vwap", "open_interest")
+_EPOCH = instant(0)
 _PAGE = b',"page":'
 _NEVER = 2**62
 
@@ -144,22 +145,22 @@ def code_digest() -> str:
 def _rows(found: Page) -> list[dict[str, Any]]:
     bars = found.bars
     columns = [getattr(bars, name).tolist() for name in _NAMES]  # orjson writes NaN as null
+    rows = zip(
+        bars.time.tolist(), *columns, bars.vwap_sources(), bars.trades.tolist(), found.complete.tolist(), strict=True
+    )
     return [
         {
-            "time": instant(time),
-            **dict(zip(_NAMES, numbers, strict=True)),
+            "time": _EPOCH + timedelta(0, 0, time),
+            "open": begins,
+            "high": high,
+            "low": low,
+            "close": closes,
+            "volume": volume,
+            "vwap": vwap,
             "vwap_source": source,
             "open_interest": interest,
             "trades": None if trades != trades else int(trades),
             "complete": ended,
         }
-        for time, *numbers, source, interest, trades, ended in zip(
-            bars.time.tolist(),
-            *columns,
-            bars.vwap_sources(),
-            bars.open_interest.tolist(),
-            bars.trades.tolist(),
-            found.complete.tolist(),
-            strict=True,
-        )
+        for time, begins, high, low, closes, volume, vwap, interest, source, trades, ended in rows
     ]
