@@ -120,12 +120,13 @@ def chosen(dump: Path) -> list[str]:
 
 
 def copy_rows(archive: zipfile.ZipFile, schema: str, into: IO[bytes]) -> None:
-    """Write the rows as a script of psql."""
+    """Write the rows as a script of psql. No trigger sees them: it would keep all rows of a table at once."""
     for table, columns in json.loads(archive.read(COLUMNS)).items():
-        statement = sql.SQL("COPY {} ({}) FROM stdin;\n").format(
-            sql.Identifier(schema, table), sql.SQL(", ").join(map(sql.Identifier, columns))
+        name = sql.Identifier(schema, table)
+        statement = sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER;\nCOPY {} ({}) FROM stdin;\n").format(
+            name, name, sql.SQL(", ").join(map(sql.Identifier, columns))
         )
         into.write(statement.as_string().encode())
         with archive.open(f"rows/{table}") as member:
             shutil.copyfileobj(member, into, BLOCK)
-        into.write(b"\\.\n")
+        into.write(sql.SQL("\\.\nALTER TABLE {} ENABLE TRIGGER USER;\n").format(name).as_string().encode())

@@ -1,15 +1,23 @@
 """A backup of hypertables becomes plain tables where TimescaleDB is not, and hypertables where it is.
 
-Runs where TEST_DATABASE_URL names a TimescaleDB.
+Where TEST_DATABASE_URL names a TimescaleDB, whole backups are written and restored.
 """
 
+import io
+import json
+import subprocess
+import zipfile
 from pathlib import Path
 
 import psycopg
 import pytest
+from django.db import connection
 
+from signalsite.hypertable_backups import COLUMNS, copy_rows
+from signalsite.postgres_programs import client, environment
 from tests.integration.databases import fresh_database
 from tests.integration.test_backups import Site
+from timeframes.bars.models import Bar, BarChange
 
 ROWS = """
 INSERT INTO ticks (instrument_key, time, entry_id, ltp) SELECT 'NSE@K@equity_spot', timestamptz '2024-01-19T03:45Z'
@@ -31,6 +39,23 @@ def everything(site: Site) -> list[list[tuple[object, ...]]]:
 def statement(site: Site, text: str) -> None:
     with psycopg.connect(site.variables["DATABASE_URL"], autocommit=True) as database:
         database.execute(text)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_restored_rows_pass_no_trigger_and_later_ones_do(tmp_path: Path) -> None:
+    columns = ["instrument_key", "interval", "time", "open", "high", "low", "close", "source"]
+    with zipfile.ZipFile(tmp_path / "night", "w") as archive:
+        archive.writestr(COLUMNS, json.dumps({"historical_data": columns}))
+        archive.writestr("rows/historical_data", "NSE@K\\tX\t1m\t2024-01-19 03:45:00+00\t1\t1\t1\t1\ttest\n")
+    script = io.BytesIO()
+    with zipfile.ZipFile(tmp_path / "night") as archive:
+        copy_rows(archive, "public", script)
+    psql = client(connection, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
+    subprocess.run(psql, input=script.getvalue(), env=environment(connection), check=True, timeout=30)
+    assert [bar.instrument_key for bar in Bar.objects.all()] == ["NSE@K\tX"]
+    assert not BarChange.objects.exists()
+    Bar.objects.update(close=2.0)
+    assert BarChange.objects.exists()
 
 
 def test_hypertables_come_back_on_every_server(tmp_path: Path) -> None:
