@@ -29,6 +29,8 @@ SUBJECTS = (
     "forwards",
     "history",
 )
+MODULES = {"history": ("history_live",)}
+"""The modules of a subject that has other ones than that of its name."""
 OUT = Path(__file__).parent / "out" / "latest.json"
 
 
@@ -41,7 +43,8 @@ def main() -> None:
     figures: dict[str, float] = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in chosen:
         begun = psutil.cpu_times()
-        figures |= import_module(f"bench.{name}").run()
+        for module in MODULES.get(name, (name,)):
+            figures |= import_module(f"bench.{module}").run()
         figures[f"{name}.stolen_percent"] = stolen = stolen_percent(begun)
         print(f"({stolen:.0f} % of the processors' time went to other guests of the machine)")
         OUT.parent.mkdir(exist_ok=True)
