@@ -13,12 +13,13 @@ from realtime.ticks.core.applied_ticks import apply_ticks
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.tick import Tick, TickFields, make_tick, read_contract
-from realtime.ticks.live_bars import LiveBars
-from tests.core.bar_columns import assert_same
+from realtime.ticks.live_bars import GRACE, LiveBars
+from tests.core.bar_columns import assert_same, bar_columns
+from tests.core.slow_fold import Row, random_market, slow_fold
 from tests.core.slow_fold import Tick as PlainTick
-from tests.core.slow_fold import random_market, slow_fold
 from timeframes.bars.folding import fold_stored
-from timeframes.bars.stream_bars import SOURCE
+from timeframes.bars.services import record_bars
+from timeframes.bars.stream_bars import SOURCE, live_bars_at
 from timeframes.core.bars import NUMBERS, FoldedBars
 from timeframes.core.grid import default_anchor, make_grid, microseconds
 from timeframes.core.keys import parse_key
@@ -111,3 +112,34 @@ def test_live_minutes_equal_the_fold_of_the_ticks(exchange: str, seed: int) -> N
     bars.settle(microseconds(datetime(2025, 1, 1, tzinfo=UTC)))
     for key, ticks in plain.items():
         check(exchange, key, ticks)
+
+
+def test_an_imported_minute_is_never_changed_by_ticks() -> None:
+    key, bars, begin = KEYS["BINANCE"][0], consumer(), datetime(2024, 1, 19, 5, tzinfo=UTC)
+
+    def tick(minute: int, entry: int, price: float) -> Tick:
+        return as_tick(key, PlainTick(begin + timedelta(minutes=minute, seconds=entry), (entry, 0), price, None, None))
+
+    handle(bars, [tick(0, 1, 100), tick(1, 2, 101), tick(2, 3, 102)])
+    imported = bar_columns([Row(begin, 1.0, 2.0, 1.0, 2.0, None, None, None, None)])
+    assert live_bars_at(key, 60, imported.time) == 1
+    record_bars(key, 60, imported, source="import-plain")
+    assert live_bars_at(key, 60, imported.time) == 0
+    handle(bars, [tick(0, 4, 103), tick(1, 5, 104)])  # late
+    bars.settle(microseconds(begin + timedelta(hours=1)))
+    found = {row.time: (row.source, row.close) for row in Bar.objects.filter(instrument_key=key)}
+    assert found == {
+        begin: ("import-plain", 2.0),
+        begin + timedelta(minutes=1): (SOURCE, 104.0),
+        begin + timedelta(minutes=2): (SOURCE, 102.0),
+    }
+
+
+def test_a_newer_tick_is_read_although_the_clock_has_closed_its_minute() -> None:
+    key, bars, begin = KEYS["BINANCE"][0], consumer(), datetime(2024, 1, 19, 5, tzinfo=UTC)
+    grid = make_grid("BINANCE", 60, default_anchor("BINANCE"), begin.date(), begin.date())
+    for second, price in ((1, 100.0), (2, 107.0), (3, 95.0)):
+        handle(bars, [as_tick(key, PlainTick(begin + timedelta(seconds=second), (second, 0), price, None, None))])
+        assert fold_stored(key, grid, [60], ticks=True).close.tolist() == [price]
+        bars.settle(microseconds(begin + timedelta(minutes=1)) + GRACE)
+        assert stored(key).close.tolist() == [price]
