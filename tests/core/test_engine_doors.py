@@ -1,4 +1,4 @@
-"""Other entry points of the engine: bars, single quantities, the compiled cache, the constants."""
+"""Other entry points of the engine: single quantities, the compiled cache, the constants."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,7 @@ import pytest
 from bench import fit_constants
 from signals.greeks.core import engine, kernel_constants, reference
 from signals.greeks.core import greeks_calculation_engine as single
-from signals.greeks.core.bar_greeks import Ohlc, greeks_at_ohlc
-from signals.greeks.core.engine import implied_greeks, model_greeks
-from signals.greeks.core.status import Status
+from signals.greeks.core.engine import model_greeks
 
 CONTRACT = {
     "underlying": 100.0,
@@ -27,37 +25,6 @@ def test_single_quantities_are_the_engine():
     for name in ("delta", "gamma", "theta", "vega", "rho"):
         function = getattr(single, f"calculate_{name}")
         np.testing.assert_array_equal(function(volatility=0.2, **CONTRACT), getattr(answer, name))
-
-
-def test_greeks_at_the_four_prices_of_bars():
-    years = 30 / 365
-    option = Ohlc(np.array([5.0, 6.0]), np.array([7.0, 8.0]), np.array([4.0, np.nan]), np.array([6.0, 6.5]))
-    underlying = Ohlc(*(np.array(pair) for pair in ((99.0, 101.0), (102.0, 98.0), (98.0, 102.0), (101.0, 100.0))))
-    strike, sign = np.array([98.0, 102.0]), np.array([1.0, -1.0])
-    bars = greeks_at_ohlc(
-        option=option,
-        underlying=underlying,
-        expiry_years=Ohlc(*(np.full(2, years - k * 1e-6) for k in range(4))),
-        strike=strike,
-        rate=0.05,
-        dividend_yield=0.0,
-        sign=sign,
-        black76=False,
-    )
-    assert bars.low.status.tolist() == [Status.OK, Status.BAD_INPUT]
-    for k, name in enumerate(("open", "high", "low", "close")):
-        alone = implied_greeks(
-            price=getattr(option, name),
-            underlying=getattr(underlying, name),
-            strike=strike,
-            expiry_years=years - k * 1e-6,
-            rate=0.05,
-            dividend_yield=0.0,
-            sign=sign,
-            black76=False,
-        )
-        for column in ("implied_volatility", "delta", "gamma", "theta", "vega", "rho", "status"):
-            np.testing.assert_allclose(getattr(getattr(bars, name), column), getattr(alone, column), rtol=1e-12)
 
 
 @pytest.mark.skipif(engine.kernel is reference, reason="numba is switched off: there is no compiled cache")

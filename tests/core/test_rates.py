@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from signals.greeks.core.carry import DividendSource, GroupCarry, RateSource, find_carries
 from signals.greeks.core.conventions import DEFAULT_RATE, DayCount, GreeksParams
-from signals.greeks.core.dividends import CashDividend, DividendColumns, dividend_columns, no_dividends
+from signals.greeks.core.dividends import AN_INSTANT, CashDividend, DividendColumns, dividend_columns, no_dividends
 from signals.instruments.core.underlyings import currency_of
 from signals.rates.core.carry import ALWAYS, MOST_DAYS, Carry, CarryHistory, DatedYield, ExDividend, StoredDividend
 from signals.rates.core.conversions import Compounding, to_continuous, zeros_of_par
@@ -250,7 +250,7 @@ def test_dividends_of_options_stay_together(groups: list[list[tuple[float, float
     assert listed(columns.where(mask)) == [each if kept else [] for each, kept in zip(wanted, mask, strict=True)]
     ends = np.linspace(0.5, 4.0, len(place))
     assert listed(columns.until(ends)) == [
-        [one for one in each if one.years <= end] for end, each in zip(ends.tolist(), wanted, strict=True)
+        [one for one in each if one.years <= end + AN_INSTANT] for end, each in zip(ends.tolist(), wanted, strict=True)
     ]
     assert len(no_dividends(len(place))) == len(place)
 
