@@ -24,8 +24,9 @@ from realtime.ticks.store import store_ticks
 from timeframes.bars import stream_bars
 from timeframes.bars.stream_bars import FOREVER, SOURCE, Span
 from timeframes.core.bars import BarColumns, Floats, TickColumns
-from timeframes.core.grid import SECOND
+from timeframes.core.grid import SECOND, microseconds
 from timeframes.core.minutes import NOWHERE, FoldedMinutes, Minutes, earlier_session, fold_minutes, place_minutes
+from timeframes.storage.retention import kept_since
 from timeframes.ticks.models import AbstractTick, Tick
 
 TIMEFRAME = "1m"
@@ -80,7 +81,7 @@ class LiveBars:
 
     def take(self, underlying: str, keys: Sequence[str]) -> None:
         """Have the minutes of these instruments restored, also of those that do not tick any more."""
-        newest = stream_bars.newest_of(keys, table=self._table, source=self._source)
+        newest = stream_bars.newest_of(keys, table=self._table, stored=self.stores)
         for key, (tick, bar) in zip(keys, newest, strict=True):
             if tick is not None and (bar is None or tick >= bar):
                 self._lost.add(self._row(read_contract(key, underlying)))
@@ -111,15 +112,17 @@ class LiveBars:
         return self._places[book_rows]
 
     def _restore(self, rows: Iterable[int]) -> Iterator[tuple[Rows, BarColumns, Floats]]:
-        """Read the ticks since each row's last stored minute. Yield the minutes that are complete and not stored."""
+        """Read the ticks since each row's last stored minute. Yield the minutes that are complete.
+
+        The last stored one is among them: whoever stored it may have ended before it was published.
+        """
         wanted = np.array(sorted(rows), np.intp)
         for begin in range(0, len(wanted), RESTORED):
             some = wanted[begin : begin + RESTORED]
             keys = self._keys(some)
             asked, stored = [], {}
-            for row, (tick, bar) in zip(
-                some.tolist(), stream_bars.newest_of(keys, table=self._table, source=self._source), strict=True
-            ):
+            newest_of = stream_bars.newest_of(keys, table=self._table, stored=self.stores)
+            for row, (tick, bar) in zip(some.tolist(), newest_of, strict=True):
                 since = bar
                 if tick is not None and since is None:  # nothing is stored yet: earlier days stay as ticks
                     since = earlier_session(self._exchange(row), tick)
@@ -139,8 +142,8 @@ class LiveBars:
                 self.bars.hold(rows_of[lasts], folded.take(lasts), newest[lasts])
                 old = np.array([stored.get(row, NOWHERE) for row in rows_of.tolist()], np.int64)
                 self.bars.stored[rows_of[lasts]] = folded.bars.time[lasts] <= old[lasts]
-                passed = np.setdiff1d(np.arange(len(folded)), lasts)
-                passed = passed[folded.bars.time[passed] > old[passed]]
+                opened = lasts[~self.bars.stored[rows_of[lasts]]]
+                passed = np.setdiff1d(np.flatnonzero(folded.bars.time >= old), opened)
                 yield rows_of[passed], folded.bars.take(passed), folded.highest[passed]
                 self.bars.touched[rows_of[lasts]] = True
             self.bars.known[some] = True
@@ -195,8 +198,10 @@ class LiveBars:
         with transaction.atomic() if changes and self.stores else nullcontext():
             store_ticks(self.model, result.ticks)
             if changes.reopened and self.stores:
-                rows, minutes = zip(*changes.reopened, strict=True)
-                stream_bars.remove_bars(self._keys(rows), minutes)
+                kept = self._kept_since()
+                if reopened := [each for each in changes.reopened if each[1] >= kept]:
+                    rows, minutes = zip(*reopened, strict=True)
+                    stream_bars.remove_bars(self._keys(rows), minutes)
             found = [*self._add(changes.closed), *self._mended(changes.doubtful)]
         self._publish(found)
 
@@ -221,7 +226,13 @@ class LiveBars:
         return Doubtful(row, int(at.session[0]), minute, end, end, float("nan"))
 
     def _mended(self, doubtful: Sequence[Doubtful]) -> list[tuple[Rows, BarColumns]]:
-        """Fold minutes again, store and return them, in the caller's transaction."""
+        """Fold minutes again, store and return them, in the caller's transaction.
+
+        A minute whose ticks retention may have removed stays as it is.
+        """
+        if doubtful and self.stores:
+            kept = self._kept_since()
+            doubtful = [each for each in doubtful if each.since >= kept]
         if not doubtful:
             return []
         asked = _joined(doubtful)
@@ -308,6 +319,11 @@ class LiveBars:
     @property
     def _source(self) -> str | None:
         return SOURCE if self.stores else None
+
+    def _kept_since(self) -> int:
+        """Return the moment from which every tick is still in the table."""
+        found = kept_since(self._table)
+        return NOWHERE if found is None else microseconds(found)
 
     def _keys(self, rows: Iterable[int]) -> list[str]:
         return [self.contracts[row].text for row in rows]

@@ -47,8 +47,8 @@ def record_bar_columns(
     """Store bars of `seconds` each and return how many were new or changed.
 
     Bar i is of `keys[place[i]]`; no two have the same instrument and time. Safe to repeat: a stored bar of the same
-    instrument, timeframe and time is replaced, wherever it came from. An equal one is not written. Runs in one
-    transaction, or in the caller's.
+    instrument, timeframe and time is replaced, wherever it came from. An equal one of the same source is not written.
+    Runs in one transaction, or in the caller's.
     """
     if not len(bars):
         return 0
@@ -66,8 +66,8 @@ def record_bar_columns(
         list(copied_rows([_beginning(key, interval, source) for key in keys], len(_OF_THE_KEY), place, columns)),
         len(bars),
         key=("instrument_key", "interval", "time"),
-        compared=tuple(_NUMBERS),
-        replaced=("source",),
+        compared=(*_NUMBERS, "source"),  # equal numbers of another source are its own from now on
+        replaced=(),
         new=not _any_stored(keys, place, interval, bars.time),
     )
 

@@ -49,9 +49,16 @@ _REPLACE = _INSERT.format(
     f" IS DISTINCT FROM ({', '.join(f'EXCLUDED.{name}' for name in _STORED)})"
 )
 _DELETE = f"""
-DELETE FROM historical_data h USING unnest(%(key)s::text[], %(time)s::int8[]) AS gone(key, time)
-WHERE h.instrument_key = gone.key AND h.interval = '1m' AND h.time = {_INSTANT.format("gone.time")}
-  AND h.source = '{SOURCE}'"""
+WITH gone AS (
+    DELETE FROM historical_data h USING unnest(%(key)s::text[], %(time)s::int8[]) AS g(key, time)
+    WHERE h.instrument_key = g.key AND h.interval = '1m' AND h.time = {_INSTANT.format("g.time")}
+      AND h.source = '{SOURCE}'
+    RETURNING h.instrument_key, h.time
+)
+INSERT INTO bar_changes (instrument_key, xid, first, last)
+SELECT instrument_key, pg_current_xact_id()::text::int8, min(time), max(time) FROM gone GROUP BY instrument_key"""
+# The trigger of a DELETE cannot see its rows, and would note a change of everything. See timeframes.0008.
+_NOTED = "SELECT set_config('timeframes.deletion_noted', 'on', true)"
 _LOCK = f"""
 SELECT pg_advisory_xact_lock({_LOCK_CLASS}, lock) FROM
 (SELECT DISTINCT hashtext(key) AS lock FROM unnest(%(key)s::text[]) AS k(key) ORDER BY 1) ordered"""
@@ -87,13 +94,14 @@ CROSS JOIN LATERAL (
       AND t.time <= {_INSTANT.format("span.until")}
 ) t
 ORDER BY span.place, {ENTRY_ORDER}"""
+# Bars of any source: what imports have replaced needs no ticks any more, and what they lack is read from the ticks.
 _NEWEST = f"""
 SELECT {_MICROSECONDS.format("t.time")}, {_MICROSECONDS.format("h.time")}
 FROM unnest(%(key)s::text[]) WITH ORDINALITY AS k(key, place)
 LEFT JOIN LATERAL (SELECT max(time) AS time FROM {{table}} t
                    WHERE t.instrument_key = k.key AND t.suspect = '') t ON true
 LEFT JOIN LATERAL (SELECT time FROM historical_data h WHERE h.instrument_key = k.key AND h.interval = '1m'
-                   AND h.source = %(source)s ORDER BY h.time DESC LIMIT 1) h ON true
+                   AND h.time <= t.time ORDER BY h.time DESC LIMIT 1) h ON %(stored)s
 ORDER BY k.place"""
 
 _ANY_LIVE = f"""
@@ -144,7 +152,9 @@ def replace_bars(keys: Sequence[str], bars: BarColumns, session_volume: Floats) 
 
 
 def remove_bars(keys: Sequence[str], minutes: Sequence[int]) -> None:
+    """Remove live minutes, and note them as changed. In the caller's transaction."""
     with connection.cursor() as cursor:
+        cursor.execute(_NOTED)
         cursor.execute(_DELETE, {"key": list(keys), "time": list(minutes)})
 
 
@@ -167,9 +177,12 @@ def load_spans(span: Span, *, table: str, source: str | None) -> SpanTicks:
     return SpanTicks(place, highest, until, TickColumns(**found))
 
 
-def newest_of(keys: Sequence[str], *, table: str, source: str | None) -> list[tuple[int | None, int | None]]:
-    """Return the time of each key's newest tick and of its newest stored live minute."""
-    return binary_rows(_NEWEST.format(table=table), {"key": list(keys), "source": source})
+def newest_of(keys: Sequence[str], *, table: str, stored: bool) -> list[tuple[int | None, int | None]]:
+    """Return the time of each key's newest tick, and of the newest stored minute that begins at or before it.
+
+    `stored`: whether minutes of these ticks are stored at all.
+    """
+    return binary_rows(_NEWEST.format(table=table), {"key": list(keys), "stored": stored})
 
 
 def live_bars_at(keys: Sequence[str], place: NDArray[np.int64], seconds: int, times: Instants) -> int:

@@ -108,6 +108,13 @@ def expire(*, seconds: float) -> bool:
     return False
 
 
+def kept_since(table: str) -> datetime | None:
+    """Return the moment from which all rows of a table are there, by the settings; None: from the first on."""
+    series = series_models()[table]
+    days = keep_days(series)
+    return _due(table, series, days).cutoff if days else None
+
+
 def _say(table: str, removed: int) -> None:
     if removed:
         logger.info("rows of %s removed because of their age", table, extra={"table": table, "removed": removed})
