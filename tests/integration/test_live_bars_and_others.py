@@ -1,5 +1,6 @@
 """Live bars beside what else writes and reads bars: imports, retention and kept pages."""
 
+import random
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,14 +11,14 @@ from django.db import connection, transaction
 
 from realtime.ticks.live_bars import LiveBars
 from tests.core.bar_columns import bar_columns
-from tests.core.slow_fold import Row
+from tests.core.slow_fold import Row, random_market, slow_fold
 from tests.core.slow_fold import Tick as PlainTick
-from tests.integration.test_live_minutes import as_tick, consumer, handle
+from tests.integration.test_live_minutes import DAYS, KEYS, as_tick, consumer, handle
 from timeframes.bars import stream_bars
 from timeframes.bars.changes import Basis, current_moment, unchanged
 from timeframes.bars.services import record_bars
 from timeframes.bars.stream_bars import SOURCE
-from timeframes.core.grid import microseconds
+from timeframes.core.grid import default_anchor, microseconds
 from timeframes.core.sessions import session_open
 from timeframes.models import Bar
 from timeframes.models import Tick as StoredTick
@@ -181,3 +182,35 @@ def test_who_else_deletes_is_noticed_also_after_the_consumer_did() -> None:
         stream_bars.remove_bars([KEY], [microseconds(OPENING)])
         cursor.execute("DELETE FROM historical_data WHERE instrument_key = %s", [OTHER])
     assert still([KEY, OTHER], made) == [False, False]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("exchange", "seed"), [("NSE", 0), ("NSE", 1), ("BINANCE", 2), ("", 3)])
+def test_imports_between_live_minutes_stay_and_the_others_equal_the_fold(exchange: str, seed: int) -> None:
+    chance = random.Random(seed)
+    (key,) = KEYS[exchange][:1]
+    plain = random_market(chance, exchange, DAYS, ticks_a_day=100)[1]
+    queue = sorted((as_tick(key, each) for each in plain), key=lambda each: [*map(int, each.entry_id.split("-"))])
+    anchor = default_anchor(exchange)
+    wanted = {row["time"]: (row["close"], SOURCE) for row in slow_fold(exchange, 60, anchor, {}, plain)}
+    minutes = list(wanted)
+    bars, imported = consumer(), dict[datetime, float]()
+    for begin in range(0, len(queue), 7):
+        batch = queue[begin : begin + 7]
+        handle(bars, batch)
+        newest = max(each.time for each in batch)
+        fate = chance.random()
+        if fate < 0.2:
+            at = chance.choice(minutes)
+            if StoredTick.objects.filter(instrument_key=key, time__gte=at, time__lt=at + MINUTE).exists():
+                imported[at] = float(begin + 1)
+                row = Row(at, *[imported[at]] * 4, None, None, None, None)
+                record_bars(key, 60, bar_columns([row]), source="file")
+        elif fate < 0.3:
+            bars = consumer(key)  # killed
+        elif fate < 0.6:
+            settle(bars, newest + chance.choice([0, 1, 90]) * timedelta(seconds=1))
+    settle(bars, datetime(2025, 1, 1, tzinfo=UTC))
+    assert imported
+    found = {time: (close, source) for time, close, _, source in stored(key)}
+    assert found == wanted | {time: (price, "file") for time, price in imported.items()}
