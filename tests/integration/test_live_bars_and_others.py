@@ -1,13 +1,15 @@
 """Live bars beside what else writes and reads bars: imports, retention and kept pages."""
 
 import random
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from realtime.ticks.live_bars import LiveBars
 from tests.core.bar_columns import bar_columns
@@ -16,8 +18,9 @@ from tests.core.slow_fold import Tick as PlainTick
 from tests.integration.test_live_minutes import DAYS, KEYS, as_tick, consumer, handle
 from timeframes.bars import stream_bars
 from timeframes.bars.changes import Basis, current_moment, unchanged
-from timeframes.bars.services import record_bars
+from timeframes.bars.services import record_bar_columns, record_bars
 from timeframes.bars.stream_bars import SOURCE
+from timeframes.core.bars import NUMBERS, BarColumns
 from timeframes.core.grid import default_anchor, microseconds
 from timeframes.core.sessions import session_open
 from timeframes.models import Bar
@@ -214,3 +217,37 @@ def test_imports_between_live_minutes_stay_and_the_others_equal_the_fold(exchang
     assert imported
     found = {time: (close, source) for time, close, _, source in stored(key)}
     assert found == wanted | {time: (price, "file") for time, price in imported.items()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_of_minutes_that_are_being_stored_never_deadlocks() -> None:
+    keys, failed = [f"NSE@K{number}@equity_spot" for number in range(3000)], list[Exception]()
+    together = threading.Barrier(2)
+
+    def columns(price: float) -> BarColumns:
+        numbers = {name: np.full(len(keys), price) for name in NUMBERS}
+        return BarColumns(time=np.full(len(keys), microseconds(OPENING)), **numbers)
+
+    def run(write: Callable[[float], Any]) -> None:
+        try:
+            for price in (1.0, 2.0, 3.0):
+                together.wait(20)
+                write(price)
+        except (OperationalError, threading.BrokenBarrierError) as error:
+            failed.append(error)
+            together.abort()
+        finally:
+            connection.close()
+
+    def live(price: float) -> None:
+        stream_bars.replace_bars(keys[::-1], columns(price), np.ones(len(keys)))
+
+    def imports(price: float) -> None:
+        record_bar_columns(keys, np.arange(len(keys)), 60, columns(10 * price), source=SOURCE)
+
+    threads = [threading.Thread(target=run, args=[write]) for write in (live, imports)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
