@@ -22,6 +22,11 @@ def test_a_body_of_many_small_things_takes_no_memory(each: bytes) -> None:
         tracemalloc.stop()
 
 
+def test_a_row_too_many_is_refused() -> None:
+    with pytest.raises(NotAnAnswer, match="at most 200,000 rows"):
+        read_history(b"[" + b"0," * MOST_ROWS + b"0]", "NSE", 60, BEGIN, END)
+
+
 def test_as_many_rows_as_are_allowed_are_read() -> None:
     found = read_history(b"[" + b"{}," * (MOST_ROWS - 1) + b"{}]", "NSE", 60, BEGIN, END)
     assert found.rejected == {"no datetime": MOST_ROWS}

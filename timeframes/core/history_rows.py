@@ -53,6 +53,8 @@ def read_history(content: bytes, exchange: str, seconds: int, begin: datetime, e
         raise NotAnAnswer(f"the body is not JSON: {str(error)[:100]}") from error
     if not isinstance(rows, list):
         raise NotAnAnswer(f"the body is a JSON {type(rows).__name__}, not an array")
+    if len(rows) > MOST_ROWS:
+        raise NotAnAnswer(f"the array has {len(rows):,} rows; at most {MOST_ROWS:,} rows were asked for")
     first, last = microseconds(begin), microseconds(end)
     rejected: Counter[str] = Counter()
     found: dict[int, tuple[float, ...]] = {}
