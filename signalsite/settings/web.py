@@ -18,7 +18,7 @@ HTTP_QUEUE_SECONDS = env.float("HTTP_QUEUE_SECONDS", 5.0, validate=at_least(0.1)
 
 # Usage of the API by user, endpoint and status (signalsite/usage)
 API_METRICS_SECONDS = env.float("API_METRICS_SECONDS", 10.0, validate=between(0, 600))  # 0: not counted
-API_METRICS_DAYS = env.float("API_METRICS_DAYS", 30.0, validate=at_least(0.01))
+API_METRICS_DAYS = env.float("API_METRICS_DAYS", 30.0, validate=between(0.01, 36_500))
 
 # Other sites whose pages may call the API (signalsite/front/cors.py) and open sockets. They send tokens, not cookies.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [], subcast=origin("CORS_ALLOWED_ORIGINS"))

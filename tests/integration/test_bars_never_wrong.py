@@ -261,7 +261,7 @@ def test_any_order_of_writes_reads_and_kills() -> None:
             page = MEMORY.peek(name)
             if page is not None and rng.random() < 0.5:
                 copies[name] = encode(page)
-    assert counted("made") - made < served * 0.6  # else the test shows nothing
+    assert counted("made") - made < served * 0.7  # else the test shows nothing
 
 
 def test_what_is_asked_for_often_is_kept_and_bounded(settings: Any) -> None:
@@ -306,6 +306,29 @@ def test_warming_mends_what_a_change_has_overtaken() -> None:
     made = counted("made")
     assert ask() == afresh()
     assert counted("made") == made
+
+
+def test_warming_makes_no_page_again_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[str]()
+
+    def counting(asked: Any, *rest: Any) -> BarsPage:
+        made.append(asked.key)
+        return make_page(asked, *rest)
+
+    noon = session_open("NSE", DAYS[0]) + timedelta(minutes=3)
+    for _ in range(3):
+        lookup.look_up(*query(), noon)
+    lookup.flush(noon)
+    monkeypatch.setattr(lookup, "make_page", counting)
+    assert (lookup.warm(lambda: noon), made) == (0, [])
+    for _ in range(3):
+        ask(end=None)
+    lookup.flush(NOW)
+    made.clear()
+    tick(NOW.date(), 1, 900.0)  # of the open minute
+    now = session_open("NSE", NOW.date()) + timedelta(minutes=1, seconds=40)
+    assert (lookup.warm(lambda: now), len(made)) == (0, 1)
+    assert (lookup.warm(lambda: now), len(made)) == (0, 1)
 
 
 def test_redis_away_costs_nothing_but_time(settings: Any) -> None:

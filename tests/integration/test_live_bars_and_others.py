@@ -1,23 +1,27 @@
 """Live bars beside what else writes and reads bars: imports, retention and kept pages."""
 
-from collections.abc import Sequence
+import random
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from realtime.ticks.live_bars import LiveBars
 from tests.core.bar_columns import bar_columns
-from tests.core.slow_fold import Row
+from tests.core.slow_fold import Row, random_market, slow_fold
 from tests.core.slow_fold import Tick as PlainTick
-from tests.integration.test_live_minutes import as_tick, consumer, handle
+from tests.integration.test_live_minutes import DAYS, KEYS, as_tick, consumer, handle
 from timeframes.bars import stream_bars
 from timeframes.bars.changes import Basis, current_moment, unchanged
-from timeframes.bars.services import record_bars
+from timeframes.bars.services import record_bar_columns, record_bars
 from timeframes.bars.stream_bars import SOURCE
-from timeframes.core.grid import microseconds
+from timeframes.core.bars import NUMBERS, BarColumns
+from timeframes.core.grid import default_anchor, microseconds
 from timeframes.core.sessions import session_open
 from timeframes.models import Bar
 from timeframes.models import Tick as StoredTick
@@ -181,3 +185,69 @@ def test_who_else_deletes_is_noticed_also_after_the_consumer_did() -> None:
         stream_bars.remove_bars([KEY], [microseconds(OPENING)])
         cursor.execute("DELETE FROM historical_data WHERE instrument_key = %s", [OTHER])
     assert still([KEY, OTHER], made) == [False, False]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("exchange", "seed"), [("NSE", 0), ("NSE", 1), ("BINANCE", 2), ("", 3)])
+def test_imports_between_live_minutes_stay_and_the_others_equal_the_fold(exchange: str, seed: int) -> None:
+    chance = random.Random(seed)
+    (key,) = KEYS[exchange][:1]
+    plain = random_market(chance, exchange, DAYS, ticks_a_day=100)[1]
+    queue = sorted((as_tick(key, each) for each in plain), key=lambda each: [*map(int, each.entry_id.split("-"))])
+    anchor = default_anchor(exchange)
+    wanted = {row["time"]: (row["close"], SOURCE) for row in slow_fold(exchange, 60, anchor, {}, plain)}
+    minutes = list(wanted)
+    bars, imported = consumer(), dict[datetime, float]()
+    for begin in range(0, len(queue), 7):
+        batch = queue[begin : begin + 7]
+        handle(bars, batch)
+        newest = max(each.time for each in batch)
+        fate = chance.random()
+        if fate < 0.2:
+            at = chance.choice(minutes)
+            if StoredTick.objects.filter(instrument_key=key, time__gte=at, time__lt=at + MINUTE).exists():
+                imported[at] = float(begin + 1)
+                row = Row(at, *[imported[at]] * 4, None, None, None, None)
+                record_bars(key, 60, bar_columns([row]), source="file")
+        elif fate < 0.3:
+            bars = consumer(key)  # killed
+        elif fate < 0.6:
+            settle(bars, newest + chance.choice([0, 1, 90]) * timedelta(seconds=1))
+    settle(bars, datetime(2025, 1, 1, tzinfo=UTC))
+    assert imported
+    found = {time: (close, source) for time, close, _, source in stored(key)}
+    assert found == wanted | {time: (price, "file") for time, price in imported.items()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_of_minutes_that_are_being_stored_never_deadlocks() -> None:
+    keys, failed = [f"NSE@K{number}@equity_spot" for number in range(3000)], list[Exception]()
+    together = threading.Barrier(2)
+
+    def columns(price: float) -> BarColumns:
+        numbers = {name: np.full(len(keys), price) for name in NUMBERS}
+        return BarColumns(time=np.full(len(keys), microseconds(OPENING)), **numbers)
+
+    def run(write: Callable[[float], Any]) -> None:
+        try:
+            for price in (1.0, 2.0, 3.0):
+                together.wait(20)
+                write(price)
+        except (OperationalError, threading.BrokenBarrierError) as error:
+            failed.append(error)
+            together.abort()
+        finally:
+            connection.close()
+
+    def live(price: float) -> None:
+        stream_bars.replace_bars(keys[::-1], columns(price), np.ones(len(keys)))
+
+    def imports(price: float) -> None:
+        record_bar_columns(keys, np.arange(len(keys)), 60, columns(10 * price), source=SOURCE)
+
+    threads = [threading.Thread(target=run, args=[write]) for write in (live, imports)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed

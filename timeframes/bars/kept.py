@@ -65,6 +65,11 @@ def keep(pages: Iterable[tuple[str, BarsPage]], now: datetime) -> None:
         cursor.execute(_KEEP, {"names": list(contents), "contents": list(contents.values()), "now": now})
 
 
+def drop(name: str) -> None:
+    """Empty the row of a page that cannot be kept any more. Its count stays."""
+    CustomTimeframe.objects.filter(name=name).update(content=None)
+
+
 def kept_page(name: str) -> BarsPage | None:
     row = CustomTimeframe.objects.filter(name=name, content__isnull=False).values_list("content").first()
     return _unpacked(name, row[0]) if row and row[0] is not None else None
@@ -76,8 +81,12 @@ def trim(now: datetime) -> None:
 
 
 def stale_names(most: int) -> list[str]:
-    """Return which of the `most` pages asked for most often are not kept, or are out of date."""
-    rows = list(CustomTimeframe.objects.order_by("-asked", "name").values_list("name", "content")[:most])
+    """Return which of the `most` pages asked for most often are out of date.
+
+    A page that is asked for often and is not kept cannot be: its last bar is open, or it takes too long.
+    """
+    kept = CustomTimeframe.objects.filter(content__isnull=False).order_by("-asked", "name")
+    rows = list(kept.values_list("name", "content")[:most])
     found = [(name, _unpacked(name, content) if content is not None else None) for name, content in rows]
     pages = [(name, page) for name, page in found if page is not None]
     checked = unchanged(_bases(page for _, page in pages)) if pages else []

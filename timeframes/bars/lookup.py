@@ -186,6 +186,8 @@ def warm(now: Callable[[], datetime]) -> int:
             kept.keep([(name, page)], at)
             REDIS.put([(name, page)])
             warmed += 1
+        else:
+            kept.drop(name)
     return warmed
 
 

@@ -29,6 +29,7 @@ _LOCK_CLASS = 0x62617273  # a number of our own, so that these locks meet no oth
 _INSTANT = "timestamptz 'epoch' + {0} * interval '1 microsecond'"
 _MICROSECONDS = "round(date_part('epoch', {0}) * 1000000)::int8"
 _STORED = ("open", "high", "low", "close", "volume", "vwap", "oi", "trades", "session_volume")
+# In the order in which imports write, so that neither waits for the other in a circle.
 _ROWS = f"""
 SELECT n.key, '1m', {_INSTANT.format("n.time")}, n.open, n.high, n.low, n.close, nullif(n.volume, 'NaN'),
        nullif(n.vwap, 'NaN'), nullif(n.oi, 'NaN'), nullif(n.trades, 'NaN')::int8, n.session_volume,
@@ -36,7 +37,8 @@ SELECT n.key, '1m', {_INSTANT.format("n.time")}, n.open, n.high, n.low, n.close,
 FROM unnest(%(key)s::text[], %(time)s::int8[], %(open)s::float8[], %(high)s::float8[], %(low)s::float8[],
             %(close)s::float8[], %(volume)s::float8[], %(vwap)s::float8[], %(oi)s::float8[], %(trades)s::float8[],
             %(session_volume)s::float8[], %(expiry)s::date[], %(side)s::text[], %(strike)s::text[])
-     AS n(key, time, {", ".join(_STORED)}, expiry, side, strike)"""
+     AS n(key, time, {", ".join(_STORED)}, expiry, side, strike)
+ORDER BY n.key COLLATE "C", n.time"""
 _INSERT = f"""
 INSERT INTO historical_data AS stored (instrument_key, interval, time, {", ".join(_STORED)}, expiry_date, option_type,
                                        strikeprice, source)

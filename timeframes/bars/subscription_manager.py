@@ -58,16 +58,15 @@ breaker = CircuitBreaker(fail_max=FAILURES, reset_timeout=REST_SECONDS, name=SOU
 def fetch_missing(asked: Asked, limit: int, now: datetime) -> bool:
     """Fetch and store what is missing of a page. Return whether it is whole, as far as can be known.
 
-    Takes SUBSCRIPTION_MANAGER_SECONDS at most.
+    Waits SUBSCRIPTION_MANAGER_SECONDS at most.
     """
     seconds = _interval(asked)
     if not settings.SUBSCRIPTION_MANAGER_URL or seconds is None:
         return True
     if not _places.acquire(blocking=False):
         return False
-    deadline = time.monotonic() + settings.SUBSCRIPTION_MANAGER_SECONDS
     try:
-        return _fetch_missing(asked, seconds, limit, now, deadline)
+        return _fetch_missing(asked, seconds, limit, now)
     except (RedisError, OSError) as error:  # without it there is no lock: many would ask at once
         logger.warning("history is not fetched while Redis is away: %s", error)
     except CircuitBreakerError:
@@ -86,9 +85,11 @@ def _interval(asked: Asked) -> int | None:
     return 60 if asked.timeframe % 60 == 0 else None
 
 
-def _fetch_missing(asked: Asked, seconds: int, limit: int, now: datetime, deadline: float) -> bool:
+def _fetch_missing(asked: Asked, seconds: int, limit: int, now: datetime) -> bool:
     if not _unasked(asked, seconds, missing_days(asked, limit, now)):
         return True
+    # From here on: a new process takes a second or two for its first calendar.
+    deadline = time.monotonic() + settings.SUBSCRIPTION_MANAGER_SECONDS
     lock, token = f"history_lock:{asked.key}:{seconds}", secrets.token_hex(8)
     cache = client(settings.CACHE_URL)
     longest = round(1000 * (settings.SUBSCRIPTION_MANAGER_SECONDS + 1))
