@@ -4,6 +4,9 @@ A statement-level trigger sees every writer, also COPY and psql, and costs one i
 statement get a row each, but those that change near its newest moment share one of any instrument: a batch of live
 ticks has hundreds of keys. TimescaleDB allows these triggers on hypertables; a DELETE's has no table of its rows, which
 compression refuses, and counts as a change of everything.
+
+A DELETE that has noted its own rows sets `timeframes.deletion_noted` to `on` in its transaction before; the trigger
+takes that back, so that the next DELETE is noted as ever.
 """
 
 from django.db import migrations, models
@@ -12,6 +15,10 @@ from django.db import migrations, models
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION note_bar_changes() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
+  IF TG_OP = 'DELETE' AND current_setting('timeframes.deletion_noted', true) = 'on' THEN
+    PERFORM set_config('timeframes.deletion_noted', '', true);
+    RETURN NULL;
+  END IF;
   IF TG_OP IN ('TRUNCATE', 'DELETE') THEN
     INSERT INTO bar_changes (instrument_key, xid, first, last)
     VALUES ('', pg_current_xact_id()::text::int8, '-infinity', 'infinity');
