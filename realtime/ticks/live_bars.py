@@ -13,23 +13,22 @@ import numpy as np
 from django.db import transaction
 
 from realtime.core.bar_states import bar_states
-from realtime.core.topic_grammar import bars_topic
+from realtime.ticks.bar_instruments import TIMEFRAME, BarInstruments
 from realtime.ticks.core.applied_ticks import AppliedTicks
 from realtime.ticks.core.bar_book import BarBook, Changes, Doubtful, Rows
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.cycle_result import CycleResult
-from realtime.ticks.core.tick import Contract, read_contract
+from realtime.ticks.core.tick import read_contract
 from realtime.ticks.postgres_retry import PostgresRetry
 from realtime.ticks.store import store_ticks
 from timeframes.bars import stream_bars
 from timeframes.bars.stream_bars import FOREVER, SOURCE, Span
 from timeframes.core.bars import BarColumns, Floats, TickColumns
 from timeframes.core.grid import SECOND, microseconds
-from timeframes.core.minutes import NOWHERE, FoldedMinutes, Minutes, earlier_session, fold_minutes, place_minutes
+from timeframes.core.minutes import NOWHERE, FoldedMinutes, earlier_session, fold_minutes
 from timeframes.storage.retention import kept_since
 from timeframes.ticks.models import AbstractTick, Tick
 
-TIMEFRAME = "1m"
 GRACE = 1 * SECOND
 """The clock closes a minute so much later, so that ticks on their way still count in it."""
 RESTORED = 200  # instruments that are restored at once, which bounds the ticks in memory
@@ -50,12 +49,7 @@ class LiveBars:
         self.model = model
         self.stores = model is Tick
         self.bars = BarBook()
-        self.contracts: list[Contract] = []  # by row
-        self._topics: list[str] = []
-        self._rows: dict[str, int] = {}
-        self._exchanges: list[str] = []
-        self._exchange_of = np.empty(0, np.intp)  # row -> place in `_exchanges`
-        self._places = np.empty(0, np.intp)  # row of the book -> row here, -1 for none
+        self.instruments = BarInstruments()
         self._lost: set[int] = set()  # rows to restore, whether or not they tick
         self._closed: Rounds = {}  # published with the next batch
 
@@ -74,7 +68,7 @@ class LiveBars:
 
     def drop(self, underlying: str) -> None:
         """Another consumer writes the bars of this underlying from now on."""
-        rows = [row for row, contract in enumerate(self.contracts) if contract.underlying == underlying]
+        rows = self.instruments.of_underlying(underlying)
         self._lost -= set(rows)
         self._closed.pop(underlying, None)
         self.bars.forget(np.array(rows, np.intp))
@@ -84,32 +78,8 @@ class LiveBars:
         newest = stream_bars.newest_of(keys, table=self._table, stored=self.stores)
         for key, (tick, bar) in zip(keys, newest, strict=True):
             if tick is not None and (bar is None or tick >= bar):
-                self._lost.add(self._row(read_contract(key, underlying)))
-
-    def _row(self, contract: Contract) -> int:
-        row = self._rows.get(contract.text)
-        if row is None:
-            row = self._rows[contract.text] = len(self.contracts)
-            self.contracts.append(contract)
-            self._topics.append(bars_topic(contract.text, TIMEFRAME))
-            self.bars.grow(len(self.contracts))
-            if row == len(self._exchange_of):
-                self._exchange_of = np.concatenate([self._exchange_of, np.zeros(max(256, row), np.intp)])
-            exchange = contract.key.exchange
-            if exchange not in self._exchanges:
-                self._exchanges.append(exchange)
-            self._exchange_of[row] = self._exchanges.index(exchange)
-        return row
-
-    def _rows_of(self, book_rows: Rows) -> Rows:
-        """Return our rows of the book's."""
-        size = len(self.book.contracts)
-        if len(self._places) < size:
-            more = np.full(max(256, 2 * size) - len(self._places), -1, np.intp)
-            self._places = np.concatenate([self._places, more])
-        for row in set(book_rows[self._places[book_rows] < 0].tolist()):
-            self._places[row] = self._row(self.book.contracts[row])
-        return self._places[book_rows]
+                self._lost.add(self.instruments.row(read_contract(key, underlying)))
+        self.bars.grow(len(self.instruments))
 
     def _restore(self, rows: Iterable[int]) -> Iterator[tuple[Rows, BarColumns, Floats]]:
         """Read the ticks since each row's last stored minute. Yield the minutes that are complete.
@@ -119,16 +89,16 @@ class LiveBars:
         wanted = np.array(sorted(rows), np.intp)
         for begin in range(0, len(wanted), RESTORED):
             some = wanted[begin : begin + RESTORED]
-            keys = self._keys(some)
+            keys = self.instruments.keys(some)
             asked, stored = [], {}
             newest_of = stream_bars.newest_of(keys, table=self._table, stored=self.stores)
             for row, (tick, bar) in zip(some.tolist(), newest_of, strict=True):
                 since = bar
                 if tick is not None and since is None:  # nothing is stored yet: earlier days stay as ticks
-                    since = earlier_session(self._exchange(row), tick)
+                    since = earlier_session(self.instruments.exchange(row), tick)
                 if tick is None or since is None:
                     continue
-                session = int(self._minutes(np.array([row]), np.array([since])).session[0])
+                session = int(self.instruments.minutes(np.array([row]), np.array([since])).session[0])
                 asked.append(Doubtful(row, session, since, FOREVER, FOREVER, float("nan")))
                 if bar is not None:
                     stored[row] = bar
@@ -151,7 +121,7 @@ class LiveBars:
     def _fold_again(self, asked: Sequence[Doubtful]) -> tuple[FoldedMinutes, np.ndarray]:
         """Fold minutes from the table. Their group is the place in `asked`. Also return each one's newest tick."""
         span = Span(
-            key=[self.contracts[each.row].text for each in asked],
+            key=[self.instruments.contracts[each.row].text for each in asked],
             session=[each.session for each in asked],
             since=[each.since for each in asked],
             until=[each.until for each in asked],
@@ -160,7 +130,7 @@ class LiveBars:
         )
         found = stream_bars.load_spans(span, table=self._table, source=self._source)
         rows = np.array([each.row for each in asked], np.intp)[found.place]
-        minutes = self._minutes(rows, found.ticks.time)
+        minutes = self.instruments.minutes(rows, found.ticks.time)
         here = np.flatnonzero((minutes.begin != NOWHERE) & (minutes.begin < found.until))
         ticks, at = found.ticks.take(here), minutes.take(here)
         sessions = np.array([each.session for each in asked], np.int64)[found.place[here]]
@@ -173,13 +143,20 @@ class LiveBars:
     def write(self, result: CycleResult) -> None:
         """Store the ticks of a batch and what they change about minutes. Add the states of closed minutes to it."""
         some = [each for each in result.applied if len(each.rows)] if self.on else []
-        rows = self._rows_of(np.concatenate([each.rows for each in some])) if some else np.empty(0, np.intp)
+        rows = self._rows_of(some)
         unknown = rows[~self.bars.known[rows]]
         if len(unknown):
             self.retry.run(lambda: self._store_restored(set(unknown.tolist())))
         changes = self._apply(rows, some) if some else Changes()
         self.retry.run(lambda: self._store(result, changes))
         result.bars, self._closed = self._closed, {}
+
+    def _rows_of(self, some: Sequence[AppliedTicks]) -> Rows:
+        if not some:
+            return np.empty(0, np.intp)
+        rows = self.instruments.rows_of(np.concatenate([each.rows for each in some]), self.book.contracts)
+        self.bars.grow(len(self.instruments))
+        return rows
 
     def _apply(self, rows: Rows, some: Sequence[AppliedTicks]) -> Changes:
         ticks = [tick for each in some for tick in each.ticks]
@@ -189,9 +166,9 @@ class LiveBars:
             volume=np.concatenate([each.quotes.volume for each in some]),
             open_interest=np.array([tick.fields.oi for tick in ticks], np.float64),
         )
-        shared = np.array([not each for each in self._exchanges], bool)[self._exchange_of[rows]]
+        shared = self.instruments.shared(rows)
         entries = [tick.entry_id for tick in ticks]
-        return self.bars.apply(rows, columns, self._minutes(rows, columns.time), entries, shared)
+        return self.bars.apply(rows, columns, self.instruments.minutes(rows, columns.time), entries, shared)
 
     def _store(self, result: CycleResult, changes: Changes) -> None:
         """Store ticks, and then what they change, in one transaction."""
@@ -201,7 +178,7 @@ class LiveBars:
                 kept = self._kept_since()
                 if reopened := [each for each in changes.reopened if each[1] >= kept]:
                     rows, minutes = zip(*reopened, strict=True)
-                    stream_bars.remove_bars(self._keys(rows), minutes)
+                    stream_bars.remove_bars(self.instruments.keys(rows), minutes)
             found = [*self._add(changes.closed), *self._mended(changes.doubtful)]
         self._publish(found)
 
@@ -213,7 +190,7 @@ class LiveBars:
                 continue
             added = np.ones(len(rows), bool)
             if self.stores:
-                added = stream_bars.add_bars(self._keys(rows), bars, highest)
+                added = stream_bars.add_bars(self.instruments.keys(rows), bars, highest)
             found.append((rows[added], bars.take(added)))
             if not added.all():
                 again = zip(rows[~added].tolist(), bars.time[~added].tolist(), strict=True)
@@ -221,7 +198,7 @@ class LiveBars:
         return found
 
     def _one(self, row: int, minute: int) -> Doubtful:
-        at = self._minutes(np.array([row]), np.array([minute]))
+        at = self.instruments.minutes(np.array([row]), np.array([minute]))
         end = int(at.end[0])
         return Doubtful(row, int(at.session[0]), minute, end, end, float("nan"))
 
@@ -237,11 +214,11 @@ class LiveBars:
             return []
         asked = _joined(doubtful)
         if self.stores:
-            stream_bars.lock_bars([self.contracts[each.row].text for each in asked])
+            stream_bars.lock_bars([self.instruments.contracts[each.row].text for each in asked])
         folded, _ = self._fold_again(asked)
         rows = np.array([each.row for each in asked], np.intp)[folded.group]
         if self.stores and len(rows):
-            stream_bars.replace_bars(self._keys(rows), folded.bars, folded.highest)
+            stream_bars.replace_bars(self.instruments.keys(rows), folded.bars, folded.highest)
         return [(rows, folded.bars)]
 
     # --- between batches --------------------------------------------------------------------------------------------
@@ -306,9 +283,9 @@ class LiveBars:
             rounds[place][topic] = state
 
     def _states(self, rows: Rows, bars: BarColumns, *, complete: bool) -> Iterator[tuple[str, str, bytes]]:
-        states = bar_states(self._keys(rows), TIMEFRAME, bars, complete=complete)
+        states = bar_states(self.instruments.keys(rows), TIMEFRAME, bars, complete=complete)
         for row, state in zip(rows.tolist(), states, strict=True):
-            yield self.contracts[row].underlying, self._topics[row], state
+            yield self.instruments.contracts[row].underlying, self.instruments.topics[row], state
 
     # --- instruments ------------------------------------------------------------------------------------------------
 
@@ -324,24 +301,6 @@ class LiveBars:
         """Return the moment from which every tick is still in the table."""
         found = kept_since(self._table)
         return NOWHERE if found is None else microseconds(found)
-
-    def _keys(self, rows: Iterable[int]) -> list[str]:
-        return [self.contracts[row].text for row in rows]
-
-    def _exchange(self, row: int) -> str:
-        return self.contracts[row].key.exchange
-
-    def _minutes(self, rows: Rows, time: np.ndarray) -> Minutes:
-        if len(self._exchanges) == 1:
-            return place_minutes(self._exchanges[0], time)
-        found = Minutes(*(np.full(len(rows), NOWHERE, np.int64) for _ in range(3)))
-        of_rows = self._exchange_of[rows]
-        for number in np.flatnonzero(np.bincount(of_rows)).tolist():
-            here = np.flatnonzero(of_rows == number)
-            some = place_minutes(self._exchanges[number], time[here])
-            for name in ("begin", "end", "session"):
-                getattr(found, name)[here] = getattr(some, name)
-        return found
 
 
 def _joined(doubtful: Sequence[Doubtful]) -> list[Doubtful]:
