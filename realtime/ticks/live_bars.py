@@ -114,8 +114,8 @@ class LiveBars:
                 self.bars.stored[rows_of[lasts]] = folded.bars.time[lasts] <= old[lasts]
                 opened = lasts[~self.bars.stored[rows_of[lasts]]]
                 passed = np.setdiff1d(np.flatnonzero(folded.bars.time >= old), opened)
-                yield rows_of[passed], folded.bars.take(passed), folded.highest[passed]
                 self.bars.touched[rows_of[lasts]] = True
+                yield rows_of[passed], folded.bars.take(passed), folded.highest[passed]
             self.bars.known[some] = True
 
     def _fold_again(self, asked: Sequence[Doubtful]) -> tuple[FoldedMinutes, np.ndarray]:
@@ -273,6 +273,7 @@ class LiveBars:
         for complete in (False, True):
             some = newest[self.bars.stored[newest] == complete]
             states += self._states(some, self.bars.open_bars(some), complete=complete)
+        self.bars.touched[newest] = False
         for underlying, topic, state in states:
             rounds = self._closed.setdefault(underlying, [])
             place = len(rounds)

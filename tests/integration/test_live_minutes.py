@@ -122,9 +122,9 @@ def test_an_imported_minute_is_never_changed_by_ticks() -> None:
 
     handle(bars, [tick(0, 1, 100), tick(1, 2, 101), tick(2, 3, 102)])
     imported = bar_columns([Row(begin, 1.0, 2.0, 1.0, 2.0, None, None, None, None)])
-    assert live_bars_at(key, 60, imported.time) == 1
+    assert live_bars_at([key], np.zeros(1, np.int64), 60, imported.time) == 1
     record_bars(key, 60, imported, source="import-plain")
-    assert live_bars_at(key, 60, imported.time) == 0
+    assert live_bars_at([key], np.zeros(1, np.int64), 60, imported.time) == 0
     handle(bars, [tick(0, 4, 103), tick(1, 5, 104)])  # late
     bars.settle(microseconds(begin + timedelta(hours=1)))
     found = {row.time: (row.source, row.close) for row in Bar.objects.filter(instrument_key=key)}
