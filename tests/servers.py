@@ -10,6 +10,8 @@ share a service. What takes longest comes first, so that no process is left with
 
 import fcntl
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,9 @@ for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
     if given := os.environ.get(f"TEST_{name}"):
         os.environ[name] = given
 
+# One for all processes and state folders: compiling the kernels takes half a minute of a processor.
+os.environ["NUMBA_CACHE_DIR"] = f"{state.own_state_dir()}-test/numba"
+
 _held = ExitStack()
 
 
@@ -82,6 +87,12 @@ class Together(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Compile the kernels once, before many processes need them at the same time."""
+    script = "from signals.greeks.core.engine import warm; warm()"
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], check=True)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:

@@ -21,7 +21,7 @@ BEGIN
   END IF;
   IF TG_OP IN ('TRUNCATE', 'DELETE') THEN
     INSERT INTO bar_changes (instrument_key, xid, first, last)
-    VALUES ('', pg_current_xact_id()::text::int8, '-infinity', 'infinity');
+    VALUES ('', pg_current_xact_id()::text::int8, '0001-01-01T00:00Z', '9999-12-31T00:00Z');
     RETURN NULL;
   END IF;
   INSERT INTO bar_changes (instrument_key, xid, first, last)

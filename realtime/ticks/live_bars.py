@@ -108,7 +108,7 @@ class LiveBars:
             if asked:
                 folded, newest = self._fold_again(asked)
                 rows_of = np.array([each.row for each in asked], np.intp)[folded.group]
-                lasts = np.flatnonzero(np.append(folded.group[1:] != folded.group[:-1], True))
+                lasts = np.flatnonzero(np.diff(folded.group, append=-1))
                 self.bars.hold(rows_of[lasts], folded.take(lasts), newest[lasts])
                 old = np.array([stored.get(row, NOWHERE) for row in rows_of.tolist()], np.int64)
                 self.bars.stored[rows_of[lasts]] = folded.bars.time[lasts] <= old[lasts]

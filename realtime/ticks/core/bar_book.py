@@ -196,13 +196,13 @@ class BarBook:
     @staticmethod
     def _lasts(folded: FoldedMinutes) -> NDArray[np.bool_]:
         """Return which bars are the last of their row."""
-        return np.append(folded.group[1:] != folded.group[:-1], True)
+        return np.diff(folded.group, append=-1) != 0
 
     def _hold_last(
         self, folded: FoldedMinutes, time: NDArray[np.int64], goes_on: NDArray[np.bool_], changes: Changes
     ) -> None:
         lasts = self._lasts(folded)
-        firsts = np.append(True, folded.group[1:] != folded.group[:-1])
+        firsts = np.diff(folded.group, prepend=-1) != 0
         # A bar that went on keeps what was before it: `before` of the fold is that before these ticks.
         kept = np.zeros(len(folded), bool)
         kept[firsts] = goes_on
