@@ -13,7 +13,6 @@ from moneyness.core.levels import at_the_money
 from realtime.core.live_columns import INPUTS
 from realtime.core.states import encode_answers
 from realtime.snapshot.core.chain_request import StrikeWindow
-from signals.greeks.core.answers import answer_options
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import FORWARD_PRICE_WORDS, GreeksParams
 from signals.greeks.core.prices import QuoteColumns
@@ -104,6 +103,8 @@ def _states(
         american=None if around.american is None else np.repeat(around.american, count),
         quotes=quotes,
     )
+    from signals.greeks.core.answers import answer_options  # loads the kernels, which most requests never need
+
     columns = answer_options(contracts, np.zeros(count, np.intp), [group], {}, {}, at, params)
     inputs: dict[str, Any] = {
         "underlying_price": group.spot,

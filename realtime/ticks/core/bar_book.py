@@ -196,7 +196,7 @@ class BarBook:
     @staticmethod
     def _lasts(folded: FoldedMinutes) -> NDArray[np.bool_]:
         """Return which bars are the last of their row."""
-        return np.diff(folded.group, append=-1) != 0
+        return np.asarray(np.diff(folded.group, append=-1) != 0)
 
     def _hold_last(
         self, folded: FoldedMinutes, time: NDArray[np.int64], goes_on: NDArray[np.bool_], changes: Changes

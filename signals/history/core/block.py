@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from signals.greeks.core.answers import answer_options
 from signals.greeks.core.contracts import ContractColumns
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.core.snapshot import GroupMarket
@@ -60,6 +59,8 @@ def answer_block(
     block: Block, params: GreeksParams, points: Sequence[str], extremes: Extremes = Extremes.BY_RIGHT
 ) -> BlockAnswers:
     """Return Greeks with their receipts at these points of every bar, NaN and None for null."""
+    from signals.greeks.core.answers import answer_options  # loads the kernels, which most processes never need
+
     firsts = np.cumsum([0, *(len(each.markets) for each in block.expiries)])
     at = np.concatenate([np.empty(0), *(instants(each.begins, each.ends).ravel() for each in block.expiries)])
     chosen = [POINTS.index(point) for point in POINTS if point in points]
