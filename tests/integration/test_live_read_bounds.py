@@ -89,7 +89,7 @@ def test_kinds_in_use_are_remembered_whatever_others_ask():
 
 
 def test_the_headers_of_a_past_chain_are_not_those_of_live_answers():
-    live = LiveReads(lambda: None, StandingTokens(nobody_asks, dict))
+    live = LiveReads(lambda: None, StandingTokens(nobody_asks, dict), None)
     asked = asked_of(live)
     live.learn(asked, Answer(200, [(b"etag", b'"1"'), (b"vary", b"accept")], b""))
     assert asked.kind not in live._learned
