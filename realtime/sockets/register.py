@@ -80,7 +80,7 @@ class Register:
             if not self._failing:
                 logger.error("the open sockets cannot be listed, and the list waits: %s", error)
             self._failing = True
-        except Exception:
+        except Exception:  # whatever is wrong with the list, sockets go on, and these rows are written later
             self._again(changed, gone)
             self._waits_until = time.monotonic() + AGAIN_SECONDS
             logger.exception("the open sockets could not be listed")
