@@ -22,7 +22,6 @@ from signals.importers.bars import import_bars  # noqa: E402
 from signals.importers.core.bar_presets import BAR_PRESETS  # noqa: E402
 from timeframes.bars.folding import fold_stored  # noqa: E402
 from timeframes.core.grid import SECOND, Anchor, instant, make_grid  # noqa: E402
-from timeframes.core.keys import parse_key  # noqa: E402
 from timeframes.core.sessions import is_session  # noqa: E402
 
 KEY = "NSE@BENCH@equity_spot"
@@ -53,9 +52,9 @@ def main(folder: Path) -> None:
     table = minutes()
     file = folder / "minutes.csv"
     table.assign(time=table["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")).to_csv(file, index=False)
-    mapping = BAR_PRESETS["plain"].changed(constants={"key": "set"})
+    mapping = BAR_PRESETS["plain"].with_constants({"key": KEY})
     begun = time.perf_counter()
-    report = import_bars(file, mapping, parse_key(KEY), 60, progress=lambda done, total: None)
+    report = import_bars(file, mapping, 60, progress=lambda done, total: None)
     importing = time.perf_counter() - begun
     assert report.written == len(table), report
     with connection.cursor() as cursor:
