@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from batch.jobs.instrument_greeks import from_query, option_key_of
 from signals.computations.historical_greeks import HistoricalGreeks
 from signals.history.core.points import Extremes
+from signals.history.kept_markets import OF_PAGES
 from signals.history.selectors import History
 from signals.history.selectors import Wanted as HistoryWanted
 from signals.history.services import answer_one, read_blocks
@@ -93,7 +94,7 @@ class Asked:
         bars, computation = self.bars, kind()
         conventions = computation.conventions(self.params)
         wanted = HistoryWanted(exchange=bars.exchange, timeframe=bars.timeframe, anchor=bars.anchor, until=self.now)
-        history = History([bars.key], wanted, bars.begin, conventions)
+        history = History([bars.key], wanted, bars.begin, conventions, OF_PAGES)
         extremes, names = (
             Extremes(self.params["extremes"]),
             [each.name for each in computation.columns_for(self.params)],

@@ -13,6 +13,7 @@ from signals.greeks.selectors import ExpiryGroup, OptionRows, load_options
 from signals.history.core.block import Block, ExpiryMarkets
 from signals.history.core.markets import BarMoments, ChainBars, ExpiryTerms, markets_of
 from signals.history.core.points import instants, prices
+from signals.history.kept_markets import Around, KeptMarkets
 from signals.instruments.core.underlyings import volatility_index_key
 from signals.instruments.models import Instrument
 from signals.rates.core.carry import CarryHistory
@@ -20,10 +21,10 @@ from signals.rates.selectors import load_carry
 from signalsite.foundation.rows import binary_rows
 from timeframes.bars.many import load_prices
 from timeframes.core.bars import FoldedBars, join_folded
-from timeframes.core.grid import Anchor, Grid, dates_of, instant, make_grid, microseconds
+from timeframes.core.grid import SECOND, Anchor, Grid, dates_of, instant, make_grid, microseconds
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date
-from timeframes.core.timeframe import Timeframe
+from timeframes.core.timeframe import DAY, Timeframe
 from timeframes.models import Bar, Tick
 
 _AROUND = """
@@ -37,6 +38,7 @@ JOIN signals_instrument i ON i.underlying_id = wanted.underlying AND i.product L
      AND i.expiry >= %(first)s
 """
 _EMPTY = join_folded([])
+_EARLIER = DAY * SECOND  # an epoch's bar begins before its stretch
 _NAMES = "SELECT key, spot_key, volatility_index_key FROM signals_underlying WHERE key = ANY(%(keys)s::text[])"
 
 
@@ -62,11 +64,18 @@ class Wanted:
 class History:
     """The contracts of some options of one exchange and what stands around them, read once; `block` reads bars.
 
-    `digest` is of everything read so far.
+    `digest` is of everything read so far, but for markets that were `kept`.
     """
 
-    def __init__(self, keys: Sequence[str], wanted: Wanted, begin: datetime, params: GreeksParams) -> None:
-        self.keys, self.wanted, self._params = list(keys), wanted, params
+    def __init__(
+        self,
+        keys: Sequence[str],
+        wanted: Wanted,
+        begin: datetime,
+        params: GreeksParams,
+        kept: KeptMarkets | None = None,
+    ) -> None:
+        self.keys, self.wanted, self._params, self._kept = list(keys), wanted, params, kept
         self.rows: OptionRows = load_options(keys, wanted.until, 0.0)
         self._pairs = [
             (name, day) if name and day else None
@@ -103,7 +112,7 @@ class History:
             for here in number.values()
         ]
         # One chain at a time: the bars of all chains of a chunk may be hundreds of MB.
-        expiries = [self._expiry(group, begins, grid) for group, begins in zip(number, times, strict=True)]
+        expiries = [self._markets(group, begins, grid, low, high) for group, begins in zip(number, times, strict=True)]
         rows = self.rows
         american = rows.american
         assert american is not None
@@ -170,13 +179,40 @@ class History:
                 self._digest.update(column.tobytes())
         return found
 
-    def _expiry(self, group: ExpiryGroup, begins: np.ndarray, grid: Grid) -> ExpiryMarkets:
+    def _markets(self, group: ExpiryGroup, begins: np.ndarray, grid: Grid, low: int, high: int) -> ExpiryMarkets:
+        """Return the markets at these bars. Kept ones are those of all bars of the chain in [low, high)."""
+        if not len(begins):
+            return ExpiryMarkets(begins=begins, ends=begins, markets=[], spot_key=self._names[group[0]][0])
+        keys = tuple(self._keys_around(group))
+        if self._kept is None or int(grid.ends[-1]) > microseconds(self.wanted.until):  # bars are still to come
+            return self._expiry(group, begins, grid, self._load(keys, grid))
+
+        def make() -> ExpiryMarkets:
+            around = self._load(keys, grid)
+            times = np.unique(np.concatenate([begins, *(bars.time for bars in around.values())]))
+            return self._expiry(group, times[(times >= low) & (times < high)], grid, around)
+
+        around = Around(self._terms(group, low, high), keys, int(grid.begins[0]) - _EARLIER, int(grid.ends[-1]))
+        found = self._kept.find(around, make)
+        if np.isin(begins, found.begins, assume_unique=True).all():
+            return found
+        return self._expiry(group, begins, grid, self._load(keys, grid))  # an option that no table lists
+
+    def _terms(self, group: ExpiryGroup, low: int, high: int) -> str:
+        """Return a digest of all that the markets of a group follow from, but for bars."""
+        one, wanted = self._one_of(group), self.wanted
+        underlying = group[0]
+        own = (float(self.rows.expires_at[one]), float(self.rows.dividend_yield[one]), self._american(group))
+        listed = (self._names[underlying], self._options[group], self._futures[underlying], self._carry[underlying])
+        told = (group, wanted.exchange, wanted.timeframe, wanted.anchor, low, high, self._params, own, listed)
+        return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+    def _expiry(
+        self, group: ExpiryGroup, begins: np.ndarray, grid: Grid, around: Mapping[str, FoldedBars]
+    ) -> ExpiryMarkets:
         underlying, expiry = group
         one = self._one_of(group)
         spot_key, index_key = self._names[underlying]
-        if not len(begins):
-            return ExpiryMarkets(begins=begins, ends=begins, markets=[], spot_key=spot_key)
-        around = self._load(list(self._keys_around(group)), grid)
         ends = np.minimum(grid.bar_ends(begins), microseconds(self.wanted.until))
         listed, futures = self._options[group], self._futures[underlying]
         today = self._dates(instants(begins, ends))
