@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from moneyness.core.levels import at_the_money, level_name, level_places
+from moneyness.core.levels import at_the_money
 from signals.greeks.core.forward import Forward, money
 
 Number = float | None
@@ -81,23 +81,6 @@ class LevelOption(msgspec.Struct, gc=False):
     vega: Number
 
 
-_OF_A_LEVEL = LevelOption.__struct_fields__[1:]
-
-
-class MoneynessLevel(msgspec.Struct, gc=False):
-    """The state of topic moneyness:EXCHANGE@SYMBOL:EXPIRY:LEVEL. An option is null if its strike is not live."""
-
-    underlying: str
-    expiry: str
-    as_of: str
-    level: str
-    spot: Number
-    forward: Number
-    atm_strike: Number
-    call: LevelOption | None
-    put: LevelOption | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedOptions:
     """Columns with one row an instrument, NaN for what is not known. `group` is the number of an option's expiry."""
@@ -138,28 +121,6 @@ def slice_chain(chain: PricedChain, *, as_of: str, window: int) -> Iterator[Chai
     for begin, end in zip(begins, [*begins[1:], len(rows)], strict=True):
         own = slice(begin, end)
         yield _slice_expiry(chain, int(group[begin]), strike[own], rows[own], places[own], as_of, window)
-
-
-def slice_levels(found: ChainSlice, window: int) -> Iterator[MoneynessLevel]:
-    """Yield the levels from OTM`window` to ITM`window` that name a strike of the slice."""
-    if found.atm_strike is None:
-        return
-    count, at_money = len(found.strikes), found.strikes.index(found.atm_strike)
-    calls, puts = (_level_options(found.strikes, side) for side in (found.call, found.put))
-    for depth in range(-window, window + 1):
-        call, put = level_places(at_money, depth, count)
-        if call is not None or put is not None:
-            yield MoneynessLevel(
-                underlying=found.underlying,
-                expiry=found.expiry,
-                as_of=found.as_of,
-                level=level_name(depth),
-                spot=found.spot,
-                forward=found.forward,
-                atm_strike=found.atm_strike,
-                call=calls[call] if call is not None else None,
-                put=puts[put] if put is not None else None,
-            )
 
 
 def _slice_expiry(
@@ -223,7 +184,3 @@ def _mean_volatility(call: OptionColumns, put: OptionColumns, place: int) -> Num
     both = (call.implied_volatility[place], put.implied_volatility[place])
     known = [each for each in both if each is not None and each == each]
     return sum(known) / len(known) if known else None
-
-
-def _level_options(strikes: Sequence[float], side: OptionColumns) -> list[LevelOption]:
-    return [LevelOption(*each) for each in zip(strikes, *(getattr(side, name) for name in _OF_A_LEVEL), strict=True)]

@@ -19,6 +19,7 @@ class MoneyColumns:
 
     atm_strike: Floats  # nearest to the forward (else the spot), ties to the lower; held by hysteresis when live
     atm_place: Rows  # its place among the group's strikes, -1 for none
+    atm_before: Floats  # the ATM strike of the evaluation before, NaN for none
     atm_switched: NDArray[np.bool_]  # it differs from the one before
     atm_volatility: Floats  # by ChainParams.atm_volatility
     interpolated: Floats
@@ -28,9 +29,12 @@ class MoneyColumns:
     expected_move: Floats  # one standard deviation until expiry: F x volatility x sqrt(T)
 
 
+SIDES = (0, 1, -1)  # both, calls, puts: the order of the rows of a level
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelColumns:
-    """Aggregates by level, one element a group, level and side."""
+    """Aggregates, one element a group, level (of level_grammar.levels_of) and side (of SIDES)."""
 
     group: Rows
     level: Sequence[str]
@@ -52,7 +56,10 @@ class LevelColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaColumns:
-    """Strikes by delta, one element a group, target and side: by interpolation in delta, and the nearest strike."""
+    """Strikes by delta, one element a group, side (calls first) and target: by interpolation, and the nearest strike.
+
+    The targets are those of ChainParams, and 0.25.
+    """
 
     group: Rows
     target: Floats  # absolute
@@ -78,7 +85,7 @@ class SmileColumns:
     volatility: Floats  # of the mid, or of what price there is
     ask_volatility: Floats
     delta: Floats
-    refused: NDArray[np.uint8]  # bits of gates.Gate: 0 if the point is used
+    refused: NDArray[np.uint8]  # bits of smile_words.Gate: 0 if the point is used
     call_volatility: Floats  # each side's own
     put_volatility: Floats
 
@@ -87,14 +94,16 @@ class SmileColumns:
 class FitColumns:
     """The fitted smile of each group: SVI, w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2)), w total variance."""
 
-    status: NDArray[np.uint8]  # svi.FitStatus
+    status: NDArray[np.uint8]  # smile_words.FitStatus
     a: Floats
     b: Floats
     rho: Floats
     m: Floats
     sigma: Floats
     points: Rows
-    residual: Floats  # root mean square, in volatility
+    lowest: Floats  # log-moneyness of the outermost points: beyond them the fit extrapolates
+    highest: Floats
+    residual: Floats  # root mean square, in volatility, weighted as in the fit
     worst: Floats  # the largest, in volatility
     butterfly_free: NDArray[np.bool_]  # no strike has a negative density
     calendar_free: NDArray[np.bool_]  # its total variance is nowhere below the earlier expiry's
@@ -122,7 +131,7 @@ class InterestAnalytics:
     put_interest: Floats
     call_volume: Floats
     put_volume: Floats
-    put_call_interest: Floats  # ratio; NaN without calls
+    put_call_interest: Floats  # ratio; NaN without calls, or where nothing is known of puts
     put_call_volume: Floats
     max_pain: Floats  # the strike at which all options together are worth least
     call_change: Floats  # of open interest since the session before
@@ -160,6 +169,7 @@ class TermColumns:
     days: Floats
     volatility: Floats  # NaN outside the expiries: nothing is extrapolated
     expiries: Rows  # place of the earlier of the two groups, -1 for none
+    later: Rows  # place of the later one: the same where an expiry is exactly that far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

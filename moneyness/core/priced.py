@@ -21,7 +21,6 @@ class InterestColumns:
 
     open_interest: Floats  # in units of the underlying, as the source gives it
     open_interest_before: Floats  # at the end of the session before
-    lot_size: Floats  # units of the underlying in a contract
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +30,7 @@ class UnderlyingRows:
     key: Sequence[str]
     at: Floats  # seconds since 1970
     spot: Floats  # NaN for unknown
+    black76: NDArray[np.bool_]  # whether Black-76 prices its options: then delta and gamma are per forward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,6 @@ class OptionRows:
     volume: Floats
     open_interest: Floats
     open_interest_before: Floats
-    lot_size: Floats
     price: Floats  # what the volatility was computed from
     price_source: NDArray[np.int8]  # index into conventions.PRICE_WORDS, -1 for none
     age: Floats  # of that price, in seconds

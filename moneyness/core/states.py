@@ -2,10 +2,10 @@
 
 import msgspec
 
-from moneyness.core.chain_slice import Number
+from moneyness.core.chain_slice import LevelOption, Number
 
 
-class Receipt(msgspec.Struct, gc=False):
+class ChainReceipt(msgspec.Struct, gc=False):
     """What an evaluation is based on."""
 
     forward: Number
@@ -35,7 +35,7 @@ class AtmVolatilityState(msgspec.Struct, gc=False):
     straddle_implied: Number
     straddle: Number
     expected_move: Number
-    receipt: Receipt
+    receipt: ChainReceipt
 
 
 class Wall(msgspec.Struct, gc=False):
@@ -80,7 +80,7 @@ class AnalyticsState(msgspec.Struct, gc=False):
     implied_skewness: Number
     implied_kurtosis: Number
     strikes: "StrikeLists"
-    receipt: Receipt
+    receipt: ChainReceipt
 
 
 class StrikeLists(msgspec.Struct, gc=False):
@@ -108,6 +108,10 @@ class SmilePoints(msgspec.Struct, gc=False):
     delta: list[Number]
     call_volatility: list[Number]
     put_volatility: list[Number]
+    call_delta: list[Number]
+    put_delta: list[Number]
+    call_price: list[Number]
+    put_price: list[Number]
     refused: list[list[str] | None]
 
 
@@ -122,6 +126,8 @@ class SmileFit(msgspec.Struct, gc=False):
     m: Number
     sigma: Number
     points: int
+    lowest: Number  # log-moneyness of the outermost points: beyond them the fit extrapolates
+    highest: Number
     residual: Number
     worst: Number
     butterfly_free: bool | None
@@ -142,7 +148,7 @@ class SmileState(msgspec.Struct, gc=False):
     slope: Number
     points: SmilePoints
     fit: SmileFit
-    receipt: Receipt
+    receipt: ChainReceipt
 
 
 class TermPoint(msgspec.Struct, gc=False):
@@ -157,7 +163,7 @@ class TermPoint(msgspec.Struct, gc=False):
 class ConstantMaturity(msgspec.Struct, gc=False):
     days: float
     implied_volatility: Number
-    between: tuple[str, str] | None  # the expiries that it was read between
+    between: list[str] | None  # the two expiries that it was read between
 
 
 class TermStructureState(msgspec.Struct, gc=False):
@@ -168,6 +174,39 @@ class TermStructureState(msgspec.Struct, gc=False):
     spot: Number
     expiries: list[TermPoint]
     constant_maturities: list[ConstantMaturity]
+
+
+class Years(msgspec.Struct, gc=False):
+    expiry_years: Number
+
+
+class FittedSmile(msgspec.Struct, gc=False):
+    """What a surface needs of a SmileState: a decoder skips the rest."""
+
+    expiry: str
+    receipt: Years
+    fit: SmileFit
+
+
+class SurfaceRow(msgspec.Struct, gc=False):
+    """The smile of one time to expiry, an element a log-moneyness: of an expiry, or between two (`expiry` is null).
+
+    Cells are null where no fit says anything. `beyond`: the fit extrapolates there, outside of its points.
+    """
+
+    expiry: str | None
+    days: Number
+    total_variance: list[Number]
+    volatility: list[Number]
+    beyond: list[bool]
+
+
+class SurfaceState(msgspec.Struct, gc=False):
+    """Volatility by log-moneyness and time, from the fitted smiles of an underlying."""
+
+    log_moneyness: list[float]
+    expiries: list[SurfaceRow]
+    constant_maturities: list[SurfaceRow]  # linear in total variance between two fitted expiries
 
 
 class GreekSums(msgspec.Struct, gc=False):
@@ -209,7 +248,19 @@ class LevelGreeks(msgspec.Struct, gc=False):
     both: Aggregate
     calls: Aggregate
     puts: Aggregate
-    receipt: Receipt
+    receipt: ChainReceipt
+
+
+class MoneynessLevel(LevelGreeks, gc=False):
+    """The state of topic moneyness:EXCHANGE@SYMBOL:EXPIRY:LEVEL.
+
+    `call` and `put` are the level's own options where it has one a side at most; null if it is not live, and for levels
+    of several strikes.
+    """
+
+    forward: Number
+    call: LevelOption | None
+    put: LevelOption | None
 
 
 class DeltaStrike(msgspec.Struct, gc=False):
@@ -228,4 +279,4 @@ class DeltaStrike(msgspec.Struct, gc=False):
     nearest_implied_volatility: Number
     nearest_price: Number
     reason: str | None  # why a value is null
-    receipt: Receipt
+    receipt: ChainReceipt

@@ -1,9 +1,9 @@
-"""The states of a repriced chain: slices around the money, and levels."""
+"""The states of a repriced chain: slices around the money."""
 
 import msgspec
 import pytest
 
-from moneyness.core.chain_slice import ChainSlice, MoneynessLevel
+from moneyness.core.chain_slice import ChainSlice
 from realtime.core.states import InstrumentState
 from tests.core.test_book import EXPIRY, NOW, SPOT, Market, call, fair, published, put
 
@@ -46,30 +46,6 @@ def test_a_slice_says_of_each_strike_what_its_options_say():
                 assert told[side][name][place] == state["greeks"][name]
 
 
-def test_levels_name_the_strikes_of_calls_and_puts():
-    market = Market()
-    frame = market.take(market.entry(SPOT, 24_000.0), *whole(market))
-    strikes = {"ATM": (24_100, 24_100), "ITM1": (24_000, 24_200), "OTM2": (24_300, 23_900)}
-    for level, (of_call, of_put) in strikes.items():
-        told = published(frame, f"moneyness:NSE@NIFTY:{EXPIRY}:{level}")
-        assert (told["level"], told["call"]["strike"], told["put"]["strike"]) == (level, of_call, of_put)
-        for side, key in (("call", call), ("put", put)):
-            state = published(frame, key(told[side]["strike"].__trunc__()))
-            assert told[side]["delta"] == state["greeks"]["delta"]
-            assert told[side]["ltp"] == state["tick"]["ltp"]
-    levels = {topic.rpartition(":")[2] for topic in frame.topics["NSE@NIFTY"] if topic.startswith("moneyness:")}
-    assert levels == {"ATM", "ITM1", "ITM2", "OTM1", "OTM2"}
-
-
-def test_without_an_expiry_a_level_is_the_nearests():
-    market = Market()
-    entries = [*whole(market, LATER, [24_000]), *whole(market, strikes=[24_000])]
-    frame = market.take(market.entry(SPOT, 24_000.0), *entries)
-    nearest, later = (published(frame, f"moneyness:NSE@NIFTY:{expiry}:ATM") for expiry in (EXPIRY, LATER))
-    assert published(frame, "moneyness:NSE@NIFTY:ATM") == nearest != later
-    assert later["expiry"] == LATER
-
-
 def test_what_is_not_known_is_null():
     market = Market()
     frame = market.take(
@@ -83,15 +59,7 @@ def test_what_is_not_known_is_null():
     assert told["atm_implied_volatility"] is None  # the money is at the put's strike, and its volatility is unknown
 
 
-def test_a_level_may_have_one_side_only():
-    market = Market()
-    frame = market.take(market.entry(SPOT, 24_000.0), *whole(market, strikes=[24_100, 24_200]))
-    told = published(frame, "moneyness:NSE@NIFTY:ITM1")
-    assert told["call"] is None and told["put"]["strike"] == 24_200
-    assert "moneyness:NSE@NIFTY:ITM2" not in frame.topics["NSE@NIFTY"]
-
-
-def test_without_a_forward_there_is_no_money_and_no_level():
+def test_without_a_forward_there_is_no_money():
     """A future that moved to no price, and no spot."""
     market = Market()
     frame = market.take(market.entry(f"NSE@NIFTY@equity_futures@{EXPIRY}", 0.0), market.entry(call(24_000), 300.0))
@@ -99,7 +67,6 @@ def test_without_a_forward_there_is_no_money_and_no_level():
     assert told["call"]["ltp"] == [300]
     for name in ("spot", "forward", "forward_source", "atm_strike", "atm_implied_volatility"):
         assert told[name] is None
-    assert not [topic for topic in frame.topics["NSE@NIFTY"] if topic.startswith("moneyness:")]
 
 
 def test_slices_come_at_the_beat_with_what_was_last_known():
@@ -136,7 +103,6 @@ def test_states_are_of_their_types():
     frame = market.take(market.entry(SPOT, 24_000.0), *whole(market))
     topics = frame.topics["NSE@NIFTY"]
     assert msgspec.json.decode(topics[CHAIN], type=ChainSlice).atm_strike == 24_100
-    assert msgspec.json.decode(topics["moneyness:NSE@NIFTY:OTM1"], type=MoneynessLevel).level == "OTM1"
     state = msgspec.json.decode(topics[call(24_100)], type=InstrumentState)
     assert state.greeks and state.greeks["status"] == "ok"
     assert set(msgspec.json.decode(topics[call(24_100)])) == set(InstrumentState.__struct_fields__)
