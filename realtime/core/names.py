@@ -36,6 +36,15 @@ class Names:
     def latest_bars_seq(self, underlying: str) -> str:
         return self._name("latest_bars_seq", underlying)
 
+    def chains_stream(self, underlying: str) -> str:
+        return self._name("chains_output_stream", underlying)
+
+    def latest_chains(self, underlying: str) -> str:
+        return self._name("latest_chains", underlying)
+
+    def latest_chains_seq(self, underlying: str) -> str:
+        return self._name("latest_chains_seq", underlying)
+
     def output(self, underlying: str) -> tuple[str, str, str]:
         """Return the stream of an underlying's states, and the hashes of the newest ones and of their entries' IDs."""
         return self.output_stream(underlying), self.latest(underlying), self.latest_seq(underlying)
@@ -43,6 +52,10 @@ class Names:
     def bars_output(self, underlying: str) -> tuple[str, str, str]:
         """Return the same three for the states of its bars."""
         return self.bars_stream(underlying), self.latest_bars(underlying), self.latest_bars_seq(underlying)
+
+    def chains_output(self, underlying: str) -> tuple[str, str, str]:
+        """Return the same three for what evaluations say of its chains."""
+        return self.chains_stream(underlying), self.latest_chains(underlying), self.latest_chains_seq(underlying)
 
     @property
     def dead_letters(self) -> str:

@@ -4,10 +4,14 @@
                | UNDERLYING "@" asset "_options@" EXPIRY "@*"   all options of an expiry
                | "chain:" UNDERLYING ":" EXPIRY
                | "moneyness:" UNDERLYING [ ":" EXPIRY ] ":" LEVEL   without a date: the nearest expiry
+               | "atm:" UNDERLYING [ ":" EXPIRY ]       volatility at the money; without a date: the nearest expiry
+               | "analytics:" UNDERLYING ":" EXPIRY
+               | "smile:" UNDERLYING ":" EXPIRY
+               | "term:" UNDERLYING
                | "bars:" KEY ":" TIMEFRAME              of an instrument's newest bar
                | "job:" UUID
     UNDERLYING = EXCHANGE "@" SYMBOL
-    LEVEL      = ATM, ITMn or OTMn (moneyness.core.levels)
+    LEVEL      = ATM, OTM2, OTM_PCT_2_5, OTM25D or another (moneyness.core.level_grammar)
 
 A key contains no colon, so the word before the first colon gives the type. A client may leave out the exchange, as in
 keys: `complete_topic` adds it.
@@ -17,22 +21,32 @@ import uuid
 from datetime import date
 from typing import NamedTuple
 
-from moneyness.core.levels import UnknownLevel, parse_level
+from moneyness.core.level_grammar import read_level
+from moneyness.core.levels import UnknownLevel
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InvalidInstrumentKey, Product, complete_key, parse_key
 
 INSTRUMENT, CHAIN, MONEYNESS, BARS, JOB = "", "chain", "moneyness", "bars", "job"
+ATM, ANALYTICS, SMILE, TERM = "atm", "analytics", "smile", "term"
 PATTERNS = {
     INSTRUMENT: "{instrument_key}",
     CHAIN: "chain:{underlying}:{expiry}",
     MONEYNESS: "moneyness:{underlying}:{expiry}:{level}",
+    ATM: "atm:{underlying}:{expiry}",
+    ANALYTICS: "analytics:{underlying}:{expiry}",
+    SMILE: "smile:{underlying}:{expiry}",
+    TERM: "term:{underlying}",
     BARS: "bars:{instrument_key}:{timeframe}",
     JOB: "job:{id}",
 }
 """A pattern of each type, for people and for the AsyncAPI document. `{...}` marks the variable parts."""
 
 
+_OF_THE_MARKET = {CHAIN, MONEYNESS, ATM, ANALYTICS, SMILE, TERM, BARS}
+_EVALUATED = tuple(f"{kind}:" for kind in (MONEYNESS, ATM, ANALYTICS, SMILE, TERM))
 BAR_TIMEFRAMES = ("1m",)
+DEEPEST = 1000
+"""The deepest level by strikes that an underlying can be set to."""
 
 
 class UnknownTopic(InvalidInput):
@@ -49,6 +63,13 @@ class MarketTopic(NamedTuple):
     prefix: str = ""
 
 
+class LevelTopic(NamedTuple):
+    """A level of an underlying."""
+
+    underlying: str
+    level: str
+
+
 def type_of(topic: str) -> str:
     """Return the word before the first colon, or INSTRUMENT if there is none."""
     kind, colon, _ = topic.partition(":")
@@ -60,7 +81,7 @@ def complete_topic(topic: str, exchange: str) -> str:
     kind, colon, rest = topic.partition(":")
     if not colon:
         return complete_key(topic, exchange)
-    if kind not in (CHAIN, MONEYNESS, BARS):
+    if kind not in _OF_THE_MARKET:
         return topic
     underlying, colon, rest = rest.partition(":")
     return f"{kind}:{complete_key(underlying, exchange)}{colon}{rest}"
@@ -71,6 +92,22 @@ def is_instrument(topic: str) -> bool:
     return ":" not in topic
 
 
+def is_evaluated(topic: str) -> bool:
+    """Return whether evaluations of a chain publish the topic: their output is apart from that of ticks."""
+    return topic.startswith(_EVALUATED)
+
+
+def expiry_of(topic: str) -> date | None:
+    """Return the expiry that the topic of an evaluation names, None if it names none."""
+    parts = topic.split(":")
+    if len(parts) != (4 if parts[0] == MONEYNESS else 3):
+        return None
+    try:
+        return date.fromisoformat(parts[2])
+    except ValueError:
+        return None
+
+
 def chain_topic(underlying: str, expiry: date | str) -> str:
     return f"{CHAIN}:{underlying}:{expiry}"
 
@@ -78,6 +115,23 @@ def chain_topic(underlying: str, expiry: date | str) -> str:
 def level_topic(underlying: str, level: str, expiry: date | str = "") -> str:
     """`expiry`: empty for the nearest."""
     return f"{MONEYNESS}:{underlying}:{expiry}:{level}" if expiry else f"{MONEYNESS}:{underlying}:{level}"
+
+
+def atm_topic(underlying: str, expiry: date | str = "") -> str:
+    """`expiry`: empty for the nearest."""
+    return f"{ATM}:{underlying}:{expiry}" if expiry else f"{ATM}:{underlying}"
+
+
+def analytics_topic(underlying: str, expiry: date | str) -> str:
+    return f"{ANALYTICS}:{underlying}:{expiry}"
+
+
+def smile_topic(underlying: str, expiry: date | str) -> str:
+    return f"{SMILE}:{underlying}:{expiry}"
+
+
+def term_topic(underlying: str) -> str:
+    return f"{TERM}:{underlying}"
 
 
 def bars_topic(instrument_key: str, timeframe: str) -> str:
@@ -102,26 +156,42 @@ def read_instrument(topic: str) -> MarketTopic:
 
 
 def read_chain(topic: str) -> MarketTopic:
-    """Parse chain:NSE@NIFTY:2026-12-29. Raises UnknownTopic."""
+    """Parse chain:NSE@NIFTY:2026-12-29, or analytics or smile of an expiry. Raises UnknownTopic."""
     parts = topic.split(":")
     if len(parts) != 3:
-        raise UnknownTopic("a chain is chain:EXCHANGE@SYMBOL:YYYY-MM-DD")
+        raise UnknownTopic(f"it is {parts[0][:20]}:EXCHANGE@SYMBOL:YYYY-MM-DD")
     return MarketTopic(_underlying(parts[1], parts[2]))
 
 
-def read_level(topic: str, deepest: int) -> MarketTopic:
+def read_atm(topic: str) -> MarketTopic:
+    """Parse atm:NSE@NIFTY:2026-12-29, or for the nearest expiry atm:NSE@NIFTY. Raises UnknownTopic."""
+    parts = topic.split(":")
+    if len(parts) not in (2, 3):
+        raise UnknownTopic("it is atm:EXCHANGE@SYMBOL:YYYY-MM-DD, or without the date the nearest's")
+    return MarketTopic(_underlying(*parts[1:]))
+
+
+def read_term(topic: str) -> MarketTopic:
+    """Parse term:NSE@NIFTY. Raises UnknownTopic."""
+    parts = topic.split(":")
+    if len(parts) != 2:
+        raise UnknownTopic("a term structure is term:EXCHANGE@SYMBOL")
+    return MarketTopic(_underlying(parts[1]))
+
+
+def read_level_topic(topic: str) -> LevelTopic:
     """Parse moneyness:NSE@NIFTY:2026-12-29:ATM, or for the nearest expiry moneyness:NSE@NIFTY:OTM2.
 
-    `deepest`: the highest level that is published. Raises UnknownTopic.
+    Raises UnknownTopic for what is the level of no underlying.
     """
     parts = topic.split(":")
     if len(parts) not in (3, 4):
         raise UnknownTopic("a level is moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL, or without the date the nearest's")
     try:
-        parse_level(parts[-1], deepest)
+        level = read_level(parts[-1], DEEPEST)
     except UnknownLevel as error:
         raise UnknownTopic(str(error)) from error
-    return MarketTopic(_underlying(*parts[1:-1]))
+    return LevelTopic(_underlying(*parts[1:-1]), level.name)
 
 
 def read_bars(topic: str) -> MarketTopic:

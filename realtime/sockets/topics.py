@@ -6,11 +6,19 @@ from typing import Any
 
 from django.conf import settings
 
-from moneyness.core.chain_slice import ChainSlice, MoneynessLevel
+from moneyness.core.chain_slice import ChainSlice
+from moneyness.core.states import (
+    AnalyticsState,
+    AtmVolatilityState,
+    MoneynessLevel,
+    SmileState,
+    TermStructureState,
+)
 from realtime.core import topic_grammar as grammar
 from realtime.core.bar_states import BarState
 from realtime.core.names import Names
 from realtime.live_types import instrument_state
+from realtime.sockets.levels import check_level
 from realtime.sockets.newest_bar import newest_bar
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
 
@@ -51,6 +59,11 @@ class Feed:
 
 async def everyone(reader: Reader, topic: str) -> None:
     """Authorise every authenticated user."""
+
+
+async def published_level(reader: Reader, topic: str) -> None:
+    """Raise UnknownTopic for a level that its underlying's settings do not name."""
+    await check_level(grammar.read_level_topic(topic))
 
 
 async def no_value(topic: str) -> bytes | None:
@@ -112,9 +125,14 @@ def topic_of(channel: str, instrument_key: str, params: Mapping[str, Any]) -> st
 
 def output_feed(topic: grammar.MarketTopic) -> Feed:
     """Return the feed of an underlying's output stream."""
-    names, underlying = Names(), topic.underlying
-    hashes = (names.latest(underlying), names.latest_seq(underlying))
-    return Feed(names.output_stream(underlying), hashes, topic.prefix)
+    stream, *hashes = Names().output(topic.underlying)
+    return Feed(stream, (hashes[0], hashes[1]), topic.prefix)
+
+
+def evaluated_feed(underlying: str) -> Feed:
+    """Return the feed of what evaluations say of an underlying's chains."""
+    stream, *hashes = Names().chains_output(underlying)
+    return Feed(stream, (hashes[0], hashes[1]))
 
 
 def locate_instrument(topic: str) -> Feed:
@@ -126,7 +144,20 @@ def locate_chain(topic: str) -> Feed:
 
 
 def locate_moneyness(topic: str) -> Feed:
-    return output_feed(grammar.read_level(topic, settings.CHAIN_STRIKES))
+    return evaluated_feed(grammar.read_level_topic(topic).underlying)
+
+
+def locate_atm(topic: str) -> Feed:
+    return evaluated_feed(grammar.read_atm(topic).underlying)
+
+
+def locate_evaluated(topic: str) -> Feed:
+    """Find the analytics or the smile of an expiry."""
+    return evaluated_feed(grammar.read_chain(topic).underlying)
+
+
+def locate_term(topic: str) -> Feed:
+    return evaluated_feed(grammar.read_term(topic).underlying)
 
 
 def locate_bars(topic: str) -> Feed:
@@ -146,6 +177,23 @@ def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
     return grammar.chain_topic(str(params.get("underlying", instrument_key)), str(params.get("expiry", "")))
 
 
+def analytics_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    return grammar.analytics_topic(str(params.get("underlying", instrument_key)), str(params.get("expiry", "")))
+
+
+def smile_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    return grammar.smile_topic(str(params.get("underlying", instrument_key)), str(params.get("expiry", "")))
+
+
+def term_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    return grammar.term_topic(str(params.get("underlying", instrument_key)))
+
+
+def atm_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    """Without `expiry`: the nearest."""
+    return grammar.atm_topic(str(params.get("underlying", instrument_key)), str(params.get("expiry") or ""))
+
+
 def moneyness_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
     """`instrument_key` is the word moneyness_greeks, which is ignored. Without `expiry`: the nearest."""
     level = str(params.get("moneyness_level", "")).upper()
@@ -155,10 +203,21 @@ def moneyness_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
 def register_own() -> None:
     register(grammar.INSTRUMENT, TopicType(locate_instrument, state=instrument_state))
     register(grammar.CHAIN, TopicType(locate_chain, state=lambda: ChainSlice))
-    register(grammar.MONEYNESS, TopicType(locate_moneyness, state=lambda: MoneynessLevel))
+    register(grammar.MONEYNESS, TopicType(locate_moneyness, published_level, state=lambda: MoneynessLevel))
+    register(grammar.ATM, TopicType(locate_atm, state=lambda: AtmVolatilityState))
+    register(grammar.ANALYTICS, TopicType(locate_evaluated, state=lambda: AnalyticsState))
+    register(grammar.SMILE, TopicType(locate_evaluated, state=lambda: SmileState))
+    register(grammar.TERM, TopicType(locate_term, state=lambda: TermStructureState))
     register(grammar.BARS, TopicType(locate_bars, current=newest_bar, state=lambda: BarState))
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)
     register_channel("moneyness", moneyness_channel)
-    register_channel("bars", bars_channel)
+    for name, topic_of_channel in (
+        ("atm", atm_channel),
+        ("analytics", analytics_channel),
+        ("smile", smile_channel),
+        ("term", term_channel),
+        ("bars", bars_channel),
+    ):
+        register_channel(name, topic_of_channel)

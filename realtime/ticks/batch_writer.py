@@ -5,8 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from moneyness.core.records import ChainRecords
 from realtime.core.entry_ids import parse_id
 from realtime.ticks import metrics
+from realtime.ticks.chain_evaluations import ChainEvaluations
 from realtime.ticks.core.backlog import Portion
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.dead_letters import DeadLetter
@@ -26,12 +28,14 @@ logger = logging.getLogger(__name__)
 class Batch:
     """Entries that were read and what was computed from them.
 
-    `portion`: the part of the backlog that is published with them. `begun`, `computed`: monotonic times.
+    `portion`: the part of the backlog that is published with them. `records`: rows of evaluations. `begun`, `computed`:
+    monotonic times.
     """
 
     entries: Sequence[StreamEntry]
     result: CycleResult
     portion: Portion
+    records: ChainRecords
     dead_letters: Sequence[DeadLetter]
     begun: float
     computed: float
@@ -44,12 +48,14 @@ class BatchWriter:
         self,
         effects: Effects,
         bars: LiveBars,
+        evaluations: ChainEvaluations,
         *,
         owned: dict[str, GroupProgress],
         paused: PausedStreams,
     ) -> None:
         self.effects = effects
         self.bars = bars
+        self.evaluations = evaluations
         self.owned = owned
         self.paused = paused
         self.at_fault: set[str] = set()  # streams that write to a key of another type: the consumer pauses them
@@ -61,6 +67,7 @@ class BatchWriter:
         except BaseException:
             self.bars.doubt_all()  # some of the ticks are in memory and not in the table
             raise
+        self.evaluations.store(batch.records)
         stored = time.monotonic()
         self._commit(batch.entries, result, batch.dead_letters)
         done = time.monotonic()

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import redis
 from django.db import connection
 
+from moneyness.core.records import ChainRecords
 from realtime.ticks import metrics
 from realtime.ticks.batch_writer import Batch, BatchWriter
 from realtime.ticks.contracts import prepare_contracts
@@ -56,6 +57,7 @@ class Batches:
         self.clock = clock
         self.new_contracts = NewContractLimits(options.sanity)
         self.backlog = Backlog()
+        self.evaluations = writer.evaluations
         self.failed: set[str] = set()  # streams with entries whose handling raised
         self._reported: dict[str, float] = {}  # by name of a chain or a computation: when its failure was last logged
         self._thread = ThreadPoolExecutor(1, "writer")
@@ -91,6 +93,27 @@ class Batches:
         self._report(result)
         self.backlog.add(result.topics)
 
+    def evaluate(self) -> None:
+        """Evaluate the chains that are due, while a batch is being written. The next batches store and publish it."""
+        now = self.clock()
+        if self.options.own_time or self.evaluations.due_in(now):
+            return
+        try:
+            result = self.evaluations.run(now)
+        except HANDLED_ELSEWHERE:
+            raise
+        except Exception:  # no tick is at fault: the batch being written goes on, and the next interval tries again
+            metrics.errors.labels("handler").inc()
+            logger.exception("evaluating what was due failed")
+            return
+        self._report(result)
+        self.backlog.add(result.topics)
+
+    def drop(self, underlying: str) -> None:
+        """Drop what waits to be stored or published of an underlying: another consumer owns it."""
+        self.backlog.forget(underlying)
+        self.evaluations.drop(underlying)
+
     def begin(self, batch: Batch | None) -> None:
         """Start writing a batch. The previous one must be finished."""
         if batch is not None:
@@ -110,6 +133,7 @@ class Batches:
             raise
         except Exception:  # noqa: BLE001 - as in `compute`
             self.backlog.put_back(batch.portion)
+            self.evaluations.put_back(batch.records)
             self.handle(batch.entries)
             self.handle(())  # the portion alone: if it cannot be published it is dropped
 
@@ -141,7 +165,8 @@ class Batches:
         """Write everything that waits, including the chains that are due."""
         self.finish()
         self.reprice()
-        while self.backlog:
+        self.evaluate()
+        while self.backlog or self.evaluations.records:
             self.handle(())
 
     def forget(self) -> None:
@@ -152,6 +177,7 @@ class Batches:
         self.failed.clear()
         self.writer.at_fault.clear()
         self.backlog.clear()
+        self.evaluations.forget()
         self.writer.effects.forget()
         self.writer.bars.forget()
 
@@ -173,8 +199,8 @@ class Batches:
         return rejected
 
     def _compute(self, entries: Sequence[StreamEntry], begun: float, *, apart: bool = False) -> Batch | None:
-        """Compute what is to be written: these entries and, unless `apart`, a portion of the backlog. None: nothing."""
-        if not entries and not self.backlog:
+        """Compute what is to be written: these entries and, unless `apart`, what waits of chains. None: nothing."""
+        if not entries and not self.backlog and not self.evaluations.records:
             return None
         now = self.clock()
         decoded = self.cycle.decode(entries, now + self.options.max_ahead)
@@ -189,19 +215,23 @@ class Batches:
                     where = (tick.stream, tick.entry_id)
                     decoded.rejected.append(DeadLetter(*where, read[where], why.reason, str(why)))
             ticks = [tick for tick in ticks if tick.contract.text not in rejected]
+        failures = self.evaluations.look_up() if self.options.own_time else []
         result = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
+        result.failures += failures
         self._report(result)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
         portion: Portion = {}
+        records = ChainRecords()
         if apart:
             self.backlog.supersede(result.topics)
         else:
             portion = self.backlog.move_into(result.topics, len(entries))
+            records = self.evaluations.take()
         computed = time.monotonic()
         metrics.stages.observe(decoded_at - begun, len(entries), "decoding")
         metrics.stages.observe(prepared_at - decoded_at, len(entries), "preparing")
         metrics.stages.observe(computed - prepared_at, len(entries), "pricing")
-        return Batch(entries, result, portion, decoded.rejected, begun, computed)
+        return Batch(entries, result, portion, records, decoded.rejected, begun, computed)
 
     def _report(self, result: CycleResult) -> None:
         """Count each failure. Log a repeated one once a minute."""

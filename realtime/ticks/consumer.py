@@ -10,7 +10,7 @@ and a stream at fault is paused.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
@@ -22,6 +22,7 @@ from realtime.core.names import Names
 from realtime.ticks import metrics
 from realtime.ticks.batch_writer import BatchWriter
 from realtime.ticks.batches import Batches
+from realtime.ticks.chain_evaluations import ChainEvaluations
 from realtime.ticks.contracts import load_terms
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.computations import Computation
@@ -29,6 +30,7 @@ from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.group_progress import GroupProgress
 from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.effects import Effects
+from realtime.ticks.expired_chains import remove_expired_chains
 from realtime.ticks.guard import succeeds
 from realtime.ticks.intervals import Intervals
 from realtime.ticks.live_bars import LiveBars
@@ -81,6 +83,11 @@ class TickConsumer:
         self.stop = Event()
         self.owned: dict[str, GroupProgress] = {}
         self.book = Book()
+        self.group = ConsumerGroup(client, group, name)
+        self.ownership = Ownership(client, group=group, name=name, choice=choice, seconds=options.lease)
+        self.paused = PausedStreams()
+        self.retry = PostgresRetry(self.ownership, self.owned, self.stop)
+        self.evaluations = ChainEvaluations(self.book, params, self.retry, options=options)
         self.cycle = Cycle(
             self.book,
             params,
@@ -89,9 +96,8 @@ class TickConsumer:
             max_bytes=options.max_bytes,
             sanity=options.sanity,
             computations=computations,
+            beat=self.evaluations.beat,
         )
-        self.group = ConsumerGroup(client, group, name)
-        self.ownership = Ownership(client, group=group, name=name, choice=choice, seconds=options.lease)
         effects = Effects(
             client,
             self.ownership,
@@ -101,10 +107,8 @@ class TickConsumer:
             write_back=write_back,
             clock=time.time,
         )
-        self.paused = PausedStreams()
-        self.retry = PostgresRetry(self.ownership, self.owned, self.stop)
         bars = LiveBars(self.book, self.retry, model=model, on=options.bars)
-        self.writer = BatchWriter(effects, bars, owned=self.owned, paused=self.paused)
+        self.writer = BatchWriter(effects, bars, self.evaluations, owned=self.owned, paused=self.paused)
         self.batches = Batches(self.cycle, self.writer, self.ownership, options=options, owned=self.owned, clock=clock)
         self.intervals = Intervals()
         self.pending = PendingEntries(
@@ -151,6 +155,8 @@ class TickConsumer:
         heartbeat.beat()
         if self._to_give_back or self._to_take or self.writer.at_fault:
             self.batches.finish()
+            if self._to_give_back:
+                self.evaluations.store(self.evaluations.take())
             self._exchange()
         if self.intervals.is_due("maintain", self.options.maintenance):
             self.batches.finish()
@@ -172,6 +178,7 @@ class TickConsumer:
             self._settle()
         self.batches.begin(batch)
         self.batches.reprice()
+        self.batches.evaluate()
         if not self.owned:
             self.stop.wait(min(0.2, self.options.lease / 3))
 
@@ -188,10 +195,14 @@ class TickConsumer:
 
     def _patience_ms(self) -> int:
         """Return how long to wait for an entry: until a chain, a lease or a read of the indices is due."""
-        if self.batches.backlog:
+        if self.batches.backlog or self.evaluations.records:
             return 1
+        now = self.clock()
         seconds = min(
-            0.05 if self.indices.positions else BARS_SECONDS, self.options.lease / 3, self.cycle.due_in(self.clock())
+            0.05 if self.indices.positions else BARS_SECONDS,
+            self.options.lease / 3,
+            self.cycle.due_in(now),
+            self.evaluations.due_in(now),
         )
         return max(int(seconds * 1000), 1)
 
@@ -257,14 +268,17 @@ class TickConsumer:
         claimed = self.pending.claim(stream, 0)
         logger.info("took %s: %d instruments restored, %d entries taken over", stream, restored, claimed)
 
-    def _read_terms(self, underlyings: Iterable[str]) -> None:
+    def _read_terms(self, underlyings: Collection[str]) -> None:
         for known, terms in load_terms(underlyings, None if self.options.own_time else self.clock()).items():
             self.book.add_underlying(known, terms)
+        self.evaluations.read_rules(underlyings)
 
     def _restore(self, underlying: str) -> int:
         as_of = None if self.options.own_time else datetime.fromtimestamp(self.clock(), UTC)
         register = self.options.register
-        return restore_underlying(self.client, self.book, self.names, underlying, register=register, as_of=as_of)
+        restored = restore_underlying(self.client, self.book, self.names, underlying, register=register, as_of=as_of)
+        self.evaluations.beat.hold(restored.atm_strikes)
+        return restored.instruments
 
     def _recent_instruments(self, underlying: str) -> list[str]:
         """Return the instruments whose last minute may still have to be closed; none in a back-test."""
@@ -283,10 +297,10 @@ class TickConsumer:
         self.owned.pop(stream, None)
         self.batches.failed.discard(stream)
         self.writer.at_fault.discard(stream)
-        self.batches.backlog.forget(underlying_of(stream))
+        self.batches.drop(underlying_of(stream))
         self.writer.bars.drop(underlying_of(stream))
         if chain := self.book.underlyings.get(underlying_of(stream)):
-            chain.moved = False  # the new owner reprices it
+            chain.moved = chain.ticked = False  # the new owner reprices it
 
     # --- upkeep -----------------------------------------------------------------------------------------------------
 
@@ -310,6 +324,8 @@ class TickConsumer:
             progress.position = at.position
         trim(self.client, stream, keep_ms=int(self.options.keep * 1000), keep_entries=self.options.keep_entries)
         self.group.forget_consumers(stream, FORGOTTEN_CONSUMER_MS)
+        if not self.options.own_time:
+            remove_expired_chains(self.client, self.names, underlying_of(stream), self.clock())
 
     def _forget(self) -> None:
         """Drop all streams: what we believe about them may be wrong. The next step takes them anew."""

@@ -16,6 +16,7 @@ from realtime.core.names import Names
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.dead_letters import DeadLetter
 from realtime.ticks.core.failed_commands import failed_keys
+from realtime.ticks.core.outputs import outputs_of
 from realtime.ticks.core.processed_copies import processed
 from realtime.ticks.options import Limits
 from realtime.ticks.ownership import Ownership
@@ -102,7 +103,7 @@ class Effects:
         ours = {*by_stream, *owned}
         # A pair without an exchange has ticks in several streams, and so perhaps several consumers.
         names = self.names
-        outputs = [(each, names.output(each), [topics]) for each, topics in result.topics.items()]
+        outputs = [*outputs_of(names, result.topics)]
         outputs += [(each, names.bars_output(each), rounds) for each, rounds in result.bars.items()]
         shared = {stream for each, (stream, *_), _ in outputs if tick_stream(each) not in ours}
         for stream in {stream for _, (stream, *_), _ in outputs} - self._last_ids.keys() - shared:

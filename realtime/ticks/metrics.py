@@ -18,6 +18,7 @@ stages = Durations(
     ("waiting", "decoding", "preparing", "pricing", "queueing", "storing", "publishing"),
 )
 """Waiting: from the entry's ID, in milliseconds by Redis' clock, to its reading."""
+evaluation_time = Durations("signal_service_chain_evaluation", "Seconds that evaluations of due chains take.", BOUNDS)
 SAMPLES = 8  # entries of a batch whose waiting time is measured
 
 
@@ -31,6 +32,7 @@ def observe_waiting(entry_ids: Sequence[str], now: float) -> None:
 
 REGISTRY.register(processing_time)
 REGISTRY.register(stages)
+REGISTRY.register(evaluation_time)
 ticks = Counter("signal_service_tick_count", "Ticks acknowledged, by what became of them.", ["outcome"])
 errors = Counter("signal_service_error_count", "Errors, by kind.", ["kind"])
 queue_length = Gauge("signal_service_queue_length", "Entries not yet acknowledged, by stream.", ["stream"])
@@ -39,3 +41,6 @@ suspect = Counter("signal_service_suspect_ticks", "Accepted ticks that were kept
 bad_states = Counter("signal_service_bad_states", "Newest states that could not be read, and were dropped.")
 owned = Gauge("signal_service_owned_streams", "Streams that this consumer owns.")
 repriced = Counter("signal_service_priced_options", "Options priced, for a tick or because their underlying moved.")
+evaluated = Counter("signal_service_evaluated_chains", "Evaluations of an underlying's chains.")
+evaluated_at = Gauge("signal_service_chain_evaluated_at", "When chains were last evaluated, in seconds since 1970.")
+recorded = Counter("signal_service_recorded_levels", "Rows that evaluations have left in the database.")

@@ -27,6 +27,8 @@ class Options:
     max_deliveries: int
     reprice_interval: float
     window: int  # strikes on each side of the money in a chain's states
+    analytics_interval: float  # between evaluations of a chain that ticks; 0: never
+    smile_interval: float  # between states of its smiles; 0: none is fitted
     lease: float
     maintenance: float
     quotes: float  # interval between writes of the newest quotes; 0: never write them

@@ -3,15 +3,16 @@
 import logging
 import math
 from collections.abc import Container
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 
 from realtime.core.entry_ids import format_id
 from realtime.core.names import Names
-from realtime.core.states import BadState, decode_instrument
-from realtime.core.topic_grammar import is_instrument
+from realtime.core.states import BadState, decode_instrument, decode_object
+from realtime.core.topic_grammar import ATM, is_instrument
 from realtime.ticks import metrics
 from realtime.ticks.contracts import prepare_contracts
 from realtime.ticks.core.applied_ticks import apply_ticks
@@ -25,9 +26,11 @@ from realtime.ticks.core.tick import (
     read_contract,
 )
 from realtime.ticks.core.tick_json import decode_entry
+from realtime.ticks.expired_chains import over
 from realtime.ticks.streams import Redis
 from signals.instruments.selectors import live_futures
 from timeframes.core.keys import parse_key
+from timeframes.core.sessions import local_date
 from timeframes.core.tick_stream import tick_stream
 from timeframes.quotes.selectors import newest_quotes
 
@@ -43,10 +46,18 @@ end
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """`instruments`: how many there are. `atm_strikes`: by underlying and expiry."""
+
+    instruments: int
+    atm_strikes: dict[tuple[str, str], float]
+
+
 def restore_underlying(
     client: Redis, book: Book, names: Names, underlying: str, *, register: bool, as_of: datetime | None
-) -> int:
-    """Fill the book with the newest known ticks of an underlying, and return how many there are.
+) -> Restored:
+    """Fill the book with the newest known ticks of an underlying, and return how many there are and its ATM strikes.
 
     A spot or future without a state in Redis comes from its newest quote up to `as_of`. With None (a back-test) there
     are no quotes. A newer tick in the book stays. Prices of spots and indices are marked as restored until a tick
@@ -54,14 +65,11 @@ def restore_underlying(
     """
     kept: dict[str, Tick] = {}
     for topic, state in client.hgetall(names.latest(underlying)).items():
-        if not is_instrument(topic):
-            continue
-        try:
-            kept[topic] = _kept_tick(underlying, topic, state)
-        except BadState as error:
-            metrics.bad_states.inc()
-            logger.error("dropped the newest state of %r on %r: %s", topic, underlying, error)
-            client.eval(_DROP, 2, names.latest(underlying), names.latest_seq(underlying), topic, state)
+        if is_instrument(topic):
+            try:
+                kept[topic] = _kept_tick(underlying, topic, state)
+            except BadState as error:
+                _drop(client, names.output(underlying), topic, state, error)
     quoted = _quoted(book, underlying, kept, as_of) if as_of is not None else {}
     ticks = [*kept.values(), *quoted.values()]
     rejected = prepare_contracts(book, ticks, register=register)
@@ -75,7 +83,45 @@ def restore_underlying(
             row = book.rows[tick.contract.text]
             if tick.contract.text in quoted and row not in pending:
                 book.unrecorded.discard(row)  # stored already, perhaps with a settlement price
-    return len(ticks)
+    return Restored(len(ticks), _kept_strikes(client, names, underlying, as_of))
+
+
+def _drop(client: Redis, output: tuple[str, str, str], topic: str, state: str, error: BadState) -> None:
+    _, latest, latest_seq = output
+    metrics.bad_states.inc()
+    logger.error("dropped the newest state of %r in %s: %s", topic, latest, error)
+    client.eval(_DROP, 2, latest, latest_seq, topic, state)
+
+
+def _kept_strikes(client: Redis, names: Names, underlying: str, as_of: datetime | None) -> dict[tuple[str, str], float]:
+    """Return the ATM strikes that an earlier consumer published, by underlying and expiry.
+
+    Those of expiries that are over at `as_of` are not read, nor any other state: they are large.
+    """
+    output = names.chains_output(underlying)
+    topics = [each for each in client.hkeys(output[1]) if each.startswith(f"{ATM}:{underlying}:")]
+    if not topics:  # nor may the exchange be known
+        return {}
+    today = local_date(parse_key(underlying).exchange, as_of) if as_of is not None else date.min
+    topics = [each for each in topics if not over(each, today)]
+    strikes: dict[tuple[str, str], float] = {}
+    for topic, state in zip(topics, client.hmget(output[1], topics) if topics else [], strict=True):
+        try:
+            if state is not None:
+                strikes |= _kept_strike(underlying, topic, state)
+        except BadState as error:
+            _drop(client, output, topic, state, error)
+    return strikes
+
+
+def _kept_strike(underlying: str, topic: str, state: str) -> dict[tuple[str, str], float]:
+    """Return the ATM strike of a state by underlying and expiry, nothing if it has none. Raises BadState."""
+    strike = decode_object(state).get("atm_strike")
+    if strike is None:
+        return {}
+    if isinstance(strike, bool) or not isinstance(strike, int | float) or not 0 < strike < math.inf:
+        raise BadState("its atm_strike is no price")
+    return {(underlying, topic.rpartition(":")[2]): float(strike)}
 
 
 def _quoted(book: Book, underlying: str, known: Container[str], as_of: datetime) -> dict[str, Tick]:

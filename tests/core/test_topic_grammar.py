@@ -12,24 +12,32 @@ from moneyness.core.levels import level_name
 from realtime.core.topic_grammar import (
     PATTERNS,
     UnknownTopic,
+    analytics_topic,
+    atm_topic,
     bars_topic,
     chain_topic,
     complete_topic,
+    expiry_of,
+    is_evaluated,
     is_instrument,
     job_topic,
     level_topic,
+    read_atm,
     read_bars,
     read_chain,
     read_instrument,
     read_job,
-    read_level,
+    read_level_topic,
+    read_term,
+    smile_topic,
+    term_topic,
     type_of,
 )
 
 DOCS = Path(__file__).parents[2] / "docs" / "websocket.md"
 underlyings = st.from_regex(r"[A-Z][A-Z0-9]{0,5}@[A-Z0-9][A-Z0-9&._/-]{0,8}", fullmatch=True)
 expiries = st.dates(date(1970, 1, 1), date(2199, 12, 31))
-levels = st.integers(-10, 10).map(level_name)
+levels = st.integers(-10, 10).map(level_name) | st.sampled_from(["OTM", "OTM25D", "OTM_PCT_2_5", "ITM_LOG_0_0.02"])
 
 
 @given(underlyings, expiries, levels, st.booleans())
@@ -41,7 +49,11 @@ def test_what_is_built_is_read(underlying, expiry, level, of_text):
         level_topic(underlying, level),
     )
     assert read_chain(chain) == (underlying, "")
-    assert read_level(dated, 10) == read_level(nearest, 10) == (underlying, "")
+    assert read_level_topic(dated) == read_level_topic(nearest) == (underlying, level)
+    assert read_atm(atm_topic(underlying, said)) == read_atm(atm_topic(underlying)) == (underlying, "")
+    assert read_term(term_topic(underlying)) == (underlying, "")
+    for kind, build in (("analytics", analytics_topic), ("smile", smile_topic)):
+        assert read_chain(build(underlying, said)) == (underlying, "") and type_of(build(underlying, said)) == kind
     assert (type_of(chain), type_of(dated), type_of(nearest)) == ("chain", "moneyness", "moneyness")
     assert not any(map(is_instrument, (chain, dated, nearest)))
 
@@ -80,8 +92,8 @@ def test_a_job_is_its_id(job_id):
 
 @given(st.text(max_size=60))
 def test_whatever_is_asked_for_is_a_topic_or_told_what_would_be_one(text):
-    for read in (read_instrument, read_chain, read_job, lambda topic: read_level(topic, 10)):
-        for topic in (text, f"chain:{text}", f"moneyness:{text}", f"job:{text}"):
+    for read in (read_instrument, read_chain, read_job, read_level_topic, read_atm, read_term):
+        for topic in (text, *(f"{kind}:{text}" for kind in PATTERNS if kind)):
             try:
                 read(topic)
             except UnknownTopic as error:
@@ -94,6 +106,10 @@ def test_whatever_is_asked_for_is_a_topic_or_told_what_would_be_one(text):
         ("chain:NIFTY:2026-12-29", "chain:NSE@NIFTY:2026-12-29"),
         ("moneyness:NIFTY:ATM", "moneyness:NSE@NIFTY:ATM"),
         ("moneyness:NIFTY:2026-12-29:OTM2", "moneyness:NSE@NIFTY:2026-12-29:OTM2"),
+        ("atm:NIFTY", "atm:NSE@NIFTY"),
+        ("analytics:NIFTY:2026-12-29", "analytics:NSE@NIFTY:2026-12-29"),
+        ("smile:NIFTY:2026-12-29", "smile:NSE@NIFTY:2026-12-29"),
+        ("term:NIFTY", "term:NSE@NIFTY"),
         ("NIFTY@equity_spot", "NSE@NIFTY@equity_spot"),
         ("NIFTY@equity_options@2026-12-29@*", "NSE@NIFTY@equity_options@2026-12-29@*"),
         ("chain:BTC/USDT:2026-12-29", "chain:BTC/USDT:2026-12-29"),
@@ -109,7 +125,7 @@ def test_a_topic_with_a_bare_symbol_has_one_whole_name(topic, whole):
 
 @given(st.text(max_size=60))
 def test_completing_a_topic_again_changes_nothing(text):
-    for topic in (text, f"chain:{text}", f"moneyness:{text}", f"job:{text}"):
+    for topic in (text, *(f"{kind}:{text}" for kind in PATTERNS if kind)):
         whole = complete_topic(topic, "NSE")
         assert complete_topic(whole, "BSE") == whole
 
@@ -129,3 +145,19 @@ def test_a_level_is_of_a_pattern():
         underlying="NSE@NIFTY", expiry="2026-12-29"
     )
     assert job_topic(uuid.UUID(int=7)) == PATTERNS["job"].format(id=uuid.UUID(int=7))
+
+
+@given(underlyings, expiries, levels)
+def test_the_topics_of_evaluations_are_told_apart_and_name_their_expiry(underlying, expiry, level):
+    dated = [level_topic(underlying, level, expiry), *(f(underlying, expiry) for f in (atm_topic, analytics_topic))]
+    dated.append(smile_topic(underlying, expiry))
+    undated = [level_topic(underlying, level), atm_topic(underlying), term_topic(underlying)]
+    assert all(is_evaluated(topic) for topic in dated + undated)
+    assert {expiry_of(topic) for topic in dated} == {expiry} and {expiry_of(topic) for topic in undated} == {None}
+    others = [
+        chain_topic(underlying, expiry),
+        bars_topic(f"{underlying}@equity_spot", "1m"),
+        f"{underlying}@equity_spot",
+    ]
+    assert not any(is_evaluated(topic) for topic in others)
+    assert expiry_of(f"smile:{underlying}:x") is None

@@ -15,15 +15,34 @@ topics.register_own()
         "NSE@NIFTY@equity_spot",
         "NSE@NIFTY@equity_options@2026-12-29@call@23500",
         "chain:NSE@NIFTY:2026-12-29",
-        "moneyness:NSE@NIFTY:2026-12-29:ATM",
-        "moneyness:NSE@NIFTY:ITM10",
-        "moneyness:NSE@NIFTY:OTM1",
     ],
 )
 def test_a_topic_is_found_in_its_underlyings_stream(topic):
     feed = type_of(topic).locate(topic)
     assert feed.stream == "signal_output_stream:NSE@NIFTY"
     assert feed.hashes == ("latest:NSE@NIFTY", "latest_seq:NSE@NIFTY")
+    assert not feed.wildcard
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "moneyness:NSE@NIFTY:2026-12-29:ATM",
+        "moneyness:NSE@NIFTY:ITM10",
+        "moneyness:NSE@NIFTY:OTM1",
+        "moneyness:NSE@NIFTY:OTM_PCT_2_5",
+        "moneyness:NSE@NIFTY:2026-12-29:OTM25D",
+        "atm:NSE@NIFTY",
+        "atm:NSE@NIFTY:2026-12-29",
+        "analytics:NSE@NIFTY:2026-12-29",
+        "smile:NSE@NIFTY:2026-12-29",
+        "term:NSE@NIFTY",
+    ],
+)
+def test_what_evaluations_say_has_a_stream_of_its_own(topic):
+    feed = type_of(topic).locate(topic)
+    assert feed.stream == "chains_output_stream:NSE@NIFTY"
+    assert feed.hashes == ("latest_chains:NSE@NIFTY", "latest_chains_seq:NSE@NIFTY")
     assert not feed.wildcard
 
 
@@ -36,9 +55,16 @@ def test_a_topic_is_found_in_its_underlyings_stream(topic):
         ("chain:NSE@NIFTY@equity_spot:2026-12-29", "such as NSE@NIFTY"),
         ("moneyness:", "moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL"),
         ("moneyness:NSE@NIFTY:2026-12-29:ATM:1", "moneyness:EXCHANGE@SYMBOL:YYYY-MM-DD:LEVEL"),
-        ("moneyness:NSE@NIFTY:", "ATM, ITM1 to ITM10 and OTM1 to OTM10"),
-        ("moneyness:NSE@NIFTY:atm", "ATM, ITM1 to ITM10 and OTM1 to OTM10"),
-        ("moneyness:NSE@NIFTY:2026-12-29:OTM11", "OTM1 to OTM10"),
+        ("moneyness:NSE@NIFTY:", "ATM, ITM, OTM, ITM1 to"),
+        ("moneyness:NSE@NIFTY:atm", "a band such as OTM_PCT_2_5"),
+        ("moneyness:NSE@NIFTY:2026-12-29:OTM1001", "OTM1 to OTM1000"),
+        ("moneyness:NSE@NIFTY:OTM_PCT_5_2", "a band such as"),
+        ("atm:", "not a chain"),
+        ("atm:NSE@NIFTY:2026-12-29:ATM", "atm:EXCHANGE@SYMBOL:YYYY-MM-DD"),
+        ("analytics:NSE@NIFTY", "analytics:EXCHANGE@SYMBOL:YYYY-MM-DD"),
+        ("smile:NSE@NIFTY:soon", "YYYY-MM-DD"),
+        ("term:NSE@NIFTY:2026-12-29", "term:EXCHANGE@SYMBOL"),
+        ("term:NSE@NIFTY@equity_spot", "such as NSE@NIFTY"),
         ("moneyness:NSE@NIFTY:soon:ATM", "YYYY-MM-DD"),
         ("moneyness:BTC/USDT:ATM", "such as NSE@NIFTY"),
         ("moneyness:nse@nifty:ATM", "capital letters"),
@@ -60,7 +86,13 @@ def test_what_is_no_topic_is_told_what_would_be_one(topic, part):
             {"underlying": "NIFTY", "moneyness_level": "itm1", "expiry": "2026-12-29"},
             "moneyness:NSE@NIFTY:2026-12-29:ITM1",
         ),
+        ("moneyness", {"underlying": "NIFTY", "moneyness_level": "otm_pct_2_5"}, "moneyness:NSE@NIFTY:OTM_PCT_2_5"),
         ("chain", {"underlying": "NIFTY", "expiry": "2026-12-29"}, "chain:NSE@NIFTY:2026-12-29"),
+        ("atm", {"underlying": "NIFTY"}, "atm:NSE@NIFTY"),
+        ("atm", {"underlying": "NIFTY", "expiry": "2026-12-29"}, "atm:NSE@NIFTY:2026-12-29"),
+        ("analytics", {"underlying": "NIFTY", "expiry": "2026-12-29"}, "analytics:NSE@NIFTY:2026-12-29"),
+        ("smile", {"underlying": "NIFTY", "expiry": "2026-12-29"}, "smile:NSE@NIFTY:2026-12-29"),
+        ("term", {"underlying": "NIFTY"}, "term:NSE@NIFTY"),
         ("greeks", {}, "moneyness_greeks"),
     ],
 )
@@ -69,5 +101,7 @@ def test_a_channel_names_a_topic(channel, params, topic):
 
 
 def test_an_unknown_channel_is_told_which_there_are():
-    with pytest.raises(UnknownChannel, match=r"none of bars, chain, greeks, (job, )?moneyness, ticks"):
+    with pytest.raises(
+        UnknownChannel, match=r"none of analytics, atm, bars, chain, greeks, (job, )?moneyness, smile, term, ticks"
+    ):
         topic_of("nonsense", "", {})

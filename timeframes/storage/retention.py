@@ -2,7 +2,7 @@
 
 Rows go by whole chunks on every server: those of a chunk's time go when all of it is older than the setting says. So a
 day of ticks is there as a whole or not at all. On a hypertable of the Apache edition, the task of beat drops chunks. In
-a plain table it deletes rows in small batches along the primary key, which begins with the instrument. Where only some
+a plain table it deletes rows in small batches along the primary key, which begins with the series' key. Where only some
 of a chunk's rows go (bars by their interval), it deletes rows on every server.
 """
 
@@ -34,24 +34,24 @@ _CHUNKS = """
 SELECT range_start, range_end, is_compressed FROM timescaledb_information.chunks
 WHERE hypertable_schema = current_schema() AND hypertable_name = %s AND range_end <= %s ORDER BY range_start
 """
-# A loose index scan: one probe an instrument. A plain table is walked over all times, which `within` leaves out.
+# A loose index scan: one probe a key. A plain table is walked over all times, which `within` leaves out.
 # ORDER BY keeps the planner on the primary key, whatever the statistics say.
 _DUE = sql.SQL("""
 WITH RECURSIVE walk(key) AS (
-    (SELECT instrument_key FROM {table} WHERE instrument_key >= {start}{within} ORDER BY instrument_key LIMIT 1)
+    (SELECT {key} FROM {table} WHERE {key} >= {start}{within} ORDER BY {key} LIMIT 1)
     UNION ALL
-    SELECT (SELECT instrument_key FROM {table} WHERE instrument_key > walk.key{within} ORDER BY instrument_key LIMIT 1)
+    SELECT (SELECT {key} FROM {table} WHERE {key} > walk.key{within} ORDER BY {key} LIMIT 1)
     FROM walk WHERE walk.key IS NOT NULL
 )
 SELECT key FROM walk WHERE key IS NOT NULL
-AND (SELECT time FROM {table} WHERE instrument_key = walk.key{due} ORDER BY time LIMIT 1) IS NOT NULL
+AND (SELECT time FROM {table} WHERE {key} = walk.key{due} ORDER BY time LIMIT 1) IS NOT NULL
 LIMIT {instruments}""")
 _UNTIL = sql.SQL("""
 SELECT key, coalesce(
-    (SELECT time FROM {table} WHERE instrument_key = given.key{due} ORDER BY time OFFSET {rows} LIMIT 1), {end}
+    (SELECT time FROM {table} WHERE {key} = given.key{due} ORDER BY time OFFSET {rows} LIMIT 1), {end}
 ) FROM unnest({keys}::text[]) AS given(key)""")
 # The last moment counts as a whole: it may have more rows than a batch.
-_DELETE = sql.SQL("DELETE FROM {table} WHERE instrument_key = {key}{due} AND time <= {until}")
+_DELETE = sql.SQL("DELETE FROM {table} WHERE {key} = {value}{due} AND time <= {until}")
 _DELETE_ALL = sql.SQL("DELETE FROM {table} WHERE true{due}")
 _COUNT = """
 INSERT INTO timeframes_retention AS kept ("table", removed) VALUES (%s, %s)
@@ -68,6 +68,7 @@ class _Due:
     """The rows of `table` before `cutoff`; of one value of a column, where `column` names one."""
 
     table: str
+    key: str
     cutoff: datetime
     column: str | None
     value: str | None
@@ -149,7 +150,7 @@ def _removals(server: Server, table: str, series: Series) -> Iterator[int]:
 def _due(table: str, series: Series, days: int, value: str | None = None) -> _Due:
     with connection.cursor() as cursor:
         cursor.execute(_CUTOFF, [series.chunk_days, days])  # by the database's clock
-        return _Due(table, cursor.fetchone()[0], None if value is None else series.keep_by, value)
+        return _Due(table, series.key, cursor.fetchone()[0], None if value is None else series.keep_by, value)
 
 
 def _drop_chunks(server: Server, table: str, days: int) -> Iterator[int]:
@@ -182,19 +183,24 @@ def _delete(due: _Due, *, plain: bool) -> Iterator[int]:
 
 
 def _along_the_key(due: _Due, rows: sql.Composed, end: datetime, within: sql.Composable) -> Iterator[int]:
-    table, start = sql.Identifier(due.table), ""
+    table, key, start = sql.Identifier(due.table), sql.Identifier(due.key), ""
     while True:
         with _batch() as cursor:
-            cursor.execute(_DUE.format(table=table, start=start, within=within, due=rows, instruments=INSTRUMENTS))
-            keys = [key for (key,) in cursor.fetchall()]
+            cursor.execute(
+                _DUE.format(table=table, key=key, start=start, within=within, due=rows, instruments=INSTRUMENTS)
+            )
+            keys = [each for (each,) in cursor.fetchall()]
             if not keys:
                 return
             start = keys[0]  # it may have more rows
-            cursor.execute(_UNTIL.format(table=table, due=rows, rows=ROWS - 1, end=end, keys=keys))
+            cursor.execute(_UNTIL.format(table=table, key=key, due=rows, rows=ROWS - 1, end=end, keys=keys))
             removed = _run(
                 cursor,
                 due.table,
-                (_DELETE.format(table=table, key=key, due=rows, until=until) for key, until in cursor.fetchall()),
+                (
+                    _DELETE.format(table=table, key=key, value=value, due=rows, until=until)
+                    for value, until in cursor.fetchall()
+                ),
             )
         yield removed
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
+from moneyness.core.warm import warm
+from moneyness.interest_sql import interest_day
 from realtime.core.names import Names
 from realtime.ticks.consumer import TickConsumer
 from realtime.ticks.core.sanity import Sanity
@@ -21,7 +24,6 @@ from realtime.ticks.live_computations import joining, live_computations
 from realtime.ticks.options import Limits, Options
 from realtime.ticks.streams import connect, find_streams
 from signals.greeks.core.conventions import GreeksParams
-from signals.greeks.core.engine import warm
 from timeframes.core.tick_stream import TICK_STREAM
 from timeframes.ticks.models import BacktestTick, Tick
 
@@ -101,6 +103,7 @@ class Command(BaseCommand):
         if given["metrics_port"]:
             start_http_server(given["metrics_port"], settings.TICK_METRICS_ADDRESS)
         warm()
+        interest_day(settings.DEFAULT_EXCHANGE, datetime.now(UTC).date())  # loads the calendar, which takes seconds
         sys.setswitchinterval(SWITCH_SECONDS)
         # A batch is thousands of objects that die together and hold no cycles: searching for cycles wastes time.
         gc.collect()
@@ -119,6 +122,8 @@ def live_options(*, own_time: bool) -> Options:
         max_deliveries=settings.TICK_MAX_DELIVERIES,
         reprice_interval=settings.CHAIN_BEAT_SECONDS,
         window=settings.CHAIN_STRIKES,
+        analytics_interval=settings.CHAIN_ANALYTICS_SECONDS,
+        smile_interval=settings.CHAIN_SMILE_SECONDS,
         lease=settings.TICK_LEASE_SECONDS,
         maintenance=2.0,
         quotes=0.0 if own_time else settings.TICK_QUOTE_SECONDS,

@@ -13,6 +13,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from moneyness.core.priced import InterestColumns
 from realtime.ticks.core.tick import Contract, Tick, TickFields
 from signals.greeks.core.conventions import PRICE_SOURCES, PriceSource
 from signals.greeks.core.prices import QuoteColumns
@@ -24,6 +25,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 MID, LAST = PRICE_SOURCES.index(PriceSource.MID), PRICE_SOURCES.index(PriceSource.LAST)
+COLUMNS = 14  # of a row of the book
 RECENT = 512
 """Ticks kept of each underlying and volatility index, so that a late tick finds its place."""
 
@@ -108,6 +110,7 @@ class UnderlyingBook:
     futures: dict[date, int] = field(default_factory=dict)  # expiry -> row
     option_rows: list[int] = field(default_factory=list)
     moved: bool = False  # the underlying's price has changed since its chain was last repriced
+    ticked: bool = False  # any of its instruments has ticked since its chain was last evaluated
 
 
 class Book:
@@ -119,15 +122,17 @@ class Book:
         self.underlyings: dict[str, UnderlyingBook] = {}
         self.recent: dict[str, Recent] = {}
         self.unrecorded: set[int] = set()  # rows changed since quotes were last recorded; the recorder empties it
-        self._columns = np.empty((9, 0))
+        self._columns = np.empty((COLUMNS, 0))
         self.expiry_number = np.empty(0, np.intp)  # place in `expiries`, -1 for what is not an option
         self._name_columns()
 
     def _name_columns(self) -> None:
         """Name the rows of the block: each name is a view."""
         (self.bid, self.ask, self.last, self.volume, self.oi, self.time, self.sign, self.strike, self.expires_at) = (
-            self._columns
+            self._columns[:9]
         )
+        self.interest, self.interest_time = self._columns[9:11]  # the newest open interest that a tick had
+        self.interest_before, self.before_from, self.before_until = self._columns[11:14]
 
     def add_underlying(self, underlying: str, terms: Terms) -> UnderlyingBook:
         """Add an underlying, or update the terms of a known one."""
@@ -180,7 +185,7 @@ class Book:
 
     def _grow(self) -> None:
         size = max(256, 2 * self._columns.shape[1])
-        columns, expiry_number = np.full((9, size), np.nan), np.full(size, -1, np.intp)
+        columns, expiry_number = np.full((COLUMNS, size), np.nan), np.full(size, -1, np.intp)
         columns[:, : self._columns.shape[1]] = self._columns
         expiry_number[: len(self.expiry_number)] = self.expiry_number
         self._columns, self.expiry_number = columns, expiry_number
@@ -200,7 +205,9 @@ class Book:
             self.statements[rows[place]] = ticks[place].statement
         for name in ("bid", "ask", "last", "volume", "time"):
             getattr(self, name)[changed] = getattr(quotes, name)[order]
-        self.oi[changed] = np.array([ticks[place].fields.oi for place in order.tolist()], np.float64)
+        self.oi[changed] = interest = np.array([ticks[place].fields.oi for place in order.tolist()], np.float64)
+        told = ~np.isnan(interest)
+        self.interest[changed[told]], self.interest_time[changed[told]] = interest[told], quotes.time[order[told]]
         self.unrecorded.update(changed.tolist())
         newest = np.zeros(len(ticks), np.bool_)
         last_of_row = dict(zip(changed.tolist(), order.tolist(), strict=True))
@@ -208,9 +215,13 @@ class Book:
         for tick in ticks:
             if (recent := self.recent.get(tick.contract.text)) is not None:
                 recent.add(tick.seconds, *price_of(tick.fields))
+        for number in np.unique(self.expiry_number[changed]).tolist():
+            if number >= 0:
+                self.underlyings[self.expiries[number].underlying].ticked = True
         for row in changed[self.expiry_number[changed] < 0].tolist():  # an option's tick moves no chain
             contract = self.contracts[row]
             owner = self.underlyings[contract.underlying]
+            owner.ticked = True
             if contract.text == owner.terms.spot_key or contract.key.product.is_future:
                 owner.moved = True
         return rows, newest
@@ -228,7 +239,24 @@ class Book:
             time=self.time[rows],
         )
 
+    def interest_of(self, rows: Rows) -> InterestColumns:
+        """Return the open interest of these rows, with that of the session before where it is known."""
+        time = self.interest_time[rows]
+        same_day = (self.before_from[rows] <= time) & (time < self.before_until[rows])
+        return InterestColumns(
+            open_interest=self.interest[rows],
+            open_interest_before=np.where(same_day, self.interest_before[rows], np.nan),
+        )
+
+    def without_interest_before(self, owner: UnderlyingBook) -> Rows:
+        """Return the rows of its options of which nobody has yet looked up the open interest of the session before."""
+        rows = np.array(owner.option_rows, np.intp)
+        time = self.interest_time[rows]
+        found: Rows = rows[np.isfinite(time) & ~((self.before_from[rows] <= time) & (time < self.before_until[rows]))]
+        return found
+
     def live_options(self, owner: UnderlyingBook, now: float) -> Rows:
         """Return the rows of the underlying's options that have a tick and have not expired."""
         rows = np.array(owner.option_rows, np.intp)
-        return rows[np.isfinite(self.time[rows]) & (self.expires_at[rows] > now)]
+        found: Rows = rows[np.isfinite(self.time[rows]) & (self.expires_at[rows] > now)]
+        return found

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from moneyness.core.chain_slice import PricedChain, QuotedOptions, slice_chain, slice_levels
+from moneyness.core.chain_slice import PricedChain, QuotedOptions, slice_chain
 from realtime.core.states import encode, end_instrument
-from realtime.core.topic_grammar import chain_topic, level_topic
+from realtime.core.topic_grammar import chain_topic
 from realtime.ticks.core.applied_ticks import AppliedTicks
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.cycle_result import CycleResult
@@ -45,7 +45,7 @@ def add_repriced_states(
 def build_chain_states(
     book: Book, priced: PricedOptions, moment: str, *, window: int
 ) -> list[tuple[str, dict[str, bytes]]]:
-    """Return each repriced chain's underlying and its slices and levels by topic."""
+    """Return each repriced chain's underlying and its slices by topic."""
     if not priced.live:
         return []
     where = np.empty(len(book.contracts), np.intp)  # row -> its place in the priced columns
@@ -76,16 +76,6 @@ def build_chain_states(
 
 
 def chain_states(chain: PricedChain, moment: str, *, window: int) -> Iterator[tuple[str, bytes]]:
-    """Yield topics and states of a chain: a slice for each expiry and the levels in it.
-
-    The levels of the nearest expiry are published under the topic without a date too.
-    """
-    slices = list(slice_chain(chain, as_of=moment, window=window))
-    nearest = min(each.expiry for each in slices)
-    for each in slices:
+    """Yield the topic and the state of each slice of a chain."""
+    for each in slice_chain(chain, as_of=moment, window=window):
         yield chain_topic(each.underlying, each.expiry), encode(each)
-        for level in slice_levels(each, window):
-            state = encode(level)
-            yield level_topic(each.underlying, level.level, each.expiry), state
-            if each.expiry == nearest:
-                yield level_topic(each.underlying, level.level), state

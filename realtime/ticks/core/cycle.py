@@ -10,9 +10,11 @@ The steps:
 5. Price in one call: the options among the ticks, and the other live options of the chains that are due (`pricing`).
 6. Run further computations on the same rows (`computations`).
 7. Build the states to publish: of each tick, each repriced option and each repriced chain (`built_states`).
+8. Evaluate the chains that are due for it: levels, volatilities, analytics (`chain_beat`). With a clock's time the
+   caller runs this step apart, since it measures it (`realtime.ticks.chain_evaluations`).
 
-If a step from 5 on raises, the ticks are handled without chains, and then each chain alone: a chain at fault costs only
-itself, and a tick at fault makes `handle` raise.
+If a step from 5 to 7 raises, the ticks are handled without chains, and then each chain alone: a chain at fault costs
+only itself, and a tick at fault makes `handle` raise.
 """
 
 import math
@@ -23,6 +25,7 @@ from realtime.core.states import priced_at
 from realtime.ticks.core.applied_ticks import AppliedTicks, apply_ticks
 from realtime.ticks.core.book import Book, UnderlyingBook
 from realtime.ticks.core.built_states import add_repriced_states, add_tick_states, build_chain_states
+from realtime.ticks.core.chain_beat import ChainBeat
 from realtime.ticks.core.computations import Computation, run_computations
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.decoding import Decoded, Decoder, Entry
@@ -34,7 +37,8 @@ from signals.greeks.core.conventions import GreeksParams
 
 class Cycle:
     """`reprice_interval`: seconds between repricings of a chain whose underlying moves. `window`: strikes on each side
-    of the money in a chain's states. `sanity`: which ticks are suspect. `computations`: run beside the Greeks."""
+    of the money in a chain's states. `sanity`: which ticks are suspect. `computations`: run beside the Greeks.
+    `beat`: the evaluation of chains, None for none."""
 
     def __init__(
         self,
@@ -46,8 +50,10 @@ class Cycle:
         max_bytes: int,
         sanity: Sanity,
         computations: Mapping[str, Computation],
+        beat: ChainBeat | None = None,
     ) -> None:
         self.book = book
+        self.beat = beat
         self.params = params
         self.reprice_interval = reprice_interval
         self.window = window
@@ -77,6 +83,8 @@ class Cycle:
             if end == len(ticks) or ticks[end].seconds != ticks[begin].seconds:
                 some = ticks[begin:end]
                 self._handle_instant(some, self.sanity.sift(some, self.book, None), some[0].seconds, result)
+                if self.beat:
+                    self.beat.evaluate(self.beat.choose(some[0].seconds), some[0].seconds, result)
                 begin = end
         return result
 
@@ -88,10 +96,10 @@ class Cycle:
         if believed := self.sanity.sift(ticks, self.book, now):
             apply_ticks(self.book, believed)
             for underlying in {tick.contract.underlying for tick in believed}:
-                self.book.underlyings[underlying].moved = False
+                self.book.underlyings[underlying].moved = self.book.underlyings[underlying].ticked = False
 
     def due_in(self, now: float) -> float:
-        """Return the seconds until the next chain is due: 0 if one is due, infinity if none has moved."""
+        """Return the seconds until the next chain is due for repricing: 0 if one is due, infinity if none has moved."""
         moved = (chain for chain in self.book.underlyings.values() if chain.moved)
         return min((self._wait(chain, now) for chain in moved), default=math.inf)
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from moneyness.core.records import ChainRecords
 from realtime.ticks.core.applied_ticks import AppliedTicks
 from realtime.ticks.core.tick import Tick
 
@@ -17,3 +18,5 @@ class CycleResult:
     applied: list[AppliedTicks] = field(default_factory=list)  # the ticks without the suspect ones, as columns
     failures: list[tuple[str, Exception]] = field(default_factory=list)  # of computations and chains, by name
     priced: int = 0
+    records: ChainRecords = field(default_factory=ChainRecords)  # rows to keep of evaluations
+    evaluated: int = 0  # chains

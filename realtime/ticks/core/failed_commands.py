@@ -34,4 +34,4 @@ def streams_writing(key: str, names: Names, result: CycleResult, dead_letters: I
 
 
 def _of_underlying(names: Names, underlying: str) -> tuple[str, ...]:
-    return *names.output(underlying), *names.bars_output(underlying)
+    return *names.output(underlying), *names.bars_output(underlying), *names.chains_output(underlying)

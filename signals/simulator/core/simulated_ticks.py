@@ -53,6 +53,7 @@ class TickSource:
     def __init__(self, market: SimulatedMarket, *, seed: int, at: datetime, flawed: bool = True) -> None:
         self.market = market
         self.rng = np.random.default_rng(seed)
+        self.interest_rng = np.random.default_rng((seed, 1))  # its own, so that prices are the same without it
         self.flawed = flawed
         self.keys = market.quotes.instrument_key
         self.zone = exchange_named(EXCHANGE).zone
@@ -218,6 +219,9 @@ class TickSource:
         lot = self.market.lot_sizes[row] or 1
         traded = lot * int(self.rng.integers(1, 10))
         self.volume[row] += traded
+        # A trade opens positions, closes them, or hands them on: more are opened than closed.
+        opened = lot * int(self.interest_rng.integers(-(traded // lot) // 2, traded // lot + 1))
+        self.oi[row] = max(self.oi[row] + opened, 0.0)
         sizes = self.rng.integers(1, 40, 2) * lot
         more: Fields = {"bid": bid, "bid_size": int(sizes[0])} if bid > 0 else {}
         return name, self._fields(

@@ -52,7 +52,8 @@ class Live:
 
     def empty(self) -> None:
         self.redis.flushall()
-        self.execute("TRUNCATE ticks, backtest_ticks, timeframes_quote, historical_data")
+        self.execute("TRUNCATE ticks, backtest_ticks, timeframes_quote, historical_data, moneyness_chain_settings")
+        self.execute("TRUNCATE signal_moneyness_greeks, signal_chain_analytics")
 
     @contextmanager
     def consumer(self, *arguments: str, script: str = "", **more: str):

@@ -32,18 +32,24 @@ def test_ticks_are_kept_priced_and_told_of(live, one_field):
     assert live.redis.llen(f"raw_ticks:{key}") == 1
     assert live.redis.ttl(f"raw_ticks:{key}") > 0
     assert live.redis.llen("computed_data:NIFTY") == len(made) - 1
-    topics = {
-        topic: entry_id for entry_id, fields in live.redis.xrange("signal_output_stream:NSE@NIFTY") for topic in fields
-    }
-    assert topics == live.redis.hgetall("latest_seq:NSE@NIFTY")
+    ticks, chains = (
+        {topic: entry_id for entry_id, fields in live.redis.xrange(f"{name}:NSE@NIFTY") for topic in fields}
+        for name in ("signal_output_stream", "chains_output_stream")
+    )
+    assert ticks == live.redis.hgetall("latest_seq:NSE@NIFTY")
+    assert chains == live.redis.hgetall("latest_chains_seq:NSE@NIFTY")
+    assert live.redis.ttl("latest_chains:NSE@NIFTY") > 0 and live.redis.ttl("latest_chains_seq:NSE@NIFTY") > 0
+    assert {topic.partition(":")[0] for topic in ticks if ":" in topic} == {"chain"}
+    topics = ticks | chains
     instruments = {topic for topic in topics if ":" not in topic}
     assert instruments == {fields["instrument_key"] for _, fields in made if "VIX" not in fields["instrument_key"]}
-    levels = [f"{side}{depth}" for side in ("ITM", "OTM") for depth in (1, 2)]
-    assert topics.keys() - instruments == {
-        f"chain:NSE@NIFTY:{EXPIRY}",
-        *(f"moneyness:NSE@NIFTY:{when}{level}" for when in ("", f"{EXPIRY}:") for level in ["ATM", *levels]),
+    levels = ["ATM", "ITM", "OTM", *(f"{side}{depth}" for side in ("ITM", "OTM") for depth in (1, 2))]
+    assert {topic for topic in topics.keys() - instruments if not topic.endswith("D")} == {
+        *(f"{kind}:NSE@NIFTY:{EXPIRY}" for kind in ("chain", "atm", "analytics", "smile")),
+        *("atm:NSE@NIFTY", "term:NSE@NIFTY"),
+        *(f"moneyness:NSE@NIFTY:{when}{level}" for when in ("", f"{EXPIRY}:") for level in levels),
     }
-    atm = orjson.loads(live.redis.hget("latest:NSE@NIFTY", "moneyness:NSE@NIFTY:ATM"))
+    atm = orjson.loads(live.redis.hget("latest_chains:NSE@NIFTY", "moneyness:NSE@NIFTY:ATM"))
     assert (atm["atm_strike"], atm["call"]["strike"]) == (24_000, 24_000)
     sliced = orjson.loads(live.redis.hget("latest:NSE@NIFTY", f"chain:NSE@NIFTY:{EXPIRY}"))
     assert sliced["call"]["delta"][sliced["strikes"].index(24_000)] == state["greeks"]["delta"]
