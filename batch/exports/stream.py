@@ -52,10 +52,12 @@ def pages(job: Job, status: str = "", *, rows_per_page: int = 5000) -> Iterator[
 
 def with_key_columns(table: pa.Table, computation: Computation, wanted: Sequence[Column]) -> pa.Table:
     """Append the columns of the keys, if any of them is wanted."""
+    if (key := computation.item_kind.column.name) not in table.column_names:  # its items cannot be read
+        table = table.append_column(key, pa.nulls(len(table), pa.string()))
     names = [column.name for column in computation.key_columns]
     if {column.name for column in wanted}.isdisjoint(names):
         return table
-    for name, values in zip(names, key_columns(table.column("instrument_key")), strict=True):
+    for name, values in zip(names, key_columns(table.column(key)), strict=True):
         table = table.append_column(name, values)
     return table
 

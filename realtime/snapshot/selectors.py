@@ -65,7 +65,7 @@ def live_value(key: str, state: bytes, seq: bytes | None, now: datetime) -> Live
         }
         return LiveValue(with_members(state, ages), price=read.price)
     except ValueError as error:  # BadState, or an entry ID that is not UTF-8
-        _log_unreadable(key, repr(error))
+        log_unreadable(key, repr(error))
         return LiveValue(orjson.dumps({"instrument_key": key, "status": UNREADABLE}), readable=False)
 
 
@@ -76,7 +76,7 @@ _decoded = lru_cache(maxsize=2048)(decode_instrument)
 _logged: dict[str, float] = {}  # topic -> when it was last logged, the oldest first
 
 
-def _log_unreadable(topic: str, error: str) -> None:
+def log_unreadable(topic: str, error: str) -> None:
     """Log each unreadable state once a minute at most, and only MOST_LOGGED topics a minute."""
     now = time.monotonic()
     if now - _logged.get(topic, float("-inf")) < LOG_SECONDS:
@@ -199,5 +199,5 @@ def _forward(topic: str, state: bytes | None) -> dict[str, Any]:
     try:
         return decode_forward(state) if state is not None else dict.fromkeys(FORWARD)
     except BadState as error:
-        _log_unreadable(topic, repr(error))
+        log_unreadable(topic, repr(error))
         return dict.fromkeys(FORWARD)

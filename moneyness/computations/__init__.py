@@ -1,0 +1,1 @@
+"""Computations on underlyings, one file each. The registry finds them (signalsite.foundation.computations)."""
