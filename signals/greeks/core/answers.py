@@ -47,6 +47,43 @@ _OVERRIDE = FORWARD_SOURCES.index(ForwardSource.OVERRIDE)
 _OF_STRIKES = ("forward_bid", "forward_ask", "forward_residual", "forward_strikes", "forward_excluded")
 
 
+def option_columns(
+    contracts: ContractColumns,
+    group: np.ndarray,
+    markets: Sequence[GroupMarket],
+    overrides: Mapping[str, np.ndarray],
+    at: float | np.ndarray,
+    params: GreeksParams,
+) -> OptionColumns:
+    """Return what is known of the options, with the market around each. Arguments: `answer_options`."""
+
+    def shared(name: str) -> np.ndarray:
+        column: np.ndarray = np.array([getattr(market, name) for market in markets], np.float64)[group]
+        return column
+
+    nothing = np.full(len(contracts.sign), np.nan)
+    return OptionColumns(
+        sign=contracts.sign,
+        strike=contracts.strike,
+        seconds_to_expiry=contracts.expires_at - at,
+        days_to_expiry=shared("days_to_expiry"),
+        black76=contracts.black76,
+        dividend_yield=contracts.dividend_yield,
+        quotes=fresh_quotes(contracts.quotes, at, params.max_quote_age_seconds),
+        spot=shared("spot"),
+        **forward_columns([market.forward for market in markets], group),
+        volatility_index=shared("volatility_index"),
+        override_price=overrides.get("price", nothing),
+        override_underlying=overrides.get("underlying_price", nothing),
+        override_volatility=overrides.get("volatility", nothing),
+        override_rate=overrides.get("rate", nothing),
+        override_dividend_yield=overrides.get("dividend_yield", nothing),
+        override_expiry_years=overrides.get("expiry_years", nothing),
+        american=contracts.american,
+        carry=carry_columns([market.carry for market in markets], group),
+    )
+
+
 def answer_options(
     contracts: ContractColumns,
     group: np.ndarray,
@@ -65,34 +102,9 @@ def answer_options(
     other leg at each option's strike and expiry, which `iv_from=otm_twin` needs. The columns QUOTE_IVS are there if
     `quote_iv` asks for them, and of the Greeks those that `greeks` names.
     """
-
-    def shared(name: str) -> np.ndarray:
-        column: np.ndarray = np.array([getattr(market, name) for market in markets], np.float64)[group]
-        return column
-
-    nothing = np.full(len(contracts.sign), np.nan)
-    forwards = [market.forward for market in markets]
-    options = OptionColumns(
-        sign=contracts.sign,
-        strike=contracts.strike,
-        seconds_to_expiry=contracts.expires_at - at,
-        days_to_expiry=shared("days_to_expiry"),
-        black76=contracts.black76,
-        dividend_yield=contracts.dividend_yield,
-        quotes=fresh_quotes(contracts.quotes, at, params.max_quote_age_seconds),
-        spot=shared("spot"),
-        **forward_columns(forwards, group),
-        volatility_index=shared("volatility_index"),
-        override_price=overrides.get("price", nothing),
-        override_underlying=overrides.get("underlying_price", nothing),
-        override_volatility=overrides.get("volatility", nothing),
-        override_rate=overrides.get("rate", nothing),
-        override_dividend_yield=overrides.get("dividend_yield", nothing),
-        override_expiry_years=overrides.get("expiry_years", nothing),
-        american=contracts.american,
-        carry=carry_columns([market.carry for market in markets], group),
-    )
+    options = option_columns(contracts, group, markets, overrides, at, params)
     if overrides:
+        forwards = [market.forward for market in markets]
         options = rederived(options, derivation_columns(forwards, group), params)
     fresh_twins = twins and fresh_quotes(twins, at, params.max_quote_age_seconds)
     result = evaluate(options, params, fresh_twins)
