@@ -17,6 +17,7 @@ from django.conf import settings as site
 from django.db import close_old_connections, connection
 from rest_framework.exceptions import NotFound
 
+from signalsite.foundation.outside_service import FAILURES
 from signalsite.foundation.redis import client
 from timeframes.bars import lookup
 from timeframes.bars import subscription_manager as manager
@@ -219,7 +220,7 @@ def test_after_three_failures_it_is_left_alone(server: Server) -> None:
     for _ in range(6):
         with pytest.raises(HistoryAway):
             ask()
-    assert len(server.asked) == manager.FAILURES
+    assert len(server.asked) == FAILURES
 
 
 def test_a_passing_failure_is_tried_again(server: Server) -> None:

@@ -5,24 +5,20 @@ process asks for an instrument at a time; the others wait for it. A failure cost
 and that page is not kept. Nothing here runs on an event loop of the service.
 """
 
-import asyncio
 import logging
 import secrets
 import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-import httpx
-import tenacity
 from django.conf import settings
 from prometheus_client import Counter
-from pybreaker import CircuitBreaker, CircuitBreakerError
 from redis.exceptions import RedisError
 
 from signalsite.foundation.errors import SubscriptionManagerAPIError
+from signalsite.foundation.outside_service import LeftAlone, OutsideService, ServiceFailed
 from signalsite.foundation.redis import client
 from timeframes.bars.missing_days import Day, missing_days
 from timeframes.bars.requests import Asked
@@ -36,7 +32,6 @@ logger = logging.getLogger(__name__)
 SOURCE = "subscription_manager"
 DAYS_AT_ONCE = 31
 MOST_BYTES = 32 << 20
-ATTEMPTS, FAILURES, REST_SECONDS = 3, 3, 30.0
 POLL_SECONDS = 0.05
 FETCHES = Counter("signal_service_history_fetches", "Requests to the Subscription Manager, by outcome.", ["outcome"])
 _GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
@@ -44,15 +39,8 @@ _GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('D
 _places = threading.BoundedSemaphore(max(settings.WEB_THREADS // 3, 1))  # threads that ask or wait, of this process
 
 
-class Overdue(SubscriptionManagerAPIError):
-    """The time for this page is used up."""
-
-
-class Refused(SubscriptionManagerAPIError):
-    """The answer will not be another one in a second: a status of 3xx or 4xx, or a body of the wrong kind."""
-
-
-breaker = CircuitBreaker(fail_max=FAILURES, reset_timeout=REST_SECONDS, name=SOURCE, exclude=[Overdue])
+service = OutsideService(MOST_BYTES)
+breaker = service.breaker
 
 
 def fetch_missing(asked: Asked, limit: int, now: datetime) -> bool:
@@ -69,8 +57,8 @@ def fetch_missing(asked: Asked, limit: int, now: datetime) -> bool:
         return _fetch_missing(asked, seconds, limit, now)
     except (RedisError, OSError) as error:  # without it there is no lock: many would ask at once
         logger.warning("history is not fetched while Redis is away: %s", error)
-    except CircuitBreakerError:
-        FETCHES.labels("breaker_open").inc()
+    except LeftAlone:
+        pass  # counted; the failures before it are logged
     except SubscriptionManagerAPIError as error:
         logger.warning("the Subscription Manager failed: %s", error)
     finally:
@@ -134,7 +122,7 @@ def _fetch_days(asked: Asked, seconds: int, days: Sequence[Day], deadline: float
 
 
 def _ask(asked: Asked, seconds: int, days: Sequence[Day], deadline: float) -> HistoryRows:
-    """Raises SubscriptionManagerAPIError and CircuitBreakerError."""
+    """Raises SubscriptionManagerAPIError and LeftAlone."""
     begin, end = instant(days[0][1]), instant(days[-1][2])
     parameters = {
         "instrument_key": asked.key,
@@ -142,74 +130,19 @@ def _ask(asked: Asked, seconds: int, days: Sequence[Day], deadline: float) -> Hi
         "end_time": end.isoformat(),
         "interval": format_timeframe(seconds),
     }
-
-    def once() -> HistoryRows:
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise Overdue("the time for this page is used up")
-        return read_history(_get(parameters, remaining), asked.exchange, seconds, begin, end)
-
-    retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_random_exponential(multiplier=0.1, max=1.0),
-        retry=tenacity.retry_if_exception_type(SubscriptionManagerAPIError)
-        & tenacity.retry_if_not_exception_type((Overdue, Refused)),
-        reraise=True,
-    )
     try:
-        found: HistoryRows = breaker.call(retrying, once)
-    except (SubscriptionManagerAPIError, NotAnAnswer) as error:
-        FETCHES.labels("failed").inc()
-        if isinstance(error, NotAnAnswer):
-            raise SubscriptionManagerAPIError(str(error)) from error
+        found = service.ask(
+            f"{settings.SUBSCRIPTION_MANAGER_URL}/historical_data",
+            parameters,
+            lambda body: read_history(b"[]" if body is None else body, asked.exchange, seconds, begin, end),
+            deadline=deadline,
+            token=settings.SUBSCRIPTION_MANAGER_TOKEN,
+        )
+    except LeftAlone:
+        FETCHES.labels("breaker_open").inc()
         raise
+    except (ServiceFailed, NotAnAnswer) as error:
+        FETCHES.labels("failed").inc()
+        raise SubscriptionManagerAPIError(str(error)) from error
     FETCHES.labels("rows" if len(found.bars) else "nothing").inc()
     return found
-
-
-def _get(parameters: dict[str, str], seconds: float) -> bytes:
-    """Return the body of a 200. Raises SubscriptionManagerAPIError after `seconds`, whatever the server does."""
-    future = asyncio.run_coroutine_threadsafe(_download(parameters, seconds), _loop())
-    try:
-        return future.result(seconds + 0.5)
-    except TimeoutError as error:  # also one that the loop cannot end, such as a name that does not resolve
-        future.cancel()
-        raise SubscriptionManagerAPIError(f"no answer within {seconds:.1f} s") from error
-    except httpx.HTTPError as error:
-        raise SubscriptionManagerAPIError(f"{type(error).__name__}: {error}") from error
-
-
-async def _download(parameters: dict[str, str], seconds: float) -> bytes:
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if settings.SUBSCRIPTION_MANAGER_TOKEN:
-        headers["Authorization"] = f"Bearer {settings.SUBSCRIPTION_MANAGER_TOKEN}"
-    url = f"{settings.SUBSCRIPTION_MANAGER_URL}/historical_data"
-    async with (
-        asyncio.timeout(seconds),
-        httpx.AsyncClient(timeout=seconds, follow_redirects=False, trust_env=False) as http,
-        http.stream("GET", url, params=parameters, headers=headers) as response,
-    ):
-        if response.status_code >= 500 or response.status_code == 429:
-            raise SubscriptionManagerAPIError(f"status {response.status_code}")
-        if response.status_code == 404:
-            return b"[]"
-        if response.status_code != 200:
-            raise Refused(f"status {response.status_code}")
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json" or response.headers.get("content-encoding", "identity") != "identity":
-            raise Refused(f"the body is {kind[:50] or 'of no type'}, not plain application/json")
-        parts, size = [], 0
-        async for part in response.aiter_raw(1 << 16):
-            size += len(part)
-            if size > MOST_BYTES:
-                raise Refused(f"the body has more than {MOST_BYTES >> 20} MiB")
-            parts.append(part)
-        return b"".join(parts)
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """Return an event loop on a thread of its own: only a loop can end a request whatever its server does."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="subscription-manager", daemon=True).start()
-    return loop
