@@ -1,7 +1,7 @@
 """Bars of instruments, of any timeframe: several rows an item."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -93,7 +93,7 @@ _NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "open_interest")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class Part:
     """What one item's bars are made of, or the status word and reason for which there are none."""
 
     exchange: str = ""
@@ -107,7 +107,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class BarInputs:
-    parts: Sequence[_Part]
+    parts: Sequence[Part]
     timeframe: str
     begin: datetime
     as_of: datetime
@@ -156,26 +156,20 @@ class Bars(InstrumentComputation):
         return bars_within(parse_timeframe(params["timeframe"]), params["days"])
 
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
-        if as_of is None:
-            moments = [newest_quote_time(runs), *(newest_moment(run) for run in runs)]
-            as_of = max((moment for moment in moments if moment is not None), default=None)
-        return Prepared(as_of, {})
+        return Prepared(as_of or newest_of(runs), {})
 
     def load(
         self, keys: Sequence[str], overrides: Overrides, as_of: datetime, params: Params, context: Context
     ) -> BarInputs:
         begin = as_of - timedelta(days=params["days"])
-        loaded = {key: _load(key, begin, as_of, params) for key in dict.fromkeys(keys)}
-        nothing = [key for key, part in loaded.items() if part.word == "no_bars"]
-        listed = set(Instrument.objects.filter(key__in=nothing).values_list("key", flat=True)) if nothing else set()
-        for key in set(nothing) - listed:
-            loaded[key] = _Part(word=BAD_INPUT.word, reason=why_unknown(key))
+        loaded = {key: load_part(key, begin, as_of, params) for key in dict.fromkeys(keys)}
+        loaded |= unknown(key for key, part in loaded.items() if part.word == "no_bars")
         return BarInputs([loaded[key] for key in keys], params["timeframe"], begin, as_of)
 
     def evaluate(self, inputs: BarInputs) -> Answers:
         made, words, reasons = list[FoldedBars](), list[str](), list[str | None]()
         for part in inputs.parts:
-            found = _made(part, inputs)
+            found = made_of(part, inputs.begin, inputs.as_of)
             made.append(found)
             empty = part.word == OK and not len(found)
             words.append("no_bars" if empty else part.word)
@@ -198,14 +192,28 @@ class Bars(InstrumentComputation):
         )
 
 
-def _load(key: str, begin: datetime, as_of: datetime, params: Params) -> _Part:
+def newest_of(runs: Runs) -> datetime | None:
+    """Return the time of the newest quote, bar or tick."""
+    moments = [newest_quote_time(runs), *(newest_moment(run) for run in runs)]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def unknown(keys: Iterable[str]) -> dict[str, Part]:
+    """Return the answer for each of these keys of which nothing is stored and that are not listed either."""
+    nothing = list(keys)
+    listed = set(Instrument.objects.filter(key__in=nothing).values_list("key", flat=True)) if nothing else set()
+    return {key: Part(word=BAD_INPUT.word, reason=why_unknown(key)) for key in set(nothing) - listed}
+
+
+def load_part(key: str, begin: datetime, as_of: datetime, params: Params, stored: Stored | None = None) -> Part:
+    """Read what the bars that begin in [begin, as_of) are made of. `stored`: where it is known already."""
     try:
         exchange = exchange_named(parse_key(key).exchange).name
     except InvalidInput as error:
-        return _Part(word=BAD_INPUT.word, reason=str(error))
-    stored = stored_of(key)
+        return Part(word=BAD_INPUT.word, reason=str(error))
+    stored = stored_of(key) if stored is None else stored
     if not stored:
-        return _Part(word="no_bars", reason="no bars or ticks of it are stored")
+        return Part(word="no_bars", reason="no bars or ticks of it are stored")
     timeframe = parse_timeframe(params["timeframe"])
     anchor = default_anchor(exchange) if params["anchor"] == DEFAULT_ANCHOR else Anchor(params["anchor"])
     try:
@@ -214,25 +222,26 @@ def _load(key: str, begin: datetime, as_of: datetime, params: Params) -> _Part:
         if not lengths and stored.ticks is None:
             raise InvalidInput("timeframe", f"only {_lengths(stored)} bars of it are stored, and no ticks")
     except InvalidInput as error:
-        return _Part(word="unfit", reason=str(error))
+        return Part(word="unfit", reason=str(error))
     begin, end = stored.clipped(begin, as_of, lengths, usual_length(exchange, timeframe, anchor, 1))
     grid = _grid(exchange, timeframe, anchor, *dates_of(exchange, anchor, begin, end))
     bars, ticks = load_parts(key, grid, lengths, ticks=stored.ticks is not None, until=as_of)
-    return _Part(exchange, anchor, grid, bars, ticks)
+    return Part(exchange, anchor, grid, bars, ticks)
 
 
 def _lengths(stored: Stored) -> str:
     return ", ".join(map(format_timeframe, sorted(stored.bars)))
 
 
-def _made(part: _Part, inputs: BarInputs) -> FoldedBars:
+def made_of(part: Part, begin: datetime, as_of: datetime) -> FoldedBars:
+    """Return the bars that begin in [begin, as_of)."""
     if part.grid is None or part.bars is None:
         return join_folded([])
     found = fold(part.bars, part.ticks, part.grid)
-    return found.take((found.time >= microseconds(inputs.begin)) & (found.time < microseconds(inputs.as_of)))
+    return found.take((found.time >= microseconds(begin)) & (found.time < microseconds(as_of)))
 
 
-def _columns(part: _Part, found: FoldedBars, inputs: BarInputs) -> dict[str, list[Any]]:
+def _columns(part: Part, found: FoldedBars, inputs: BarInputs) -> dict[str, list[Any]]:
     if not len(found):
         return {name: [None] for name in (*_COLUMNS, "complete")}
     assert part.grid is not None
