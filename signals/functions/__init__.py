@@ -1,0 +1,1 @@
+"""Functions of bars: our own by name, and users' own source in a sandbox (docs/functions.md)."""

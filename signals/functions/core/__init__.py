@@ -1,0 +1,1 @@
+"""Internal functions, and the checks of names and arguments. Pure."""

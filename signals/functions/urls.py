@@ -1,0 +1,25 @@
+"""Addresses of functions."""
+
+from django.urls import URLPattern, path
+
+from signals.functions import views
+from signalsite.foundation.bodies import accepts
+
+UPLOAD_BYTES = 512 << 10  # JSON writes a character of a source in six bytes at most
+DRY_RUN_BYTES = 4 << 20
+
+
+def function_urls() -> list[URLPattern]:
+    return [
+        path("functions", accepts(views.FunctionsView.as_view(), UPLOAD_BYTES), name="functions"),
+        path("functions/internal", views.InternalFunctionsView.as_view(), name="internal-functions"),
+        path("functions/dry_run", accepts(views.DryRunView.as_view(), DRY_RUN_BYTES), name="function-dry-run"),
+        path("functions/runs", views.RunsView.as_view(), name="function-runs"),
+        path("functions/<str:name>", views.FunctionView.as_view(), name="function"),
+        path(
+            "functions/<str:name>/versions",
+            accepts(views.VersionsView.as_view(), UPLOAD_BYTES),
+            name="function-versions",
+        ),
+        path("functions/<str:name>/versions/<int:number>", views.VersionView.as_view(), name="function-version"),
+    ]
