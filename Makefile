@@ -27,7 +27,7 @@ WRITERS := $(VENV)/.installed-requirements-docs
 STATIC := $(VENV)/.collected-static
 SITE := docs/_build/.built
 SPHINX := $(PY) -m sphinx --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
-WARM := from signals.greeks.core.engine import warm; warm()
+WARM := from moneyness.core.warm import warm; warm(); import signals.indicators.core.kernels_fused, signals.indicators.core.kernels_paths
 
 # make exports variables of the command line: `make up PORT=8001`, `make bench ONLY=engine`.
 ARGS ?=

@@ -17,9 +17,12 @@ from bench import before
 
 SUBJECTS = (
     *("engine", "batch", "day", "quotes", "exports", "faults", "sockets", "live", "reads", "doors", "forwards"),
-    "history",
+    *("history", "chain", "positions", "indicators", "functions"),
 )
-MODULES = {"history": ("history", "history_import", "history_live", "history_greeks")}
+MODULES = {
+    "history": ("history", "history_import", "history_live", "history_greeks"),
+    "chain": ("chain", "chain_live", "chain_http"),
+}
 """The modules of a subject, where it has not one of its own name."""
 OUT = Path(__file__).parent / "out" / "latest.json"
 

@@ -139,7 +139,9 @@ def empty(client: "redis.Redis") -> None:
     with psycopg.connect(
         host=settings["HOST"], port=settings["PORT"], user=settings["USER"], dbname=settings["NAME"]
     ) as connection:
-        connection.execute("TRUNCATE ticks, timeframes_quote, historical_data")
+        connection.execute(
+            "TRUNCATE ticks, timeframes_quote, historical_data, signal_moneyness_greeks, signal_chain_analytics"
+        )
 
 
 if __name__ == "__main__":

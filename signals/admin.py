@@ -7,10 +7,19 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import TextField
 from django.http import HttpRequest
 
+from signals.functions.admin import FunctionRunAdmin, UserFunctionAdmin
 from signals.instruments.models import Instrument, Underlying
 from signals.rates.admin import DatedYieldAdmin, DividendAdmin, ZeroRateAdmin
 
-__all__ = ["DatedYieldAdmin", "DividendAdmin", "InstrumentAdmin", "UnderlyingAdmin", "ZeroRateAdmin"]
+__all__ = [
+    "DatedYieldAdmin",
+    "DividendAdmin",
+    "FunctionRunAdmin",
+    "InstrumentAdmin",
+    "UnderlyingAdmin",
+    "UserFunctionAdmin",
+    "ZeroRateAdmin",
+]
 
 
 class Keyed(admin.ModelAdmin):

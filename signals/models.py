@@ -1,6 +1,16 @@
 """The models of the app, imported here for Django to find."""
 
+from signals.functions.models import FunctionRun, FunctionVersion, UserFunction
 from signals.instruments.models import Instrument, Underlying
 from signals.rates.models import DatedYield, Dividend, ZeroRate
 
-__all__ = ["DatedYield", "Dividend", "Instrument", "Underlying", "ZeroRate"]
+__all__ = [
+    "DatedYield",
+    "Dividend",
+    "FunctionRun",
+    "FunctionVersion",
+    "Instrument",
+    "Underlying",
+    "UserFunction",
+    "ZeroRate",
+]

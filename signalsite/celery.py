@@ -94,6 +94,6 @@ def wait_for_the_broker(**_: Any) -> None:
 @signals.worker_init.connect
 def load_kernels(**_: Any) -> None:
     """Compile in the parent, so that no task waits and the pool's processes share the memory."""
-    from signals.greeks.core.engine import warm
+    from moneyness.core.warm import warm
 
     warm()

@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from pybreaker import STATE_OPEN
 
+from moneyness.instrument_service.external import service as instrument_service
+from signals.functions.running import unavailable as functions_unavailable
 from signalsite.celery import app
 from signalsite.foundation.redis import client
 
@@ -48,7 +52,10 @@ DEPENDENCIES: dict[str, Callable[[], None]] = {
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answer 200 {"status": "ok"}, or 503 with the state of each dependency."""
+    """Answer 200 {"status": "ok"}, or 503 with the state of each dependency.
+
+    Where users' functions cannot be locked in, `functions` says why they are refused.
+    """
     states = {}
     for name, probe in DEPENDENCIES.items():
         try:
@@ -58,5 +65,18 @@ def ready(request: HttpRequest) -> JsonResponse:
             logger.warning("%s is not ready: %s", name, error)
             states[name] = f"unavailable: {type(error).__name__}"
     if all(state == "ok" for state in states.values()):
-        return JsonResponse({"status": "ok"})
-    return JsonResponse({"status": "unavailable", "dependencies": states}, status=503, headers={"Retry-After": "5"})
+        return JsonResponse({"status": "ok", **_optional()})
+    body = {"status": "unavailable", "dependencies": states, **_optional()}
+    return JsonResponse(body, status=503, headers={"Retry-After": "5"})
+
+
+def _optional() -> dict[str, Any]:
+    """Return what the rest of the service can do without: users' functions where they are refused, and other services
+    as this process knows them from asking."""
+    found: dict[str, Any] = {}
+    if refused := functions_unavailable():
+        found["functions"] = f"refused: {refused}"
+    if settings.INSTRUMENT_SERVICE_URL:
+        is_open = instrument_service.breaker.current_state == STATE_OPEN
+        found["optional"] = {"instrument_service": "left alone after failures" if is_open else "ok"}
+    return found

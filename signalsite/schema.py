@@ -12,6 +12,8 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from moneyness.instrument_service.views import ANSWERS as INSTRUMENT_SERVICE_ANSWERS
+from realtime.snapshot.chain_shapes import chain_components
 from realtime.snapshot.shapes import live_components
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.openapi import components
@@ -93,7 +95,8 @@ _PROBLEM_SCHEMA = {
 def with_declared_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add the components that follow from structs and dataclasses, and that serializers and views refer to."""
     receipts = [kind for each in computations().values() for kind in each.receipts.values()]
-    result["components"]["schemas"] |= live_components() | components(receipts)
+    shapes = components([*receipts, *INSTRUMENT_SERVICE_ANSWERS])
+    result["components"]["schemas"] |= live_components() | chain_components() | shapes
     return result
 
 

@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "signalsite.settings")
 read_settings()
 application = get_wsgi_application()
 
-from signals.greeks.core.engine import warm  # noqa: E402 - after the settings, which set where kernels are cached
+from moneyness.core.warm import warm  # noqa: E402 - after the settings, which set where kernels are cached
 from signalsite import metrics  # noqa: E402 - after the apps
 
 metrics.register()

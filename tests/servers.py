@@ -39,10 +39,14 @@ LONG = (
     "tests/e2e/test_logs.py",
     "tests/e2e/test_first_hour.py",
     "tests/integration/test_three_doors.py",
+    "tests/integration/test_chain_history.py",
+    "tests/integration/test_three_chain_doors.py",
     "tests/integration/test_consume_doors.py",
     "tests/e2e/test_client_feed.py",
+    "tests/e2e/test_chain_topics.py",
     "tests/e2e/test_live_bars.py",
     "tests/integration/test_new_computation.py",
+    "tests/integration/functions/test_attacks.py",
     "tests/integration/test_compose.py",
     "tests/core/test_client_package.py",
     "tests/e2e/test_sockets.py",
@@ -91,7 +95,7 @@ class Together(LoadScopeScheduling):
 
 def pytest_xdist_setupnodes() -> None:
     """Compile the kernels once, before many processes need them at the same time."""
-    script = "from signals.greeks.core.engine import warm; warm()"
+    script = "from moneyness.core.warm import warm; warm()"
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], check=True)
 
 

@@ -15,7 +15,7 @@ from batch.jobs.examples import items_example
 from batch.jobs.idempotency import IDEMPOTENCY_KEY, json_response, once
 from batch.jobs.parsers import SubmissionView, in_each_form
 from batch.jobs.submissions import submission_serializer
-from batch.jobs.submitting import ACCEPTED, TAGS, submit
+from batch.jobs.submitting import ACCEPTED, TAGS, owner_of, submit
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.requests import pascal
 
@@ -38,10 +38,12 @@ class ComputationView(SubmissionView):
             or data["dry_run"]
             or "webhook" in data
             or items is None
+            or not self.computation.answers_at_once(submission.params)
             or items.total > settings.API_V2_BATCH_SIZE
             or items.total * self.computation.rows_per_item_of(submission.params, items.keys()) > MOST_ROWS_AT_ONCE
         ):
             return submit(request, submission, dry_run=data["dry_run"])
+        submission = services.granted(owner_of(request), submission)
         answer = services.answer_now(submission, next(items.chunks(items.total)), timezone.now())
         return json_response(services.answer_body(answer, submission.params))
 

@@ -4,16 +4,28 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
-from signalsite.foundation.computations.contract import IDENTITY, Computation
+from signalsite.foundation.computations.contract import IDENTITY, PORTFOLIO, UNDERLYING, Computation
 from signalsite.foundation.computations.registry import find
 
 _KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"
 
 _TERMS = {"underlying": "NIFTY", "expiry": "2026-12-29", "strike": 26_025, "option_type": "put"}
+LEGS = [
+    {"instrument_key": _KEY, "quantity": -75, "price_paid": 420.0},
+    {**_TERMS, "strike": 26_000, "quantity": -75, "price_paid": 310.5},
+    {"underlying": "NIFTY", "expiry": "2026-12-29", "quantity": 25},
+]
 _WHAT_IF = {"volatility": 0.18, "underlying_price": 26_100.0}
 
 
 def items_example(computation: Computation) -> OpenApiExample:
+    if computation.item_kind is UNDERLYING:
+        items = ["NIFTY", {"underlying": "NSE@BANKNIFTY", "custom_id": "second"}]
+        return OpenApiExample("By symbol, and by key", {"items": items}, request_only=True)
+    if computation.item_kind is PORTFOLIO:
+        return OpenApiExample(
+            "A short straddle, hedged", {"items": [{"custom_id": "desk", "legs": LEGS}]}, request_only=True
+        )
     over = dict(each for each in _WHAT_IF.items() if each[0] in computation.bounds)
     return OpenApiExample(
         "By key, with overrides, and by an option's terms",

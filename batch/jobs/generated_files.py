@@ -7,11 +7,15 @@ from django.conf import settings
 
 from signalsite.foundation.computations.contract import (
     IDENTITY,
+    ITEM_KINDS,
     KEY_COLUMNS,
+    LEG_FIELDS,
     OK,
+    PORTFOLIO,
     VERDICT,
     Column,
     Computation,
+    ItemKind,
     Parameter,
 )
 from signalsite.foundation.computations.option_fields import OPTION_FIELDS, OptionField
@@ -53,6 +57,12 @@ def docs_page(found: Iterable[Computation]) -> str:
         "",
         *_table(("column", "type", "meaning"), map(_column, KEY_COLUMNS)),
         "",
+        "A computation on portfolios has `portfolio`, a digest of the legs, in place of `instrument_key`. Its items",
+        "have `legs` ([positions](positions.md)).",
+        "",
+        "A computation on underlyings has `underlying` in place of `instrument_key`, and its files have none of",
+        "these columns.",
+        "",
         "An item names its instrument by `instrument_key`, or an option by these fields",
         "([more](data.md#options-by-their-terms)). The result has the key.",
         "",
@@ -71,8 +81,9 @@ def _section(computation: Computation) -> Iterator[str]:
     yield from _table(("parameter", "default", "allowed", "meaning"), map(_parameter, computation.parameters))
     if computation.overrides:
         yield ""
-        overrides = ((f"`{each.name}`", str(each.bounds), each.help) for each in computation.overrides)
-        yield from _table(("override of an item", "allowed", "meaning"), overrides)
+        of_legs = LEG_FIELDS if computation.item_kind is PORTFOLIO else ()
+        fields = ((f"`{each.name}`", str(each.bounds), each.help) for each in (*of_legs, *computation.overrides))
+        yield from _table(("field of a leg" if of_legs else "override of an item", "allowed", "meaning"), fields)
     yield ""
     fields = ((f"`{each.name}`", each.type.__name__, meaning(each, computation)) for each in computation.columns)
     yield from _table(("field", "type", "meaning"), fields)
@@ -109,29 +120,35 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 def client_types(found: Iterable[Computation]) -> str:
     """Return a module of TypedDicts. It needs nothing but the standard library."""
     found = list(found)
-    kinds = ", ".join(f'"{each.name}"' for each in found)
     lines = [
         '"""Types of what can be computed. This file is generated: `manage.py computations` writes it."""',
         "",
         "from typing import Literal, TypedDict",
         "",
-        f"Kind = Literal[{kinds}]",
+        "Kind = Literal[",  # over several lines, however long the list is
+        *(f'    "{each.name}",' for each in found),
+        "]",
         "",
-        *_typed_dict("InstrumentItem", "An item that names its instrument.", [("instrument_key", "str")], "TypedDict"),
-        "",
+        *(line for kind in ITEM_KINDS if kind is not PORTFOLIO for line in (*_item_type(kind), "")),
         *_typed_dict("OptionItem", "An item that names an option by its terms.", _terms(required=True), "TypedDict"),
     ]
     for each in found:
         name = pascal(each.name)
         params = [(one.name, _python(one)) for one in each.parameters]
         item = [("custom_id", "str"), *((one, "float") for one in each.bounds)]
-        row = [(one.name, _python(one)) for one in (*IDENTITY, *each.answer_columns)]
+        if each.item_kind is PORTFOLIO:
+            lines += _leg_type(name, each)
+            item = [("custom_id", "str"), ("legs", f"list[{name}Leg]")]
+        row = [(one.name, _python(one)) for one in (*each.identity, *each.answer_columns)]
         base = f"{name}Picked" if each.picked else "TypedDict"
         lines += ["", *_typed_dict(f"{name}Params", f"{each.summary}: parameters.", params, "TypedDict, total=False")]
-        lines += ["", *_typed_dict(f"{name}Item", f"{each.summary}: an item.", item, "InstrumentItem, total=False")]
-        terms = [*_terms(required=False), *item]
-        by_terms = f"{each.summary}: an option by its terms."
-        lines += ["", *_typed_dict(f"{name}OptionItem", by_terms, terms, "OptionItem, total=False")]
+        kind = each.item_kind
+        own = "TypedDict, total=False" if kind is PORTFOLIO else f"{pascal(kind.name)}Item, total=False"
+        lines += ["", *_typed_dict(f"{name}Item", f"{each.summary}: an item.", item, own)]
+        if kind.by_terms:
+            terms = [*_terms(required=False), *item]
+            by_terms = f"{each.summary}: an option by its terms."
+            lines += ["", *_typed_dict(f"{name}OptionItem", by_terms, terms, "OptionItem, total=False")]
         if each.picked:  # Python 3.10 has no NotRequired
             some = [field for field in row if field[0] in each.picked]
             doc = f"The columns of {each.name} that exist if a parameter names them."
@@ -139,6 +156,18 @@ def client_types(found: Iterable[Computation]) -> str:
         always = [field for field in row if field[0] not in each.picked]
         lines += ["", *_typed_dict(f"{name}Row", f"{each.summary}: an answer.", always, base)]
     return "\n".join(lines) + "\n"
+
+
+def _leg_type(name: str, computation: Computation) -> list[str]:
+    contract = [("instrument_key", "str"), *((each.name, _term(each)) for each in OPTION_FIELDS)]
+    numbers = [(each.name, "float") for each in (*LEG_FIELDS, *computation.overrides)]
+    doc = "A leg of a portfolio: a contract by its key or terms, and its quantity."
+    return ["", *_typed_dict(f"{name}Leg", doc, [*contract, *numbers], "TypedDict, total=False")]
+
+
+def _item_type(kind: ItemKind) -> list[str]:
+    doc = f"An item that names its {kind.name}."
+    return _typed_dict(f"{pascal(kind.name)}Item", doc, [(kind.column.name, "str")], "TypedDict")
 
 
 def _terms(*, required: bool) -> list[tuple[str, str]]:

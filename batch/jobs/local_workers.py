@@ -90,7 +90,7 @@ def _work(jobs: Connection, number: int, count: int, parent: int) -> None:
     ending = Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C: it cancels the job
-    from signals.greeks.core.engine import warm
+    from moneyness.core.warm import warm
 
     warm()
     name = f"{socket.gethostname()}:{os.getpid()}"

@@ -54,7 +54,7 @@ def prepare(job_id: uuid.UUID) -> list[int]:
         prepared = computation.prepare(stored, job.as_of, job.params)
     else:
         prepared = computation.prepare_selector(job.selector, job.as_of, job.params)
-        blocks = [Items(prepared.keys or [], [None] * len(prepared.keys or ())).to_block()]
+        blocks = [Items.of_keys(prepared.keys or [], computation.item_kind).to_block()]
     prepared = replace(prepared, as_of=prepared.as_of or job.created_at)
     digest = _request_digest(job, computation, prepared, blocks)
     earlier = find_reusable(job, digest, computation, prepared) if job.reuse else None
@@ -130,7 +130,7 @@ def _open(job: Job, prepared: Prepared, digest: str, earlier: Job | None) -> lis
             locked.status, locked.error, locked.finished_at = Job.Status.FAILED, error, Now()
         else:
             if prepared.keys is not None:
-                cut(locked, Given.whole(Items(prepared.keys, [None] * len(prepared.keys))))
+                cut(locked, Given.whole(Items.of_keys(prepared.keys, find(job.kind).item_kind)))
             locked.status = Job.Status.IN_PROGRESS
             if earlier is not None:
                 _answer_from(locked, earlier)

@@ -66,6 +66,7 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
 
     This is one transaction. Its statements take at most BATCH_SUBMIT_SECONDS, and one statement more.
     """
+    submission = granted(owner, submission)
     webhook = submission.webhook or {}
     with transaction.atomic():
         if Job.objects.filter(owner=owner).exclude(status__in=Job.TERMINAL).count() >= settings.BATCH_MAX_OPEN_JOBS:
@@ -89,6 +90,11 @@ def submit(owner: User, submission: Submission, *, retry_of: Job | None = None) 
     return job
 
 
+def granted(owner: User, submission: Submission) -> Submission:
+    """Return the submission with the parameters that its owner may use. Raises InvalidInput."""
+    return replace(submission, params=submission.computation.granted(submission.params, owner))
+
+
 def too_many_rows(items: int, rows_per_item: int) -> str:
     """Return why a job cannot have this many answers; empty if it can."""
     if items * rows_per_item <= settings.BATCH_MAX_ROWS:
@@ -99,7 +105,7 @@ def too_many_rows(items: int, rows_per_item: int) -> str:
 
 def items_a_chunk(computation: Computation, params: Mapping[str, Any], total: int, keys: Iterable[str]) -> int:
     """Return the chunk size of a job with this many items, by the current settings."""
-    rows = computation.rows_per_item_of(params, keys)
+    rows = computation.chunk_rows_of(params, keys)
     return chunk_size(total, settings.WORKERS, settings.BATCH_CHUNK_SIZE, rows, computation.rows_a_chunk)
 
 
@@ -211,9 +217,10 @@ def _to_retry(job: Job, words: Sequence[str]) -> Given:
 
     def runs() -> Iterator[Items]:
         for number, places in wanted.items():
-            items = Items([], [])
             block = job.chunks.values_list("item_block", flat=True).get(number=number)
-            items.extend(stored_items(block, sizes[number]), places.tolist())
+            stored = stored_items(block, sizes[number])
+            items = stored.part(0, 0)
+            items.extend(stored, places.tolist())
             yield items
 
     return Given(sum(map(len, wanted.values())), runs)

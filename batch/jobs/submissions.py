@@ -11,11 +11,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batch.jobs.core.items import Given, read_given
+from batch.jobs.core.portfolio_items import PortfolioReader
 from batch.jobs.services import Submission, too_many_rows
 from batch.webhooks.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
 from batch.webhooks.core.signing import InvalidSecret, read_secret
 from batch.webhooks.sending import site_policy
-from signalsite.foundation.computations.contract import Computation
+from signalsite.foundation.computations.contract import PORTFOLIO, Computation
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import item_field, params_serializer, pascal
 from signalsite.foundation.errors import InvalidInput
@@ -147,6 +148,8 @@ class SubmissionSerializer(StrictSerializer):
                 computation.bounds,
                 most=settings.BATCH_MAX_ITEMS,
                 exchange=settings.DEFAULT_EXCHANGE,
+                kind=computation.item_kind,
+                reader=PortfolioReader if computation.item_kind is PORTFOLIO else None,
             )
         self.raw_items = None
         self._check_rows(params.validated_data, items, selector)
@@ -188,7 +191,7 @@ def submission_serializer(computation: Computation) -> type[SubmissionSerializer
         required=False,
         min_length=1,
         max_length=settings.BATCH_MAX_ITEMS,
-        help_text="Objects, or bare instrument keys. An invalid item gets its own answer (`bad_input`).",
+        help_text="Objects, or bare keys. An invalid item gets its own answer (`bad_input`).",
     )
     fields = {
         "computation": computation,

@@ -30,6 +30,7 @@ def owner_of(request: Request) -> User:
 
 def submit(request: Request, submission: Submission, *, dry_run: bool) -> HttpResponse:
     if dry_run:
+        submission = services.granted(owner_of(request), submission)
         return json_response(orjson.dumps(estimate(submission, now=timezone.now())))
     return accept(services.submit(owner_of(request), submission))
 

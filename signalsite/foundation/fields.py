@@ -9,6 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?", re.ASCII
@@ -102,6 +103,18 @@ class Whole(serializers.IntegerField):
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, str) or not _WHOLE.fullmatch(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Decimal(serializers.FloatField):
+    """A number in a query string, in ASCII digits. float() also accepts nan, 1_0 and digits of other scripts."""
+
+    def __init__(self, *, min_value: float, max_value: float, **options: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **options)
+
+    def to_internal_value(self, data: Any) -> float:
+        if not isinstance(data, str) or not _DECIMAL.fullmatch(data):
             self.fail("invalid")
         return super().to_internal_value(data)
 

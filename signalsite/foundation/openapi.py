@@ -44,7 +44,10 @@ def _tidied(schema: Any) -> Any:
 
 
 def _as_openapi(schema: Any) -> Any:
-    """Rewrite JSON Schema 2020-12: OpenAPI 3.0 has `nullable` where that has a type null."""
+    """Rewrite JSON Schema 2020-12: OpenAPI 3.0 has `nullable` where that has a type null.
+
+    It also has bounds that are numbers, and flags that exclude them.
+    """
     if isinstance(schema, list):
         return [_as_openapi(each) for each in schema]
     if not isinstance(schema, dict):
@@ -57,4 +60,7 @@ def _as_openapi(schema: Any) -> Any:
         rewritten |= {"allOf": choices} if "$ref" in choices[0] else choices[0]
     elif choices:
         rewritten["anyOf"] = choices
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if type(rewritten.get(exclusive)) in (int, float):
+            rewritten[bound], rewritten[exclusive] = rewritten[exclusive], True
     return rewritten

@@ -39,7 +39,7 @@ from signalsite.usage import counts as usage
 from timeframes.bars.on_loop import BarsOnLoop, Run
 from timeframes.bars.pages import BarsPage
 
-Read = Callable[[str, Mapping[str, str]], Reading[bytes]]
+Read = Callable[..., Reading[bytes]]  # the captured parts of the path, then the query's parameters
 Kind = tuple[str | bytes | None, ...]
 
 MOST_KINDS = 256  # whose headers are cached
@@ -54,6 +54,7 @@ _OWN = {
 }  # headers of one answer, not of its kind
 _OF_AN_ERROR = ("Retry-After",)  # headers of an error
 _BODY = (b"content-length", b"transfer-encoding")
+_CONVERTERS = {"path": "(.+)", "str": "([^/]+)"}
 _CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")  # Django weighs them
 _UNCLEAR = re.compile(r"//|/\.\.?(/|$)|/export$")  # in the address of a page: not kept as it is, or another view's
 _GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
@@ -65,6 +66,7 @@ class Route:
     name: str
     read: Any  # a Read, or what answers with pages
     pattern: str  # as Django's resolver has it
+    tail: re.Pattern[str] | None = None  # after the prefix, where more than one part is captured or text follows
 
     @property
     def pages(self) -> bool:
@@ -75,7 +77,7 @@ class Asked(NamedTuple):
     """A plain request for a live read."""
 
     route: Route
-    captured: str
+    captured: tuple[str, ...]
     scope: Scope
     headers: Mapping[bytes, bytes]  # those that are read here
     token: bytes
@@ -131,14 +133,19 @@ class LiveReads:
         kind = (found[0].name, scope["method"], scope["scheme"], *values)
         return Asked(*found, scope, headers, token, kind, time.perf_counter())
 
-    def _match(self, path: str) -> tuple[Route, str] | None:
+    def _match(self, path: str) -> tuple[Route, tuple[str, ...]] | None:
         for prefix, route in self._prefixes:
             if path.startswith(prefix):
-                captured = path[len(prefix) :]
-                plain = _CAPTURED.fullmatch(captured) and not (route.pages and _UNCLEAR.search(path))
-                return (route, captured) if plain else None
-        found = self._exact.get(path)
-        return (found, "") if found else None
+                rest = path[len(prefix) :]
+                parts: tuple[str, ...] = (rest,)
+                if route.tail is not None:
+                    if (found := route.tail.fullmatch(rest)) is None:
+                        continue
+                    parts = found.groups()
+                plain = _CAPTURED.fullmatch(rest) and not (route.pages and _UNCLEAR.search(path))
+                return (route, parts) if plain else None
+        exact = self._exact.get(path)
+        return (exact, ("",)) if exact else None
 
     async def answer(self, asked: Asked) -> Answer | None:
         """Return the answer, or None to let Django answer."""
@@ -153,12 +160,12 @@ class LiveReads:
             parameters = QueryDict(query)
             seconds = ANSWER_SECONDS - (time.perf_counter() - asked.began)
             if asked.route.pages:
-                page = await asked.route.read(asked.captured, parameters.dict(), self._run)
+                page = await asked.route.read(*asked.captured, parameters.dict(), self._run)
                 if page is None:
                     return None
                 status, body, own = 200, page.body, self._of_page(asked, parameters, page)
             else:
-                body = await self._newest().run(asked.route.read(asked.captured, parameters.dict()), seconds)
+                body = await self._newest().run(asked.route.read(*asked.captured, parameters.dict()), seconds)
                 status, own = 200, _GOOD
         except (TooLarge, SuspiciousOperation):
             return None
@@ -219,13 +226,20 @@ def routes() -> tuple[dict[str, Route], list[tuple[str, Route]]]:
         if (read := loop_read(pattern.callback)) is None:
             continue
         _refuse_other_rules(pattern.callback.cls)  # type: ignore[attr-defined]
-        prefix, key, _ = address.partition("<")
-        route = Route(pattern.name or "", read, address.removeprefix("/"))
+        prefix, key, rest = address.partition("<")
+        tail = _tail(key + rest) if rest.partition(">")[2] else None
+        route = Route(pattern.name or "", read, address.removeprefix("/"), tail)
         if key:
             prefixes.append((prefix, route))
         else:
             exact[address] = route
     return exact, prefixes
+
+
+def _tail(address: str) -> re.Pattern[str]:
+    """Return the pattern of the end of an address, as Django's converters `path` and `str` have it."""
+    pieces = re.split(r"<(path|str):[a-z_]+>", address)
+    return re.compile("".join(_CONVERTERS.get(piece, re.escape(piece)) for piece in pieces))
 
 
 def _patterns(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, URLPattern]]:

@@ -13,6 +13,8 @@ try:
     from .bars import *
     from .batch import *
     from .environment import *
+    from .functions import *
+    from .instruments import *
     from .logs import *
     from .realtime import *
     from .security import *

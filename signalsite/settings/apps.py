@@ -24,7 +24,7 @@ INSTALLED_APPS = [
     "batch",
 ]
 MIGRATION_MODULES = {
-    name: f"migrations.{name}" for name in ("timeframes", "signals", "batch", "realtime", "signalsite")
+    name: f"migrations.{name}" for name in ("timeframes", "signals", "moneyness", "batch", "realtime", "signalsite")
 }
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",

@@ -1,7 +1,7 @@
 """What every settings module needs to read the environment."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +29,10 @@ def between(lowest: float, highest: float) -> validate.Range:
 
 
 def one_of(*choices: str) -> validate.OneOf:
+    return validate.OneOf(choices)
+
+
+def one_of_numbers(choices: Sequence[int]) -> validate.OneOf:
     return validate.OneOf(choices)
 
 
@@ -62,6 +66,18 @@ def _as_browsers_send_it(text: str) -> str:
         raise ValueError(f"{host!r} is not a host")
     port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
+
+
+def service_address(variable: str, text: str) -> str:
+    """Return the address of an HTTP service, without a slash at its end; or the empty text. Errors name `variable`."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and parts.port != 0
+    except ValueError:
+        good = False
+    if text and not good:
+        raise EnvError(f"{variable}: {text!r} is no address such as https://manager.example/api")
+    return text.rstrip("/")
 
 
 def days_by_timeframe(variable: str, given: Mapping[str, str], most: int) -> dict[str, int]:

@@ -1,6 +1,8 @@
 """Sockets, ticks and live chains."""
 
-from .environment import at_least, between, env
+from moneyness.core.chain_rules import RECORD_SECONDS
+
+from .environment import at_least, between, env, one_of_numbers
 from .web import CORS_ALLOWED_ORIGINS
 
 DEFAULT_EXCHANGE = env.str("DEFAULT_EXCHANGE", "NSE")  # the exchange of a bare symbol such as NIFTY
@@ -42,6 +44,9 @@ TICK_METRICS_PORT = env.int("TICK_METRICS_PORT", 0, validate=between(0, 65_535))
 TICK_METRICS_ADDRESS = env.str("TICK_METRICS_ADDRESS", "127.0.0.1")
 CHAIN_BEAT_SECONDS = env.float("CHAIN_BEAT_SECONDS", 0.25, validate=at_least(0.01))
 CHAIN_STRIKES = env.int("CHAIN_STRIKES", 10, validate=between(1, 1000))
+CHAIN_ANALYTICS_SECONDS = env.float("CHAIN_ANALYTICS_SECONDS", 1.0, validate=at_least(0))  # 0: never
+CHAIN_SMILE_SECONDS = env.float("CHAIN_SMILE_SECONDS", 5.0, validate=at_least(0))  # 0: never
+MONEYNESS_RECORD_SECONDS = env.int("MONEYNESS_RECORD_SECONDS", 60, validate=one_of_numbers(RECORD_SECONDS))
 RAW_TICKS_LENGTH = env.int("RAW_TICKS_LENGTH", 100, validate=at_least(1))
 RAW_TICKS_EXPIRY = env.int("RAW_TICKS_EXPIRY", 3600, validate=at_least(1))
 COMPUTED_DATA_LENGTH = env.int("COMPUTED_DATA_LENGTH", 1000, validate=at_least(1))

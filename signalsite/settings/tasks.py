@@ -64,5 +64,10 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "forget-old-usage": {"task": "signalsite.forget_old_usage", "schedule": 3600.0, "options": {"expires": 3600}},
+    "forget-function-runs": {
+        "task": "signals.forget_function_runs",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "forget-dead-sockets": {"task": "realtime.forget_dead_sockets", "schedule": 60.0, "options": {"expires": 60}},
 }

@@ -68,6 +68,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "HistoricalGreeksRowStatusEnum": "signals.computations.historical_greeks.STATUSES",
+        "PortfoliosRowStatusEnum": "signals.computations.portfolios.STATUSES",
+        "BarsRowStatusEnum": ["ok", "no_bars", "unfit", "bad_input", "cancelled", "internal_error"],  # indicators too
         "JobStatusEnum": "batch.jobs.models.Job.Status",
         "AnchorEnum": ["session", "epoch"],
         "AnchorParameterEnum": ["default", "session", "epoch"],

@@ -105,10 +105,12 @@ def test_what_is_flushed_can_be_read_before_the_end(coding: str) -> None:
 
 @pytest.mark.parametrize("name", list(computations()))
 def test_a_kinds_schema_has_every_column_in_order(name: str) -> None:
-    columns = schema(computations()[name].file_columns)
-    assert columns.names[:3] == ["position", "custom_id", "instrument_key"]
-    assert columns.names[7:10] == ["status", "reason", "retryable"]
-    assert columns.names[7:] == [column.name for column in computations()[name].answer_columns]
-    table = conform(pa.table({"position": [3], "unknown": [[1]], "instrument_key": ["x"]}), columns)
+    kind = computations()[name].item_kind
+    columns, key = schema(computations()[name].file_columns), kind.column.name
+    begin = 3 + len(kind.key_columns)
+    assert columns.names[:3] == ["position", "custom_id", key]
+    assert columns.names[begin : begin + 3] == ["status", "reason", "retryable"]
+    assert columns.names[begin:] == [column.name for column in computations()[name].answer_columns]
+    table = conform(pa.table({"position": [3], "unknown": [[1]], key: ["x"]}), columns)
     assert table.schema == columns
-    assert table.to_pylist()[0] == {**dict.fromkeys(columns.names), "position": 3, "instrument_key": "x"}
+    assert table.to_pylist()[0] == {**dict.fromkeys(columns.names), "position": 3, key: "x"}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from signals.computations.greeks_grid import _shocked
 from signals.greeks.core import reference
 from signals.greeks.core.dividends import no_dividends
+from signals.greeks.core.shocks import shocked
 from signals.greeks.core.status import Status
 
 N = 400
@@ -39,7 +39,7 @@ def columns(seed: int) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_cells_are_the_references(seed: int) -> None:
     asked = columns(seed)
-    found = _shocked(**asked)
+    found = shocked(**asked)
     live = found["answered"] == Status.OK
     assert 100 < live.sum() < N
     result, status = np.empty((7, N)), np.empty(N, np.uint8)
@@ -69,8 +69,8 @@ def test_cells_are_the_references(seed: int) -> None:
 
 def test_profit_and_loss_of_a_small_move_is_delta_and_gamma() -> None:
     asked = columns(4) | {"volatility_shock": np.zeros(N), "expiry_years": np.linspace(0.01, 1.0, N)}
-    base = _shocked(**asked | {"spot_shock": np.zeros(N)})
+    base = shocked(**asked | {"spot_shock": np.zeros(N)})
     asked["base_price"] = base["price"]
-    moved = _shocked(**asked | {"spot_shock": np.full(N, 1e-4)})
+    moved = shocked(**asked | {"spot_shock": np.full(N, 1e-4)})
     step = asked["underlying"] * 1e-4
     assert moved["profit_and_loss"] == pytest.approx(base["delta"] * step + base["gamma"] * step**2 / 2, abs=2e-7)

@@ -2,9 +2,10 @@
 
 import pytest
 
+from batch.jobs.core.answers import pack, whole
 from batch.jobs.core.chunk_size import chunk_size
-from batch.jobs.core.items import Items, read_items
-from signalsite.foundation.computations.contract import Bounds
+from batch.jobs.core.items import Given, Items, read_items
+from signalsite.foundation.computations.contract import UNDERLYING, Bounds
 from signalsite.foundation.errors import InvalidInput
 
 OVERRIDES = {"price": Bounds(0.0, 1e12, above=0.0), "rate": Bounds(-0.5, 1.0)}
@@ -156,3 +157,17 @@ def test_chunk_size_may_be_fixed() -> None:
 )
 def test_a_fixed_chunk_size_is_bounded_by_rows(fixed: int, rows: int, size: int) -> None:
     assert chunk_size(5000, 2, fixed=fixed, rows=rows) == size
+
+
+def test_items_of_another_kind_have_its_field() -> None:
+    raw = ["NIFTY", {"underlying": "BSE@SENSEX", "custom_id": "x"}, {"instrument_key": KEY}, {"underlying": 7}]
+    items = read_items(raw, {}, most=9, exchange="NSE", kind=UNDERLYING)
+    assert (items.keys, items.key_name) == (["NSE@NIFTY", "BSE@SENSEX", "", ""], "underlying")
+    assert list(items.refused) == [2, 3] and all(
+        why.endswith("an item has underlying") for why in items.refused.values()
+    )
+    assert Items.from_block(items.to_block()) == items
+    (chunk,) = Given.whole(items).chunks(9)
+    assert chunk == items
+    block = pack(items, {"status": ["ok"] * 4, "reason": [None] * 4, "retryable": [False] * 4})
+    assert whole(block.data, items.to_block(), 0).column("underlying").to_pylist() == items.keys

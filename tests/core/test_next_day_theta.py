@@ -11,7 +11,6 @@ from vollib.black import black
 from vollib.black_scholes_merton import black_scholes_merton as merton
 
 from signals.computations.greeks import Greeks
-from signals.computations.greeks_grid import _shocked
 from signals.greeks.core.answers import answer_columns
 from signals.greeks.core.conventions import DayCount, FallbackVolatility, GreeksParams, IvFrom, Model, Theta
 from signals.greeks.core.dividends import no_dividends
@@ -20,6 +19,7 @@ from signals.greeks.core.evaluate import evaluate
 from signals.greeks.core.higher import higher_greeks
 from signals.greeks.core.next_day import next_day_theta
 from signals.greeks.core.prices import QuoteColumns
+from signals.greeks.core.shocks import shocked
 from signals.greeks.core.status import Status
 from signals.greeks.core.years_after import years_after
 from tests.core.test_evaluate import DAY, LIQUID, NAN, QUOTE, columns, one
@@ -133,8 +133,8 @@ def test_a_grid_revalues_each_cell() -> None:
         )  # fmt: skip
 
     asked = {**contract, "days_forward": days, "expiry_years": left(days)}
-    now = _shocked(**asked, years_next_day=left(days + 1), greeks=("theta", "charm"))
-    later = _shocked(**{**contract, "days_forward": days + 1, "expiry_years": left(days + 1)})
+    now = shocked(**asked, years_next_day=left(days + 1), greeks=("theta", "charm"))
+    later = shocked(**{**contract, "days_forward": days + 1, "expiry_years": left(days + 1)})
     over = days >= 10
     assert np.isnan(now["theta"][over]).all() and over.any()
     np.testing.assert_allclose(now["theta"][~over], (later["price"] - now["price"])[~over], rtol=1e-12)

@@ -21,7 +21,7 @@ from realtime.live_types import instrument_state, live_greeks
 from realtime.sockets.asyncapi_views import document as asyncapi
 from realtime.sockets.core import protocol
 from signals.greeks.core.conventions import QUOTE_IVS
-from signalsite.foundation.computations.contract import IDENTITY, Computation
+from signalsite.foundation.computations.contract import INSTRUMENT, LEG_FIELDS, PORTFOLIO, Computation
 from signalsite.foundation.computations.option_fields import NAMES, REQUIRED
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import pascal
@@ -97,11 +97,13 @@ def computation(request: pytest.FixtureRequest) -> Computation:
 
 
 def test_a_row_of_results(computation: Computation) -> None:
-    declared = [each.name for each in (*IDENTITY, *computation.answer_columns)]
+    declared = [each.name for each in (*computation.identity, *computation.answer_columns)]
     row = f"{pascal(computation.name)}Row"
     assert list(openapi(row)["properties"]) == declared
     assert of_openapi(row) == of_types(getattr(client_types, row))
     common = tables((DOCS / "computations.md").read_text().partition("\n## ")[0])["field"]
+    key = computation.item_kind.column.name  # the page says that it takes the place of instrument_key
+    common = [[row[0].replace(INSTRUMENT.column.name, key), *row[1:]] for row in common]
     shown = [*common, *docs_section(computation.name)["field"]]
     assert names(shown) == declared
     assert {row[0].strip("`"): row[1] for row in shown} == {
@@ -125,19 +127,34 @@ def test_parameters(computation: Computation) -> None:
 
 
 def test_items(computation: Computation) -> None:
-    declared = {"instrument_key", "custom_id", *computation.bounds}
-    forms = openapi(f"{pascal(computation.name)}SubmissionRequest")["properties"]["items"]["items"]["oneOf"]
-    item, by_terms = (each for each in forms if each["type"] == "object")
-    assert item["properties"].keys() == declared
-    terms = declared - {"instrument_key"} | NAMES
-    assert by_terms["properties"].keys() == terms and tuple(by_terms["required"]) == REQUIRED
-    assert get_type_hints(getattr(client_types, f"{pascal(computation.name)}Item")).keys() == declared
-    option_item = getattr(client_types, f"{pascal(computation.name)}OptionItem")
-    assert get_type_hints(option_item).keys() == terms and option_item.__required_keys__ == set(REQUIRED)
+    kind = computation.item_kind
+    schema = openapi(f"{pascal(computation.name)}SubmissionRequest")["properties"]["items"]["items"]
+    typed = getattr(client_types, f"{pascal(computation.name)}Item")
+    if kind is PORTFOLIO:
+        _check_portfolios(computation, schema, typed)
+        return
+    declared = {kind.column.name, "custom_id", *computation.bounds}
+    item, *by_terms = (each for each in schema["oneOf"] if each["type"] == "object")
+    assert item["properties"].keys() == get_type_hints(typed).keys() == declared
+    shown = names(docs_section(computation.name).get("override of an item", []))
+    assert {kind.column.name, "custom_id", *shown} == declared
+    assert len(by_terms) == kind.by_terms
+    if kind.by_terms:
+        terms = declared - {kind.column.name} | NAMES
+        assert by_terms[0]["properties"].keys() == terms and tuple(by_terms[0]["required"]) == REQUIRED
+        option_item = getattr(client_types, f"{pascal(computation.name)}OptionItem")
+        assert get_type_hints(option_item).keys() == terms and option_item.__required_keys__ == set(REQUIRED)
     common = tables((DOCS / "computations.md").read_text().partition("\n## ")[0])
     assert set(names(common["field of an item"])) == NAMES
-    shown = names(docs_section(computation.name).get("override of an item", []))
-    assert {"instrument_key", "custom_id", *shown} == declared
+
+
+def _check_portfolios(computation: Computation, item: dict[str, Any], typed: type) -> None:
+    assert item["properties"].keys() == get_type_hints(typed).keys() == {"legs", "custom_id"}
+    numbers = {each.name for each in LEG_FIELDS} | computation.bounds.keys()
+    leg = item["properties"]["legs"]["items"]["properties"].keys()
+    own = getattr(client_types, f"{pascal(computation.name)}Leg")
+    assert leg == get_type_hints(own).keys() == numbers | NAMES | {"instrument_key"}
+    assert set(names(docs_section(computation.name)["field of a leg"])) == numbers
 
 
 def test_the_live_greeks_of_an_option() -> None:

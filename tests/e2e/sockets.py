@@ -18,6 +18,8 @@ from django.conf import settings
 from rest_framework_simplejwt.tokens import AccessToken
 from websockets.sync.client import ClientConnection, connect
 
+from realtime.core.names import Names
+from realtime.core.topic_grammar import is_evaluated
 from signalsite.embedded.service import free_port
 from signalsite.management.commands.up import web
 
@@ -170,18 +172,19 @@ def publish(underlying: str, maxlen: int = 10_000, **states: Any) -> str:
 
 
 def publish_topics(underlying: str, states: dict[str, Any], maxlen: int = 10_000) -> str:
+    """Write one entry to the stream of the first topic."""
     bodies = {topic: json.dumps(state) for topic, state in states.items()}
+    names = Names().chains_output if is_evaluated(next(iter(states))) else Names().output
+    stream, latest, latest_seq = names(underlying)
     with redis_client() as client:
         for _ in range(100):
             now_s, now_us = client.time()
             entry_id = f"{now_s * 1000 + now_us // 1000}-{now_us % 1000 + 1}"
             try:
                 with client.pipeline(transaction=True) as pipe:
-                    pipe.xadd(
-                        f"signal_output_stream:{underlying}", bodies, id=entry_id, maxlen=maxlen, approximate=False
-                    )
-                    pipe.hset(f"latest:{underlying}", mapping=bodies)
-                    pipe.hset(f"latest_seq:{underlying}", mapping=dict.fromkeys(bodies, entry_id))
+                    pipe.xadd(stream, bodies, id=entry_id, maxlen=maxlen, approximate=False)
+                    pipe.hset(latest, mapping=bodies)
+                    pipe.hset(latest_seq, mapping=dict.fromkeys(bodies, entry_id))
                     pipe.execute()
                 return entry_id
             except redis.ResponseError:

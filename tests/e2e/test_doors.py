@@ -201,12 +201,16 @@ def test_the_schema_and_its_page_are_served_locally(address: str) -> None:
     job = "jobs/{job_id}"
     ours = [
         "bars",
+        "functions",
         "greeks",
         "greeks_grid",
         "historical_greeks",
+        "indicators",
         "jobs",
         job,
         *(f"{job}/{rest}" for rest in ("cancel", "errors", "export", "receipt", "results", "retry")),
+        "moneyness",
+        "portfolios",
         "quotes",
     ]
     assert sorted(paths) == [f"{BATCH}/{path}" for path in [*ours, "statistics"]]

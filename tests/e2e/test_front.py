@@ -129,6 +129,8 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
                 ("<uuid:job_id>", "0" * 8 + "-0000-0000-0000-" + "0" * 12),
                 ("<path:object_id>", "1"),
                 ("<id>", "1"),
+                ("<str:name>", "mine"),
+                ("<int:number>", "1"),
             ):
                 route = route.replace(name, value)
             yield route.replace("<path:instrument_key>", KEY).replace("<path:underlying>", "NIFTY")

@@ -121,9 +121,9 @@ def test_the_same_submission_has_one_answer_however_it_is_written(
         (
             lambda body: body.replace(b'"own-50000"}', b'"own-50000"}, 7', 1),
             "items[50001]",
-            "an item is an instrument key",
+            "an item is a key as a string",
         ),
-        (lambda body: body.replace(b'"own-50000"', b'"' + b"x" * (2 << 20) + b'"', 1), "items[50000]", "1048576 bytes"),
+        (lambda body: body.replace(b'"own-50000"', b'"' + b"x" * (5 << 20) + b'"', 1), "items[50000]", "4194304 bytes"),
         (lambda body: body[:-1] + b', "items": []}', "items", "given twice"),
         (lambda body: body[:-1] + b', "as_of": "' + b"x" * (3 << 20) + b'"}', "body", "all but the items"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from signalsite.embedded.service import free_port
 from signalsite.management.commands.up import BIN
 from tests.e2e.conftest import ROOT
-from tests.e2e.live_reads import ALIAS, BROKEN, CALL, LIVE, PUT, UNDERLYING, counted, live_market, on_the_loop
+from tests.e2e.live_reads import ALIAS, BROKEN, CALL, EXPIRY, LIVE, PUT, UNDERLYING, counted, live_market, on_the_loop
 
 AGES = re.compile(rb'"(age_seconds|computed_age_seconds)":-?[0-9.e-]+|"at":"[^"]+"|,"request_id":"[0-9a-f]{16}"')
 OF_THE_SERVER = {"date", "server", "connection", "content-length", "x-request-id"}
@@ -61,6 +61,32 @@ GET = [
     "/chain/nosuch?strikes=9999",
     "/chain/BTC/USDT",
     "/chain/CBOE@NONE",
+    f"/moneyness/{UNDERLYING}/greeks/ATM",
+    f"/moneyness/{UNDERLYING}/greeks/ATM?expiry={EXPIRY}",
+    f"/moneyness/{UNDERLYING.replace('@', '%40')}/greeks/ATM",
+    f"/moneyness/{UNDERLYING}/greeks/OTM1",
+    f"/moneyness/{UNDERLYING}/greeks/OTM0",
+    f"/moneyness/{UNDERLYING}/greeks/greeks/ATM",
+    "/moneyness/BTC/USDT/greeks/ATM",
+    "/moneyness/NOSUCH/greeks/ATM",
+    "/moneyness/CBOE@NONE/greeks/ATM",
+    f"/moneyness/{UNDERLYING}/atm-iv",
+    f"/moneyness/{UNDERLYING}/atm-iv?expiry=2099-03-19",
+    f"/moneyness/{UNDERLYING}/atm-iv?expiry=0001-01-01",
+    f"/moneyness/{UNDERLYING}/atm-iv?expiry=&more=1",
+    f"/moneyness/{UNDERLYING}/otm-delta?delta=0.05&option_type=put",
+    f"/moneyness/{UNDERLYING}/otm-delta?delta=0.49&option_type=call&expiry={EXPIRY}",
+    f"/moneyness/{UNDERLYING}/otm-delta?delta=nan&option_type=put",
+    f"/moneyness/{UNDERLYING}/otm-delta?delta={'9' * 400}&option_type=put",
+    f"/moneyness/{UNDERLYING}/otm-delta",
+    f"/smile/{UNDERLYING}",
+    f"/smile/{UNDERLYING}?expiry=2099-03-19",
+    f"/analytics/{UNDERLYING}",
+    f"/term-structure/{UNDERLYING}",
+    f"/term-structure/{UNDERLYING}?expiry={EXPIRY}",
+    f"/surface/{UNDERLYING}",
+    "/surface/NOSUCH",
+    f"/surface/{CALL}20",
 ]
 DJANGOS = [  # paths that the event loop leaves to Django
     "/greeks/",
@@ -75,6 +101,13 @@ DJANGOS = [  # paths that the event loop leaves to Django
     f"/greeks?keys={CALL}20&{'&'.join(f'x{n}=1' for n in range(1100))}",
     "/chain/NIFTY%20?strikes=%2B1",
     "/nothing/at/all",
+    f"/moneyness/{UNDERLYING}",
+    f"/moneyness/{UNDERLYING}/greeks",
+    f"/moneyness/{UNDERLYING}/greeks/ATM/",
+    f"/moneyness/{UNDERLYING}/greeks/ATM%00",
+    f"/moneyness/{UNDERLYING}%0A/atm-iv",
+    f"/smile/{UNDERLYING}?as_of=2026-01-05",
+    f"/moneyness/{UNDERLYING}/greeks/ATM?as_of=0001-01-01",
 ]
 
 
@@ -132,7 +165,12 @@ class TestTheSame:
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
     @pytest.mark.parametrize("base", [LIVE, ALIAS])
     def test_what_the_loop_answers(self, address: str, ask: Any, base: str, method: str) -> None:
-        kinds = ("/greeks/NSE@NIFTY", "/greeks?keys=NSE@NIFTY", f"/chain/{UNDERLYING}")
+        chains = [f"/{name}/{UNDERLYING}" for name in ("chain", "smile", "analytics", "term-structure", "surface")]
+        levels = [
+            f"/moneyness/{UNDERLYING}/{name}"
+            for name in ("greeks/ATM", "atm-iv", "otm-delta?delta=0.4&option_type=put")
+        ]
+        kinds = ("/greeks/NSE@NIFTY", "/greeks?keys=NSE@NIFTY", *chains, *levels)
         for path in kinds:
             ask(method, f"{base}{path}")
         before = on_the_loop(address)

@@ -194,7 +194,7 @@ def test_a_simulated_feed_is_consumed_and_measured() -> None:
     }
     state = orjson.loads(redis.hget("latest:SIM@NIFTY", "SIM@NIFTY@equity_spot"))
     assert state["tick"]["ltp"] > 0
-    atm = orjson.loads(redis.hget("latest:SIM@NIFTY", "moneyness:SIM@NIFTY:ATM"))
+    atm = orjson.loads(redis.hget("latest_chains:SIM@NIFTY", "moneyness:SIM@NIFTY:ATM"))
     sliced = orjson.loads(redis.hget("latest:SIM@NIFTY", f"chain:SIM@NIFTY:{atm['expiry']}"))
     assert atm["atm_strike"] in sliced["strikes"] and sliced["forward"] > 0
 

@@ -139,7 +139,8 @@ def test_fields_schema_columns_docs_and_types_follow(service: Run) -> None:
         "letters": "int64",
         "weighed": "double",
     }
-    kinds = {"bars", "greeks", "greeks_grid", "historical_greeks", "quotes", "letters"}
+    kinds = {"bars", "functions", "greeks", "greeks_grid", "historical_greeks", "indicators", "quotes"}
+    kinds |= {"letters", "moneyness", "portfolios"}
     assert found["address"] and set(found["discriminator"]) == kinds
     assert found["row"] == {"type": "integer", "description": "How many.", "nullable": True}
     assert (found["factors"]["maxItems"], found["factors"]["items"]["maximum"]) == (3, 9)

@@ -144,8 +144,9 @@ def test_every_unique_index_of_a_series_has_the_time() -> None:
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)
         WHERE i.indisunique AND c.relname = ANY(%s) GROUP BY c.relname, i.indexrelid"""
     found = execute(query, [list(series_models())])
-    assert {table for table, _ in found} == set(series_models())
-    assert all("time" in columns and "instrument_key" in columns for _, columns in found)
+    models = series_models()
+    assert {table for table, _ in found} == set(models)
+    assert all("time" in columns and models[table].key in columns for table, columns in found)
 
 
 def test_a_stale_view_is_made_anew_and_a_foreign_one_stays() -> None:
@@ -240,10 +241,37 @@ def run_retention() -> bool:
     return retention.expire(seconds=20)
 
 
-def test_by_default_nothing_is_removed() -> None:
+def store_readings(days: int) -> None:
+    execute(
+        "INSERT INTO signal_chain_analytics (term_key, time, as_of, underlying, method)"
+        " SELECT 'NSE@NIFTY:30d', now() - n * interval '1 day', now(), 'NSE@NIFTY', '' FROM generate_series(0, %s) n",
+        [days],
+    )
+
+
+def store_levels(days: int) -> None:
+    execute(
+        "INSERT INTO signal_moneyness_greeks (level_key, time, side, underlying, expiry, level, options, priced)"
+        " SELECT 'NSE@NIFTY:2026-12-29:' || level, now() - n * interval '1 day', 'both', 'NSE@NIFTY', '2026-12-29',"
+        " level, 2, 2 FROM generate_series(0, %s) n, unnest(ARRAY['ATM', 'OTM1']) level",
+        [days],
+    )
+
+
+def test_by_default_levels_go_after_a_month() -> None:
+    store_levels(60)
+    assert not run_retention()
+    kept = dict(execute(AGES.format("signal_moneyness_greeks"), [7, 30]))
+    assert kept.keys() == {True} and kept[True] >= 60
+    assert Retention.objects.get(table="signal_moneyness_greeks").removed >= 30
+
+
+def test_by_default_nothing_else_is_removed() -> None:
     store_ticks([4000])
     store_bars("1m", [datetime(1999, 1, 1, tzinfo=UTC)])
+    store_readings(4000)
     assert not run_retention()
+    assert execute("SELECT count(*) FROM signal_chain_analytics") == [(4001,)]
     assert execute("SELECT count(*) FROM ticks") == execute("SELECT count(*) FROM historical_data") == [(1,)]
 
 
@@ -256,6 +284,16 @@ def test_days_go_as_a_whole_when_all_of_them_is_old(settings: Any) -> None:
     assert dict(execute(AGES.format("ticks"), [1, 10])) == {True: before[True]} and before[False] >= 4
     assert execute("SELECT min(time) >= date_trunc('day', now() - interval '10 days') FROM ticks") == [(True,)]
     assert not run_retention()  # nothing is left to do
+
+
+def test_what_evaluations_said_goes_by_levels_and_terms(settings: Any) -> None:
+    settings.MONEYNESS_KEEP_DAYS = settings.CHAIN_ANALYTICS_KEEP_DAYS = 10
+    store_levels(60)
+    store_readings(80)
+    assert not run_retention()
+    for table, days, least in (("signal_moneyness_greeks", 7, 20), ("signal_chain_analytics", 30, 10)):
+        kept = dict(execute(AGES.format(table), [days, 10]))
+        assert kept.keys() == {True} and kept[True] >= least
 
 
 def test_bars_go_by_their_interval(settings: Any) -> None:

@@ -16,7 +16,7 @@ from timeframes.core.ranges import parse_moment
 from timeframes.core.timeframe import Timeframe
 from timeframes.default_exchange import completed
 
-_EMPTY = "the range is empty: start_time must be before end_time, which is now if left out"
+EMPTY_RANGE = "the range is empty: start_time must be before end_time, which is now if left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Asked:
     def check_range(self, now: datetime) -> None:
         """Raise InvalidInput for a range that is empty at this time."""
         if (now if self.end is None else self.end) <= self.begin:
-            raise InvalidInput("start_time" if self.end is None else "end_time", _EMPTY)
+            raise InvalidInput("start_time" if self.end is None else "end_time", EMPTY_RANGE)
 
     def wanted(self, stored: Stored, now: datetime) -> Wanted:
         """Return the checked request. Raises InvalidInput, which names the field."""

@@ -1,6 +1,7 @@
 """An option named by its terms instead of its key: underlying, expiry, strike, option_type and perhaps the exchange.
 
 `option_key` turns the terms into the key of `timeframes.core.keys`, so that everything else sees keys only.
+`future_key` and `spot_key` do the same for a future and a spot.
 """
 
 from collections.abc import Mapping
@@ -28,26 +29,52 @@ def option_key(terms: Mapping[str, Any], default_exchange: str) -> str:
     for name in REQUIRED:
         if terms.get(name) is None:
             raise InvalidInput(name, f"{name} is missing: an option is named by {', '.join(REQUIRED)}")
-    underlying, expiry, strike, option_type = (terms[name] for name in REQUIRED)
-    # Lengths come first: what passes is kept in caches.
-    if not isinstance(underlying, str) or len(underlying) > keys.MAX_KEY_LENGTH:
-        _refuse("underlying", _UNDERLYING, underlying)
-    exchange = terms.get("exchange")
-    if exchange is not None and (not isinstance(exchange, str) or len(exchange) > keys.MAX_KEY_LENGTH):
-        _refuse("exchange", _EXCHANGE, exchange)
-    if not isinstance(expiry, str) or len(expiry) != len("YYYY-MM-DD") or not keys.is_expiry(expiry):
-        _refuse("expiry", "a date from 1970 to 2199 as YYYY-MM-DD", expiry)
-    if option_type not in ("call", "put"):
-        _refuse("option_type", "call or put", option_type)
-    beginning = _beginning(underlying, exchange, default_exchange)
-    key = f"{beginning}@{expiry}@{option_type}@{_strike(strike)}"
+    beginning, expiry = _underlying(terms, default_exchange, "options"), _expiry(terms["expiry"])
+    if terms["option_type"] not in ("call", "put"):
+        _refuse("option_type", "call or put", terms["option_type"])
+    return _short_enough(f"{beginning}@{expiry}@{terms['option_type']}@{_strike(terms['strike'])}")
+
+
+def future_key(terms: Mapping[str, Any], default_exchange: str) -> str:
+    """Return the key of the future with this `underlying`, `expiry` and perhaps `exchange`, read as `option_key` does.
+
+    Raises InvalidInput, which names the wrong term.
+    """
+    return _short_enough(f"{_underlying(terms, default_exchange, 'futures')}@{_expiry(terms.get('expiry'))}")
+
+
+def spot_key(terms: Mapping[str, Any], default_exchange: str) -> str:
+    """Return the key of the spot of this `underlying` and perhaps `exchange`, read as `option_key` does.
+
+    Raises InvalidInput, which names the wrong term.
+    """
+    return _short_enough(_underlying(terms, default_exchange, "spot"))
+
+
+def _short_enough(key: str) -> str:
     if len(key) > keys.MAX_KEY_LENGTH:
         raise InvalidInput("underlying", f"underlying is too long: a key has at most {keys.MAX_KEY_LENGTH} characters")
     return key
 
 
+def _underlying(terms: Mapping[str, Any], default_exchange: str, kind: str) -> str:
+    # Lengths come first: what passes is kept in caches.
+    underlying, exchange = terms.get("underlying"), terms.get("exchange")
+    if not isinstance(underlying, str) or len(underlying) > keys.MAX_KEY_LENGTH:
+        _refuse("underlying", _UNDERLYING, underlying)
+    if exchange is not None and (not isinstance(exchange, str) or len(exchange) > keys.MAX_KEY_LENGTH):
+        _refuse("exchange", _EXCHANGE, exchange)
+    return _beginning(underlying, exchange, default_exchange, kind)
+
+
+def _expiry(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != len("YYYY-MM-DD") or not keys.is_expiry(value):
+        _refuse("expiry", "a date from 1970 to 2199 as YYYY-MM-DD", value)
+    return value
+
+
 @lru_cache(maxsize=4096)
-def _beginning(underlying: str, exchange: str | None, default_exchange: str) -> str:
+def _beginning(underlying: str, exchange: str | None, default_exchange: str, kind: str) -> str:
     own, at, symbol = underlying.partition("@")
     if not at:
         own, symbol = default_exchange if exchange is None else exchange, underlying
@@ -60,7 +87,7 @@ def _beginning(underlying: str, exchange: str | None, default_exchange: str) -> 
     if not keys.is_symbol(symbol):
         _refuse("underlying", _UNDERLYING, underlying)
     asset = EXCHANGES[own].asset if own in EXCHANGES else "equity"
-    return f"{own}@{symbol}@{asset}_options"
+    return f"{own}@{symbol}@{asset}_{kind}"
 
 
 def _strike(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Pack a chunk's answers into one block of columns, and read rows from blocks."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.jobs.core.items import Items
+from batch.jobs.core.items import KEY_NAMES, Items
 from signalsite.foundation.blocks import UNREADABLE_BLOCK, Values, count_words, decode, encode, to_table
+from signalsite.foundation.computations.contract import INSTRUMENT, PORTFOLIO
 
 OK = "ok"
 FAILED = "failed"
@@ -75,10 +77,20 @@ def whole(answer_block: bytes, item_block: bytes, first_position: int) -> pa.Tab
         places = np.arange(len(answers))
     identity: dict[str, Any] = {"position": pa.array(places + first_position, pa.int64())}
     asked = _asked(item_block)
-    for name in ("custom_id", "instrument_key"):
+    key = next((name for name in asked.column_names if name in KEY_NAMES), INSTRUMENT.column.name)
+    for name in ("custom_id", key):
         known = name in asked.column_names
-        identity[name] = asked.column(name).take(pa.array(places)) if known else pa.nulls(len(places), pa.string())
+        identity[name] = _shown(asked, name).take(pa.array(places)) if known else pa.nulls(len(places), pa.string())
     return pa.table({**identity, **{name: answers.column(name) for name in answers.column_names}})
+
+
+def _shown(asked: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column of the items as callers get it: of a portfolio, which may have a megabyte, a digest."""
+    column = asked.column(name)
+    if name != PORTFOLIO.column.name:
+        return column
+    texts = (text and hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in column.to_pylist())
+    return pa.chunked_array([pa.array([text or None for text in texts], pa.string())])
 
 
 def _asked(item_block: bytes) -> pa.Table:

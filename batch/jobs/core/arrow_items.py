@@ -13,13 +13,16 @@ import orjson
 import pyarrow as pa
 
 from batch.jobs.core.slices import LARGEST_HEAD, Lists, UnreadableBody
-from signalsite.foundation.computations.option_fields import EITHER, REQUIRED, TEXTS
+from signalsite.foundation.computations.contract import INSTRUMENT, ITEM_KINDS
+from signalsite.foundation.computations.option_fields import EITHER, NAMES, REQUIRED, TEXTS
 from signalsite.foundation.errors import InvalidInput
 
 HEAD = b"submission"
 ROWS_AT_ONCE = 4096
 MOST_COLUMNS = 100
-_TEXTS = ("instrument_key", "custom_id", *TEXTS)
+_KEYS = {each.column.name for each in ITEM_KINDS}
+_TERMS = NAMES - _KEYS
+_TEXTS = (*_KEYS, "custom_id", *TEXTS)
 _DATE = "expiry"
 _BROKEN = (pa.ArrowException, OSError, ValueError, struct.error)
 
@@ -82,7 +85,7 @@ def _check_columns(schema: pa.Schema) -> None:
     if len(schema) > MOST_COLUMNS:
         raise InvalidInput("items", f"an item has at most {MOST_COLUMNS} columns, not {len(schema)}")
     names = set(schema.names)
-    if len(names) < len(schema) or not ("instrument_key" in names or names.issuperset(REQUIRED)):
+    if len(names) < len(schema) or not (names.issuperset(REQUIRED) or _has_key(names)):
         raise InvalidInput("items", f"the columns are {EITHER}, and custom_id and overrides, each once at most")
     for field in schema:
         text, kind = field.name in _TEXTS, field.type
@@ -92,6 +95,11 @@ def _check_columns(schema: pa.Schema) -> None:
             raise InvalidInput(f"items.{field.name}", f"the column must be string or large_string, not {kind}"[:200])
         if not text and not (pa.types.is_float32(kind) or pa.types.is_float64(kind) or pa.types.is_integer(kind)):
             raise InvalidInput(f"items.{field.name[:50]}", f"the column must be of numbers, not {kind}"[:200])
+
+
+def _has_key(names: set[str]) -> bool:
+    """Return whether these columns name items by their keys: with other terms, an underlying is one of them."""
+    return INSTRUMENT.column.name in names or (bool(names & _KEYS) and not names & _TERMS)
 
 
 def _checked(messages: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,8 @@ import orjson
 from signalsite.foundation.errors import InvalidInput
 
 SLICE_BYTES = 256 << 10
-LARGEST_ITEM = 1 << 20
+LARGEST_ITEM = 4 << 20
+"""Room for a portfolio of 10,000 legs."""
 LARGEST_HEAD = 2 << 20
 """Limit in bytes of everything except the items: kind, params, selector, ..."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)

@@ -17,7 +17,7 @@ Params = Mapping[str, Any]  # every parameter by name, with defaults
 Context = Mapping[str, Any]  # what all chunks of a job share, as JSON values
 Overrides = Mapping[str, Mapping[int, float]]  # name -> index of the item -> value
 Runs = Iterable[Sequence[str]]
-"""The instrument keys of a job, one run per chunk. It can be iterated again, and never is one list of a million."""
+"""The keys of a job's items, one run per chunk. It can be iterated again, and never is one list of a million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,15 @@ class Override:
     help: str
 
 
+MOST_LEGS = 10_000
+LEG_FIELDS = (
+    Override("quantity", Bounds(-1e12, 1e12), "How much is held, negative for short; `quantity_in` says of what."),
+    Override("lot_size", Bounds(0.0, 1e9, above=0.0), "Units of the underlying in a lot."),
+    Override("price_paid", Bounds(0.0, 1e12), "For one unit of the underlying."),
+)
+"""What a leg of a portfolio has beside its contract and its overrides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
@@ -102,25 +111,45 @@ BAD_INPUT = StatusWord("bad_input", "the item itself: no instrument's key, a bad
 CANCELLED = StatusWord("cancelled", "the job was cancelled first", retryable=True)
 INTERNAL_ERROR = StatusWord("internal_error", "computing failed three times (the log says why)", retryable=True)
 
-IDENTITY = (
+_PLACE = (
     Column("position", int, "Place of the item in the request, from 0."),
     Column("custom_id", str, "The caller's own name for the item."),
-    Column("instrument_key", str, "Which instrument."),
 )
-"""The first columns of every answer."""
 KEY_COLUMNS = (
     Column("underlying", str, "Of the key, such as NSE@NIFTY."),
     Column("expiry", str, "Of the key, as YYYY-MM-DD."),
     Column("strike", float, "Of the key."),
     Column("right", str, "Of the key: call or put."),
 )
-"""What files have besides, after IDENTITY, so that no reader has to take keys apart."""
+"""What files of instruments have besides, after the identity, so that no reader has to take keys apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKind:
+    """What the items of a computation are. `column`: the field that names an item, and the column of its answer.
+
+    `by_terms`: an item may name an option by its terms instead. `key_columns`: what files take out of the key.
+    """
+
+    name: str
+    column: Column
+    by_terms: bool = False
+    key_columns: Sequence[Column] = ()
+
+
+INSTRUMENT = ItemKind("instrument", Column("instrument_key", str, "Which instrument."), True, KEY_COLUMNS)
+UNDERLYING = ItemKind("underlying", Column("underlying", str, "Which underlying, such as NSE@NIFTY."))
+PORTFOLIO = ItemKind("portfolio", Column("portfolio", str, "A digest of its legs: equal portfolios have equal ones."))
+"""An item has `legs` in place of a key. Its key is a text of them, which `signals.positions.core` writes and reads."""
+ITEM_KINDS = (INSTRUMENT, UNDERLYING, PORTFOLIO)
+IDENTITY = (*_PLACE, INSTRUMENT.column)
+"""The first columns of every answer about an instrument."""
 VERDICT = (
     Column("status", str, "ok, or the word for why there is no value."),
     Column("reason", str, "Why, in a sentence."),
     Column("retryable", bool, "Whether trying again can help."),
 )
-"""The columns after IDENTITY. `retryable` follows from the status word, so evaluations need not return it."""
+"""The columns after the identity. `retryable` follows from the status word, so evaluations need not return it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +184,14 @@ class Computation(ABC):
     """A declaration with three steps: `prepare` runs once per job, `load` and `evaluate` once per chunk."""
 
     name: ClassVar[str]
+    item_kind: ClassVar[ItemKind] = INSTRUMENT
     version: ClassVar[int]
     """Increase it when the same inputs give another answer, so that earlier jobs are not reused."""
     summary: ClassVar[str]
     parameters: ClassVar[Sequence[Parameter]] = ()
     overrides: ClassVar[Sequence[Override]] = ()
     columns: ClassVar[Sequence[Column]]
-    """After IDENTITY and VERDICT."""
+    """After the identity and VERDICT."""
     most_rows: ClassVar[int] = 1000
     """The most rows that parameters may request for one item."""
     rows_a_chunk: ClassVar[int] = 5000
@@ -192,8 +222,13 @@ class Computation(ABC):
         return {each.name: list(each.default) if each.most else each.default for each in self.parameters}
 
     @cached_property
+    def identity(self) -> tuple[Column, ...]:
+        """The first columns of every answer."""
+        return (*_PLACE, self.item_kind.column)
+
+    @cached_property
     def answer_columns(self) -> tuple[Column, ...]:
-        """All columns that answers can have, except IDENTITY, in order."""
+        """All columns that answers can have, except the identity, in order."""
         return (*VERDICT, *self.columns)
 
     @cached_property
@@ -202,7 +237,7 @@ class Computation(ABC):
         return {name: each.name for each in self.parameters if each.picks_columns for name in each.choices}
 
     def columns_for(self, params: Params) -> tuple[Column, ...]:
-        """Return the columns that answers have with these parameters, except IDENTITY, in order.
+        """Return the columns that answers have with these parameters, except the identity, in order.
 
         A parameter that is missing, as in jobs of earlier versions, has its default.
         """
@@ -215,18 +250,19 @@ class Computation(ABC):
 
     @cached_property
     def key_columns(self) -> tuple[Column, ...]:
-        """KEY_COLUMNS, as files name them: `underlying_key` where the computation has its own `underlying`."""
+        """Those of the items' keys, as files name them: `underlying_key` where there is an `underlying` already."""
         own = {column.name for column in self.answer_columns}
-        return tuple(replace(each, name=f"{each.name}_key") if each.name in own else each for each in KEY_COLUMNS)
+        columns = self.item_kind.key_columns
+        return tuple(replace(each, name=f"{each.name}_key") if each.name in own else each for each in columns)
 
     @cached_property
     def file_columns(self) -> tuple[Column, ...]:
         """All columns that files can have, in order."""
-        return (*IDENTITY, *self.key_columns, *self.answer_columns)
+        return (*self.identity, *self.key_columns, *self.answer_columns)
 
     def file_columns_for(self, params: Params) -> tuple[Column, ...]:
         """Return the columns that files have with these parameters, in order."""
-        return (*IDENTITY, *self.key_columns, *self.columns_for(params))
+        return (*self.identity, *self.key_columns, *self.columns_for(params))
 
     @cached_property
     def bounds(self) -> dict[str, Bounds]:
@@ -240,6 +276,20 @@ class Computation(ABC):
     def rows_per_item_of(self, params: Params, keys: Iterable[str]) -> int:
         """Return the same for items with these keys, where it depends on them. There may be a million."""
         return self.rows_per_item(params)
+
+    def chunk_rows_of(self, params: Params, keys: Iterable[str]) -> int:
+        """Return how many rows an item counts as in the size of a chunk, where that is more than it has."""
+        return self.rows_per_item_of(params, keys)
+
+    def granted(self, params: Params, caller: Any) -> Params:
+        """Return the parameters that a job of this caller (a user) stores.
+
+        Raises InvalidInput, which names the field, for what the caller may not use."""
+        return params
+
+    def answers_at_once(self, params: Params) -> bool:
+        """Return whether a few items may be answered within a request. If not, they are a job."""
+        return True
 
     @abstractmethod
     def exchange(self, keys: Iterable[str], selector: Mapping[str, Any] | None) -> str:

@@ -18,7 +18,7 @@ from signalsite.foundation.computations.option_fields import NAMES
 from signalsite.foundation.errors import ConfigurationError, Conflict, InvalidInput
 
 MODULE = "computations"
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class BadDeclaration(ConfigurationError):
@@ -57,7 +57,8 @@ def check(computation: Computation) -> None:
     """Raise BadDeclaration for a repeated name, or a default that is not allowed."""
     where = _where(type(computation))
     columns = [column.name for column in computation.file_columns]
-    overrides = ["instrument_key", "custom_id", *sorted(NAMES), *computation.bounds]
+    kind = computation.item_kind
+    overrides = [kind.column.name, "custom_id", *(sorted(NAMES) if kind.by_terms else ()), *computation.bounds]
     words = [OK, *(status.word for status in computation.statuses)]
     parameters = [parameter.name for parameter in computation.parameters]
     for names in ([computation.name], columns, overrides, words, parameters):

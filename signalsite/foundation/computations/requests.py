@@ -9,8 +9,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from signalsite.foundation.computations.contract import (
-    IDENTITY,
+    LEG_FIELDS,
+    MOST_LEGS,
     OK,
+    PORTFOLIO,
     Bounds,
     Column,
     Computation,
@@ -48,7 +50,7 @@ def _field(parameter: Parameter) -> serializers.Field:
         options["allow_null"] = True
     if parameter.most:
         options["default"] = list(parameter.default)
-        if parameter.type is str:
+        if parameter.choices:
             return Choices(parameter.choices, max_length=parameter.most, **options)
         return Several(child=_value(parameter, {}), min_length=1, max_length=parameter.most, **options)
     return _value(parameter, options)
@@ -97,7 +99,7 @@ def _admit(bounds: Bounds, value: float) -> None:
 
 
 def item_field(computation: Computation) -> serializers.Field:
-    """Return the field of an item: an instrument key, or an object with a key or an option's terms, and overrides.
+    """Return the field of an item: a key, or an object with a key or an option's terms, and overrides.
 
     It serves the schema only. `batch.jobs.core.items` reads items by the hundred thousand and refuses bad ones singly.
     """
@@ -110,9 +112,29 @@ def item_field(computation: Computation) -> serializers.Field:
         "description": "Your own identifier of the item, unique in the request and returned with its answer.",
     }
     more = {"custom_id": custom_id} | {override.name: _override(override) for override in computation.overrides}
-    by_key = _closed({"instrument_key": key, **more}, ["instrument_key"])
+    if computation.item_kind is PORTFOLIO:
+        legs = {"type": "array", "minItems": 1, "maxItems": MOST_LEGS, "items": leg_schema(computation)}
+        item = _closed({"legs": legs, "custom_id": custom_id}, ["legs"])
+        return extend_schema_field(item)(type("ItemField", (serializers.Field,), {}))()
+    name = computation.item_kind.column.name
+    by_key = _closed({name: key, **more}, [name])
+    if not computation.item_kind.by_terms:
+        return extend_schema_field({"oneOf": [key, by_key]})(type("ItemField", (serializers.Field,), {}))()
     by_terms = _closed({each.name: _option_field(each) for each in OPTION_FIELDS} | more, list(REQUIRED))
     return extend_schema_field({"oneOf": [key, by_key, by_terms]})(type("ItemField", (serializers.Field,), {}))()
+
+
+def leg_schema(computation: Computation) -> dict[str, Any]:
+    """Return the schema of a leg of a portfolio."""
+    contract = {"instrument_key": {"type": "string", "nullable": True, "minLength": 1, "maxLength": LONGEST_KEY}}
+    contract |= {each.name: {**_option_field(each), "nullable": True} for each in OPTION_FIELDS}
+    numbers = {each.name: _override(each) for each in (*LEG_FIELDS, *computation.overrides)}
+    schema = _closed(contract | numbers, ["quantity"])
+    schema["properties"]["quantity"] = {**numbers["quantity"], "nullable": False}
+    return schema | {
+        "description": "A contract by `instrument_key`; an option by `underlying`, `expiry`, `strike` and "
+        "`option_type`; a future by `underlying` and `expiry`; or a spot by `underlying`."
+    }
 
 
 def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
@@ -171,7 +193,8 @@ def result_serializer(computation: Computation) -> type[serializers.Serializer]:
 @cache
 def row_serializer(computation: Computation) -> type[serializers.Serializer]:
     """Return the serializer of one answer."""
-    fields = {column.name: _column(column, computation) for column in (*IDENTITY, *computation.answer_columns)}
+    columns = (*computation.identity, *computation.answer_columns)
+    fields = {column.name: _column(column, computation) for column in columns}
     return type(f"{pascal(computation.name)}RowSerializer", (serializers.Serializer,), fields)
 
 

@@ -31,7 +31,7 @@ from signalsite.foundation.redis import client
 
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
-WARM = "from signals.greeks.core.engine import warm; warm()"
+WARM = "from moneyness.core.warm import warm; warm()"
 # Return the memory of a large answer to the system. glibc keeps a heap per thread: allow two for all threads. With each
 # freed large block it raises the size from which it maps a block, and so the memory it keeps, unless that size is set.
 # Arrow's own allocator keeps what a thread has freed.
