@@ -102,7 +102,7 @@ class CachedMappings:
                 cache.eval(_GIVE_BACK, 1, lock, token)
         except (InstrumentServiceError, NothingKnown, redis.RedisError) as error:
             logger.warning("the mapping of %s is not refreshed: %s", underlying, error)
-        except Exception:
+        except Exception:  # on a thread of its own nobody else would hear of it; the kept mapping goes on
             logger.exception("refreshing the mapping of %s failed", underlying)
         finally:
             connection.close()  # each thread has its own
