@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from signals.history.core.block import ExpiryMarkets
 from timeframes.bars.changes import Basis, Moment, current_moment, unchanged
 
+WAIT_SECONDS = 3.0
 MARKETS = Counter(
     "signal_service_history_markets", "Markets of an expiry that a page of historical Greeks asked for.", ["result"]
 )
@@ -47,15 +48,33 @@ class KeptMarkets:
         self._most = most
         self._lock = Lock()
         self._kept: OrderedDict[Around, _Kept] = OrderedDict()
+        self._making: dict[Around, Lock] = {}
 
     def find(self, around: Around, make: Callable[[], ExpiryMarkets]) -> ExpiryMarkets:
-        """Return the markets, from `make` where none are kept that still hold."""
+        """Return the markets, from `make` where none are kept that still hold. Who asks meanwhile waits for these."""
+        if (found := self._still_kept(around)) is not None:
+            return found
+        with self._lock:
+            making = self._making.setdefault(around, Lock())
+        first = making.acquire(timeout=WAIT_SECONDS)  # after that it is no use to wait: each makes its own
+        try:
+            return self._still_kept(around) or self._make(around, make)
+        finally:
+            if first:
+                making.release()
+            with self._lock:
+                self._making.pop(around, None)
+
+    def _still_kept(self, around: Around) -> ExpiryMarkets | None:
         with self._lock:
             kept = self._kept.get(around)
-        if kept is not None and (moment := _still(around.bases(kept.moment))) is not None:
-            self._keep(around, replace(kept, moment=moment))
-            MARKETS.labels("kept").inc()
-            return kept.markets
+        if kept is None or (moment := _still(around.bases(kept.moment))) is None:
+            return None
+        self._keep(around, replace(kept, moment=moment))
+        MARKETS.labels("kept").inc()
+        return kept.markets
+
+    def _make(self, around: Around, make: Callable[[], ExpiryMarkets]) -> ExpiryMarkets:
         before = current_moment()  # what changes while the bars are read is not seen by it
         markets = make()
         MARKETS.labels("made").inc()

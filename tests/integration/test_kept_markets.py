@@ -1,9 +1,11 @@
 """One option's page takes the markets of its chain from memory, and says what the tables say now."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 from prometheus_client import REGISTRY
 
 from signals.history.kept_markets import OF_PAGES
@@ -54,6 +56,21 @@ def test_a_chains_options_share_its_markets() -> None:
     for key in CALLS:
         assert page(key) == computed(key)
     assert made() == before + 2  # one of each date
+
+
+def test_who_asks_at_once_waits_for_one() -> None:
+    before = made()
+
+    def ask(key: str) -> list[dict[str, Any]]:
+        try:
+            return page(key)
+        finally:
+            connection.close()  # each thread has its own
+
+    with ThreadPoolExecutor(len(CALLS)) as pool:
+        found = list(pool.map(ask, CALLS))
+    assert made() == before + 2  # one of each date
+    assert found == [computed(key) for key in CALLS]
 
 
 def test_an_option_with_gaps_has_its_own_bars() -> None:
