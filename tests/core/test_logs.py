@@ -2,11 +2,12 @@
 
 import json
 import logging
+import os
 import sys
 
 import pytest
 
-from signalsite.foundation.log_context import component, request_id_of
+from signalsite.foundation.log_context import component, new_request_id, request_id_of
 from signalsite.foundation.log_format import JsonLines, TextLines
 
 
@@ -91,3 +92,14 @@ def test_a_sane_id_is_taken(sane: str) -> None:
 @pytest.mark.parametrize("odd", [b"", b"a b", b"x" * 129, b"a\r\nb", "é".encode(), b"_", None])
 def test_any_other_is_replaced(odd: bytes | None) -> None:
     assert len(request_id_of(odd)) == 16
+
+
+def test_forked_processes_have_ids_of_their_own() -> None:
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        os.write(writing, new_request_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    mine, theirs = new_request_id(), os.read(reading, 100).decode()
+    os.close(reading), os.close(writing)
+    assert mine != theirs and len(mine) == len(theirs) == 16
