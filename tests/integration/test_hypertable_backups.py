@@ -86,7 +86,8 @@ def test_hypertables_come_back_on_every_server(tmp_path: Path) -> None:
         statement(plain, "DROP EXTENSION timescaledb")
         plain.succeed("restore", file)
         assert everything(plain) == before
-        assert plain.rows("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal") == [("of_the_desk",)]
+        triggers = {name for (name,) in plain.rows("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")}
+        assert "of_the_desk" in triggers and "ts_insert_blocker" not in triggers
         assert "ticks: plain table" in plain.succeed("timescale", "status")
 
         broken = tmp_path / "broken"

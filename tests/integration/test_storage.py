@@ -258,12 +258,13 @@ def store_levels(days: int) -> None:
     )
 
 
-def test_by_default_levels_go_after_a_month() -> None:
+def test_by_default_levels_go_after_a_month(edition: Edition) -> None:
     store_levels(60)
     assert not run_retention()
     kept = dict(execute(AGES.format("signal_moneyness_greeks"), [7, 30]))
     assert kept.keys() == {True} and kept[True] >= 60
-    assert Retention.objects.get(table="signal_moneyness_greeks").removed >= 30
+    if edition is not Edition.COMMUNITY:  # there a policy has removed them
+        assert Retention.objects.get(table="signal_moneyness_greeks").removed >= 30
 
 
 def test_by_default_nothing_else_is_removed() -> None:
@@ -363,7 +364,10 @@ def test_one_run_at_a_time(settings: Any) -> None:
 def test_policies_follow_the_settings(settings: Any, edition: Edition) -> None:
     if edition is not Edition.COMMUNITY:
         pytest.skip("needs TimescaleDB with the community licence")
-    query = "SELECT config->>'drop_after' FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention'"
+    query = (
+        "SELECT config->>'drop_after' FROM timescaledb_information.jobs"
+        " WHERE proc_name = 'policy_retention' AND hypertable_name = 'ticks'"
+    )
     for days, expected in ((400, [("400 days",)]), (500, [("500 days",)]), (0, [])):
         settings.TICKS_KEEP_DAYS = days
         assert ensure_policies(connection) == 1 and ensure_policies(connection) == 0
@@ -381,9 +385,9 @@ def test_compressed_chunks_take_bars_and_ticks_as_others_do(edition: Edition) ->
     for table in ("historical_data", "ticks"):
         assert execute("SELECT count(compress_chunk(c)) FROM show_chunks(%s) c", [table])[0][0] >= 1
     assert execute("SELECT * FROM historical_data ORDER BY time") == before
-    assert record_bars(KEY, 60, minutes, source="again") == 0
+    assert record_bars(KEY, 60, minutes, source="test") == 0
     minutes.close[:5] = np.maximum(minutes.close[:5], 1) * 2
-    assert record_bars(KEY, 60, minutes, source="again") == 5
+    assert record_bars(KEY, 60, minutes, source="test") == 5
     rows = execute("SELECT instrument_key, time, entry_id FROM ticks")
     again = [(*row, 2.0, *[None] * 11, "") for row in rows]
     record_ticks(Tick, [*again, (KEY, rows[0][1], "9-9", 3.0, *[None] * 11, "")])
