@@ -3,7 +3,6 @@
 import os
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from django.conf import settings
 from signalsite.embedded import state
 from signalsite.embedded.service import running_service
 from signalsite.foundation.redis import client as redis_client
+from tests.forks import the_forks
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -39,16 +39,8 @@ for name, password in zip(os.environ["NAMES"].split(","), os.environ["PASSWORDS"
 
 
 def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run a management command as an operator does."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    """Run a management command as an operator does, but for Python's start."""
+    return the_forks().run(arguments, environment={**os.environ, **environment})
 
 
 def address_of(folder: Path) -> str:

@@ -15,6 +15,7 @@ import psycopg
 import redis
 
 from signalsite.embedded import state as places
+from tests.forks import the_forks
 from tests.integration.processes import ROOT, environment, until
 
 EXPIRY = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
@@ -27,6 +28,8 @@ SETTINGS = {
 
 
 class Live:
+    command = "consume_ticks"
+
     def __init__(self, state: Path, log: Path):
         self.state = state
         self.log = log
@@ -54,14 +57,32 @@ class Live:
         self.redis.flushall()
         self.execute("TRUNCATE ticks, backtest_ticks, timeframes_quote, historical_data, moneyness_chain_settings")
         self.execute("TRUNCATE signal_moneyness_greeks, signal_chain_analytics")
+        self.execute(
+            "TRUNCATE signal_configurations, signal_configuration_results, signal_computation_metadata CASCADE"
+        )
+
+    def configure(self, *documents, owner: str = "subscription-manager") -> list[str]:
+        """Store configurations of a user, and return their ids."""
+        code = (
+            "import django, json, sys; django.setup()\n"
+            "from datetime import UTC, datetime\n"
+            "from django.contrib.auth import get_user_model\n"
+            "from signals.configs.services import save\n"
+            "owner, _ = get_user_model().objects.get_or_create(username=sys.argv[1])\n"
+            "for document in json.loads(sys.argv[2]):\n"
+            "    print(save(owner, document, origin='api', now=datetime.now(UTC))[0].pk)\n"
+        )
+        command = [sys.executable, "-c", code, owner, orjson.dumps(documents).decode()]
+        made = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr[-3000:]
+        return made.stdout.split()
 
     @contextmanager
     def consumer(self, *arguments: str, script: str = "", **more: str):
-        command = [sys.executable, "-c", script] if script else [sys.executable, "manage.py", "consume_ticks"]
+        command = arguments if script else (self.command, *arguments)
         with self.log.open("a") as log:
-            child = subprocess.Popen(
-                [*command, *arguments], cwd=ROOT, env={**self.environment, **more}, stdout=log, stderr=log
-            )
+            variables = {**self.environment, **more}
+            child = the_forks().start(command, script=script, environment=variables, output=log, errors=log)
         try:
             yield child
         finally:
