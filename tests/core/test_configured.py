@@ -1,0 +1,121 @@
+"""Configurations in the cycle: what a slow and a failing computation cost, and what heavy work waits for."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from realtime.core.names import Names
+from realtime.ticks.core.configured_units import Units
+from realtime.ticks.core.plans import make_plan
+from realtime.ticks.core.tick import read_contract
+from realtime.ticks.heavy_work import HeavyWork
+from signals.configs.core.document import Document, FunctionAsked
+from signals.configs.core.results import Source
+from signalsite.foundation.errors import InvalidInput
+
+SPOT = "NSE@NIFTY@equity_spot"
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def unit(self, seconds):
+        def run():
+            self.now += seconds
+            return {"value": np.ones(2)}
+
+        return run
+
+
+def failing():
+    raise ZeroDivisionError("no")
+
+
+def test_one_that_fails_or_is_slow_costs_only_itself():
+    clock = Clock()
+    units = Units(clock, clock, 0.01)
+    some = [("slow", clock.unit(0.02)), ("good", clock.unit(0.001)), ("bad", failing)]
+    found = [units.run(some, 2) for _ in range(3)]
+    reasons = [{name: each.reason for name, each in made.items()} for made in found]
+    assert {made["bad"] for made in reasons} <= {"it failed: ZeroDivisionError", reasons[-1]["bad"]}
+    assert "took longer than 10 ms; it is computed again after 1 s" in {made["slow"] for made in reasons}
+    assert reasons[-1]["good"] is None and found[-1]["good"].columns["value"].tolist() == [1, 1]
+    assert {name for name, _ in units.failures} == {"configured bad"}
+    clock.now += 2
+    assert units.run(some[:1], 2)["slow"].reason.endswith("after 2 s")  # it ran again, and rests for longer
+    assert units.run(some[:1], 1_000)["slow"].reason.endswith("after 2 s")
+
+
+def test_many_cheap_ones_share_the_time_of_a_cycle_in_turn():
+    clock = Clock()
+    units = Units(clock, clock, 0.01)
+    some = [(str(number), clock.unit(0.004)) for number in range(6)]
+    computed = set()
+    for _ in range(6):
+        made = units.run(some, 1)
+        computed |= {name for name, each in made.items() if each.reason is None}
+        assert sum(each.reason is None for each in made.values()) == 3
+    assert len(computed) == 6
+
+
+def plan(**more):
+    document = Document(name="a", instruments=(SPOT,), **more)
+    return make_plan(document, id=uuid.UUID(int=1), owner_id=1, version=1, public=False)
+
+
+def test_what_is_long_or_of_users_is_for_workers():
+    asked = {
+        "indicators": ("rsi", "obv", "ema(length=200)"),
+        "functions": (FunctionAsked(label="p", function="pivots", params={}),
+                      FunctionAsked(label="b", function="beta", params={})),
+        "external_functions": (FunctionAsked(label="x", function="version/0", params={}),),
+    }  # fmt: skip
+    made = plan(interval="1m", **asked)
+    assert set(made.indicators) == {"rsi"} and [each.label for each in made.functions] == ["p"]
+    assert set(made.heavy) == {("indicators", "obv"), ("indicators", "ema(length=200)"), ("functions", "b"),
+                               ("external_functions", "x")}  # fmt: skip
+    without = plan(**asked)
+    assert without.reasons["indicators.rsi"] == "the configuration has no interval"
+    with pytest.raises(InvalidInput):
+        plan(interval="1m", indicators=("nonsense",))
+
+
+@dataclass
+class At:
+    contract: object
+    time: datetime
+    entry_id: str
+
+
+def test_one_tick_is_outstanding_and_the_newest_follows():
+    sent = []
+    work = HeavyWork(Names(), Source.TICK, send=sent.append)
+    heavy, contract = plan(interval="1m", indicators=("obv",)), read_contract(SPOT, "NSE@NIFTY")
+
+    def run():
+        work._next = 0.0
+        work.run()
+        if work._sending:
+            work._sending.result(5)
+
+    for entry in ("1-0", "2-0"):
+        work.add([(heavy, At(contract, datetime(2026, 11, 27, tzinfo=UTC), entry))])
+    run()
+    assert [each["ticks"][0][1] for each in sent] == ["2-0"] and sent[0]["labels"] == {"indicators": ["obv"]}
+    for entry in ("3-0", "4-0"):
+        work.add([(heavy, At(contract, datetime(2026, 11, 27, tzinfo=UTC), entry))])
+    run()
+    assert len(sent) == 1
+    work._heard.append((heavy.id, SPOT))
+    run()
+    assert [each["ticks"][0][1] for each in sent] == ["2-0", "4-0"]
+    work.close()
