@@ -1,4 +1,4 @@
-"""Open sockets, as the web processes list them."""
+"""Open sockets, as the web processes list them, and the position in the stream of configurations."""
 
 from django.db import models
 
@@ -36,3 +36,17 @@ class WebsocketSubscription(models.Model):
 
     def __str__(self) -> str:
         return f"socket {self.id} of user {self.user_id}"
+
+
+class ConfigStreamPosition(models.Model):
+    """How far a stream of configurations is kept: written in the transaction that keeps them, so none is kept twice."""
+
+    stream = models.TextField(primary_key=True)
+    entry_id = models.TextField(default="0-0", help_text="The newest entry that is kept or refused.")
+    refused = models.JSONField(default=dict, help_text="Of the newest batch: entry ID and why it was refused.")
+
+    class Meta:
+        db_table = "signal_config_stream_positions"
+
+    def __str__(self) -> str:
+        return f"{self.stream} up to {self.entry_id}"

@@ -16,13 +16,14 @@ from prometheus_client import start_http_server
 
 from moneyness.core.warm import warm
 from moneyness.interest_sql import interest_day
+from realtime.consumer_groups import connect
 from realtime.core.names import Names
 from realtime.ticks.consumer import TickConsumer
 from realtime.ticks.core.sanity import Sanity
 from realtime.ticks.core.stream_assignment import in_shard
 from realtime.ticks.live_computations import joining, live_computations
 from realtime.ticks.options import Limits, Options
-from realtime.ticks.streams import connect, find_streams
+from realtime.ticks.streams import find_streams
 from signals.greeks.core.conventions import GreeksParams
 from timeframes.core.tick_stream import TICK_STREAM
 from timeframes.ticks.models import BacktestTick, Tick
@@ -36,6 +37,7 @@ the computing thread."""
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Run the tick daemon: read tick streams, price, store and publish. SIGTERM drains and ends it."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -132,6 +134,8 @@ def live_options(*, own_time: bool) -> Options:
         keep_entries=settings.TICK_KEEP_ENTRIES,
         own_time=own_time,
         register=settings.TICK_REGISTER_INSTRUMENTS,
+        configured_seconds=settings.CONFIG_TICK_SECONDS,
+        configured_record=settings.CONFIG_RECORD_SECONDS,
         sanity=Sanity(
             refuse_zero=settings.TICK_REFUSE_ZERO,
             max_jump=settings.TICK_MAX_JUMP,
