@@ -3,6 +3,7 @@
 import os
 import socket
 
+from .configs import CONFIG_BEAT_SECONDS
 from .environment import DEVELOPMENT, between, env
 from .storage import REDIS_URL
 
@@ -36,7 +37,10 @@ CELERY_TASK_QUEUES = {
     name: {"exchange": CELERY_TASK_DEFAULT_QUEUE, "routing_key": name}
     for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE)
 }
-CELERY_TASK_ROUTES = {"batch.requeue_stalled": {"queue": CELERY_URGENT_QUEUE}}
+CELERY_TASK_ROUTES = {
+    name: {"queue": CELERY_URGENT_QUEUE}
+    for name in ("batch.requeue_stalled", "batch.start_configs", "batch.run_configs", "batch.sweep_configs")
+}
 CELERY_TASK_IGNORE_RESULT = True  # the state of a job is its rows in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -50,11 +54,19 @@ CELERY_WORKER_CONCURRENCY = WORKERS
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_DB_REUSE_MAX = 1000  # without it a worker reconnects for each task: 170 tasks/s instead of 1,200
+CELERY_IMPORTS = ("batch.configs.tasks",)  # of a room; those of apps are found
 CELERY_BEAT_SCHEDULER = "signalsite.scheduler:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds between checks for SIGTERM, and between heartbeats
 CELERY_BEAT_SCHEDULE = {
     "requeue-stalled": {"task": "batch.requeue_stalled", "schedule": 5.0, "options": {"expires": 5}},
+    "start-configs": {
+        "task": "batch.start_configs",
+        "schedule": CONFIG_BEAT_SECONDS,
+        "options": {"expires": max(2.0, 2 * CONFIG_BEAT_SECONDS)},
+    },
+    "sweep-configs": {"task": "batch.sweep_configs", "schedule": 5.0, "options": {"expires": 5}},
     "expire": {"task": "batch.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "expire-config-runs": {"task": "batch.expire_config_runs", "schedule": 60.0, "options": {"expires": 60}},
     "expire-series": {"task": "timeframes.expire", "schedule": 3600.0, "options": {"expires": 3600}},
     "warm-bars": {"task": "timeframes.warm_bars", "schedule": 60.0, "options": {"expires": 60}},
     "forget-bar-changes": {"task": "timeframes.forget_bar_changes", "schedule": 300.0, "options": {"expires": 300}},

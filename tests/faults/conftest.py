@@ -13,7 +13,7 @@ import pytest
 
 from signalsite.embedded.service import running_service
 from tests.e2e.conftest import succeed
-from tests.faults.site import Site
+from tests.faults.site import Site, until
 from tests.integration.processes import environment, fresh_state, servers_of
 
 _MAKE_ACCOUNT = """
@@ -52,7 +52,7 @@ def site(service: Site) -> Iterator[Site]:
     """Yield the healthy service, and wait for it to be healthy again after the test."""
     service.begin()
     yield service
-    service.finish(service.submit(500))
+    service.finish(until(lambda: service.accepted(500), 30, "it takes submissions"))
 
 
 MEASURED = pytest.StashKey[dict[str, float]]()

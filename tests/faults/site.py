@@ -97,12 +97,12 @@ class Site:
 
     # rows
 
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         database = places.database(self.state)
         with psycopg.connect(
             host=database["HOST"], port=database["PORT"], user=database["USER"], dbname=database["NAME"]
         ) as connection:
-            cursor = connection.execute(query, values)
+            cursor = connection.execute(query, named or values)
             return cursor.fetchall() if cursor.description else []
 
     def answers(self, job: str) -> list[tuple[int, str]]:
@@ -140,6 +140,11 @@ class Site:
         answer = self.post(count, **more)
         assert answer.status_code == 202, answer.text[:1000]
         return str(answer.json()["id"])
+
+    def accepted(self, count: int) -> str:
+        """Submit a job, and return its id, empty while the service has no storage."""
+        answer = self.post(count)
+        return str(answer.json()["id"]) if answer.status_code == 202 else ""
 
     def begun(self, job: str, share: float = 0.3, seconds: float = 60) -> None:
         """Wait until this share of the job's chunks is done."""

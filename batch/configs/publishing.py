@@ -1,0 +1,119 @@
+"""Publish what runs gave, after it is stored. Doing it twice is harmless, so a death in between costs nothing."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import redis
+from django.db import connection
+
+from batch.events import Event, log_event
+from realtime.core.names import Names
+from realtime.results.publishing import publish_results
+from signals.configs.core.results import ConfiguredResult, Source
+from signalsite.foundation.stored_json import Unreadable, read_json
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 10  # before the sweep takes it that the process has ended
+MOST_RUNS = 500
+MOST_RESULTS = 5_000  # in memory at once
+_PUBLISHED = "DELETE FROM batch_unpublished_runs WHERE run = ANY(%s)"
+_LEFT = """
+SELECT u.run, coalesce(r.instruments, 0)
+FROM batch_unpublished_runs u LEFT JOIN signal_configuration_runs r ON r.id = u.run
+WHERE u.since < now() - make_interval(secs => %s) ORDER BY u.since LIMIT %s
+"""
+_RESULTS = """
+SELECT c.id, c.name, s.version, c.owner_id, s.instrument_key, c.document ->> 'interval', c.frequency, s.time,
+       s.values::text, s.reasons::text, r.id
+FROM signal_configuration_runs r JOIN signal_configurations c ON c.id = r.configuration_id
+     JOIN signal_configuration_results s ON s.configuration_id = r.configuration_id AND s.time = r.due AND s.run = r.id
+WHERE r.id = ANY(%s) AND s.source = 'schedule' ORDER BY s.time
+"""
+
+
+def publish(results: Sequence[Sequence[ConfiguredResult]]) -> None:
+    """Publish the results of runs. Where Redis is away, the sweep does it later."""
+    runs = [each[0].run for each in results if each]
+    if runs and _published([each for some in results for each in some]):
+        _forget(runs)
+
+
+def publish_left() -> int:
+    """Publish what processes left behind, and return the number of runs. A run that was deleted is forgotten."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEFT, [PATIENCE_SECONDS, MOST_RUNS])
+        left = cursor.fetchall()
+    done = 0
+    for runs in _portions(left):
+        with connection.cursor() as cursor:
+            cursor.execute(_RESULTS, [runs])
+            found = cursor.fetchall()
+        if not _published([result for row in found if (result := _result(*row)) is not None]):
+            break
+        _forget(runs)
+        done += len(runs)
+    return done
+
+
+def _portions(left: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """Divide runs, each with the number of its results, into portions of MOST_RESULTS or one run."""
+    portion: list[int] = []
+    size = 0
+    for run, results in left:
+        if portion and size + results > MOST_RESULTS:
+            yield portion
+            portion, size = [], 0
+        portion.append(run)
+        size += results
+    if portion:
+        yield portion
+
+
+def _published(results: Sequence[ConfiguredResult]) -> bool:
+    try:
+        publish_results(results, Names())
+    except redis.RedisError as error:
+        log_event(Event.RESULTS_UNPUBLISHED, len(results), error=error)
+        return False
+    return True
+
+
+def _forget(runs: Sequence[int | None]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_PUBLISHED, [list(runs)])
+
+
+def _result(
+    configuration: Any,
+    name: str,
+    version: int,
+    owner_id: int,
+    instrument: str,
+    interval: str | None,
+    frequency: str,
+    moment: datetime,
+    values: str,
+    reasons: str,
+    run: int,
+) -> ConfiguredResult | None:
+    known, why = read_json(values), read_json(reasons)
+    if isinstance(known, Unreadable) or isinstance(why, Unreadable):
+        logger.error("the stored result of run %d for %s is not published: it cannot be read", run, instrument)
+        return None
+    return ConfiguredResult(
+        configuration=configuration,
+        name=name,
+        version=version,
+        owner_id=owner_id,
+        instrument_key=instrument,
+        interval=interval,
+        frequency=frequency or None,
+        time=moment,
+        source=Source.SCHEDULE,
+        values=known,
+        reasons=why,
+        run=run,
+    )

@@ -1,0 +1,111 @@
+"""Runs and results of configurations over HTTP."""
+
+import uuid
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from batch.configs import selectors, starting
+from batch.configs.examples import RESULTS_EXAMPLE, RUNS_EXAMPLE
+from batch.configs.serializers import (
+    ConfigurationResultPageSerializer,
+    ConfigurationResultsQuerySerializer,
+    ConfigurationRunPageSerializer,
+    ConfigurationRunSerializer,
+    ConfigurationRunsQuerySerializer,
+)
+from batch.configs.tasks import enqueue_runs
+from signals.configs.models import Configuration
+from signalsite.foundation.conditional import page
+from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.serializers import StrictSerializer
+from timeframes.core.grid import instant, microseconds
+from timeframes.core.keys import parse_key
+
+TAGS = ["configs"]
+PREFIX = "v2_signals_configs"
+
+
+class ConfigurationRunsView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        parameters=[ConfigurationRunsQuerySerializer],
+        responses=ConfigurationRunPageSerializer,
+        examples=[RUNS_EXAMPLE],
+        operation_id=f"{PREFIX}_runs",
+        summary="Scheduled runs of a configuration, the newest first: state, lateness, duration, error",
+    )
+    def get(self, request: Request, config_id: uuid.UUID) -> HttpResponse:
+        found = selectors.get_configuration(request.user, config_id)
+        asked = _checked(ConfigurationRunsQuerySerializer, request)
+        limit, before = asked["limit"], asked.get("cursor")
+        rows = selectors.runs_page(
+            found, state=asked.get("state"), before=None if before is None else instant(before), limit=limit + 1
+        )
+        following = str(microseconds(rows[limit - 1].due)) if len(rows) > limit else None
+        return page(request, {}, following, [dict(ConfigurationRunSerializer(each).data) for each in rows[:limit]])
+
+
+class ConfigurationResultsView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        parameters=[ConfigurationResultsQuerySerializer],
+        responses=ConfigurationResultPageSerializer,
+        examples=[RESULTS_EXAMPLE],
+        operation_id=f"{PREFIX}_results",
+        summary="What a configuration gave, the newest first: of its schedule, of ticks, of back-tests",
+    )
+    def get(self, request: Request, config_id: uuid.UUID) -> HttpResponse:
+        found = selectors.get_configuration(request.user, config_id)
+        asked = _checked(ConfigurationResultsQuerySerializer, request)
+        limit, cursor = asked["limit"], asked.get("cursor")
+        rows = selectors.results_page(
+            found.pk,
+            selectors.ResultsAsked(
+                instrument=_key(asked["instrument"]) if "instrument" in asked else None,
+                source=asked.get("source"),
+                start=asked.get("start_time"),
+                end=asked.get("end_time"),
+                after=None if cursor is None else selectors.read_result_cursor(cursor),
+            ),
+            limit + 1,
+        )
+        following = selectors.result_cursor(rows[limit - 1]) if len(rows) > limit else None
+        return page(request, {}, following, rows[:limit])
+
+
+class RunNowView(APIView):
+    @extend_schema(
+        tags=TAGS,
+        request=None,
+        responses={202: ConfigurationRunSerializer, 409: None},
+        operation_id=f"{PREFIX}_run",
+        summary="Run a configuration once, now, beside its schedule",
+        description="409 while it is not active, and while a run of it waits.",
+    )
+    def post(self, request: Request, config_id: uuid.UUID) -> Response:
+        found = selectors.get_configuration_to_run(request.user, config_id)
+        try:
+            made, groups = starting.start_now(found.pk)
+        except Configuration.DoesNotExist as error:  # deleted meanwhile
+            raise Http404 from error
+        enqueue_runs(groups)
+        return Response(ConfigurationRunSerializer(made).data, status=202)
+
+
+def _checked(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    checked = serializer(data=request.query_params.dict())
+    checked.is_valid(raise_exception=True)
+    found: dict[str, Any] = checked.validated_data
+    return found
+
+
+def _key(text: str) -> str:
+    try:
+        return str(parse_key(text))
+    except InvalidInput as error:
+        raise InvalidInput("instrument", str(error)) from error
