@@ -8,7 +8,7 @@ import msgspec
 from realtime.core.live_columns import INPUTS
 from realtime.core.states import InstrumentState
 from signals.greeks.core.conventions import QUOTE_IVS
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 from signalsite.foundation.computations.registry import find
 
 

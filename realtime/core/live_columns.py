@@ -1,6 +1,6 @@
 """What the live Greeks of an option say besides the computation's columns: the market that it was priced in."""
 
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 
 INPUTS = (
     Column("underlying_price", float, "The spot that the option was priced with."),

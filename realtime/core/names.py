@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from signals.configs.core.document import NONE
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -17,6 +19,13 @@ class Names:
 
     def computed_data(self, symbol: str) -> str:
         return self._name("computed_data", symbol)
+
+    def waiting_results(self, underlying: str) -> str:
+        """Return the list of results that wait for the consumer."""
+        return self._name("computed_results", underlying)
+
+    def ta_results(self, instrument_key: str, interval: str | None, frequency: str | None) -> str:
+        return self._name("ta_results", f"{instrument_key}:{interval or NONE}:{frequency or NONE}")
 
     def output_stream(self, underlying: str) -> str:
         return self._name("signal_output_stream", underlying)
@@ -45,6 +54,15 @@ class Names:
     def latest_chains_seq(self, underlying: str) -> str:
         return self._name("latest_chains_seq", underlying)
 
+    def indicators_stream(self, underlying: str) -> str:
+        return self._name("indicators_output_stream", underlying)
+
+    def latest_indicators(self, underlying: str) -> str:
+        return self._name("latest_indicators", underlying)
+
+    def latest_indicators_seq(self, underlying: str) -> str:
+        return self._name("latest_indicators_seq", underlying)
+
     def output(self, underlying: str) -> tuple[str, str, str]:
         """Return the stream of an underlying's states, and the hashes of the newest ones and of their entries' IDs."""
         return self.output_stream(underlying), self.latest(underlying), self.latest_seq(underlying)
@@ -57,6 +75,19 @@ class Names:
         """Return the same three for what evaluations say of its chains."""
         return self.chains_stream(underlying), self.latest_chains(underlying), self.latest_chains_seq(underlying)
 
+    def indicators_output(self, underlying: str) -> tuple[str, str, str]:
+        """Return the same three for the states of indicators."""
+        return (
+            self.indicators_stream(underlying),
+            self.latest_indicators(underlying),
+            self.latest_indicators_seq(underlying),
+        )
+
     @property
     def dead_letters(self) -> str:
         return f"{self.namespace}tick_dead_letter"
+
+    @property
+    def group(self) -> str:
+        """Return the consumer group that tick consumers with these names have by default."""
+        return "backtest" if self.namespace else "signals"

@@ -9,6 +9,8 @@
                | "smile:" UNDERLYING ":" EXPIRY
                | "term:" UNDERLYING
                | "bars:" KEY ":" TIMEFRAME              of an instrument's newest bar
+               | "results:" UUID ":" KEY                what a configuration gave for an instrument
+               | "indicators:" KEY ":" TIMEFRAME        on an instrument's newest bar, as configurations name them
                | "job:" UUID
     UNDERLYING = EXCHANGE "@" SYMBOL
     LEVEL      = ATM, OTM2, OTM_PCT_2_5, OTM25D or another (moneyness.core.level_grammar)
@@ -25,9 +27,11 @@ from moneyness.core.level_grammar import read_level
 from moneyness.core.levels import UnknownLevel
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InvalidInstrumentKey, Product, complete_key, parse_key
+from timeframes.core.timeframe import InvalidTimeframe, format_timeframe, parse_timeframe
 
-INSTRUMENT, CHAIN, MONEYNESS, BARS, JOB = "", "chain", "moneyness", "bars", "job"
+INSTRUMENT, CHAIN, MONEYNESS, BARS, JOB, RESULTS = "", "chain", "moneyness", "bars", "job", "results"
 ATM, ANALYTICS, SMILE, TERM = "atm", "analytics", "smile", "term"
+INDICATORS = "indicators"
 PATTERNS = {
     INSTRUMENT: "{instrument_key}",
     CHAIN: "chain:{underlying}:{expiry}",
@@ -37,12 +41,14 @@ PATTERNS = {
     SMILE: "smile:{underlying}:{expiry}",
     TERM: "term:{underlying}",
     BARS: "bars:{instrument_key}:{timeframe}",
+    RESULTS: "results:{configuration}:{instrument_key}",
+    INDICATORS: "indicators:{instrument_key}:{timeframe}",
     JOB: "job:{id}",
 }
 """A pattern of each type, for people and for the AsyncAPI document. `{...}` marks the variable parts."""
 
 
-_OF_THE_MARKET = {CHAIN, MONEYNESS, ATM, ANALYTICS, SMILE, TERM, BARS}
+_OF_THE_MARKET = {CHAIN, MONEYNESS, ATM, ANALYTICS, SMILE, TERM, BARS, INDICATORS}
 _EVALUATED = tuple(f"{kind}:" for kind in (MONEYNESS, ATM, ANALYTICS, SMILE, TERM))
 BAR_TIMEFRAMES = ("1m",)
 DEEPEST = 1000
@@ -63,6 +69,21 @@ class MarketTopic(NamedTuple):
     prefix: str = ""
 
 
+class ResultsTopic(NamedTuple):
+    """A configuration, and the underlying of the instrument."""
+
+    configuration: uuid.UUID
+    underlying: str
+
+
+class IndicatorsTopic(NamedTuple):
+    """The indicators of an instrument on bars of a timeframe."""
+
+    underlying: str
+    instrument_key: str
+    timeframe: str
+
+
 class LevelTopic(NamedTuple):
     """A level of an underlying."""
 
@@ -81,6 +102,9 @@ def complete_topic(topic: str, exchange: str) -> str:
     kind, colon, rest = topic.partition(":")
     if not colon:
         return complete_key(topic, exchange)
+    if kind == RESULTS:
+        configuration, colon, key = rest.partition(":")
+        return f"{kind}:{configuration}{colon}{complete_key(key, exchange)}" if colon else topic
     if kind not in _OF_THE_MARKET:
         return topic
     underlying, colon, rest = rest.partition(":")
@@ -136,6 +160,14 @@ def term_topic(underlying: str) -> str:
 
 def bars_topic(instrument_key: str, timeframe: str) -> str:
     return f"{BARS}:{instrument_key}:{timeframe}"
+
+
+def results_topic(configuration: uuid.UUID | str, instrument_key: str) -> str:
+    return f"{RESULTS}:{configuration}:{instrument_key}"
+
+
+def indicators_topic(instrument_key: str, timeframe: str) -> str:
+    return f"{INDICATORS}:{instrument_key}:{timeframe}"
 
 
 def job_topic(job_id: uuid.UUID) -> str:
@@ -208,15 +240,47 @@ def read_bars(topic: str) -> MarketTopic:
     return MarketTopic(key.underlying)
 
 
+def read_results(topic: str) -> ResultsTopic:
+    """Parse results:0194ff2e-...:NSE@NIFTY@equity_spot. Raises UnknownTopic."""
+    parts = topic.split(":")
+    if len(parts) != 3:
+        raise UnknownTopic("results are results:CONFIGURATION:INSTRUMENT_KEY")
+    configuration = _read_id(parts[1], "a configuration's")
+    try:
+        return ResultsTopic(configuration, parse_key(parts[2]).underlying)
+    except InvalidInstrumentKey as error:
+        raise UnknownTopic(f"not the results of an instrument: {error}") from error
+
+
+def read_indicators(topic: str) -> IndicatorsTopic:
+    """Parse indicators:NSE@NIFTY@equity_spot:5m. Raises UnknownTopic."""
+    parts = topic.split(":")
+    if len(parts) != 3:
+        raise UnknownTopic("indicators are indicators:INSTRUMENT_KEY:TIMEFRAME")
+    try:
+        key = parse_key(parts[1])
+        timeframe = format_timeframe(parse_timeframe(parts[2]))
+    except InvalidInstrumentKey as error:
+        raise UnknownTopic(f"not an instrument's indicators: {error}") from error
+    except InvalidTimeframe as error:
+        raise UnknownTopic(str(error)) from error
+    if timeframe != parts[2]:
+        raise UnknownTopic(f"the timeframe {parts[2]} is written {timeframe}")
+    return IndicatorsTopic(key.underlying, parts[1], timeframe)
+
+
 def read_job(topic: str) -> uuid.UUID:
     """Parse job:0194ff2e-.... Raises UnknownTopic."""
-    text = topic.removeprefix(f"{JOB}:")
+    return _read_id(topic.removeprefix(f"{JOB}:"), "a job's")
+
+
+def _read_id(text: str, whose: str) -> uuid.UUID:
     try:
         found = uuid.UUID(text)
     except ValueError as error:
-        raise UnknownTopic(f"{text[:50]!r} is no job's id") from error
+        raise UnknownTopic(f"{text[:50]!r} is not {whose} id") from error
     if str(found) != text:
-        raise UnknownTopic(f"a job's id is written {found}")
+        raise UnknownTopic(f"{whose} id is written {found}")
     return found
 
 

@@ -5,6 +5,7 @@ import time
 
 from realtime.core.bar_states import closes_bar
 from realtime.core.entry_ids import parse_id
+from realtime.core.indicator_states import closes_indicators
 from realtime.sockets import gaps
 from realtime.sockets.core.frames import BEGINNING, Frame
 from realtime.sockets.hub_streams import Stream
@@ -61,7 +62,7 @@ class FanOut:
         topic = stream.topic(name)
         before = topic.frame
         seq = before.seq if before else None
-        final = closes_bar(name, data)
+        final = closes_bar(name, data) or closes_indicators(name, data)
         frame = topic.frame = Frame(topic.name, entry_id, seq, data, read_at=time.monotonic(), final=final)
         for audience in topic.audiences:
             for session in audience.raw:

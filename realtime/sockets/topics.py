@@ -16,8 +16,12 @@ from moneyness.core.states import (
 )
 from realtime.core import topic_grammar as grammar
 from realtime.core.bar_states import BarState
+from realtime.core.indicator_states import IndicatorState
 from realtime.core.names import Names
+from realtime.core.result_states import ResultState
 from realtime.live_types import instrument_state
+from realtime.sockets.configured import own_configuration
+from realtime.sockets.indicators import check_indicators, newest_indicators
 from realtime.sockets.levels import check_level
 from realtime.sockets.newest_bar import newest_bar
 from signalsite.foundation.errors import InvalidInput, SignalServiceError
@@ -64,6 +68,17 @@ async def everyone(reader: Reader, topic: str) -> None:
 async def published_level(reader: Reader, topic: str) -> None:
     """Raise UnknownTopic for a level that its underlying's settings do not name."""
     await check_level(grammar.read_level_topic(topic))
+
+
+async def own_results(reader: Reader, topic: str) -> None:
+    """Admit the configuration's owner and staff. For all others it does not exist."""
+    if not await own_configuration(grammar.read_results(topic).configuration, reader.user_id):
+        raise Forbidden("there is no such configuration")
+
+
+async def named_indicators(reader: Reader, topic: str) -> None:
+    """Raise UnknownTopic for indicators that no active configuration names."""
+    await check_indicators(topic)
 
 
 async def no_value(topic: str) -> bytes | None:
@@ -139,6 +154,10 @@ def locate_instrument(topic: str) -> Feed:
     return output_feed(grammar.read_instrument(topic))
 
 
+def locate_results(topic: str) -> Feed:
+    return output_feed(grammar.MarketTopic(grammar.read_results(topic).underlying))
+
+
 def locate_chain(topic: str) -> Feed:
     return output_feed(grammar.read_chain(topic))
 
@@ -165,12 +184,25 @@ def locate_bars(topic: str) -> Feed:
     return Feed(stream, (hashes[0], hashes[1]))
 
 
+def results_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    return grammar.results_topic(str(params.get("configuration", "")), instrument_key)
+
+
+def locate_indicators(topic: str) -> Feed:
+    stream, *hashes = Names().indicators_output(grammar.read_indicators(topic).underlying)
+    return Feed(stream, (hashes[0], hashes[1]))
+
+
 def instrument_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
     return instrument_key
 
 
 def bars_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
     return grammar.bars_topic(instrument_key, str(params.get("timeframe", "1m")))
+
+
+def indicators_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
+    return grammar.indicators_topic(instrument_key, str(params.get("timeframe", "1m")))
 
 
 def chain_channel(instrument_key: str, params: Mapping[str, Any]) -> str:
@@ -209,6 +241,11 @@ def register_own() -> None:
     register(grammar.SMILE, TopicType(locate_evaluated, state=lambda: SmileState))
     register(grammar.TERM, TopicType(locate_term, state=lambda: TermStructureState))
     register(grammar.BARS, TopicType(locate_bars, current=newest_bar, state=lambda: BarState))
+    register(grammar.RESULTS, TopicType(locate_results, own_results, state=lambda: ResultState))
+    register(
+        grammar.INDICATORS,
+        TopicType(locate_indicators, named_indicators, newest_indicators, state=lambda: IndicatorState),
+    )
     for name in ("ticks", "greeks"):
         register_channel(name, instrument_channel)
     register_channel("chain", chain_channel)
@@ -219,5 +256,7 @@ def register_own() -> None:
         ("smile", smile_channel),
         ("term", term_channel),
         ("bars", bars_channel),
+        ("results", results_channel),
+        ("indicators", indicators_channel),
     ):
         register_channel(name, topic_of_channel)

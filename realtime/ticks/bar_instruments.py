@@ -41,6 +41,9 @@ class BarInstruments:
             self._exchange_of[row] = self._exchanges.index(exchange)
         return row
 
+    def find(self, key: str) -> int | None:
+        return self._rows.get(key)
+
     def rows_of(self, book_rows: Rows, contracts: list[Contract]) -> Rows:
         """Return our rows of the book's, whose contracts are given by row."""
         size = len(contracts)

@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moneyness.core.records import ChainRecords
+from realtime.consumer_groups import StreamEntry
 from realtime.core.entry_ids import parse_id
+from realtime.core.group_progress import GroupProgress
+from realtime.core.paused_streams import PausedStreams
 from realtime.ticks import metrics
 from realtime.ticks.chain_evaluations import ChainEvaluations
+from realtime.ticks.configurations import LiveConfigurations
 from realtime.ticks.core.backlog import Portion
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.dead_letters import DeadLetter
 from realtime.ticks.core.failed_commands import streams_writing
-from realtime.ticks.core.group_progress import GroupProgress
-from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.core.tick import Reason
 from realtime.ticks.effects import Effects
 from realtime.ticks.live_bars import LiveBars
-from realtime.ticks.streams import StreamEntry
+from realtime.ticks.live_indicators import LiveIndicators
 from timeframes.core.tick_stream import tick_stream
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class BatchWriter:
         effects: Effects,
         bars: LiveBars,
         evaluations: ChainEvaluations,
+        configurations: LiveConfigurations,
+        indicators: LiveIndicators,
         *,
         owned: dict[str, GroupProgress],
         paused: PausedStreams,
@@ -56,6 +60,8 @@ class BatchWriter:
         self.effects = effects
         self.bars = bars
         self.evaluations = evaluations
+        self.configurations = configurations
+        self.indicators = indicators
         self.owned = owned
         self.paused = paused
         self.at_fault: set[str] = set()  # streams that write to a key of another type: the consumer pauses them
@@ -68,8 +74,10 @@ class BatchWriter:
             self.bars.doubt_all()  # some of the ticks are in memory and not in the table
             raise
         self.evaluations.store(batch.records)
+        self.configurations.store(result.configured)
         stored = time.monotonic()
         self._commit(batch.entries, result, batch.dead_letters)
+        self.configurations.heavy.add(result.heavy)
         done = time.monotonic()
         metrics.ticks.labels("accepted").inc(len(result.ticks))
         for tick in result.ticks:
@@ -82,9 +90,19 @@ class BatchWriter:
         metrics.stages.observe(done - stored, count, "publishing")
 
     def settle_bars(self, until: int) -> None:
-        """Publish the bars that have changed, and store those that the clock closes (`LiveBars.settle`)."""
-        if rounds := self.bars.settle(until):
-            self._commit((), CycleResult(bars=rounds), ())
+        """Publish the bars that have changed, and store those that the clock closes (`LiveBars.settle`).
+
+        Publish also the states of indicators that wait.
+        """
+        rounds = self.bars.settle(until)
+        self.indicators.settle()
+        states = self.indicators.outbox.take()
+        if rounds or states:
+            self._commit((), CycleResult(bars=rounds, indicators=states), ())
+
+    def publish(self, result: CycleResult) -> None:
+        """Publish what belongs to no batch."""
+        self._commit((), result, ())
 
     def give_up(self, entries: Sequence[StreamEntry], deliveries: int) -> None:
         """Write entries that were delivered too often to the dead letters, and acknowledge them."""
@@ -101,7 +119,8 @@ class BatchWriter:
             logger.error("%d entries of %s were removed before they were read", lost, stream)
 
     def _commit(self, entries: Sequence[StreamEntry], result: CycleResult, dead_letters: Sequence[DeadLetter]) -> None:
-        publishing = {tick_stream(underlying) for underlying in {*result.topics, *result.bars}} & self.owned.keys()
+        underlyings = {*result.topics, *result.bars, *result.indicators, *result.results, *result.drained}
+        publishing = {tick_stream(underlying) for underlying in underlyings} & self.owned.keys()
         committed = self.effects.commit(entries, result, dead_letters, publishing)
         at_fault = self._find_at_fault(committed.failed, result, dead_letters)
         for stream in {stream for stream, _, _ in entries} - at_fault:

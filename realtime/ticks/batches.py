@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-import redis
 from django.db import connection
 
 from moneyness.core.records import ChainRecords
+from realtime.consumer_groups import StreamEntry
+from realtime.core.group_progress import GroupProgress
 from realtime.ticks import metrics
 from realtime.ticks.batch_writer import Batch, BatchWriter
 from realtime.ticks.contracts import prepare_contracts
@@ -21,19 +22,15 @@ from realtime.ticks.core.backlog import Backlog, Portion
 from realtime.ticks.core.cycle import Cycle
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.dead_letters import DeadLetter
-from realtime.ticks.core.group_progress import GroupProgress
 from realtime.ticks.core.new_contracts import NewContractLimits
 from realtime.ticks.core.tick import RejectedTick, Tick
+from realtime.ticks.guard import HANDLED_ELSEWHERE
 from realtime.ticks.options import Options
-from realtime.ticks.ownership import LeaseLost, Ownership
-from realtime.ticks.store import UNAVAILABLE
-from realtime.ticks.streams import StreamEntry
+from realtime.ticks.ownership import Ownership
 
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 60.0
-HANDLED_ELSEWHERE = (LeaseLost, redis.RedisError, *UNAVAILABLE)
-"""Not the fault of any tick: the consumer reads the same entries again later."""
 
 
 class Batches:
@@ -58,6 +55,7 @@ class Batches:
         self.new_contracts = NewContractLimits(options.sanity)
         self.backlog = Backlog()
         self.evaluations = writer.evaluations
+        self.configurations = writer.configurations
         self.failed: set[str] = set()  # streams with entries whose handling raised
         self._reported: dict[str, float] = {}  # by name of a chain or a computation: when its failure was last logged
         self._thread = ThreadPoolExecutor(1, "writer")
@@ -113,6 +111,7 @@ class Batches:
         """Drop what waits to be stored or published of an underlying: another consumer owns it."""
         self.backlog.forget(underlying)
         self.evaluations.drop(underlying)
+        self.configurations.drop(underlying)
 
     def begin(self, batch: Batch | None) -> None:
         """Start writing a batch. The previous one must be finished."""
@@ -178,6 +177,7 @@ class Batches:
         self.writer.at_fault.clear()
         self.backlog.clear()
         self.evaluations.forget()
+        self.configurations.forget()
         self.writer.effects.forget()
         self.writer.bars.forget()
 
@@ -215,7 +215,10 @@ class Batches:
                     where = (tick.stream, tick.entry_id)
                     decoded.rejected.append(DeadLetter(*where, read[where], why.reason, str(why)))
             ticks = [tick for tick in ticks if tick.contract.text not in rejected]
-        failures = self.evaluations.look_up() if self.options.own_time else []
+        failures = []
+        if self.options.own_time:
+            failures = self.evaluations.look_up()
+            self.configurations.load_for(ticks)
         result = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
         result.failures += failures
         self._report(result)

@@ -17,8 +17,8 @@ from realtime.ticks.interest import look_up_interest
 from realtime.ticks.options import Options
 from realtime.ticks.ownership import LeaseLost
 from realtime.ticks.postgres_retry import PostgresRetry
-from realtime.ticks.store import UNAVAILABLE
 from signals.greeks.core.conventions import GreeksParams
+from signalsite.foundation.postgres import UNAVAILABLE
 
 logger = logging.getLogger(__name__)
 

@@ -18,33 +18,38 @@ from threading import Event
 import redis
 from django.db import connection
 
+from realtime.consumer_groups import ConsumerGroup, Redis, StreamEntry
+from realtime.core.group_progress import GroupProgress
 from realtime.core.names import Names
+from realtime.core.paused_streams import PausedStreams
+from realtime.intervals import Intervals
 from realtime.ticks import metrics
 from realtime.ticks.batch_writer import BatchWriter
 from realtime.ticks.batches import Batches
 from realtime.ticks.chain_evaluations import ChainEvaluations
+from realtime.ticks.configurations import LiveConfigurations
 from realtime.ticks.contracts import load_terms
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.computations import Computation
 from realtime.ticks.core.cycle import Cycle
-from realtime.ticks.core.group_progress import GroupProgress
-from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.effects import Effects
-from realtime.ticks.expired_chains import remove_expired_chains
 from realtime.ticks.guard import succeeds
-from realtime.ticks.intervals import Intervals
 from realtime.ticks.live_bars import LiveBars
+from realtime.ticks.live_indicators import LiveIndicators
 from realtime.ticks.options import Options
 from realtime.ticks.ownership import LeaseLost, Ownership
 from realtime.ticks.pending_entries import PendingEntries
-from realtime.ticks.postgres_retry import BACKOFF, PostgresRetry
+from realtime.ticks.postgres_retry import PostgresRetry
 from realtime.ticks.restore import restore_underlying
-from realtime.ticks.store import UNAVAILABLE, store_quotes
-from realtime.ticks.streams import ConsumerGroup, Redis, StreamEntry, trim
+from realtime.ticks.running import run_steps
+from realtime.ticks.store import store_quotes
+from realtime.ticks.upkeep import Upkeep
 from realtime.ticks.volatility_indices import VolatilityIndices
+from realtime.ticks.waiting_results import WaitingResults
 from signals.greeks.core.conventions import GreeksParams
 from signals.instruments.selectors import recent_instruments
 from signalsite.foundation import heartbeat
+from signalsite.foundation.postgres import UNAVAILABLE
 from timeframes.core.tick_stream import underlying_of
 from timeframes.ticks.models import AbstractTick
 
@@ -53,7 +58,6 @@ logger = logging.getLogger(__name__)
 REDELIVER_SECONDS = 1.0
 TERMS_SECONDS = 60.0  # how soon a new curve, dividend or setting of an underlying counts
 BARS_SECONDS = 0.5  # how soon a change of an open bar is published
-FORGOTTEN_CONSUMER_MS = 3_600_000
 
 
 class TickConsumer:
@@ -88,6 +92,11 @@ class TickConsumer:
         self.paused = PausedStreams()
         self.retry = PostgresRetry(self.ownership, self.owned, self.stop)
         self.evaluations = ChainEvaluations(self.book, params, self.retry, options=options)
+        bars = LiveBars(self.book, self.retry, model=model, on=options.bars)
+        self.indicators = bars.indicators = LiveIndicators(
+            client, names, bars.not_closed, own_time=options.own_time, on=options.bars
+        )
+        self.configurations = LiveConfigurations(self.book, params, self.retry, self.indicators, names, options=options)
         self.cycle = Cycle(
             self.book,
             params,
@@ -97,6 +106,7 @@ class TickConsumer:
             sanity=options.sanity,
             computations=computations,
             beat=self.evaluations.beat,
+            configured=self.configurations.cycle,
         )
         effects = Effects(
             client,
@@ -107,8 +117,15 @@ class TickConsumer:
             write_back=write_back,
             clock=time.time,
         )
-        bars = LiveBars(self.book, self.retry, model=model, on=options.bars)
-        self.writer = BatchWriter(effects, bars, self.evaluations, owned=self.owned, paused=self.paused)
+        self.writer = BatchWriter(
+            effects,
+            bars,
+            self.evaluations,
+            self.configurations,
+            self.indicators,
+            owned=self.owned,
+            paused=self.paused,
+        )
         self.batches = Batches(self.cycle, self.writer, self.ownership, options=options, owned=self.owned, clock=clock)
         self.intervals = Intervals()
         self.pending = PendingEntries(
@@ -121,33 +138,15 @@ class TickConsumer:
             stop=self.stop,
         )
         self.indices = VolatilityIndices(client, self.book, self._restore)
+        self.waiting = WaitingResults(client, names, self.configurations.heavy.heard)
+        self.upkeep = Upkeep(self.group, self.writer, names=names, options=options, owned=self.owned, clock=clock)
         self._to_give_back: list[str] = []
         self._to_take: list[str] = []
         self._read_until = 0.0  # when all entries had been read
 
     def run(self) -> None:
         """Run until `stop` is set. Outages of Redis and PostgreSQL and faults of our own are logged and survived."""
-        delay = BACKOFF[0]
-        while not self.stop.is_set():
-            try:
-                self.step()
-                delay = BACKOFF[0]
-            except LeaseLost as error:
-                logger.warning("%s", error)
-                self._forget()
-            except (redis.RedisError, *UNAVAILABLE) as error:
-                metrics.errors.labels(type(error).__name__).inc()
-                logger.error("%s: %s; trying again in %.1f s", type(error).__name__, error, delay)
-                connection.close()
-                self._forget()
-                self.stop.wait(delay)
-                delay = min(delay * 2, BACKOFF[1])
-            except Exception:  # a fault of ours outside any stream: ending would stop every stream that we own
-                metrics.errors.labels("unexpected").inc()
-                logger.exception("the consumer failed, and begins again in %.1f s", delay)
-                self._forget()
-                self.stop.wait(delay)
-                delay = min(delay * 2, BACKOFF[1])
+        run_steps(self.step, self._forget, self.stop)
         self._leave()
 
     def step(self) -> None:
@@ -160,7 +159,7 @@ class TickConsumer:
             self._exchange()
         if self.intervals.is_due("maintain", self.options.maintenance):
             self.batches.finish()
-            self._maintain()
+            self.upkeep.run()
         if self.batches.failed and self.intervals.is_due("redeliver", REDELIVER_SECONDS):
             self.batches.finish()
             self._redeliver()
@@ -169,6 +168,11 @@ class TickConsumer:
         if self.intervals.is_due("bars", BARS_SECONDS):
             self.batches.finish()
             self.writer.settle_bars(self._bars_until())
+        self.configurations.settle(
+            {underlying_of(stream) for stream in self.owned}, self.clock(), finish=self.batches.finish
+        )
+        if self.owned:
+            succeeds("publishing results that wait", self._publish_waiting)
         if self.intervals.is_due("terms", TERMS_SECONDS):
             self.retry.run(lambda: self._read_terms(self.book.underlyings))
         succeeds("reading the volatility indices", self._read_indices)
@@ -179,6 +183,7 @@ class TickConsumer:
         self.batches.begin(batch)
         self.batches.reprice()
         self.batches.evaluate()
+        self.indicators.run(time.monotonic())
         if not self.owned:
             self.stop.wait(min(0.2, self.options.lease / 3))
 
@@ -211,6 +216,11 @@ class TickConsumer:
         if self.options.own_time:
             return int(self.writer.bars.bars.newest.max(initial=0))
         return int(min(self._read_until, self.clock()) * 1_000_000)
+
+    def _publish_waiting(self) -> None:
+        if result := self.waiting.take(self.owned):
+            self.batches.finish()
+            self.writer.publish(result)
 
     def _read_indices(self) -> None:
         entries = self.indices.read(self.owned)
@@ -312,21 +322,6 @@ class TickConsumer:
             elif self.group.pending(stream, 0, 1):
                 self.batches.failed.add(stream)
 
-    def _maintain(self) -> None:
-        for stream, progress in self.owned.items():
-            succeeds(f"maintaining {stream}", partial(self._maintain_stream, stream, progress))
-
-    def _maintain_stream(self, stream: str, progress: GroupProgress) -> None:
-        at = self.group.position(stream)
-        metrics.queue_length.labels(stream).set(at.waiting)
-        self.writer.report_lost(stream, progress.account((), at.first, at.removed))
-        if progress.position is None and at.delivered == progress.delivered:
-            progress.position = at.position
-        trim(self.client, stream, keep_ms=int(self.options.keep * 1000), keep_entries=self.options.keep_entries)
-        self.group.forget_consumers(stream, FORGOTTEN_CONSUMER_MS)
-        if not self.options.own_time:
-            remove_expired_chains(self.client, self.names, underlying_of(stream), self.clock())
-
     def _forget(self) -> None:
         """Drop all streams: what we believe about them may be wrong. The next step takes them anew."""
         self.batches.forget()
@@ -345,4 +340,6 @@ class TickConsumer:
         except (LeaseLost, redis.RedisError, *UNAVAILABLE) as error:
             logger.warning("could not say goodbye: %s", error)
         self.batches.close()
+        self.indicators.close()
+        self.configurations.heavy.close()
         connection.close()

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import redis
 
+from realtime.consumer_groups import Redis, StreamEntry, removed
 from realtime.core.entry_ids import EntryId, format_id, parse_id
 from realtime.core.names import Names
 from realtime.ticks.core.cycle_result import CycleResult
@@ -20,7 +21,6 @@ from realtime.ticks.core.outputs import outputs_of
 from realtime.ticks.core.processed_copies import processed
 from realtime.ticks.options import Limits
 from realtime.ticks.ownership import Ownership
-from realtime.ticks.streams import Redis, StreamEntry, removed
 from timeframes.core.tick_stream import tick_stream
 
 TRIM_SLACK = 1.25
@@ -105,6 +105,8 @@ class Effects:
         names = self.names
         outputs = [*outputs_of(names, result.topics)]
         outputs += [(each, names.bars_output(each), rounds) for each, rounds in result.bars.items()]
+        outputs += [(each, names.indicators_output(each), rounds) for each, rounds in result.indicators.items()]
+        outputs += [(each, names.output(each), rounds) for each, rounds in result.results.items()]
         shared = {stream for each, (stream, *_), _ in outputs if tick_stream(each) not in ours}
         for stream in {stream for _, (stream, *_), _ in outputs} - self._last_ids.keys() - shared:
             self._last_ids[stream] = self._newest_id(stream)
@@ -119,6 +121,7 @@ class Effects:
                     pushed = self._push_lists(pipeline, result)
                     for _, output, rounds in outputs:
                         self._publish(pipeline, output, rounds)
+                    self._write_results(pipeline, result)
                     self._write_dead_letters(pipeline, dead_letters)
                     if self.write_back:
                         self._write_back(pipeline, result, by_stream)
@@ -203,6 +206,14 @@ class Effects:
         pipeline.execute_command("HSET", latest_seq, *ids)
         pipeline.execute_command("EXPIRE", latest, lifetime)
         pipeline.execute_command("EXPIRE", latest_seq, lifetime)
+
+    def _write_results(self, pipeline: Any, result: CycleResult) -> None:
+        """Set strings, and take the waiting results that are published from their lists."""
+        for strings in result.ta_results.values():
+            for key, value in strings.items():
+                pipeline.execute_command("SET", key, value, "EX", self.limits.cache_expiry)
+        for underlying, count in result.drained.items():
+            pipeline.execute_command("LTRIM", self.names.waiting_results(underlying), count, -1)
 
     def _next_id(self, stream: str) -> str:
         milliseconds, number = self._last_ids[stream]

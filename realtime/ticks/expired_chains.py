@@ -2,9 +2,9 @@
 
 from datetime import UTC, date, datetime
 
+from realtime.consumer_groups import Redis
 from realtime.core.names import Names
 from realtime.core.topic_grammar import expiry_of
-from realtime.ticks.streams import Redis
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date
 

@@ -6,9 +6,13 @@ from collections.abc import Callable
 import redis
 
 from realtime.ticks import metrics
-from realtime.ticks.batches import HANDLED_ELSEWHERE
+from realtime.ticks.ownership import LeaseLost
+from signalsite.foundation.postgres import UNAVAILABLE
 
 logger = logging.getLogger(__name__)
+
+HANDLED_ELSEWHERE = (LeaseLost, redis.RedisError, *UNAVAILABLE)
+"""Not the fault of any tick or stream: the consumer reads the same entries again later."""
 
 
 def succeeds(what: str, call: Callable[[], object]) -> bool:

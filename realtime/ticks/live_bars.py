@@ -19,13 +19,14 @@ from realtime.ticks.core.bar_book import BarBook, Changes, Doubtful, Rows
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.tick import read_contract
+from realtime.ticks.live_indicators import LiveIndicators
 from realtime.ticks.postgres_retry import PostgresRetry
 from realtime.ticks.store import store_ticks
 from timeframes.bars import stream_bars
 from timeframes.bars.stream_bars import FOREVER, SOURCE, Span
 from timeframes.core.bars import BarColumns, Floats, TickColumns
 from timeframes.core.grid import SECOND, microseconds
-from timeframes.core.minutes import NOWHERE, FoldedMinutes, earlier_session, fold_minutes
+from timeframes.core.minutes import MINUTE, NOWHERE, FoldedMinutes, earlier_session, fold_minutes
 from timeframes.storage.retention import kept_since
 from timeframes.ticks.models import AbstractTick, Tick
 
@@ -52,6 +53,8 @@ class LiveBars:
         self.instruments = BarInstruments()
         self._lost: set[int] = set()  # rows to restore, whether or not they tick
         self._closed: Rounds = {}  # published with the next batch
+        self.indicators: LiveIndicators | None = None
+        self._opened: set[int] = set()  # rows whose open minute is published, and indicators have not seen it
 
     # --- what is known of the table ---------------------------------------------------------------------------------
 
@@ -60,11 +63,15 @@ class LiveBars:
         self._lost.clear()
         self._closed = {}
         self.bars.forget(slice(None))
+        if self.indicators is not None:
+            self.indicators.forget()
 
     def doubt_all(self) -> None:
         """Restore everything from the table with the next `settle`, or before its next tick."""
         self._lost |= set(np.flatnonzero(self.bars.known).tolist())
         self.bars.forget(slice(None))
+        if self.indicators is not None:
+            self.indicators.doubt_all()
 
     def drop(self, underlying: str) -> None:
         """Another consumer writes the bars of this underlying from now on."""
@@ -72,6 +79,8 @@ class LiveBars:
         self._lost -= set(rows)
         self._closed.pop(underlying, None)
         self.bars.forget(np.array(rows, np.intp))
+        if self.indicators is not None:
+            self.indicators.drop(underlying)
 
     def take(self, underlying: str, keys: Sequence[str]) -> None:
         """Have the minutes of these instruments restored, also of those that do not tick any more."""
@@ -239,6 +248,11 @@ class LiveBars:
             self.retry.run(lambda: self._close(due))
         rounds, self._closed = self._closed, {}
         changed = self.bars.take_touched()
+        if self.indicators is not None:
+            opened = np.union1d(changed, np.array(sorted(self._opened), np.intp)).astype(np.intp)
+            opened = opened[self.bars.known[opened] & ~self.bars.stored[opened]]
+            self._opened.clear()
+            self.indicators.feed(self.instruments.keys(opened), self.bars.open_bars(opened), until)
         newest: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
         for underlying, topic, state in self._states(changed, self.bars.open_bars(changed), complete=False):
             newest[underlying][topic] = state
@@ -266,6 +280,9 @@ class LiveBars:
 
     def _publish(self, found: Sequence[tuple[Rows, BarColumns]]) -> None:
         """Have complete minutes published, each instrument's in their order, and its newest one after them."""
+        if self.indicators is not None:
+            for rows, bars in found:
+                self.indicators.minutes_closed(self.instruments.keys(rows), bars)
         older = {row for rows, bars in found for row in rows[bars.time < self.bars.minute[rows]].tolist()}
         states = [state for rows, bars in found for state in self._states(rows, bars, complete=True)]
         newest = np.array(sorted(older), np.intp)
@@ -274,6 +291,7 @@ class LiveBars:
             some = newest[self.bars.stored[newest] == complete]
             states += self._states(some, self.bars.open_bars(some), complete=complete)
         self.bars.touched[newest] = False
+        self._opened.update(newest.tolist())
         for underlying, topic, state in states:
             rounds = self._closed.setdefault(underlying, [])
             place = len(rounds)
@@ -287,6 +305,19 @@ class LiveBars:
         states = bar_states(self.instruments.keys(rows), TIMEFRAME, bars, complete=complete)
         for row, state in zip(rows.tolist(), states, strict=True):
             yield self.instruments.contracts[row].underlying, self.instruments.topics[row], state
+
+    def not_closed(self, key: str) -> tuple[int, BarColumns | None] | None:
+        """Return the beginning of an instrument's first minute that is not closed, and that minute if it has ticks.
+
+        None: it is not known. Everything before is stored as minutes, or as ticks outside of all.
+        """
+        row = self.instruments.find(key)
+        if row is None or not self.bars.known[row] or self.bars.minute[row] == NOWHERE:
+            return None
+        minute = int(self.bars.minute[row])
+        if self.bars.stored[row]:
+            return minute + MINUTE * SECOND, None
+        return minute, self.bars.open_bars(np.array([row], np.intp))
 
     # --- instruments ------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ stages = Durations(
 )
 """Waiting: from the entry's ID, in milliseconds by Redis' clock, to its reading."""
 evaluation_time = Durations("signal_service_chain_evaluation", "Seconds that evaluations of due chains take.", BOUNDS)
+indicator_seconds = Durations("signal_service_indicator_seconds", "Seconds of a piece of live indicators.", BOUNDS)
 SAMPLES = 8  # entries of a batch whose waiting time is measured
 
 
@@ -33,6 +34,7 @@ def observe_waiting(entry_ids: Sequence[str], now: float) -> None:
 REGISTRY.register(processing_time)
 REGISTRY.register(stages)
 REGISTRY.register(evaluation_time)
+REGISTRY.register(indicator_seconds)
 ticks = Counter("signal_service_tick_count", "Ticks acknowledged, by what became of them.", ["outcome"])
 errors = Counter("signal_service_error_count", "Errors, by kind.", ["kind"])
 queue_length = Gauge("signal_service_queue_length", "Entries not yet acknowledged, by stream.", ["stream"])
@@ -43,4 +45,12 @@ owned = Gauge("signal_service_owned_streams", "Streams that this consumer owns."
 repriced = Counter("signal_service_priced_options", "Options priced, for a tick or because their underlying moved.")
 evaluated = Counter("signal_service_evaluated_chains", "Evaluations of an underlying's chains.")
 evaluated_at = Gauge("signal_service_chain_evaluated_at", "When chains were last evaluated, in seconds since 1970.")
+indicator_values = Counter("signal_service_indicator_values", "Values of indicators computed on live bars.")
+indicator_series = Gauge("signal_service_indicator_series", "Instruments x timeframes with live indicators.")
 recorded = Counter("signal_service_recorded_levels", "Rows that evaluations have left in the database.")
+configured_results = Counter(
+    "signal_service_configured_results", "Results of configurations that came from workers, and were published."
+)
+configurations = Gauge("signal_service_live_configurations", "Configurations that run with ticks.")
+recorded_results = Counter("signal_service_recorded_results", "Rows of configurations' results that were stored.")
+outstanding_results = Gauge("signal_service_outstanding_results", "Results with ticks that workers compute now.")

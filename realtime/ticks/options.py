@@ -39,3 +39,5 @@ class Options:
     register: bool  # register unknown contracts; otherwise their ticks are rejected
     sanity: Sanity
     limits: Limits
+    configured_seconds: float = 0.01  # of configurations' computations in a cycle
+    configured_record: float = 60.0  # between kept rows of a configuration and instrument

@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from realtime.consumer_groups import Redis
 from realtime.ticks.core.stream_assignment import share_streams
-from realtime.ticks.streams import Redis
 
 logger = logging.getLogger(__name__)
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from threading import Event
 
+from realtime.consumer_groups import ConsumerGroup, runs
+from realtime.intervals import Intervals
 from realtime.ticks.batches import Batches
-from realtime.ticks.intervals import Intervals
 from realtime.ticks.options import Options
 from realtime.ticks.ownership import Ownership
-from realtime.ticks.streams import ConsumerGroup, runs
 from signalsite.foundation import heartbeat
 
 SUSPICIOUS = 3  # deliveries after which an entry is handled alone: it may be what kills its consumers

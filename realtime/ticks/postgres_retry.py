@@ -9,8 +9,8 @@ from django.db import connection
 
 from realtime.ticks import metrics
 from realtime.ticks.ownership import Ownership
-from realtime.ticks.store import UNAVAILABLE
 from signalsite.foundation import heartbeat
+from signalsite.foundation.postgres import UNAVAILABLE
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from realtime.consumer_groups import Redis
 from realtime.core.entry_ids import format_id
 from realtime.core.names import Names
 from realtime.core.states import BadState, decode_instrument, decode_object
@@ -27,7 +28,6 @@ from realtime.ticks.core.tick import (
 )
 from realtime.ticks.core.tick_json import decode_entry
 from realtime.ticks.expired_chains import over
-from realtime.ticks.streams import Redis
 from signals.instruments.selectors import live_futures
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-import psycopg
-from django.db import InterfaceError, OperationalError
 
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.tick import Tick
+from signalsite.foundation.postgres import UNAVAILABLE
 from timeframes.core.quotes import QuoteRows
 from timeframes.quotes.services import record_quotes
 from timeframes.ticks.models import AbstractTick
@@ -18,8 +17,6 @@ from timeframes.ticks.store import record_ticks
 logger = logging.getLogger(__name__)
 
 SOURCE = "stream"
-UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
-"""The server is away or overloaded. COPY raises the driver's errors, everything else Django's."""
 
 
 def store_ticks(model: type[AbstractTick], ticks: Iterable[Tick]) -> None:

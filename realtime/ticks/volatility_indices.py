@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from realtime.consumer_groups import Redis, StreamEntry, tail
+from realtime.core.paused_streams import PausedStreams
 from realtime.ticks import metrics
 from realtime.ticks.core.book import Book
-from realtime.ticks.core.paused_streams import PausedStreams
 from realtime.ticks.guard import succeeds
-from realtime.ticks.streams import Redis, StreamEntry, tail
 from timeframes.core.tick_stream import tick_stream, underlying_of
 
 logger = logging.getLogger(__name__)

@@ -122,6 +122,7 @@ class Book:
         self.underlyings: dict[str, UnderlyingBook] = {}
         self.recent: dict[str, Recent] = {}
         self.unrecorded: set[int] = set()  # rows changed since quotes were last recorded; the recorder empties it
+        self.stirred: set[str] = set()  # underlyings that ticked, or got an expiry; who beats empties it
         self._columns = np.empty((COLUMNS, 0))
         self.expiry_number = np.empty(0, np.intp)  # place in `expiries`, -1 for what is not an option
         self._name_columns()
@@ -180,6 +181,7 @@ class Book:
         assert expiry is not None
         if expiry not in owner.expiries:
             owner.expiries[expiry] = len(self.expiries)
+            self.stirred.add(owner.underlying)
             self.expiries.append(ExpiryBook(owner.underlying, contract.key.exchange, expiry, expires_at))
         return owner.expiries[expiry]
 
@@ -217,14 +219,19 @@ class Book:
                 recent.add(tick.seconds, *price_of(tick.fields))
         for number in np.unique(self.expiry_number[changed]).tolist():
             if number >= 0:
-                self.underlyings[self.expiries[number].underlying].ticked = True
+                self._stir(self.underlyings[self.expiries[number].underlying])
         for row in changed[self.expiry_number[changed] < 0].tolist():  # an option's tick moves no chain
             contract = self.contracts[row]
             owner = self.underlyings[contract.underlying]
-            owner.ticked = True
+            self._stir(owner)
             if contract.text == owner.terms.spot_key or contract.key.product.is_future:
                 owner.moved = True
         return rows, newest
+
+    def _stir(self, chain: UnderlyingBook) -> None:
+        if not chain.ticked:
+            chain.ticked = True
+            self.stirred.add(chain.underlying)
 
     def quotes(self, rows: Rows) -> QuoteColumns:
         """Return the newest ticks of these rows as quotes, without `close`, which may be yesterday's price."""

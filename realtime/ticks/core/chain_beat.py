@@ -26,6 +26,7 @@ from realtime.core.states import encode
 from realtime.core.topic_grammar import analytics_topic, atm_topic, level_topic, smile_topic, term_topic
 from realtime.ticks.core.book import Book, UnderlyingBook
 from realtime.ticks.core.cycle_result import CycleResult
+from realtime.ticks.core.due_chains import DueChains
 from realtime.ticks.core.live_chains import price_live
 from signals.greeks.core.conventions import GreeksParams
 
@@ -60,9 +61,7 @@ class ChainBeat:
         self.defaults = defaults
         self.records = records
         self.rules: dict[str, ChainRules] = {}
-        self._evaluated_at: dict[str, float] = {}  # by underlying
-        self._smiled_at: dict[str, float] = {}
-        self._unsmiled: set[str] = set()  # underlyings that were evaluated since their smiles were last published
+        self._due = DueChains(book, interval=interval, smile_interval=smile_interval)
         self._recorded: dict[str, int] = {}  # the newest interval of which rows were made
         self._atm: dict[tuple[str, str], float] = {}  # the ATM strike by underlying and expiry
         self._rest_until = -math.inf
@@ -71,18 +70,9 @@ class ChainBeat:
         """Return the seconds until the next chain is due: 0 if one is due, infinity if none has ticked."""
         if not self.interval:
             return math.inf
-        wait = min((self._due_in(chain, now) for chain in self.book.underlyings.values()), default=math.inf)
+        wait = self._due.due_in(now)
         rest = self._rest_until - now
         return max(wait, rest) if 0 < rest < LONGEST_REST else wait
-
-    def _due_in(self, chain: UnderlyingBook, now: float) -> float:
-        """Return the seconds until the chain is due, infinity if nothing has happened to it."""
-        if not chain.expiries:
-            return math.inf
-        wait = self._wait(self._evaluated_at, chain, self.interval, now) if chain.ticked else math.inf
-        if wait and chain.underlying in self._unsmiled:
-            wait = min(wait, self._wait(self._smiled_at, chain, self.smile_interval, now))
-        return wait
 
     def rest(self, now: float, seconds: float) -> None:
         """Count an evaluation that has taken so many seconds until now."""
@@ -94,9 +84,8 @@ class ChainBeat:
             self._atm.setdefault(key, strike)
 
     def forget(self, underlying: str) -> None:
-        for known in (self._evaluated_at, self._smiled_at, self._recorded):
-            known.pop(underlying, None)
-        self._unsmiled.discard(underlying)
+        self._due.forget(underlying)
+        self._recorded.pop(underlying, None)
         for key in [key for key in self._atm if key[0] == underlying]:
             del self._atm[key]
 
@@ -112,18 +101,18 @@ class ChainBeat:
         """
         if not self.interval:
             return []
-        due = [chain for chain in self.book.underlyings.values() if not self._due_in(chain, now)]
-        due.sort(key=lambda chain: self._evaluated_at.get(chain.underlying, -math.inf))
+        due = self._due.take(now)
         options = 0
         for place, chain in enumerate(due):
             options += len(chain.option_rows)
             if place and options > most:
+                self._due.put_back([each.underlying for each in due[place:]], now)
                 del due[place:]
                 break
         for chain in due:
-            self._evaluated_at[chain.underlying] = now
+            self._due.evaluated_at[chain.underlying] = now
             chain.ticked = False
-            self._unsmiled.discard(chain.underlying)
+            self._due.unsmiled.discard(chain.underlying)
         return due
 
     def evaluate(self, due: Sequence[UnderlyingBook], now: float, result: CycleResult) -> None:
@@ -172,9 +161,11 @@ class ChainBeat:
                 self._atm[key] = strike
         for place, (number, _) in due.items():
             self._recorded[priced.underlyings.key[place]] = number
-        self._smiled_at.update(dict.fromkeys(smiles, now))
+        self._due.smiled_at.update(dict.fromkeys(smiles, now))
         if params.fit:
-            self._unsmiled |= {chain.underlying for chain in chains} - smiles
+            later = {chain.underlying for chain in chains} - smiles
+            self._due.unsmiled |= later
+            self._due.put_back(later, now)
 
     def _to_record(self, underlyings: Sequence[str], now: float) -> dict[int, tuple[int, datetime]]:
         """Return those, by place, of whose present interval nothing is kept yet: its number and its beginning."""
@@ -189,13 +180,7 @@ class ChainBeat:
         return self.rules.get(chain.underlying, self.defaults)
 
     def _smiles(self, chain: UnderlyingBook, now: float) -> bool:
-        return self.smile_interval > 0 and not self._wait(self._smiled_at, chain, self.smile_interval, now)
-
-    @staticmethod
-    def _wait(at: Mapping[str, float], chain: UnderlyingBook, interval: float, now: float) -> float:
-        """Return the seconds until the chain is due. After the clock was set back it is due at once."""
-        passed = now - at.get(chain.underlying, -math.inf)
-        return interval - passed if 0 <= passed < interval else 0.0
+        return self.smile_interval > 0 and self._due.smiles_are(chain.underlying, now)
 
 
 def _group_keys(priced: PricedChains) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ The steps:
 3. Apply the other ticks to the book (`applied_ticks`).
 4. Choose the chains that are due: their underlying has moved, and the interval since their last repricing is over.
 5. Price in one call: the options among the ticks, and the other live options of the chains that are due (`pricing`).
-6. Run further computations on the same rows (`computations`).
+6. Run further computations on the same rows (`computations`), and the configurations of the ticks' instruments
+   (`configured`).
 7. Build the states to publish: of each tick, each repriced option and each repriced chain (`built_states`).
 8. Evaluate the chains that are due for it: levels, volatilities, analytics (`chain_beat`). With a clock's time the
    caller runs this step apart, since it measures it (`realtime.ticks.chain_evaluations`).
@@ -20,16 +21,18 @@ only itself, and a tick at fault makes `handle` raise.
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from operator import add
 
 from realtime.core.states import priced_at
 from realtime.ticks.core.applied_ticks import AppliedTicks, apply_ticks
 from realtime.ticks.core.book import Book, UnderlyingBook
-from realtime.ticks.core.built_states import add_repriced_states, add_tick_states, build_chain_states
+from realtime.ticks.core.built_states import add_configured, add_repriced_states, add_tick_states, build_chain_states
 from realtime.ticks.core.chain_beat import ChainBeat
 from realtime.ticks.core.computations import Computation, run_computations
+from realtime.ticks.core.configured import ConfiguredCycle, ConfiguredTicks
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.decoding import Decoded, Decoder, Entry
-from realtime.ticks.core.pricing import price_due
+from realtime.ticks.core.pricing import PricedOptions, price_due
 from realtime.ticks.core.sanity import Sanity
 from realtime.ticks.core.tick import Tick, marked
 from signals.greeks.core.conventions import GreeksParams
@@ -38,7 +41,7 @@ from signals.greeks.core.conventions import GreeksParams
 class Cycle:
     """`reprice_interval`: seconds between repricings of a chain whose underlying moves. `window`: strikes on each side
     of the money in a chain's states. `sanity`: which ticks are suspect. `computations`: run beside the Greeks.
-    `beat`: the evaluation of chains, None for none."""
+    `beat`: the evaluation of chains, `configured`: configurations that run with ticks; None for none."""
 
     def __init__(
         self,
@@ -51,8 +54,10 @@ class Cycle:
         sanity: Sanity,
         computations: Mapping[str, Computation],
         beat: ChainBeat | None = None,
+        configured: ConfiguredCycle | None = None,
     ) -> None:
         self.book = book
+        self.configured = configured
         self.beat = beat
         self.params = params
         self.reprice_interval = reprice_interval
@@ -82,11 +87,23 @@ class Cycle:
         for end in range(1, len(ticks) + 1):
             if end == len(ticks) or ticks[end].seconds != ticks[begin].seconds:
                 some = ticks[begin:end]
+                self._run_due(some[0].seconds, result, inclusive=False)
                 self._handle_instant(some, self.sanity.sift(some, self.book, None), some[0].seconds, result)
                 if self.beat:
                     self.beat.evaluate(self.beat.choose(some[0].seconds), some[0].seconds, result)
+                self._run_due(some[0].seconds, result, inclusive=True)
                 begin = end
         return result
+
+    def _run_due(self, now: float, result: CycleResult, *, inclusive: bool) -> None:
+        """Run the configurations that are due by the ticks' own time."""
+        if self.configured is None or not self.configured.due:
+            return
+        try:
+            for each in self.configured.run_due(now, inclusive=inclusive):
+                add_configured(result, each)
+        except Exception as error:  # noqa: BLE001 - a fault of configurations costs no tick
+            result.failures.append(("configurations", error))
 
     def observe(self, ticks: Sequence[Tick], now: float | None) -> None:
         """Apply ticks that another consumer stores and publishes: those of a volatility index.
@@ -141,14 +158,26 @@ class Cycle:
         priced = price_due(book, applied, due, now, self.params)
         chains = build_chain_states(book, priced, moment, window=self.window)
         members, failures = run_computations(self.computations, book, applied, priced.repriced, now)
+        configured = self._configure(applied, priced, now)
         # Nothing raises from here on.
         result.failures += failures
+        if configured is not None:
+            add_configured(result, configured)
+            members[: len(applied.ticks)] = map(add, members, configured.members)
         result.priced += len(priced.answers)
         priced_here = priced_at(moment)
         add_tick_states(result, applied, priced, priced_here, members)
         add_repriced_states(result, book, priced, priced_here, members[len(applied.ticks) :])
         for underlying, topics in chains:
             result.topics[underlying].update(topics)
+
+    def _configure(self, applied: AppliedTicks, priced: PricedOptions, now: float) -> ConfiguredTicks | None:
+        if self.configured is None or not applied.ticks:
+            return None
+        try:
+            return self.configured.run(applied, priced, now)
+        except Exception as error:  # noqa: BLE001 - a fault of configurations costs no tick
+            return ConfiguredTicks([b""] * len(applied.ticks), failures=[("configurations", error)])
 
     def _price_and_build_apart(
         self, applied: AppliedTicks, due: Sequence[UnderlyingBook], now: float, result: CycleResult

@@ -6,6 +6,7 @@ from typing import Any
 from realtime.core.names import Names
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.dead_letters import DeadLetter
+from timeframes.core.keys import parse_key
 from timeframes.core.tick_stream import TICK_STREAM, tick_stream
 
 
@@ -29,9 +30,19 @@ def streams_writing(key: str, names: Names, result: CycleResult, dead_letters: I
         lists = names.raw_ticks(contract.text), names.computed_data(contract.key.symbol)
         if key in lists or key in _of_underlying(names, contract.underlying):
             streams.add(tick.stream)
-    streams |= {tick_stream(each) for each in {*result.topics, *result.bars} if key in _of_underlying(names, each)}
-    return streams
+    publishing = {*result.topics, *result.bars, *result.indicators, *result.drained}
+    streams |= {tick_stream(each) for each in publishing if key in _of_underlying(names, each)}
+    for each in result.drained:
+        if key == names.computed_data(parse_key(each).symbol):
+            streams.add(tick_stream(each))
+    return streams | {tick_stream(each) for each, strings in result.ta_results.items() if key in strings}
 
 
 def _of_underlying(names: Names, underlying: str) -> tuple[str, ...]:
-    return *names.output(underlying), *names.bars_output(underlying), *names.chains_output(underlying)
+    return (
+        names.waiting_results(underlying),
+        *names.output(underlying),
+        *names.bars_output(underlying),
+        *names.chains_output(underlying),
+        *names.indicators_output(underlying),
+    )

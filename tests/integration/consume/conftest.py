@@ -1,12 +1,10 @@
 """Servers for the tick daemon, one set for all tests here."""
 
-import subprocess
-import sys
-
 import pytest
 
+from tests.forks import the_forks
 from tests.integration.consume.live import Live
-from tests.integration.processes import ROOT, fresh_state, servers_of
+from tests.integration.processes import fresh_state, servers_of
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +13,7 @@ def servers(tmp_path_factory):
         live = Live(state, tmp_path_factory.mktemp("live") / "consumer.log")
         live.log.touch()
         with servers_of(state):
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=live.environment, check=True)
+            the_forks().run(["migrate", "-v0"], environment=live.environment, timeout=60).check_returncode()
             yield live
 
 

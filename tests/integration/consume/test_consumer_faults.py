@@ -8,8 +8,8 @@ import orjson
 import pytest
 import redis
 
+from realtime.consumer_groups import connect
 from realtime.ticks.ownership import LeaseLost, Ownership
-from realtime.ticks.streams import connect
 from signalsite.embedded import state as places
 from tests.integration.consume.faulty_consumers import KILLED, POISONED, UNANSWERED, UNWRITABLE
 from tests.integration.consume.live import chain, kill_server, tick

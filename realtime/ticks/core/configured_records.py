@@ -1,0 +1,70 @@
+"""What is kept of configurations that run with ticks: results, and how their values were made."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from realtime.ticks.core.configured_units import Computed
+from realtime.ticks.core.plans import FUNCTIONS, GREEKS, INDICATORS, Plan
+from signals.configs.core.results import ConfiguredResult
+
+
+@dataclass(frozen=True, slots=True)
+class KindRecord:
+    """The values of one kind that a configuration has given at one moment. `result`: one of those."""
+
+    kind: str
+    result: ConfiguredResult
+    computation_version: str
+    instruments: int
+    values: int
+    missing: int
+    milliseconds: float
+
+
+@dataclass(slots=True)
+class ConfiguredRecords:
+    results: list[ConfiguredResult] = field(default_factory=list)
+    kinds: list[KindRecord] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.results)
+
+    def add(self, more: "ConfiguredRecords") -> None:
+        self.results += more.results
+        self.kinds += more.kinds
+
+
+def records_of(
+    plan: Plan, results: list[ConfiguredResult], computed: Mapping[str, Computed], versions: Mapping[str, str]
+) -> ConfiguredRecords:
+    """Return the rows of one configuration's results. `versions`: of what computes each kind; functions have theirs."""
+    found = ConfiguredRecords(results)
+    functions = ",".join(f"{each.function.name}@{each.function.version}" for each in plan.functions)
+    names = {GREEKS: [], INDICATORS: [str(spec) for spec, _ in plan.indicators.values()],
+             FUNCTIONS: [each.key for each in plan.functions]}  # fmt: skip
+    for kind, own in names.items():
+        numbers = [number for result in results for number in _numbers(result.values.get(kind, {}).values())]
+        if not numbers:
+            continue
+        missing = sum(number is None or number != number for number in numbers)
+        taken = sum(each.taken for name, each in computed.items() if name.partition(" on ")[0] in own)
+        found.kinds.append(
+            KindRecord(
+                kind=kind,
+                result=results[-1],
+                computation_version=versions.get(kind, functions),
+                instruments=len(results),
+                values=len(numbers) - missing,
+                missing=missing,
+                milliseconds=1000 * taken,
+            )
+        )
+    return found
+
+
+def _numbers(labels: Iterable[object]) -> Iterable[float | None]:
+    for each in labels:
+        if isinstance(each, Mapping):
+            yield from each.values()
+        else:
+            yield each if isinstance(each, float | int) else None

@@ -1,0 +1,134 @@
+"""Work for ticks that workers do: users' functions and long windows. Their results come back through the waiting list.
+
+At most one tick of a configuration and instrument is outstanding; of those that come meanwhile the newest follows it.
+A thread of its own sends, so that a broker that is slow or away holds up no tick.
+"""
+
+import logging
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+
+from realtime.core.names import Names
+from realtime.ticks import metrics
+from realtime.ticks.core.plans import Plan
+from realtime.ticks.core.tick import Tick
+from signals.configs.core.results import ConfiguredResult, Source
+
+logger = logging.getLogger(__name__)
+
+TASK = "batch.compute_on_ticks"
+EVERY_SECONDS = 0.1  # between tasks of a configuration
+LOST_SECONDS = 60.0  # after which a tick without a result is taken to be lost
+TOGETHER = 100  # instruments of a task
+REPORT_SECONDS = 60.0
+
+Message = dict[str, Any]
+Key = tuple[uuid.UUID, str]
+
+
+class HeavyWork:
+    """`send`: enqueues a message."""
+
+    def __init__(self, names: Names, source: Source, *, send: Callable[[Message], None] | None = None) -> None:
+        self.names = names
+        self.source = source
+        self._send = send or enqueue
+        self._waiting: dict[Key, tuple[Plan, Tick]] = {}
+        self._outstanding: dict[Key, float] = {}  # until when
+        self._heard: deque[Key] = deque()  # results, from the thread that reads them
+        self._given: deque[Sequence[tuple[Plan, Tick]]] = deque()  # ticks, from the thread that writes them
+        self._next = 0.0
+        self._reported = 0.0
+        self._thread = ThreadPoolExecutor(1, "heavy")
+        self._sending: Future[None] | None = None
+
+    def add(self, heavy: Sequence[tuple[Plan, Tick]]) -> None:
+        """Have these computed. Their ticks are stored."""
+        if heavy:
+            self._given.append(heavy)
+
+    def heard(self, results: Iterable[ConfiguredResult]) -> None:
+        """Results have come back."""
+        for each in results:
+            if each.source is self.source:
+                self._heard.append((each.configuration, each.instrument_key))
+
+    def run(self) -> None:
+        """Send what may be sent, unless it is too soon or the last sending has not ended."""
+        now = time.monotonic()
+        if now < self._next or (self._sending is not None and not self._sending.done()):
+            return
+        self._next = now + EVERY_SECONDS
+        while self._given:
+            for plan, tick in self._given.popleft():
+                self._waiting[plan.id, tick.contract.text] = plan, tick
+        while self._heard:
+            self._outstanding.pop(self._heard.popleft(), None)
+        self._outstanding = {key: until for key, until in self._outstanding.items() if until > now}
+        metrics.outstanding_results.set(len(self._outstanding))
+        if messages := self._messages(now + LOST_SECONDS):
+            self._sending = self._thread.submit(self._send_all, messages)
+
+    def _messages(self, until: float) -> list[Message]:
+        ready = [key for key in self._waiting if key not in self._outstanding]
+        by_plan: dict[Plan, list[Tick]] = {}
+        for key in ready:
+            plan, tick = self._waiting.pop(key)
+            by_plan.setdefault(plan, []).append(tick)
+            self._outstanding[key] = until
+        return [
+            {
+                "configuration": str(plan.id),
+                "version": plan.version,
+                "labels": _labels(plan),
+                "ticks": [
+                    (tick.contract.text, tick.entry_id, tick.time.isoformat())
+                    for tick in ticks[begin : begin + TOGETHER]
+                ],
+                "source": self.source.value,
+                "namespace": self.names.namespace,
+            }
+            for plan, ticks in by_plan.items()
+            for begin in range(0, len(ticks), TOGETHER)
+        ]
+
+    def _send_all(self, messages: Sequence[Message]) -> None:
+        """Send messages. What cannot be sent is lost, and follows with a later tick."""
+        for message in messages:
+            try:
+                self._send(message)
+            except Exception:  # a broker raises what it likes, and ticks go on
+                metrics.errors.labels("broker").inc()
+                for key, _, _ in message["ticks"]:
+                    self._heard.append((uuid.UUID(message["configuration"]), key))
+                if time.monotonic() - self._reported >= REPORT_SECONDS:
+                    self._reported = time.monotonic()
+                    logger.exception("work for ticks cannot be enqueued")
+
+    def forget(self) -> None:
+        """Drop what waits: another consumer may have its ticks."""
+        self._given.clear()
+        self._waiting.clear()
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+
+def _labels(plan: Plan) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for kind, label in plan.heavy:
+        found.setdefault(kind, []).append(label)
+    return found
+
+
+def enqueue(message: Message) -> None:
+    current_app.send_task(
+        TASK, kwargs=message, queue=settings.CELERY_URGENT_QUEUE, retry=False, expires=LOST_SECONDS, ignore_result=True
+    )

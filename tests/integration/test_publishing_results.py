@@ -1,0 +1,111 @@
+"""Results that workers publish: they wait for a consumer, or are published where there is none."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+import redis
+from django.conf import settings
+
+from realtime.core.names import Names
+from realtime.results import publishing
+from realtime.results.publishing import publish_results
+from signals.configs.core.results import ConfiguredResult, Source
+from signalsite.foundation.redis import client
+
+SPOT = "NSE@NIFTY@equity_spot"
+TOPIC = f"results:{uuid.UUID(int=7)}:{SPOT}"
+MADE = ConfiguredResult(
+    configuration=uuid.UUID(int=7),
+    name="nifty-5m",
+    version=2,
+    owner_id=1,
+    instrument_key=SPOT,
+    interval="5m",
+    frequency="300s",
+    time=datetime(2026, 11, 27, 5, tzinfo=UTC),
+    source=Source.SCHEDULE,
+    values={"indicators": {"rsi(length=14)": {"RSI_14": 61.5}}},
+    run=3,
+)
+
+
+@pytest.fixture
+def server(settings: Any) -> Iterator[Any]:
+    settings.REDIS_URL = f"{settings.REDIS_URL}{'&' if '?' in settings.REDIS_URL else '?'}db=9"
+    made: Any = client(settings.REDIS_URL)
+    made.flushdb()
+    yield made
+    made.flushdb()
+
+
+def entries(server: Any, name: str = "signal_output_stream:NSE@NIFTY") -> list[dict[bytes, bytes]]:
+    return [fields for _, fields in server.xrange(name)]
+
+
+def test_without_a_consumer_they_are_published_at_once(server: Any) -> None:
+    later = replace(MADE, run=4)
+    other = replace(MADE, instrument_key="NSE@BANKNIFTY@equity_spot", interval=None)
+    publish_results([MADE, later, other], Names())
+    states = [orjson.loads(each[TOPIC.encode()]) for each in entries(server)]
+    assert [each["run"] for each in states] == [3, 4]
+    assert orjson.loads(server.hget("latest:NSE@NIFTY", TOPIC)) == states[1]
+    newest = server.xrevrange("signal_output_stream:NSE@NIFTY", count=1)[0][0]
+    assert server.hget("latest_seq:NSE@NIFTY", TOPIC) == newest
+    assert [orjson.loads(each)["run"] for each in server.lrange("computed_data:NIFTY", 0, -1)] == [3, 4]
+    text = orjson.loads(server.get(f"ta_results:{SPOT}:5m:300s"))
+    assert text["indicators"] == {"rsi(length=14)": {"RSI_14": 61.5}}
+    assert server.get("ta_results:NSE@BANKNIFTY@equity_spot:none:300s")
+    assert 0 < server.ttl(f"ta_results:{SPOT}:5m:300s") <= settings.REDIS_CACHE_EXPIRY
+    assert not server.exists("computed_results:NSE@NIFTY")
+
+
+def test_a_back_tests_results_stand_under_its_namespace(server: Any) -> None:
+    server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "live")
+    publish_results([replace(MADE, source=Source.BACKTEST)], Names("backtest:"))
+    assert entries(server, "backtest:signal_output_stream:NSE@NIFTY") and not entries(server)
+
+
+def test_they_wait_for_a_consumer_as_many_as_may(server: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "somebody")
+    monkeypatch.setattr(publishing, "MOST_WAITING", 3)
+    publish_results([replace(MADE, run=run) for run in range(5)], Names())
+    waiting = server.lrange("computed_results:NSE@NIFTY", 0, -1)
+    assert [orjson.loads(each)["run"] for each in waiting] == [0, 1, 2]
+    assert server.ttl("computed_results:NSE@NIFTY") > 0
+    assert not entries(server) and "2 results of NSE@NIFTY are dropped: 3 wait" in caplog.text
+
+
+def test_no_more_bytes_wait_than_may(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "somebody")
+    monkeypatch.setattr(publishing, "MOST_WAITING_BYTES", 50_000)
+    for run in range(9):
+        publish_results([replace(MADE, run=run, values={"functions": {"a": "x" * 20_000}})], Names())
+    assert server.llen("computed_results:NSE@NIFTY") == 3
+
+
+def test_what_waited_comes_before_what_is_published_without_a_consumer(server: Any, caplog: Any) -> None:
+    server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "somebody")
+    publish_results([MADE], Names())
+    server.rpush("computed_results:NSE@NIFTY", "nonsense")
+    server.delete("tick_owner:signals:tick_stream:NSE@NIFTY")  # it died
+    publish_results([replace(MADE, run=4)], Names())
+    assert [orjson.loads(each[TOPIC.encode()])["run"] for each in entries(server)] == [3, 4]
+    assert not server.exists("computed_results:NSE@NIFTY") and "is dropped" in caplog.text
+
+
+def test_one_that_cannot_be_written_is_left_out_alone(server: Any, caplog: Any) -> None:
+    publish_results(
+        [replace(MADE, values={"functions": {"a": 10**400}}), replace(MADE, instrument_key="nonsense"), MADE], Names()
+    )
+    assert len(entries(server)) == 1 and caplog.text.count("is not published") == 2
+
+
+def test_a_key_of_another_type_is_an_error(server: Any) -> None:
+    server.set("signal_output_stream:NSE@NIFTY", "text")
+    with pytest.raises(redis.RedisError):
+        publish_results([MADE], Names())
