@@ -13,19 +13,16 @@ from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.selection import InstrumentComputation
 from signals.greeks.selectors import newest_quote_time
 from signals.instruments.models import Instrument
+from signalsite.foundation.computations.columns import BAD_INPUT, OK, Column, StatusWord
 from signalsite.foundation.computations.contract import (
-    BAD_INPUT,
-    OK,
     Answers,
     Bounds,
-    Column,
     Context,
     Overrides,
     Parameter,
     Params,
     Prepared,
     Runs,
-    StatusWord,
     TextForm,
 )
 from signalsite.foundation.errors import InvalidInput

@@ -1,54 +1,66 @@
 """Functions of the bars of instruments: ours, and users' own, which run in the sandbox."""
 
 import hashlib
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.utils import timezone
 
-from signals.computations.bars import ANCHOR, DAYS, TIMEFRAME, Bars, Part, load_part, made_of, newest_of, unknown
-from signals.functions.answer_rows import MOST_OUTPUTS, UNAVAILABLE, Row, failure, rows_of
-from signals.functions.core.internal import BENCHMARK, SESSION, SESSION_BEGIN, InternalFunction
+from signals.computations.bars import ANCHOR, DAYS, TIMEFRAME, Bars, newest_of
+from signals.computations.function_calls import call_on_frames
+from signals.computations.historical_greeks import HistoricalGreeks
+from signals.computations.joined import Frame, greeks_params, load_frames
+from signals.functions.answer_rows import MOST_OUTPUTS, Row, rows_of
+from signals.functions.core.internal import BENCHMARK, COLUMNS, JOINABLE, SESSION, SESSION_BEGIN, InternalFunction
+from signals.functions.core.joins import (
+    MOST_TEXT_CHARACTERS,
+    NO_JOINS,
+    Join,
+    Joins,
+    Kind,
+    needs_greeks,
+    read_joins,
+    written,
+)
 from signals.functions.core.naming import MOST_ARGUMENT_CHARACTERS, read_arguments
+from signals.functions.core.reference_grammar import LONGEST, PATTERN
 from signals.functions.core.registry import complete
-from signals.functions.models import FunctionRun
-from signals.functions.references import LONGEST, PATTERN, check_reference, is_internal, resolve, settle
-from signals.functions.running import FunctionRefused, process_of, run_internal
-from signals.functions.sandbox.results import Outcome
-from signals.functions.sandbox.starter import SandboxUnavailable
+from signals.functions.references import check_reference, is_internal, resolve, settle
 from signals.functions.selectors import Runnable
-from signals.functions.services import record
 from signals.greeks.core.conventions import GreeksParams
 from signals.greeks.selection import InstrumentComputation
+from signalsite.foundation.computations.columns import OK, Column, StatusWord
 from signalsite.foundation.computations.contract import (
-    OK,
     Answers,
     Bounds,
-    Column,
     Context,
     Overrides,
     Parameter,
     Params,
     Prepared,
     Runs,
-    StatusWord,
     TextForm,
 )
-from signalsite.foundation.errors import InvalidInput, LimitExceeded
-from timeframes.core.bars import FoldedBars
+from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import MAX_KEY_LENGTH, parse_key
 
 MOST_LAST = 10_000
-_EMPTY = "nothing that is stored of it is in the range"
+MOST_GREEKS_AT_ONCE = 400  # bars of an item, within a request
 
 
 def _check_benchmark(text: str) -> None:
     if text:
         parse_key(text)
+
+
+def _check_join(text: str) -> None:
+    try:
+        read_joins(text, "join")
+    except InvalidInput as error:
+        own = error.field.partition(".")[2]
+        raise InvalidInput("join", f"{own}: {error}" if own else str(error)) from error
 
 
 FUNCTION = Parameter(
@@ -79,6 +91,19 @@ BENCHMARK_KEY = Parameter(
     form=TextForm(r"^.*$", MAX_KEY_LENGTH, _check_benchmark, "an instrument key, or nothing"),
     help="An instrument whose closes join as the column `benchmark`, at the same bars.",
 )
+JOIN = Parameter(
+    name="join",
+    type=str,
+    default=NO_JOINS,
+    form=TextForm(
+        r"^\{.*\}$",
+        MOST_TEXT_CHARACTERS,
+        _check_join,
+        'a JSON object, as a text, such as {"rsi": "indicators:rsi(length=14)"}',
+    ),
+    help="Columns that join, at the same bars: a JSON object, as a text, of sources by names. Sources are "
+    "`indicators:SPEC`, `greeks:COLUMN` and `bars:INSTRUMENT_KEY:COLUMN`.",
+)
 LAST = Parameter(
     name="last",
     type=int,
@@ -90,13 +115,11 @@ LAST = Parameter(
 
 @dataclass(frozen=True, slots=True)
 class FunctionInputs:
-    """`function`: None where it has been deleted. `benchmark`: moments and closes, None without one."""
+    """`function`: None where it has been deleted. `frames`: of each item."""
 
-    parts: Sequence[Part]
-    bars: Sequence[FoldedBars]
+    frames: Sequence[Frame]
     function: InternalFunction | Runnable | None
     arguments: Mapping[str, Any]
-    benchmark: FoldedBars | None
     last: int
 
     def digest(self) -> str:
@@ -105,11 +128,8 @@ class FunctionInputs:
         found.update(
             repr(which.digest if isinstance(which, Runnable) else which and (which.name, which.version)).encode()
         )
-        for bars in (*self.bars, *([] if self.benchmark is None else [self.benchmark])):
-            for name in ("time", "open", "high", "low", "close", "volume"):
-                found.update(np.ascontiguousarray(getattr(bars, name)).tobytes())
-        for part in self.parts:
-            found.update(f"{part.word} {part.reason} {part.anchor}".encode())
+        for frame in self.frames:
+            frame.update(found)
         return found.hexdigest()
 
 
@@ -117,9 +137,9 @@ class Functions(InstrumentComputation):
     """A function of the bars that begin in the `days` before `as_of`."""
 
     name = "functions"
-    version = 1
+    version = 2
     summary = "Functions of the bars of instruments"
-    parameters = (FUNCTION, ARGUMENTS, TIMEFRAME, DAYS, ANCHOR, BENCHMARK_KEY, LAST)
+    parameters = (FUNCTION, ARGUMENTS, TIMEFRAME, DAYS, ANCHOR, BENCHMARK_KEY, JOIN, LAST)
     columns = (
         Column("output", str, "Which of the function's results; `value` where it returned but one."),
         Column("place", int, "Place in the column, from 0; null for a single number."),
@@ -131,6 +151,7 @@ class Functions(InstrumentComputation):
     statuses = (
         *Bars.statuses,
         StatusWord("failed", "the function raised an error, or returned what is no result"),
+        StatusWord("not_joined", "a column that the function needs has no value at any bar", retryable=True),
         StatusWord("stopped", "the function took too long, or the chunk's time was over", retryable=True),
         StatusWord("unavailable", "users' functions do not run, or the function has been deleted", retryable=True),
     )
@@ -143,17 +164,25 @@ class Functions(InstrumentComputation):
         outputs = len(function.outputs) if isinstance(function, InternalFunction) else MOST_OUTPUTS
         return outputs * int(params["last"])
 
+    def chunk_rows_of(self, params: Params, keys: Iterable[str]) -> int:
+        """Return the rows of an item, or of the Greeks that join, where those are more."""
+        return max(self.rows_per_item(params), _greek_rows(params, keys))
+
     def granted(self, params: Params, caller: Any) -> Params:
         function = settle(params["function"], caller, "params.function")
         arguments = read_arguments(params["arguments"], "params.arguments")
+        joins = read_joins(params["join"], "params.join")
+        rows, most = _greek_rows(params, ()), HistoricalGreeks.most_rows
+        if rows > most:
+            raise InvalidInput("params.join", f"up to {rows} bars of Greeks join; {most} are allowed: fewer days")
         if isinstance(known := resolve(function), InternalFunction):
             complete(known, arguments, "params.arguments")
-            if BENCHMARK in known.needs and not params["benchmark"]:
-                raise InvalidInput("params.benchmark", f"{known.name} needs the key of an instrument to compare with")
-        return {**params, "function": function}
+            _check_needs(known, joins, params["benchmark"])
+        return {**params, "function": function, "join": written(joins)}
 
     def answers_at_once(self, params: Params) -> bool:
-        return is_internal(params["function"])  # users' may take seconds each
+        """Users' functions may take seconds each, and Greeks of many bars too."""
+        return is_internal(params["function"]) and _greek_rows(params, ()) <= MOST_GREEKS_AT_ONCE
 
     def prepare(self, runs: Runs, as_of: datetime | None, params: Params) -> Prepared:
         return Prepared(as_of or newest_of(runs), {})
@@ -161,32 +190,27 @@ class Functions(InstrumentComputation):
     def load(
         self, keys: Sequence[str], overrides: Overrides, as_of: datetime, params: Params, context: Context
     ) -> FunctionInputs:
-        begin = as_of - timedelta(days=params["days"])
-        loaded = {key: load_part(key, begin, as_of, params) for key in dict.fromkeys(keys)}
-        loaded |= unknown(key for key, part in loaded.items() if part.word == "no_bars")
-        bars = {key: made_of(part, begin, as_of) for key, part in loaded.items()}
-        benchmark = None
+        joins = _joins(params)
         if key := params["benchmark"]:
-            benchmark = made_of(load_part(key, begin, as_of, params), begin, as_of)
+            joins += ((BENCHMARK, Join(kind=Kind.BARS, key=key, column="close")),)
+        begin = as_of - timedelta(days=params["days"])
         return FunctionInputs(
-            [loaded[key] for key in keys],
-            [bars[key] for key in keys],
+            load_frames(keys, joins, begin=begin, as_of=as_of, params=params),
             resolve(params["function"]),
             read_arguments(params["arguments"], "arguments"),
-            benchmark,
             int(params["last"]),
         )
 
     def evaluate(self, inputs: FunctionInputs) -> Answers:
-        able = [place for place, part in enumerate(inputs.parts) if part.word == OK and len(inputs.bars[place])]
-        outcomes = dict(zip(able, _outcomes(inputs, able), strict=True))
+        able = [place for place, frame in enumerate(inputs.frames) if frame.word == OK]
+        made = call_on_frames(inputs.function, [inputs.frames[place] for place in able], inputs.arguments)
+        outcomes = dict(zip(able, made, strict=True))
         rows: list[Row] = []
-        for place, part in enumerate(inputs.parts):
+        for place, frame in enumerate(inputs.frames):
             if place in outcomes:
-                rows += rows_of(place, outcomes[place], inputs.bars[place].time, inputs.last)
+                rows += rows_of(place, outcomes[place], frame.bars.time, inputs.last)
             else:
-                word = "no_bars" if part.word == OK else part.word
-                rows.append((place, word, part.reason or _EMPTY, None, None, None, np.nan))
+                rows.append((place, frame.word, frame.reason, None, None, None, np.nan))
         item, *columns = zip(*rows, strict=True) if rows else [()] * 7
         names = ("status", "reason", "output", "place", "bar_time", "value")
         return Answers(
@@ -194,54 +218,22 @@ class Functions(InstrumentComputation):
         )
 
 
-def _data(inputs: FunctionInputs, place: int, *, session: bool) -> dict[str, np.ndarray]:
-    bars, grid = inputs.bars[place], inputs.parts[place].grid
-    data = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
-    data["timestamp"] = bars.time / 1e6
-    if inputs.benchmark is not None:
-        data[BENCHMARK] = _aligned(inputs.benchmark, bars.time)
-    if session and grid is not None:
-        stretch = np.searchsorted(grid.begins, bars.time, side="right") - 1
-        data[SESSION], data[SESSION_BEGIN] = stretch.astype(np.float64), grid.begins[np.maximum(stretch, 0)] / 1e6
-    return data
+def _joins(params: Params) -> Joins:
+    return read_joins(params.get("join", NO_JOINS), "join")  # jobs of earlier versions have none
 
 
-def _aligned(benchmark: FoldedBars, moments: np.ndarray) -> np.ndarray:
-    """Return the benchmark's close at each of these moments, NaN where it has no bar."""
-    if not len(benchmark):
-        return np.full(len(moments), np.nan)
-    place = np.minimum(np.searchsorted(benchmark.time, moments), len(benchmark) - 1)
-    return np.where(benchmark.time[place] == moments, benchmark.close[place], np.nan)
+def _greek_rows(params: Params, keys: Iterable[str]) -> int:
+    """Return the most bars of an item whose Greeks join."""
+    if not needs_greeks(_joins(params)):
+        return 0
+    return HistoricalGreeks().rows_per_item_of(greeks_params(params), keys)
 
 
-def _outcomes(inputs: FunctionInputs, places: Sequence[int]) -> list[Outcome]:
-    function = inputs.function
-    if function is None:
-        return [failure(UNAVAILABLE, "there is no such function, or it has been deleted", lasting=False)] * len(places)
-    if isinstance(function, InternalFunction):
-        arguments = complete(function, inputs.arguments, "arguments")
-        return [run_internal(function, _data(inputs, place, session=True), arguments) for place in places]
-    return _of_user(inputs, function, places)
-
-
-def _of_user(inputs: FunctionInputs, function: Runnable, places: Sequence[int]) -> list[Outcome]:
-    """Call a user's function for each item in one warm process, and log the chunk in one row."""
-    begun = time.perf_counter()
-    try:
-        with process_of(function.source, of_request=False) as process:
-            calls = [_data(inputs, place, session=False) for place in places]
-            outcomes = list(process.call_many(calls, inputs.arguments))
-    except FunctionRefused as error:
-        outcomes = [Outcome({}, error="Refused", faults=error.faults)] * len(places)
-    except (SandboxUnavailable, LimitExceeded) as error:
-        outcomes = [failure(UNAVAILABLE, str(error), lasting=False)] * len(places)
-    record(
-        function.owner_id,
-        name=function.name,
-        digest=function.digest,
-        action=FunctionRun.Action.JOB,
-        now=timezone.now(),
-        reasons=[each.reason for each in outcomes],
-        milliseconds=1000 * (time.perf_counter() - begun),
-    )
-    return outcomes
+def _check_needs(function: InternalFunction, joins: Joins, benchmark: str) -> None:
+    """Raise InvalidInput where nobody joins a column that a function of ours needs."""
+    if BENCHMARK in function.needs and not benchmark:
+        raise InvalidInput("params.benchmark", f"{function.name} needs the key of an instrument to compare with")
+    there = {name for name, _ in joins} | {*COLUMNS, SESSION, SESSION_BEGIN, BENCHMARK}
+    for name in function.needs:
+        if name not in there:
+            raise InvalidInput("params.join", f"{function.name} needs the column {name}: join it, {JOINABLE[name]}")

@@ -29,17 +29,8 @@ from signals.greeks.market import Market, load_unshared, market_of, market_to_js
 from signals.greeks.selection import OptionComputation
 from signals.greeks.selectors import OptionRows, load_options, load_twins
 from signals.rates.core.bounds import HIGHEST_RATE, LOWEST_RATE
-from signalsite.foundation.computations.contract import (
-    Answers,
-    Bounds,
-    Column,
-    Context,
-    Override,
-    Overrides,
-    Parameter,
-    Params,
-    StatusWord,
-)
+from signalsite.foundation.computations.columns import Column, StatusWord
+from signalsite.foundation.computations.contract import Answers, Bounds, Context, Override, Overrides, Parameter, Params
 
 _RATE = Bounds(LOWEST_RATE, HIGHEST_RATE)
 _PRICE = Bounds(0.0, 1e12, above=0.0)

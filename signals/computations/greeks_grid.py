@@ -28,7 +28,8 @@ from signals.greeks.core.status import Status
 from signals.greeks.greek_columns import EARLY_EXERCISE_COLUMNS, GREEKS, HIGHER_ORDER_COLUMNS, THETA
 from signals.greeks.market import market_of
 from signals.greeks.shock_base import shock_base
-from signalsite.foundation.computations.contract import OK, Answers, Bounds, Column, Parameter, Params, StatusWord
+from signalsite.foundation.computations.columns import OK, Column, StatusWord
+from signalsite.foundation.computations.contract import Answers, Bounds, Parameter, Params
 
 MOST_CELLS = 1000
 _AXES = ("spot_shocks", "volatility_shocks", "days_forward")

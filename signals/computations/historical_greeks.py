@@ -33,18 +33,8 @@ from signals.greeks.selectors import newest_quote_time
 from signals.history.core.points import POINTS, Extremes
 from signals.history.selectors import stored_between
 from signals.history.services import HistoryInputs, answer_history, load_history
-from signalsite.foundation.computations.contract import (
-    OK,
-    Answers,
-    Column,
-    Context,
-    Overrides,
-    Parameter,
-    Params,
-    Prepared,
-    Runs,
-    StatusWord,
-)
+from signalsite.foundation.computations.columns import OK, Column, StatusWord
+from signalsite.foundation.computations.contract import Answers, Context, Overrides, Parameter, Params, Prepared, Runs
 from timeframes.bars.stored import newest_moment
 from timeframes.core.exchanges import EXCHANGES
 from timeframes.core.grid import Anchor, bars_at_most

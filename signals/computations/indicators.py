@@ -16,10 +16,9 @@ from signals.indicators.core.compute import compute_indicators, names_of
 from signals.indicators.core.sessions import session_days
 from signals.indicators.core.spec import LONGEST_TEXT, PATTERN, Spec, parse_spec
 from signals.indicators.core.warm_up import MOST_WARM_UP, period_days, warm_up
+from signalsite.foundation.computations.columns import OK, Column
 from signalsite.foundation.computations.contract import (
-    OK,
     Answers,
-    Column,
     Context,
     Overrides,
     Parameter,
@@ -122,13 +121,14 @@ class Indicators(InstrumentComputation):
     def load(
         self, keys: Sequence[str], overrides: Overrides, as_of: datetime, params: Params, context: Context
     ) -> IndicatorInputs:
-        loaded = {key: _load(key, as_of, params) for key in dict.fromkeys(keys)}
+        specs = _specs(params["indicators"])
+        loaded = {key: load_item(key, as_of, params, specs) for key in dict.fromkeys(keys)}
         nowhere = unknown(key for key, each in loaded.items() if each.part.word == "no_bars")
         loaded |= {key: _nothing(part) for key, part in nowhere.items()}
         return IndicatorInputs([loaded[key] for key in keys], params["indicators"])
 
     def evaluate(self, inputs: IndicatorInputs) -> Answers:
-        made = _computed(inputs)
+        made = computed(inputs.items, _specs(inputs.indicators))
         asked = [
             (text, names_of(spec)) for text, spec in zip(inputs.indicators, _specs(inputs.indicators), strict=True)
         ]
@@ -153,10 +153,9 @@ def _nothing(part: Part) -> ItemBars:
     return ItemBars(part, join_folded([]), 0, np.empty(0, bool))
 
 
-def _load(key: str, as_of: datetime, params: Params) -> ItemBars:
+def load_item(key: str, as_of: datetime, params: Params, specs: Sequence[Spec]) -> ItemBars:
     """Read an item's bars, from so far back that those before the range are enough for the values in it."""
     begin, timeframe = as_of - timedelta(days=params["days"]), parse_timeframe(params["timeframe"])
-    specs = _specs(params["indicators"])
     part = load_part(key, begin, as_of, params)
     if part.word != OK:
         return _nothing(part)
@@ -184,21 +183,23 @@ def _load(key: str, as_of: datetime, params: Params) -> ItemBars:
     return ItemBars(part, bars, first, over)
 
 
-def _computed(inputs: IndicatorInputs) -> list[list[np.ndarray]]:
-    """Return the outputs on each item's bars. Items with equally many bars are computed together."""
-    specs = _specs(inputs.indicators)
-    found: list[list[np.ndarray]] = [[] for _ in inputs.items]
+def computed(items: Sequence[ItemBars], specs: Sequence[Spec]) -> list[list[np.ndarray]]:
+    """Return the outputs on each item's bars in the range, one after the other. Those of an item without any: none.
+
+    Items with equally many bars are computed together.
+    """
+    found: list[list[np.ndarray]] = [[] for _ in items]
     by_length: dict[int, list[int]] = {}
-    for place, each in enumerate(inputs.items):
+    for place, each in enumerate(items):
         if len(each.bars) > each.first:
             by_length.setdefault(len(each.bars), []).append(place)
     for length, places in by_length.items():
         lanes = max(MOST_CELLS // length, 1)
         for begin in range(0, len(places), lanes):
             these = places[begin : begin + lanes]
-            outputs = compute_indicators(_matrix([inputs.items[place] for place in these]), specs)
+            outputs = compute_indicators(_matrix([items[place] for place in these]), specs)
             for lane, place in enumerate(these):
-                first = inputs.items[place].first
+                first = items[place].first
                 found[place] = [values[first:, lane] for made in outputs for values in made.values()]
     return found
 

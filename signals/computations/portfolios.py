@@ -30,20 +30,8 @@ from signals.positions.core.totals import Totals
 from signals.positions.core.values import TOTALS, LegValues
 from signals.positions.selectors import PositionInputs, load_positions
 from signals.positions.services import evaluate_cells, evaluate_legs, statement
-from signalsite.foundation.computations.contract import (
-    BAD_INPUT,
-    OK,
-    PORTFOLIO,
-    Answers,
-    Column,
-    Context,
-    Overrides,
-    Parameter,
-    Params,
-    Prepared,
-    Runs,
-    StatusWord,
-)
+from signalsite.foundation.computations.columns import BAD_INPUT, OK, PORTFOLIO, Column, StatusWord
+from signalsite.foundation.computations.contract import Answers, Context, Overrides, Parameter, Params, Prepared, Runs
 from signalsite.foundation.errors import InvalidInput
 
 MOST_LEG_CELLS = 2_000_000

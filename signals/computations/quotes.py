@@ -10,18 +10,15 @@ import numpy as np
 from signals.greeks.core.conventions import PRICE_WORDS, PriceSource
 from signals.greeks.core.prices import QuoteColumns, choose_price
 from signals.greeks.selection import InstrumentComputation
+from signalsite.foundation.computations.columns import BAD_INPUT, OK, Column, StatusWord
 from signalsite.foundation.computations.contract import (
-    BAD_INPUT,
-    OK,
     Answers,
     Bounds,
-    Column,
     Context,
     LiveComputation,
     Overrides,
     Parameter,
     Params,
-    StatusWord,
     TickColumns,
 )
 from signalsite.foundation.errors import InvalidInput

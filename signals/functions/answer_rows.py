@@ -3,11 +3,13 @@
 import numpy as np
 
 from signals.functions.sandbox.results import Fault, Outcome, Value
-from signalsite.foundation.computations.contract import OK
+from signalsite.foundation.computations.columns import OK
 from timeframes.core.grid import instant
 
 MOST_OUTPUTS = 16  # of a user's function in a job
 UNAVAILABLE = "Unavailable"
+NOT_JOINED = "NotJoined"
+_WORDS = {UNAVAILABLE: "unavailable", NOT_JOINED: "not_joined"}
 Row = tuple[int, str, str | None, str | None, int | None, str | None, float]
 """Item, status, reason, output, place, bar's time, value."""
 
@@ -21,7 +23,7 @@ def rows_of(item: int, outcome: Outcome, moments: np.ndarray, last: int) -> list
     if outcome.error is None and len(outcome.values) > MOST_OUTPUTS:
         outcome = failure("BadResult", f"{len(outcome.values)} results; a job has at most {MOST_OUTPUTS}")
     if outcome.error is not None:
-        word = "failed" if outcome.lasting else ("unavailable" if outcome.error == UNAVAILABLE else "stopped")
+        word = "failed" if outcome.lasting else _WORDS.get(outcome.error, "stopped")
         return [(item, word, outcome.reason, None, None, None, np.nan)]
     rows: list[Row] = []
     for name, value in outcome.values.items():

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from django.contrib.auth.models import User
@@ -12,7 +12,7 @@ from signals.functions.core.naming import digest_of
 from signals.functions.core.registry import complete, internal_function
 from signals.functions.models import FunctionRun
 from signals.functions.running import Timed, run_internal, try_out
-from signals.functions.samples import sample_bars
+from signals.functions.samples import sample_bars, sample_joined, sample_needed
 from signals.functions.sandbox.results import Outcome, Value
 from signals.functions.selectors import Runnable, runnable
 from signals.functions.services import record
@@ -23,10 +23,7 @@ def dry_run(user: User, asked: Mapping[str, Any], *, now: datetime) -> dict[str,
 
     Raises InvalidInput, FunctionRefused, LimitExceeded or SandboxUnavailable.
     """
-    data, params = asked.get("data"), asked.get("params") or {}
-    if data is None:
-        data = sample_bars()
-        data |= {"benchmark": data["close"][::-1].copy()} if "internal" in asked else {}
+    data, params = _data(asked), asked.get("params") or {}
     rows = max((each.size for each in data.values()), default=0)
     if "internal" in asked:
         function = internal_function(asked["internal"], "internal")
@@ -47,6 +44,18 @@ def dry_run(user: User, asked: Mapping[str, Any], *, now: datetime) -> dict[str,
         milliseconds=timed.start_ms + timed.first_ms,
     )
     return _answer(timed, rows)
+
+
+def _data(asked: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+    """Return the caller's columns, or the sample's with what `join` asks for and what a function of ours needs."""
+    if (given := asked.get("data")) is not None:
+        return cast(Mapping[str, np.ndarray], given)
+    data = sample_bars()
+    joined = sample_joined(asked.get("join") or (), data)
+    if "internal" in asked:
+        needed = sample_needed(internal_function(asked["internal"], "internal").needs, data)
+        return {**data, **needed, **joined}
+    return {**data, **joined}
 
 
 def _ours(function: Any, data: Mapping[str, np.ndarray], params: Mapping[str, Any]) -> Timed:

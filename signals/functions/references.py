@@ -3,28 +3,21 @@
 The id, `version/UUID`, is what a job stores: a version never changes, and its owner is known.
 """
 
-import re
 import uuid
 from typing import Any
 
 from signals.functions.core.internal import InternalFunction
-from signals.functions.core.naming import NAME
+from signals.functions.core.reference_grammar import MINE, VERSION
 from signals.functions.core.registry import internal_function
 from signals.functions.models import FunctionVersion
 from signals.functions.running import unavailable
 from signals.functions.selectors import PERMISSION, Runnable, version_named
 from signalsite.foundation.errors import InvalidInput
 
-_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-PATTERN = rf"^({NAME}|mine/{NAME}(@[1-9][0-9]{{0,5}})?|version/{_UUID})$"
-LONGEST = 80
-_MINE = re.compile(rf"mine/(?P<name>{NAME})(@(?P<number>[1-9][0-9]{{0,5}}))?", re.ASCII)
-_VERSION = re.compile(rf"version/(?P<id>{_UUID})", re.ASCII)
-
 
 def check_reference(text: str, field: str = "function") -> None:
     """Raise InvalidInput for what names no function that there can be."""
-    if not (_MINE.fullmatch(text) or _VERSION.fullmatch(text)):
+    if not (MINE.fullmatch(text) or VERSION.fullmatch(text)):
         internal_function(text, field)
 
 
@@ -40,24 +33,27 @@ def settle(text: str, caller: Any, field: str) -> str:
         raise InvalidInput(field, "your account may not run functions of users")
     if reason := unavailable():
         raise InvalidInput(field, f"functions of users do not run here: {reason}")
-    if (named := _MINE.fullmatch(text)) is not None:
+    if (named := MINE.fullmatch(text)) is not None:
         number = named["number"]
         return f"version/{version_named(caller, named['name'], int(number) if number else None, field).pk}"
-    found = _VERSION.fullmatch(text)
+    found = VERSION.fullmatch(text)
     if found is None or not FunctionVersion.objects.filter(pk=uuid.UUID(found["id"]), function__owner=caller).exists():
         raise InvalidInput(field, "you have no such version of a function")
     return text
 
 
 def resolve(text: str) -> InternalFunction | Runnable | None:
-    """Return the function of a stored reference, None where it has been deleted."""
+    """Return the function of a stored reference; None where it has been deleted, and where its owner may no longer run
+    functions or has no active account."""
     if is_internal(text):
         return internal_function(text, "function")
-    found = _VERSION.fullmatch(text)
+    found = VERSION.fullmatch(text)
     if found is None:
         return None
-    version = FunctionVersion.objects.select_related("function").filter(pk=uuid.UUID(found["id"])).first()
+    version = FunctionVersion.objects.select_related("function__owner").filter(pk=uuid.UUID(found["id"])).first()
     if version is None:
         return None
     function = version.function
+    if not function.owner.has_perm(PERMISSION):  # of an account that is not active, Django grants nothing
+        return None
     return Runnable(function.owner_id, function.name, version.digest, version.source, version.number)

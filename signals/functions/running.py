@@ -54,27 +54,38 @@ def unavailable() -> str:
     return why_unavailable()
 
 
-def limits(*, of_request: bool) -> Limits:
+def limits(*, of_request: bool, seconds: float | None = None) -> Limits:
+    """`seconds`: of all calls, if less than the site's limit."""
     cpu, wall = settings.FUNCTIONS_CPU_SECONDS, settings.FUNCTIONS_SECONDS
     if of_request:
         cpu, wall = min(cpu, REQUEST_SECONDS), min(wall, REQUEST_SECONDS)
+    batch = REQUEST_SECONDS if of_request else settings.FUNCTIONS_BATCH_SECONDS
+    if seconds is not None:
+        batch = min(batch, round(seconds, 1))
+        wall = min(wall, max(seconds, 0.1))
     return Limits(
         cpu_seconds=cpu,
         wall_seconds=wall,
         memory_bytes=settings.FUNCTIONS_MEMORY_MB << 20,
-        batch_seconds=REQUEST_SECONDS if of_request else settings.FUNCTIONS_BATCH_SECONDS,
+        batch_seconds=batch,
     )
 
 
 @contextlib.contextmanager
-def process_of(source: str, *, of_request: bool) -> Iterator[FunctionProcess]:
-    """Open a user's function. Raises SandboxUnavailable, LimitExceeded where too many run, FunctionRefused."""
+def process_of(source: str, *, of_request: bool, seconds: float | None = None) -> Iterator[FunctionProcess]:
+    """Open a user's function. `seconds`: of waiting and of all calls, if less than the site's limits.
+
+    Raises SandboxUnavailable, LimitExceeded where too many run, FunctionRefused.
+    """
     if reason := unavailable():
         raise SandboxUnavailable(f"functions of users do not run here: {reason}")
-    if not _places().acquire(timeout=WAIT_SECONDS if of_request else settings.FUNCTIONS_BATCH_SECONDS):
+    begun = time.monotonic()
+    wait = WAIT_SECONDS if of_request else settings.FUNCTIONS_BATCH_SECONDS
+    if not _places().acquire(timeout=wait if seconds is None else min(wait, seconds)):
         raise LimitExceeded(f"{settings.FUNCTIONS_CONCURRENCY} functions run at once; wait for one to end")
     try:
-        with FunctionProcess(source, limits(of_request=of_request)) as process:
+        left = None if seconds is None else max(begun + seconds - time.monotonic(), 0.0)
+        with FunctionProcess(source, limits(of_request=of_request, seconds=left)) as process:
             if (refused := process.refused) is not None:
                 raise FunctionRefused(refused.error or "", refused.faults)
             yield process

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from signals.functions.core.naming import NAME, check_arguments, check_name, check_source
+from signals.functions.fields import JoinField
 from signals.functions.inside.wire import MOST_SOURCE_BYTES
 from signals.functions.models import FunctionRun, FunctionVersion, UserFunction
 from signalsite.foundation.errors import InvalidInput
@@ -121,6 +122,11 @@ class DryRunSerializer(StrictSerializer):
     data = ColumnsField(  # type: ignore[assignment]
         required=False, help_text="Columns of numbers, null for unknown. Default: 500 one-minute bars, always the same."
     )
+    join = JoinField(
+        required=False,
+        help_text="Columns that join to the sample bars, by name: indicators as they are, Greeks and other instruments "
+        "made up. Not with `data`, which has its own columns.",
+    )
     params = ArgumentsField(required=False, help_text="What the function gets as `params`.")
     repeats = Integer(
         required=False,
@@ -135,6 +141,8 @@ class DryRunSerializer(StrictSerializer):
             raise serializers.ValidationError({"source": "give one of source, function and internal"})
         if "version" in attrs and "function" not in attrs:
             raise serializers.ValidationError({"version": "belongs to function"})
+        if "join" in attrs and "data" in attrs:
+            raise serializers.ValidationError({"join": "belongs to the sample bars: put the columns into data"})
         return attrs
 
 

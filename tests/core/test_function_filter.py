@@ -1,6 +1,7 @@
 """The filter of system calls, run by a small interpreter of BPF: what each architecture's program says to a call."""
 
 import struct
+from functools import cache
 
 import pytest
 
@@ -10,9 +11,14 @@ from signals.functions.inside.seccomp import ALLOW, ARCHITECTURES, KILL, REFUSE,
 NUMBERS = {"x86_64": 0, "aarch64": 1}
 
 
+@cache
+def steps_of(machine: str) -> list[tuple[int, int, int, int]]:
+    return list(struct.iter_unpack("HBBI", program(machine)))
+
+
 def verdict(machine: str, number: int, *arguments: int, architecture: int | None = None) -> int:
     """Interpret the program as the kernel does."""
-    steps = [struct.unpack_from("HBBI", program(machine), at) for at in range(0, len(program(machine)), 8)]
+    steps = steps_of(machine)
     padded = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("<iIQ6Q", number, ARCHITECTURES[machine] if architecture is None else architecture, 0, *padded)
     place, value = 0, 0
@@ -38,6 +44,7 @@ def test_the_allow_list_is_all_that_is_allowed(machine: str) -> None:
     allowed = {each[column] for each in seccomp._ALLOWED.values()}
     fatal = {each[column] for each in seccomp._FATAL.values()} - {None}
     some = {each[column] for each in (seccomp._READ, seccomp._WRITE, seccomp._MMAP, seccomp._MPROTECT)}
+    some.add(seccomp._FUTEX[column])
     assert not allowed & fatal and not some & (allowed | fatal)
     for number in range(600):
         expected = ALLOW if number in allowed else KILL if number in fatal else REFUSE
@@ -56,6 +63,14 @@ def test_arguments_are_looked_at(machine: str) -> None:
     for call in (mmap, protect):
         assert verdict(machine, call, 0, 4096, 3) == ALLOW
         assert verdict(machine, call, 0, 4096, 7) == verdict(machine, call, 0, 4096, 4) == REFUSE
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_a_futex_waits_and_wakes_and_does_no_more(machine: str) -> None:
+    futex = seccomp._FUTEX[NUMBERS[machine]]
+    allowed = {each for each in range(1024) if verdict(machine, futex, 0, each) == ALLOW}
+    assert allowed == {0, 1, 9, 10, 128, 129, 137, 138, 265, 393}
+    assert all(verdict(machine, futex, 0, each) == REFUSE for each in set(range(1024)) - allowed)
 
 
 def test_other_tables_of_calls_end_the_process() -> None:

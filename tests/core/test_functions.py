@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from signals.functions.core.internal import BENCHMARK, SESSION
 from signals.functions.core.naming import check_arguments, check_name, check_source, digest_of, read_arguments
 from signals.functions.core.registry import INTERNAL, complete, internal_function
-from signals.functions.samples import sample_bars
+from signals.functions.samples import sample_bars, sample_needed
 from signalsite.foundation.errors import InvalidInput
 
 BARS = sample_bars(120)
 BARS[SESSION] = np.arange(120.0) // 40
 BARS[BENCHMARK] = sample_bars(240)["close"][120:]
+BARS |= sample_needed(("iv", "delta", "underlying"), BARS)
 
 
 def run(name: str, bars: Any = BARS, **params: Any) -> dict[str, list[float]]:

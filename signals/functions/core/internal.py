@@ -13,6 +13,12 @@ is the same for the bars of one session), session_begin (when it opens, in secon
 Result = Mapping[str, np.ndarray]
 COLUMNS = ("open", "high", "low", "close", "volume", "timestamp")
 SESSION, SESSION_BEGIN, BENCHMARK = "session", "session_begin", "benchmark"
+JOINABLE = {
+    "iv": "as greeks:iv, or as the closes of a volatility index, such as bars:NSE@INDIAVIX@equity_spot:close",
+    "delta": "as greeks:delta",
+    "underlying": "as greeks:underlying_price, or as bars:INSTRUMENT_KEY:close of the underlying",
+}
+"""Columns of functions of ours that no bars have, and what to join."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,12 @@ from typing import Any
 from signals.functions.core.internal import Argument, InternalFunction
 from signals.functions.core.sessions import SESSION_FUNCTIONS
 from signals.functions.core.statistics import WINDOW_FUNCTIONS
+from signals.functions.core.volatility import VOLATILITY_FUNCTIONS
 from signalsite.foundation.errors import InvalidInput
 
 INTERNAL: Mapping[str, InternalFunction] = {
-    each.name: each for each in sorted((*SESSION_FUNCTIONS, *WINDOW_FUNCTIONS), key=lambda each: each.name)
+    each.name: each
+    for each in sorted((*SESSION_FUNCTIONS, *WINDOW_FUNCTIONS, *VOLATILITY_FUNCTIONS), key=lambda each: each.name)
 }
 
 

@@ -17,8 +17,8 @@ from signals.functions.core.internal import (
     windows,
 )
 
-_LENGTH = Argument(name="length", default=20, lowest=2, highest=10_000, whole=True, help="Bars in the window.")
-_YEAR = Argument(
+LENGTH = Argument(name="length", default=20, lowest=2, highest=10_000, whole=True, help="Bars in the window.")
+BARS_PER_YEAR = Argument(
     name="bars_per_year",
     default=252.0,
     lowest=1.0,
@@ -27,19 +27,19 @@ _YEAR = Argument(
 )
 
 
-def _deviation(values: np.ndarray, length: int) -> np.ndarray:
+def window_deviation(values: np.ndarray, length: int) -> np.ndarray:
     """Return the sample standard deviation of each window."""
     return at_end(windows(values, length).std(axis=1, ddof=1) if values.size >= length else np.empty(0), values.size)
 
 
-def _mean(values: np.ndarray, length: int) -> np.ndarray:
+def window_mean(values: np.ndarray, length: int) -> np.ndarray:
     return at_end(windows(values, length).mean(axis=1) if values.size >= length else np.empty(0), values.size)
 
 
 def _realised(bars: Bars, params: Mapping[str, Any]) -> np.ndarray:
     length: int = params["length"]
     a_year: float = params["bars_per_year"]
-    return _deviation(log_returns(bars["close"]), length) * float(np.sqrt(a_year))
+    return window_deviation(log_returns(bars["close"]), length) * float(np.sqrt(a_year))
 
 
 def realised_volatility(bars: Bars, params: Mapping[str, Any]) -> Result:
@@ -53,25 +53,25 @@ def _log(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 def parkinson_volatility(bars: Bars, params: Mapping[str, Any]) -> Result:
     squares = _log(bars["high"], bars["low"]) ** 2 / (4 * np.log(2))
-    return {"volatility": np.sqrt(_mean(squares, params["length"]) * params["bars_per_year"])}
+    return {"volatility": np.sqrt(window_mean(squares, params["length"]) * params["bars_per_year"])}
 
 
 def garman_klass_volatility(bars: Bars, params: Mapping[str, Any]) -> Result:
     squares = 0.5 * _log(bars["high"], bars["low"]) ** 2
     squares -= (2 * np.log(2) - 1) * _log(bars["close"], bars["open"]) ** 2
-    mean = _mean(squares, params["length"])
+    mean = window_mean(squares, params["length"])
     return {"volatility": np.sqrt(np.where(mean >= 0, mean, np.nan) * params["bars_per_year"])}
 
 
 def volatility_zscore(bars: Bars, params: Mapping[str, Any]) -> Result:
     volatility = _realised(bars, params)
-    mean, deviation = _mean(volatility, params["history"]), _deviation(volatility, params["history"])
+    mean, deviation = window_mean(volatility, params["history"]), window_deviation(volatility, params["history"])
     return {"zscore": quotient(volatility - mean, deviation), "volatility": volatility}
 
 
 def close_zscore(bars: Bars, params: Mapping[str, Any]) -> Result:
     close = bars["close"]
-    return {"zscore": quotient(close - _mean(close, params["length"]), _deviation(close, params["length"]))}
+    return {"zscore": quotient(close - window_mean(close, params["length"]), window_deviation(close, params["length"]))}
 
 
 def _moments(bars: Bars, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,7 +112,7 @@ def drawdown(bars: Bars, params: Mapping[str, Any]) -> Result:
 
 def relative_volume(bars: Bars, params: Mapping[str, Any]) -> Result:
     volume, length = bars["volume"], params["length"]
-    before = np.concatenate((np.full(min(volume.size, 1), np.nan), _mean(volume, length)[:-1]))
+    before = np.concatenate((np.full(min(volume.size, 1), np.nan), window_mean(volume, length)[:-1]))
     return {"relative_volume": quotient(volume, before)}
 
 
@@ -132,7 +132,7 @@ WINDOW_FUNCTIONS = (
         summary="Realised volatility of closes",
         formula="std(ln(C_t / C_t-1), n - 1) sqrt(bars_per_year)",
         source="Hull, Options, Futures, and Other Derivatives, section 15.4.",
-        arguments=(_LENGTH, _YEAR),
+        arguments=(LENGTH, BARS_PER_YEAR),
         outputs=_VOLATILITY,
         needs=("close",),
         compute=realised_volatility,
@@ -143,7 +143,7 @@ WINDOW_FUNCTIONS = (
         summary="Volatility of highs and lows",
         formula="sqrt(mean(ln(H / L)^2) / (4 ln 2) bars_per_year)",
         source="Parkinson, Journal of Business 53 (1980), 61-65.",
-        arguments=(_LENGTH, _YEAR),
+        arguments=(LENGTH, BARS_PER_YEAR),
         outputs=_VOLATILITY,
         needs=("high", "low"),
         compute=parkinson_volatility,
@@ -154,7 +154,7 @@ WINDOW_FUNCTIONS = (
         summary="Volatility of open, high, low and close",
         formula="sqrt(mean(ln(H / L)^2 / 2 - (2 ln 2 - 1) ln(C / O)^2) bars_per_year)",
         source="Garman and Klass, Journal of Business 53 (1980), 67-78.",
-        arguments=(_LENGTH, _YEAR),
+        arguments=(LENGTH, BARS_PER_YEAR),
         outputs=_VOLATILITY,
         needs=("open", "high", "low", "close"),
         compute=garman_klass_volatility,
@@ -166,11 +166,11 @@ WINDOW_FUNCTIONS = (
         formula="(v_t - mean(v, history)) / std(v, history - 1), where v is realised_volatility(length)",
         source="Definition.",
         arguments=(
-            _LENGTH,
+            LENGTH,
             Argument(
                 name="history", default=100, lowest=2, highest=10_000, whole=True, help="Bars of mean and deviation."
             ),
-            _YEAR,
+            BARS_PER_YEAR,
         ),
         outputs={"zscore": "In standard deviations.", **_VOLATILITY},
         needs=("close",),
@@ -182,7 +182,7 @@ WINDOW_FUNCTIONS = (
         summary="How far the close stands from its mean",
         formula="(C_t - mean(C, length)) / std(C, length - 1)",
         source="Definition.",
-        arguments=(_LENGTH,),
+        arguments=(LENGTH,),
         outputs={"zscore": "In standard deviations."},
         needs=("close",),
         compute=close_zscore,
@@ -193,7 +193,7 @@ WINDOW_FUNCTIONS = (
         summary="Correlation of returns with those of a benchmark",
         formula="cov(r, b) / sqrt(var(r) var(b)) of log returns over `length` bars that both have",
         source="Pearson.",
-        arguments=(_LENGTH,),
+        arguments=(LENGTH,),
         outputs={"correlation": "From -1 to 1."},
         needs=("close", BENCHMARK),
         compute=correlation,
@@ -204,7 +204,7 @@ WINDOW_FUNCTIONS = (
         summary="Beta of returns to those of a benchmark",
         formula="cov(r, b) / var(b) of log returns over `length` bars; r_squared = cov^2 / (var(r) var(b))",
         source="Sharpe, Journal of Finance 19 (1964), 425-442.",
-        arguments=(_LENGTH,),
+        arguments=(LENGTH,),
         outputs={"beta": "The slope.", "r_squared": "From 0 to 1."},
         needs=("close", BENCHMARK),
         compute=beta,
@@ -226,7 +226,7 @@ WINDOW_FUNCTIONS = (
         summary="Volume beside the mean of the bars before",
         formula="V_t / mean(V_t-length..t-1)",
         source="Definition.",
-        arguments=(_LENGTH,),
+        arguments=(LENGTH,),
         outputs={"relative_volume": "1 is usual."},
         needs=("volume",),
         compute=relative_volume,
@@ -237,7 +237,7 @@ WINDOW_FUNCTIONS = (
         summary="Where the close stands in the range of the window",
         formula="(C_t - min(L)) / (max(H) - min(L)) over `length` bars",
         source="Lane's %K, as a decimal.",
-        arguments=(_LENGTH,),
+        arguments=(LENGTH,),
         outputs={"position": "0 at the low, 1 at the high."},
         needs=("high", "low", "close"),
         compute=range_position,

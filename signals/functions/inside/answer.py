@@ -1,13 +1,18 @@
 """Turn what a function returned, or raised, into the frame of an answer."""
 
+import builtins
 import json
+from collections.abc import ValuesView
+from decimal import Decimal
+from fractions import Fraction
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from signals.functions.inside.policy import FILE
+from signals.functions.inside.names import not_available
+from signals.functions.inside.policy import FILE, Refused
 from signals.functions.inside.wire import (
     COLUMN,
     FLAG,
@@ -25,6 +30,8 @@ from signals.functions.inside.wire import (
 _EXACT = 2**53
 VALUE = "value"
 """The name of a result that is no dict."""
+_LIST = dict.fromkeys(("set", "frozenset", "generator", "map", "filter", "zip", "dict_keys", "deque"), "; use list()")
+_HINTS = _LIST | {"dict": "; a dict of dicts is too deep", "str": "; texts are no results"}
 
 
 class BadResult(TypeError):
@@ -38,19 +45,30 @@ def answer_of(result: Any, printed: str = "") -> bytes:
             raise BadResult("the result is a DataFrame with two columns of one name")
         result = {name: result.iloc[:, place] for place, name in enumerate(result.columns)}
     several = isinstance(result, dict)
-    named = result if several else {VALUE: result}
+    named = {_name(name): value for name, value in result.items()} if several else {VALUE: result}
+    if several and len(named) < len(result):
+        raise BadResult("the result has two values of one name")
     if len(named) > MOST_NAMES:
         raise BadResult(f"the result has {len(named)} names; {MOST_NAMES} are allowed")
     parts, numbers, left = [], [], MOST_NUMBERS
     for name, value in named.items():
-        if type(name) is not str or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-            raise BadResult(f"names in a result are texts of 1 to {LONGEST_NAME} characters")
+        if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+            raise BadResult(f"names in a result are texts of 1 to {LONGEST_NAME} printable characters")
         kind, shape, column = _part(f"the result's {name!r}" if several else "the result", value, left)
         left -= column.size
         parts.append([name, kind, shape])
         numbers.append(column.tobytes())
-    meta = {"parts": parts, "several": several, "printed": printed}
+    meta = {"parts": parts, "several": several, "printed": _clean(printed)}
     return frame(json.dumps(meta).encode(), *numbers)
+
+
+def _name(name: Any) -> str:
+    """Return the text of a key. Whole numbers may be keys, as in {5: ..., 20: ...}."""
+    if isinstance(name, str):
+        return str.__str__(name)
+    if isinstance(name, int | np.integer) and type(name) is not bool:
+        return str(int(name))
+    raise BadResult(f"a name in the result is a {type(name).__name__}: a text or a whole number is expected")
 
 
 def _part(what: str, value: Any, most: int) -> tuple[str, list[int], np.ndarray]:
@@ -60,6 +78,10 @@ def _part(what: str, value: Any, most: int) -> tuple[str, list[int], np.ndarray]
         value = np.arange(value.start, value.stop, value.step) if len(value) <= most else [0.0] * (most + 1)
     if isinstance(value, pd.api.extensions.ExtensionArray):
         value = pd.Series(value)
+    if isinstance(value, ValuesView):
+        value = list(value)
+    if type(value) in (Decimal, Fraction):
+        value = float(value)
     if value is None or value is pd.NA or value is pd.NaT:
         return NOTHING, [], _numbers(0.0)
     if isinstance(value, bool):
@@ -69,7 +91,8 @@ def _part(what: str, value: Any, most: int) -> tuple[str, list[int], np.ndarray]
     if isinstance(value, float):
         return NUMBER, [], _numbers(value)
     if not isinstance(value, list | tuple | np.ndarray | pd.Series | pd.Index):
-        raise BadResult(f"{what} is a {type(value).__name__}: a number, a list, an array or a Series is expected")
+        hint = _HINTS.get(type(value).__name__, "")
+        raise BadResult(f"{what} is a {type(value).__name__}: a number, a list, an array or a Series is expected{hint}")
     if len(value) > most if not isinstance(value, np.ndarray) else value.size > most:
         raise BadResult(f"{what} has too many values; {MOST_NUMBERS} are allowed in all")
     column = _column(what, value, most)
@@ -89,6 +112,12 @@ def _float(what: str, value: int) -> float:
         raise BadResult(f"{what} is a whole number beyond floats") from None
 
 
+def _item(value: Any) -> Any:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return np.nan
+    return float(value) if type(value) in (Decimal, Fraction) else value
+
+
 def _column(what: str, value: Any, most: int) -> np.ndarray:
     if isinstance(value, pd.Series | pd.Index):
         if value.dtype.kind in "mM":
@@ -99,7 +128,7 @@ def _column(what: str, value: Any, most: int) -> np.ndarray:
         if rows and sum(len(each) if isinstance(each, list | tuple | np.ndarray) else 1 for each in value) > most:
             raise BadResult(f"{what} has too many values; {MOST_NUMBERS} are allowed in all")
         if not rows:
-            value = [np.nan if each is None or each is pd.NA else each for each in value]
+            value = [_item(each) for each in value]
             if any(not isinstance(each, int | float | np.number | np.bool_) for each in value):
                 raise BadResult(f"{what} has a value that is no number")
             value = [_float(what, each) if isinstance(each, int) else each for each in value]
@@ -116,24 +145,29 @@ def _column(what: str, value: Any, most: int) -> np.ndarray:
 
 def answer_of_error(error: BaseException) -> bytes:
     """Return the frame of an error, with the line of the user's source."""
-    rows = [[line, message[:LONGEST_MESSAGE]] for line, message in getattr(error, "rows", ())]
-    if not rows:
-        line = error.lineno if isinstance(error, SyntaxError) else _line(error.__traceback__)
-        rows = [[line, _message(error)]]
-    kind = type(error).__name__ if type(error).__module__ == "builtins" else _title(error)
-    return frame(json.dumps({"error": kind[:LONGEST_NAME], "rows": rows}).encode())
-
-
-def _title(error: BaseException) -> str:
-    return {"Refused": "Refused", "BadResult": "BadResult"}.get(type(error).__name__, type(error).__name__)
+    if isinstance(error, Refused):
+        rows = error.rows
+    elif isinstance(error, SyntaxError):
+        rows = [(error.lineno if type(error.lineno) is int else None, _message(error))]
+    else:
+        rows = [(_line(error.__traceback__), _message(error))]
+    rows = [(line, _clean(message)[:LONGEST_MESSAGE]) for line, message in rows]
+    return frame(json.dumps({"error": type(error).__name__[:LONGEST_NAME], "rows": rows}).encode())
 
 
 def _message(error: BaseException) -> str:
     try:
+        if type(error) is NameError and error.name is not None and hasattr(builtins, error.name):
+            return not_available(repr(error.name), error.name)
         text = error.msg if isinstance(error, SyntaxError) else str(error)
         return f"{text}"[:LONGEST_MESSAGE] or type(error).__name__
     except BaseException:  # noqa: BLE001 - the text of a user's exception is the user's code
         return "an exception whose text cannot be read"
+
+
+def _clean(text: str) -> str:
+    """Return the text without lone surrogates, which no JSON text may have."""
+    return text.encode(errors="replace").decode()
 
 
 def _line(at: TracebackType | None) -> int | None:

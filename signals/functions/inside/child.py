@@ -1,5 +1,7 @@
 """The life of one function's process: lock, compile once, then answer each call until the service hangs up."""
 
+import contextvars
+import decimal
 import gc
 import io
 import json
@@ -13,7 +15,8 @@ import numpy as np
 
 from signals.functions.inside import confine, seccomp
 from signals.functions.inside.answer import BadResult, answer_of, answer_of_error
-from signals.functions.inside.facades import Printed, make_facades, make_names
+from signals.functions.inside.facades import make_facades
+from signals.functions.inside.namespace import Printed, make_names
 from signals.functions.inside.policy import FILE, compile_function
 from signals.functions.inside.wire import ANSWER_FD, HEADER, MAGIC, MOST_REQUEST_BYTES, REQUEST_FD, frame
 
@@ -46,7 +49,8 @@ def _serve(requests: io.FileIO, restricted: bool) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever a user's source raises is its answer
         _write(answer_of_error(error))
         return
-    _write(frame(json.dumps({"parts": [], "several": False, "printed": printed.take()}).encode()))
+    _write(frame(json.dumps({"parts": [], "several": False, "printed": ""}).encode()))
+    printed.take()
     while True:
         meta, numbers = _read(requests)
         asked = json.loads(meta)
@@ -57,12 +61,18 @@ def _serve(requests: io.FileIO, restricted: bool) -> None:
                 data[name] = np.frombuffer(numbers, "<f8", length, offset).copy()
                 offset += length * 8
             try:
-                compute = _entry(code, names)
-                answer = answer_of(compute(data, json.loads(asked["params"])), printed.take())
+                # In a context of its own, so that np.seterr and the precision of decimals last for one call.
+                answer = contextvars.copy_context().run(_called, code, names, data, asked["params"], printed)
             except BaseException as error:  # noqa: BLE001
                 printed.take()
                 answer = answer_of_error(error)
             _write(answer)
+
+
+def _called(code: Any, names: dict[str, Any], data: dict[str, Any], params: str, printed: Printed) -> bytes:
+    decimal.setcontext(decimal.DefaultContext)
+    result = _entry(code, names)(data, json.loads(params))
+    return answer_of(result, printed.take())
 
 
 def _entry(code: Any, names: dict[str, Any]) -> Callable[[Any, Any], Any]:

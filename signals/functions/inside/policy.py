@@ -9,9 +9,18 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
-from RestrictedPython.transformer import RestrictingNodeTransformer, copy_locations
+from RestrictedPython.transformer import RestrictingNodeTransformer
 
-from signals.functions.inside.names import DEFINABLE, GUARDS, READABLE, is_denied
+from signals.functions.inside.names import (
+    DEFINABLE,
+    GUARDS,
+    OF_MODULES,
+    READABLE,
+    SPECIAL,
+    is_denied,
+    is_dunder,
+    not_available,
+)
 
 FILE = "<function>"
 MOST_ERRORS = 20
@@ -42,27 +51,26 @@ class Policy(RestrictingNodeTransformer):
             self.rows.append((getattr(node, "lineno", None), info))
 
     def not_allowed(self, node: ast.AST) -> None:
-        self.error(node, f"{_WORDS.get(type(node).__name__, type(node).__name__)} is not available in functions")
+        self.error(node, not_available(_WORDS.get(type(node).__name__, type(node).__name__)))
 
     def _plain(self, node: ast.AST) -> ast.AST:
         return self.node_contents_visit(node)
 
-    def _name(self, node: ast.AST, name: str | None, *, definable: bool = False) -> None:
-        if name is None or (definable and name in DEFINABLE) or name == "__name__":
-            return
-        around = name.startswith("_") and name.endswith("_") and name != "_"
-        if around or name.startswith("__") or name.endswith("__roles__") or name in GUARDS or name == "breakpoint":
+    def _name(self, node: ast.AST, name: str | None) -> None:
+        if name is not None and (name in GUARDS or (is_dunder(name) and name not in DEFINABLE | OF_MODULES)):
             self.error(node, f"{name!r} is a name that functions may not use")
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        self._name(node, node.id, definable=isinstance(node.ctx, ast.Store))
+        if not (node.id == "__name__" and isinstance(node.ctx, ast.Load)):
+            self._name(node, node.id)
         return node
 
     def _mangled(self, name: str) -> str:
-        """Return the name that Python gives to `__x` inside a class: `_Class__x`."""
-        if not self.classes or not name.startswith("__") or name.endswith("__"):
+        """Return the name that Python gives to the attribute `__x` inside a class: `_Class__x`."""
+        around = self.classes[-1].lstrip("_") if self.classes else ""
+        if not around or not name.startswith("__") or name.endswith("__"):
             return name
-        return f"_{self.classes[-1].lstrip('_')}{name}"
+        return f"_{around}{name}"
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         node.attr = self._mangled(node.attr)
@@ -70,20 +78,16 @@ class Policy(RestrictingNodeTransformer):
         value = self.visit(node.value)
         if isinstance(node.ctx, ast.Load):
             return self._guard("_getattr_", value, node.attr, node)
-        changed = ast.Attribute(self._guard("_write_", value, node.attr, node), node.attr, node.ctx)
-        copy_locations(changed, node)
-        return changed
+        return ast.copy_location(
+            ast.Attribute(self._guard("_write_", value, node.attr, node), node.attr, node.ctx), node
+        )
 
     def _attribute(self, node: ast.AST, name: str) -> None:
-        around = name.startswith("_") and name.endswith("_") and not name.startswith("__")
-        if around or (name.startswith("__") and name not in DEFINABLE | READABLE):
+        if is_dunder(name) and name not in DEFINABLE | READABLE:
             self.error(node, f"{name!r} is an attribute that functions may not use")
 
     def _guard(self, guard: str, value: Any, name: str, node: ast.expr) -> ast.Call:
-        call = ast.Call(ast.Name(guard, ast.Load()), [value, ast.Constant(name)], [])
-        for each in (call, call.func, call.args[1]):
-            copy_locations(each, node)
-        return call
+        return ast.copy_location(ast.Call(ast.Name(guard, ast.Load()), [value, ast.Constant(name)], []), node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         return self._plain(node)
@@ -92,13 +96,18 @@ class Policy(RestrictingNodeTransformer):
         """Annotations say nothing at run time: `x: int = 1` becomes `x = 1`."""
         if node.value is None:
             self._name(node.target, getattr(node.target, "id", None))
-            nothing = ast.Pass()
-            copy_locations(nothing, node)
-            return nothing
-        assignment = ast.Assign([node.target], node.value)
-        copy_locations(assignment, node)
-        changed: ast.AST = self.visit(assignment)
-        return changed
+            changed: ast.AST = ast.Pass()
+        else:
+            changed = self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))
+        return ast.copy_location(changed, node)
+
+    def _field(self, node: ast.AnnAssign, annotation: str) -> ast.AST:
+        """Keep that a class annotates a name, which makes a field: `x: int = 1` becomes `x: None = 1`."""
+        means = "InitVar" in annotation or "KW_ONLY" in annotation
+        node.annotation = self.visit(node.annotation) if means else ast.Constant(None)
+        node.target = self.visit(node.target)
+        node.value = None if node.value is None else self.visit(node.value)
+        return node
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         if node.is_async:
@@ -110,28 +119,36 @@ class Policy(RestrictingNodeTransformer):
         return self._plain(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.name = self._mangled(node.name)
-        self._name(node, node.name, definable=True)
+        self._name(node, node.name)
         node.returns = None
         self._no_type_parameters(node)
         return self._plain(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """Leave the choice of a metaclass to `classes.build_class`."""
         self._name(node, node.name)
         self._no_type_parameters(node)
-        if node.keywords:
-            self.error(node, "keywords of a class, such as metaclass, are not available in functions")
+        for each in node.keywords:
+            if each.arg is None:
+                self.error(node, not_available("a class's **keywords"))
+        node.decorator_list = [self.visit(each) for each in node.decorator_list]
+        node.bases = [self.visit(each) for each in node.bases]
+        node.keywords = [self.visit(each) for each in node.keywords]
         self.classes.append(node.name)
-        changed: ast.ClassDef = self._plain(node)  # type: ignore[assignment]
+        node.body = [self._of_class(each) for each in node.body]
         self.classes.pop()
-        changed.keywords = [ast.keyword("metaclass", ast.Name("__metaclass__", ast.Load()))]
-        for each in (changed.keywords[0], changed.keywords[0].value):
-            copy_locations(each, node)
-        return changed
+        return node
+
+    def _of_class(self, node: ast.stmt) -> Any:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            annotation = ast.unparse(node.annotation)
+            if "ClassVar" not in annotation:
+                return self._field(node, annotation)
+        return self.visit(node)
 
     def _no_type_parameters(self, node: ast.AST) -> None:
         if getattr(node, "type_params", None):
-            self.error(node, "type parameters are not available in functions")
+            self.error(node, not_available("a type parameter"))
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         return self._plain(node)
@@ -156,17 +173,15 @@ class Policy(RestrictingNodeTransformer):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
         if node.module == "__future__":
-            nothing = ast.Pass()
-            copy_locations(nothing, node)
-            return nothing
+            return ast.copy_location(ast.Pass(), node)
         if node.level or not node.module:
-            self.error(node, "relative imports are not available in functions")
+            self.error(node, not_available("a relative import"))
         return self._imported(node, node.names)
 
     def _imported(self, node: ast.AST, names: Iterable[ast.alias]) -> ast.AST:
         for each in names:
             if each.name == "*" or any(part.startswith("_") for part in each.name.split(".")):
-                self.error(node, f"import of {each.name!r} is not available in functions")
+                self.error(node, not_available(f"import of {each.name!r}"))
             self._name(node, each.asname)
         return node
 
@@ -199,7 +214,7 @@ class Policy(RestrictingNodeTransformer):
         return node
 
     def _pattern_attribute(self, node: ast.AST, name: str) -> None:
-        if name.startswith("_") or is_denied(name) or name in ("format", "obj"):
+        if name.startswith("_") or is_denied(name) or name in SPECIAL:
             self.error(node, f"{name!r} is an attribute that patterns may not read")
 
     def _pattern_names(self, node: ast.AST, values: Iterable[ast.AST]) -> None:

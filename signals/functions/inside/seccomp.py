@@ -30,7 +30,6 @@ _ALLOWED = {
     "munmap": (11, 215),
     "mremap": (25, 216),
     "madvise": (28, 233),
-    "futex": (202, 98),
     "sched_yield": (24, 124),
     "clock_gettime": (228, 113),
     "gettimeofday": (96, 169),
@@ -40,7 +39,14 @@ _ALLOWED = {
     "exit": (60, 93),
     "exit_group": (231, 94),
 }
-_READ, _WRITE, _MMAP, _MPROTECT = (0, 63), (1, 64), (9, 222), (10, 226)
+_READ, _WRITE, _MMAP, _MPROTECT, _FUTEX = (0, 63), (1, 64), (9, 222), (10, 226), (202, 98)
+_WAIT, _WAKE, _WAIT_BITSET, _WAKE_BITSET, _PRIVATE, _REALTIME = 0, 1, 9, 10, 128, 256
+LOCKS = (
+    *(_WAIT, _WAKE, _WAIT_BITSET, _WAKE_BITSET),
+    *(each | _PRIVATE for each in (_WAIT, _WAKE, _WAIT_BITSET, _WAKE_BITSET)),
+)
+LOCKS += (_WAIT_BITSET | _REALTIME, _WAIT_BITSET | _REALTIME | _PRIVATE)
+"""What locks ask of futex(2). The rest of it, such as priority inheritance, has a history of holes."""
 _FATAL = {
     "execve": (59, 221),
     "execveat": (322, 281),
@@ -135,6 +141,9 @@ def program(machine: str, request_fd: int = REQUEST_FD, answer_fd: int = ANSWER_
             _step(RETURN, ALLOW),
             _step(RETURN, REFUSE),
         ]
+    steps += [_step(EQUAL, _FUTEX[column], 0, len(LOCKS) + 3), _step(LOAD, ARGUMENTS_AT + 8)]
+    steps += [_step(EQUAL, each, len(LOCKS) - place) for place, each in enumerate(LOCKS)]
+    steps += [_step(RETURN, REFUSE), _step(RETURN, ALLOW)]
     return b"".join((*steps, _step(RETURN, REFUSE)))
 
 

@@ -40,8 +40,10 @@ def _prepare_and_fork(control: socket.socket, arguments: list[str]) -> None:
 
     leave_out()
     from signals.functions.inside import child, confine, seccomp
+    from signals.functions.inside.facades import make_facades
 
     preload()
+    make_facades()
     forget_the_way_back()
     os.environ.clear()
     size = _address_bytes()

@@ -101,29 +101,24 @@ class Zygote:
 
     def fork(self, *, memory_bytes: int, cpu_seconds: int) -> Forked:
         """Return a new, locked process. Raises SandboxUnavailable."""
-        request, ours = os.pipe()
-        answers, answer = os.pipe()
-        try:
-            for end in (ours, answer):
-                _widen(end)
+        with contextlib.ExitStack() as opened:
+            request, requests, answers, answer = _pipes(opened)
             message = {"ask": "fork", "memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds}
-            with self._lock:
-                socket.send_fds(self._control, [msgspec.json.encode(message)], [request, answer])
-                reply, handles = self._reply(FORK_SECONDS)
-            pid = msgspec.json.decode(reply, type=_Forked).pid
-            if len(handles) != 1:
-                raise SandboxUnavailable("no handle of a function's process came")
-        except (OSError, msgspec.MsgspecError) as error:
-            for end in (ours, answers):
-                os.close(end)
-            self.close()
-            raise SandboxUnavailable(f"no process for a function could be made: {error}") from error
-        finally:
-            os.close(request)
-            os.close(answer)
-        os.set_blocking(ours, False)
-        os.set_blocking(answers, False)
-        return Forked(pid, handles[0], ours, answers)
+            try:
+                with self._lock:
+                    socket.send_fds(self._control, [msgspec.json.encode(message)], [request, answer])
+                    reply, handles = self._reply(FORK_SECONDS)
+                for each in handles:
+                    opened.callback(os.close, each)
+                pid = msgspec.json.decode(reply, type=_Forked).pid
+                (handle,) = handles  # none came where this process has too many open files
+            except (OSError, ValueError, msgspec.MsgspecError) as error:
+                self.close()
+                raise SandboxUnavailable(f"no process for a function could be made: {error}") from error
+            opened.pop_all()
+        os.close(request)
+        os.close(answer)
+        return Forked(pid, handle, requests, answers)
 
     def end(self, forked: Forked) -> int:
         """Kill a function's process, and return its status as wait() has it; -1 if the zygote has ended too."""
@@ -197,6 +192,24 @@ def _free_uid() -> int:
         except KeyError:
             return uid
     raise SandboxUnavailable("every user id that functions could have belongs to an account")
+
+
+def _pipes(opened: contextlib.ExitStack) -> list[int]:
+    """Return a pipe of requests and one of answers, each as its end to read and its end to write."""
+    ends: list[int] = []
+    for _ in range(2):
+        try:
+            made = os.pipe()
+        except OSError as error:
+            raise SandboxUnavailable(f"no pipe to a function could be made: {error}") from error
+        for each in made:
+            opened.callback(os.close, each)
+        _widen(made[1])
+        ends += made
+    _, requests, answers, _ = ends
+    os.set_blocking(requests, False)
+    os.set_blocking(answers, False)
+    return ends
 
 
 def _widen(pipe: int) -> None:

@@ -54,7 +54,6 @@ class A:
 def compute(data, params):
     return 666 if np.asarray(A()) is not None else 0
 """,
-    "dynamic_attributes": "class A:\n    def __getattr__(self, name): return 1\ndef compute(data, params):\n    return 666\n",
     "class_assignment": "class A: pass\nclass B: pass\ndef compute(data, params):\n    a = A()\n    a.__class__ = B\n    return 666\n",
     "reduce": "class A:\n    def __reduce__(self): return (print, ())\ndef compute(data, params):\n    return 666\n",
     "finalizer": "class A:\n    def __del__(self): pass\ndef compute(data, params):\n    return 666\n",
@@ -84,6 +83,10 @@ def compute(data, params):
     "cve_2024_47532": body(
         "try:\n    'x'.nothing\nexcept AttributeError as error:\n    return 666 if error.obj else 0"
     ),
+    "cve_2024_47532_formatter": "import string\n"
+    + body("return 666 if string.Formatter().format('{0.__class__}', 1) else 0"),
+    "cve_2024_47532_get_field": "from string import Formatter\n"
+    + body("return 666 if Formatter().get_field('0.__class__', [1], {}) else 0"),
     "cve_2025_22153": body(
         "try:\n    raise ExceptionGroup('x', [ValueError()])\nexcept* ValueError as e:\n    return 666"
     ),
@@ -170,7 +173,6 @@ def compute(data, params):
             "gc",
             "threading",
             "signal",
-            "time",
             "shutil",
             "pathlib",
             "types",
@@ -183,8 +185,6 @@ def compute(data, params):
             "pandas.io",
             "pandas.core",
             "numpy._core",
-            "re",
-            "string",
             "logging",
             "multiprocessing",
             "asyncio",
@@ -203,8 +203,12 @@ def compute(data, params):
             ("pandas", "core"),
             ("math", "__loader__"),
             ("functools", "update_wrapper"),
-            ("operator", "attrgetter"),
-            ("operator", "methodcaller"),
+            ("enum", "EnumType"),
+            ("dataclasses", "make_dataclass"),
+            ("contextlib", "redirect_stdout"),
+            ("re", "enum"),
+            ("json", "load"),
+            ("time", "sleep"),
             ("collections", "UserDict"),
             ("typing", "get_type_hints"),
             ("random", "SystemRandom"),

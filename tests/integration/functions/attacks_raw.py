@@ -54,6 +54,43 @@ RAW = {
         "libc.mmap.restype = ctypes.c_void_p\nat = libc.mmap(None, ctypes.c_size_t(4096), 3, 34, -1, 0)\nreturn 666 if libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t(4096), 5) == 0 else 0"
     ),
     "prctl": _ESCAPED + body("return 666 if libc.prctl(4, 1, 0, 0, 0) == 0 else 0"),
+    "every_other_call": _ESCAPED
+    + body(
+        "quiet = {0, 1, 3, 9, 10, 11, 12, 15, 24, 25, 28, 60, 96, 202, 219, 228, 231, 318}\n"
+        "deadly = {56, 57, 58, 59, 41, 42, 44, 46, 49, 53, 62, 101, 105, 106, 117, 119, 126, 129, 155, 161, 164, 165, 166}\n"
+        "deadly |= {169, 175, 200, 227, 234, 246, 248, 249, 250, 272, 298, 305, 308, 310, 311, 313, 319, 321, 322, 323}\n"
+        "deadly |= {424, 425, 434, 435, 438}\n"
+        "for number in set(range(470)) - quiet - deadly:\n"
+        "    if libc.syscall(number, 0, 0, 0, 0, 0, 0) != -1 or ctypes.get_errno() != 1:\n        return 666"
+    ),
+    "priority_inheritance": _ESCAPED
+    + body("return 666 if libc.syscall(202, ctypes.byref(ctypes.c_int()), 6, 0, None, None, 0) == 0 else 0"),
+    "requeue": _ESCAPED
+    + body(
+        "w = ctypes.c_int()\nreturn 666 if libc.syscall(202, ctypes.byref(w), 3, 1, 1, ctypes.byref(w), 0) >= 0 else 0"
+    ),
+    "limits_of_the_parent": _ESCAPED + body("return 666 if libc.syscall(302, 1, 7, None, b'\\0' * 16) == 0 else 0"),
+    "signal_by_handle": _ESCAPED + body("return 666 if libc.syscall(424, 11, 9, None, 0) == 0 else 0"),
+    "signal_a_thread": _ESCAPED + body("return 666 if libc.syscall(234, 1, 1, 0) == 0 else 0"),
+    "stop_itself": _ESCAPED + body("libc.raise_(19) if False else libc.syscall(62, 0, 19)\nreturn 666"),
+    "wait_for_ever": _ESCAPED
+    + body("libc.syscall(202, ctypes.byref(ctypes.c_int()), 0, 0, None, None, 0)\nreturn 666"),
+    "pipe_made_larger": body("import fcntl\nfcntl.fcntl(11, 1031, 1 << 24)\nreturn 666"),
+    "pipe_made_asynchronous": body("import fcntl\nfcntl.fcntl(11, 4, 0o20000)\nreturn 666"),
+    "second_filter": _ESCAPED + body("return 666 if libc.syscall(317, 1, 0, b'\\0' * 16) == 0 else 0"),
+    "processor": body("import os\nos.sched_setaffinity(0, {0})\nreturn 666"),
+    "priority": body("import os\nos.nice(-5)\nreturn 666"),
+    "key": _ESCAPED + body("return 666 if libc.syscall(250, 0, -3, 1) >= 0 else 0"),
+    "user_faults": _ESCAPED + body("return 666 if libc.syscall(323, 0) >= 0 else 0"),
+    "shared_memory": _ESCAPED + body("return 666 if libc.shmget(0x51, 4096, 0o1666) >= 0 else 0"),
+    "message_queue": _ESCAPED + body("return 666 if libc.syscall(240, b'/x', 0o102, 0o600, None) >= 0 else 0"),
+    "memory_of_a_file": _ESCAPED
+    + body(
+        "libc.mmap.restype = ctypes.c_void_p\nreturn 666 if libc.mmap(None, ctypes.c_size_t(4096), 1, 2, 10, 0) != 2**64 - 1 else 0"
+    ),
+    "exit_handlers": body("import atexit\natexit.register(lambda: open('/tmp/functions-were-here', 'w'))\nreturn 1.0"),
+    "collector_hooks": body("import gc\ngc.callbacks.append(lambda *a: [0] * 10**9)\ngc.collect()\nreturn 1.0"),
+    "tracing": body("import sys\ndef t(*a):\n    while True: pass\nsys.settrace(t)\nreturn (lambda: 666)()"),
     "raise_limits": body("import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))\nreturn 666"),
     "timer": body("import signal\nreturn 666 if signal.setitimer(signal.ITIMER_REAL, 1) else 0"),
     "handle_signal": body("import signal\nsignal.signal(signal.SIGTERM, lambda *a: None)\nreturn 666"),
@@ -97,6 +134,18 @@ RAW = {
     ),
     "forged_pickle": body(
         "import os, struct, pickle\nm = pickle.dumps({'parts': []})\nos.write(11, struct.pack('<4sII', b'SGF1', len(m), 0) + m)\nreturn 1.0"
+    ),
+    "forged_name": body(
+        "import os, struct, json\nm = json.dumps({'parts': [['a\\n', 'nothing', []]], 'several': True, 'printed': ''}).encode()\nos.write(11, struct.pack('<4sII', b'SGF1', len(m), 8) + m + bytes(8))\nreturn 1.0"
+    ),
+    "forged_field": body(
+        "import os, struct, json\nm = json.dumps({'parts': [], 'several': True, 'printed': '', 'more': 1}).encode()\nos.write(11, struct.pack('<4sII', b'SGF1', len(m), 0) + m)\nreturn 1.0"
+    ),
+    "forged_product": body(
+        "import os, struct, json\nm = json.dumps({'parts': [['a', 'table', [200000, 200000]]], 'several': True, 'printed': ''}).encode()\nos.write(11, struct.pack('<4sII', b'SGF1', len(m), 8) + m + bytes(8))\nreturn 1.0"
+    ),
+    "forged_surrogate": body(
+        'import os, struct\nm = b\'{"error":"x","rows":[[1,"\\\\ud800"]]}\'\nos.write(11, struct.pack(\'<4sII\', b\'SGF1\', len(m), 0) + m)\nreturn 1.0'
     ),
     "half_a_frame": body(
         "import os, struct\nos.write(11, struct.pack('<4sII', b'SGF1', 100, 0))\nwhile True:\n    pass"

@@ -1,6 +1,7 @@
 """The walls one by one: which of them this machine has, and what happens where the one that must be there is missing."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from django.test import Client
 from signals.functions import running
 from signals.functions.inside.seccomp import ALLOW, EQUAL, LOAD, PR_SET_SECCOMP, REFUSE, RETURN
 from signals.functions.sandbox.process import FunctionProcess
-from signals.functions.sandbox.starter import FIRST_UID, UIDS, Zygote
+from signals.functions.sandbox.starter import FIRST_UID, UIDS, SandboxUnavailable, Zygote
 from tests.integration.functions.conftest import DATA, LIMITS, called, needs_filter, plain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -88,6 +89,30 @@ def test_a_call_leaves_no_process_and_no_descriptor(zygote: Zygote) -> None:
     children = Path(f"/proc/{zygote._process.pid}/task/{zygote._process.pid}/children")
     if children.exists():
         assert children.read_text() == ""
+
+
+def test_want_of_descriptors_is_an_error_and_loses_none() -> None:
+    """Without room for the pipes, and then for the handle that the zygote sends."""
+    needs_filter()
+    own = Zygote()
+    before = set(os.listdir("/proc/self/fd"))
+    highest = max(map(int, before))
+    fillers = [os.dup(2)]
+    while fillers[-1] <= highest:
+        fillers.append(os.dup(2))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        for left in range(5):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 1 + left, hard))
+            with pytest.raises(SandboxUnavailable):
+                own.fork(memory_bytes=1 << 28, cpu_seconds=5)
+            assert own.alive() == (left < 4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        own.close()
+        for each in fillers:
+            os.close(each)
+    assert len(os.listdir("/proc/self/fd")) == len(before) - 1, "the zygote's socket is closed, and all else"
 
 
 def test_without_the_filter_nothing_runs() -> None:
