@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from signals.indicators.core.catalogue import indicators
-from signals.indicators.core.sessions import session_days
+from signals.indicators.core.sessions import date_begin, session_days
 from signals.indicators.core.spec import Spec
 from signals.indicators.core.warm_up import MOST_WARM_UP, period_days, warm_up
 from signalsite.foundation.deadlines import within_time
-from timeframes.bars.selectors import TOO_MUCH, complete, read_all, read_page
+from timeframes.bars.selectors import TOO_MUCH, Page, complete, read_all, read_page
 from timeframes.bars.stored import Wanted
 from timeframes.core.bars import FoldedBars, join_folded
 from timeframes.core.grid import instant, usual_length
@@ -33,13 +33,14 @@ class History:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Computed:
-    """Bars, whether each has ended, and an indicator's outputs on them."""
+    """Bars, whether each has ended, and an indicator's outputs on them. `page`: the page of bars that they are."""
 
     bars: FoldedBars
     complete: np.ndarray
     outputs: Outputs
     history: History
     following: datetime | None = None
+    page: Page | None = None
 
 
 def read_indicator(wanted: Wanted, spec: Spec, *, limit: int, now: datetime) -> Computed:
@@ -48,16 +49,50 @@ def read_indicator(wanted: Wanted, spec: Spec, *, limit: int, now: datetime) -> 
     first = instant(int(found.bars.time[0])) if len(found.bars) else wanted.begin
     history = history_before(wanted, first, [spec])
     outputs = compute_after(history.bars, found.bars, [spec], wanted)[0]
-    return Computed(found.bars, found.complete, outputs, history, found.following)
+    return Computed(found.bars, found.complete, outputs, history, found.following, found)
 
 
 def read_newest(wanted: Wanted, spec: Spec, *, bars: int, now: datetime) -> Computed:
     """Return the newest bars that have begun, of which the last may be forming, with the indicator."""
     newest, _ = bars_before(wanted, now + _MOMENT, bars)
-    first = instant(int(newest.time[0])) if len(newest) else now
-    history = history_before(wanted, first, [spec])
-    outputs = compute_after(history.bars, newest, [spec], wanted)[0]
-    return Computed(newest, complete(wanted, newest.time, now), outputs, history)
+    if not len(newest):
+        return Computed(newest, np.empty(0, bool), _none_of(spec), History(newest, 0, whole=True))
+    over, first, last = complete(wanted, newest.time, now), int(newest.time[0]), int(newest.time[-1])
+    # Live states of the newest bar come of the same run (`realtime.ticks.live_indicators`).
+    history = history_of_date(wanted, instant(last), [spec])
+    if first >= date_begin(last, wanted.exchange, wanted.timeframe, wanted.anchor):
+        history = replace(history, bars=history.bars.take(history.bars.time < first))
+        return Computed(newest, over, compute_after(history.bars, newest, [spec], wanted)[0], history)
+    outputs = compute_after(history.bars, newest.take(slice(-1, None)), [spec], wanted)[0]
+    history = history_before(wanted, instant(first), [spec])
+    earlier = compute_after(history.bars, newest.take(slice(-1)), [spec], wanted)[0]
+    return Computed(newest, over, {name: np.append(earlier[name], each) for name, each in outputs.items()}, history)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewestBar:
+    """The newest bar, and each indicator's outputs on it (the last element)."""
+
+    time: int
+    complete: bool
+    outputs: list[Outputs]
+
+
+def read_newest_of(wanted: Wanted, specs: Sequence[Spec], *, now: datetime) -> NewestBar | None:
+    """Return the newest bar that has begun with several indicators, None if nothing is stored. Raises ReadTooSlow."""
+    newest, _ = bars_before(wanted, now + _MOMENT, 1)
+    if not len(newest):
+        return None
+    last = newest.take(slice(-1, None))
+    history = history_of_date(wanted, instant(int(last.time[0])), specs)
+    outputs = compute_after(history.bars, last, specs, wanted)
+    return NewestBar(int(last.time[0]), bool(complete(wanted, last.time, now)[0]), outputs)
+
+
+def _none_of(spec: Spec) -> Outputs:
+    from signals.indicators.core.compute import names_of  # which loads the formulas
+
+    return {name: np.empty(0) for name in names_of(spec)}
 
 
 def read_all_with(wanted: Wanted, spec: Spec, rows: int, now: datetime) -> Iterator[Computed]:
@@ -84,6 +119,20 @@ def history_before(wanted: Wanted, moment: datetime, specs: Sequence[Spec]) -> H
     begin = moment - timedelta(days=max(map(period_days, specs), default=0))
     bars, all_there = bars_before(wanted, moment, MOST_WARM_UP if needed is None else min(needed, MOST_WARM_UP), begin)
     return History(bars, needed, all_there or (needed is not None and len(bars) >= needed))
+
+
+def history_of_date(wanted: Wanted, moment: datetime, specs: Sequence[Spec]) -> History:
+    """Return the bars before a moment, which is the beginning of a bar: from as many before its date on as are needed.
+
+    So the values of all bars of a date come of one run, to the last digit (`core.sessions.date_begin`).
+    """
+    begin = instant(date_begin(_microseconds(moment), wanted.exchange, wanted.timeframe, wanted.anchor))
+    history = history_before(wanted, begin, specs)
+    if begin >= moment:
+        return history
+    with within_time(TOO_MUCH):
+        today = list(read_all(replace(wanted, begin=begin, end=moment), 1_000))
+    return replace(history, bars=join_folded([history.bars, *today]))
 
 
 def bars_before(wanted: Wanted, moment: datetime, count: int, begin: datetime | None = None) -> tuple[FoldedBars, bool]:

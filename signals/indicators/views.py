@@ -1,6 +1,7 @@
 """Indicators over HTTP: what there is, the newest values, and pages of history."""
 
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from rest_framework.views import APIView
 from signals.indicators import examples
 from signals.indicators.core.catalogue import Indicator, indicators, library_version
 from signals.indicators.core.spec import MOST_OFFSET, OFFSET, SOURCE, Spec
+from signals.indicators.kept_pages import IndicatorPage, basis_of_newest, basis_of_page, look_up, open_until
 from signals.indicators.requests import PREFIX, read_query
 from signals.indicators.selectors import Computed, read_indicator, read_newest
 from signals.indicators.serializers import (
@@ -23,7 +25,9 @@ from signals.indicators.serializers import (
     NewestIndicatorQuerySerializer,
     NewestIndicatorSerializer,
 )
-from signalsite.foundation.conditional import conditional_bytes, page
+from signalsite.foundation.conditional import conditional_bytes, page_of
+from timeframes.bars.changes import Moment
+from timeframes.bars.pages import name_of
 from timeframes.bars.requests import Asked, read_asked, read_key, stored_or_404
 from timeframes.bars.requests import read_query as read_plain_query
 from timeframes.bars.stored import Wanted
@@ -74,10 +78,10 @@ class IndicatorHistoryView(APIView):
         now = timezone.now()
         asked = read_asked(instrument_key, query)
         asked.check_range(now)
-        wanted = asked.wanted(stored_or_404(asked.key), now)
-        found = read_indicator(wanted, spec, limit=query["limit"], now=now)
-        following = None if found.following is None else found.following.isoformat()
-        return page(request, _head(wanted, spec, found), following, _rows(found))
+        found = look_up(
+            _name(asked, spec, query["limit"]), now, partial(_history_page, asked, spec, query["limit"], now)
+        )
+        return page_of(request, found.body, "", found.following)
 
 
 class NewestIndicatorView(APIView):
@@ -97,9 +101,30 @@ class NewestIndicatorView(APIView):
         timeframe = query.get("timeframe", DEFAULT_TIMEFRAME)
         check_anchor(timeframe, anchor)
         asked = Asked(key, exchange, timeframe, anchor, instant(0), None)
-        wanted = asked.wanted(stored_or_404(key), now)
-        found = read_newest(wanted, spec, bars=query["bars"], now=now)
-        return conditional_bytes(request, orjson.dumps({**_head(wanted, spec, found), "data": _rows(found)}))
+        name = f"newest {_name(asked, spec, query['bars'])}"
+        found = look_up(name, now, partial(_newest_page, asked, spec, query["bars"], now))
+        return conditional_bytes(request, found.body)
+
+
+def _name(asked: Asked, spec: Spec, count: int) -> str:
+    return f"{name_of(asked, count)} {spec}"
+
+
+def _history_page(asked: Asked, spec: Spec, limit: int, now: datetime, moment: Moment | None) -> IndicatorPage:
+    wanted = asked.wanted(stored_or_404(asked.key), now)
+    found = read_indicator(wanted, spec, limit=limit, now=now)
+    following = None if found.following is None else found.following.isoformat()
+    body = orjson.dumps({**_head(wanted, spec, found), "next_cursor": following, "data": _rows(found)})
+    basis = basis_of_page(wanted, found, moment, open_end=asked.end is None, now=now)
+    return IndicatorPage(body, following, basis)
+
+
+def _newest_page(asked: Asked, spec: Spec, bars: int, now: datetime, moment: Moment | None) -> IndicatorPage:
+    wanted = asked.wanted(stored_or_404(asked.key), now)
+    found = read_newest(wanted, spec, bars=bars, now=now)
+    body = orjson.dumps({**_head(wanted, spec, found), "data": _rows(found)})
+    basis = basis_of_newest(wanted, found, moment, now)
+    return IndicatorPage(body, basis=basis, until=open_until(wanted, found, now))
 
 
 def _head(wanted: Wanted, spec: Spec, found: Computed) -> dict[str, Any]:

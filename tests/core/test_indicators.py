@@ -267,3 +267,30 @@ def test_outputs_are_never_written_over_while_somebody_holds_them() -> None:
     there = again[0]["EMA_10"].ctypes.data
     del again
     assert compute_indicators(rows, [spec("ema"), spec("macd")])[0]["EMA_10"].ctypes.data == there
+
+
+def test_prices_that_stand_still_after_a_move_leave_nothing_to_rounding() -> None:
+    """An option that does not trade: a jump, a few small moves, and then one price for hours."""
+    moves = np.array([1000.35, 1251.7, 998.15, 1040.9, 1040.95])
+    close = np.concatenate([np.tile(moves, 8), np.full(200, 1040.95)])
+    bars = dict.fromkeys(("open", "high", "low", "close"), close) | {"volume": np.full(len(close), 3.0)}
+    windows = [f"{name}(length=7)" for name in ("stdev", "bbands", "zscore", "cci", "sma")]
+    found = compute_indicators(bars, [spec(text) for text in (*windows, "kama(length=5)")])
+    still = {name: values[-150:] for each in found for name, values in each.items()}
+    assert (still["STDEV_7"] == 0.0).all()
+    for name in ("BBL_7_2.0", "BBM_7_2.0", "BBU_7_2.0"):
+        assert (still[name] == 1040.95).all(), name
+    assert (still["BBB_7_2.0"] == 0.0).all()
+    for name in ("BBP_7_2.0", "ZS_7", "CCI_7_0.015"):  # nothing to divide by
+        assert np.isnan(still[name]).all(), name
+    assert still["KAMA_5_2_30"][-1] == pytest.approx(1040.95, rel=1e-5)  # it comes nearer by a little each bar
+    assert still["SMA_7"] == pytest.approx(np.full(150, 1040.95), rel=1e-15)
+    strength = compute_indicators(bars, [spec("stochrsi")])[0]["STOCHRSIk_14_14_3_3"]
+    assert (strength[-100:] == 0.0).all()
+
+
+def test_a_missing_input_does_not_end_an_adaptive_average() -> None:
+    close = np.linspace(100.0, 120.0, 60)
+    close[20] = np.nan
+    (found,) = compute_indicators({"close": close}, [spec("kama(length=5)")])[0].values()
+    assert np.isfinite(found[30:]).all()

@@ -7,6 +7,7 @@ from signals.indicators.core.formulas_averages import true_range
 from signals.indicators.core.run import Run, Series, apart, combined, gains, losses
 
 Outputs = list[Series]
+_STANDS_STILL = 1e-9  # of an oscillator from 0 to 100
 
 
 @kernel("RSI_{length}", drift=1)
@@ -57,7 +58,13 @@ def stochf(run: Run, bars: Bars, p: Params) -> Outputs:
 @kernel(*(f"STOCHRSI{part}_{{length}}_{{rsi_length}}_{{k}}_{{d}}" for part in "kd"), mamode="sma")
 def stochrsi(run: Run, bars: Bars, p: Params) -> Outputs:
     strength = _strength(run, bars["close"], p["rsi_length"], 100.0)
-    slow = run.mean(_place(run, strength, strength, strength, p["length"]), p["k"])
+    place = combined(
+        # Where prices stand still, the strength moves by nothing but rounding.
+        lambda part, span: np.where(span < _STANDS_STILL, part * 0.0, part),
+        _place(run, strength, strength, strength, p["length"]),
+        run.highest(strength, p["length"]) - run.lowest(strength, p["length"]),
+    )
+    slow = run.mean(place, p["k"])
     return [slow, run.mean(slow, p["d"])]
 
 

@@ -52,12 +52,21 @@ def follow(x, n_alpha, value, begun, out):  # pragma: no cover - compiled
             out[t, i] = v
 
 
-@_compiled("void(f8[:,::1], i8, i8, i8, f8, f8[::1], f8[::1], f8[:,::1])")
-def rolling_sum(x, kept, count, n, scale, total, missing, out):  # pragma: no cover - compiled
-    """Sum of the last n, times scale. Every n bars it is made afresh, so that errors do not grow."""
+@_compiled("void(f8[:,::1], i8, f8[::1])")
+def count_equal(x, r, same):  # pragma: no cover - compiled
+    """Count how many values in a row have been equal, with that of row r: then nothing is left to rounding."""
+    for i in range(x.shape[1]):
+        same[i] = same[i] + 1.0 if r > 0 and x[r, i] == x[r - 1, i] else 1.0
+
+
+@_compiled("void(f8[:,::1], i8, i8, i8, f8, f8[::1], f8[::1], f8[::1], f8[:,::1])")
+def rolling_sum(x, kept, count, n, scale, total, missing, same, out):  # pragma: no cover - compiled
+    """Sum of the last n, times scale. Every n bars it is made afresh, so that errors do not grow. Of n equal ones it is
+    exact."""
     for r in range(kept, x.shape[0]):
         t = r - kept
         c = count + t
+        count_equal(x, r, same)
         if c % n == n - 1:
             total[:] = 0.0
             missing[:] = 0.0
@@ -75,19 +84,22 @@ def rolling_sum(x, kept, count, n, scale, total, missing, out):  # pragma: no co
                 missing[i] += (0.0 if there else 1.0) - (0.0 if was else 1.0)
         if c >= n - 1:
             for i in range(x.shape[1]):
+                total[i] = x[r, i] * n if same[i] >= n else total[i]
                 out[t, i] = total[i] * scale if missing[i] == 0.0 else NAN
         else:
             for i in range(x.shape[1]):
                 out[t, i] = NAN
 
 
-@_compiled("void(f8[:,::1], i8, i8, i8, f8[::1], f8[::1], f8[:,::1], f8[:,::1])")
-def moments(x, kept, count, n, mean, squares, out_mean, out_squares):  # pragma: no cover - compiled
-    """Mean of the last n and the sum of squared deviations from it, by Welford's update; afresh every n bars."""
+@_compiled("void(f8[:,::1], i8, i8, i8, f8[::1], f8[::1], f8[::1], f8[:,::1], f8[:,::1])")
+def moments(x, kept, count, n, mean, squares, same, out_mean, out_squares):  # pragma: no cover - compiled
+    """Mean of the last n and the sum of squared deviations from it, by Welford's update; afresh every n bars. Of
+    n equal ones they are exact."""
     share = 1.0 / n
     for r in range(kept, x.shape[0]):
         t = r - kept
         c = count + t
+        count_equal(x, r, same)
         if c % n == n - 1:
             mean[:] = 0.0
             squares[:] = 0.0
@@ -109,6 +121,8 @@ def moments(x, kept, count, n, mean, squares, out_mean, out_squares):  # pragma:
                 mean[i] = new
         if c >= n - 1:
             for i in range(x.shape[1]):
+                mean[i] = x[r, i] if same[i] >= n else mean[i]
+                squares[i] = 0.0 if same[i] >= n else squares[i]
                 out_mean[t, i] = mean[i]
                 out_squares[t, i] = squares[i]
         else:
@@ -183,11 +197,14 @@ def weighted(x, kept, count, n, out):  # pragma: no cover - compiled
 
 @_compiled("void(f8[:,::1], i8, i8, i8, f8[:,::1])")
 def mean_deviation(x, kept, count, n, out):  # pragma: no cover - compiled
-    """Mean distance of the last n from their mean."""
-    mean = np.empty(x.shape[1])
+    """Mean distance of the last n from their mean. Of equal ones it is 0, not what rounding their mean leaves."""
+    mean, same = np.empty(x.shape[1]), np.zeros(x.shape[1])
     share = 1.0 / n
-    for r in range(kept, x.shape[0]):
+    for r in range(x.shape[0]):
         t = r - kept
+        count_equal(x, r, same)
+        if t < 0:
+            continue
         if count + t < n - 1:
             out[t, :] = NAN
             continue
@@ -200,7 +217,7 @@ def mean_deviation(x, kept, count, n, out):  # pragma: no cover - compiled
             for i in range(x.shape[1]):
                 out[t, i] += abs(x[j, i] - mean[i] * share)
         for i in range(x.shape[1]):
-            out[t, i] *= share
+            out[t, i] = 0.0 if same[i] >= n else out[t, i] * share
 
 
 @_compiled("void(f8[:,::1], i8, i8, i8, f8[:,::1], f8[:,::1])")
@@ -249,11 +266,14 @@ def wilder_sum(x, count, n, value, out):  # pragma: no cover - compiled
 
 @_compiled("void(f8[:,::1], f8[:,::1], i8, i8, f8[::1], f8[:,::1])")
 def adapt(constant, x, count, n, value, out):  # pragma: no cover - compiled
-    """Kaufman's average: at bar n - 1 the input itself, then v = k x + (1 - k) v."""
+    """Kaufman's average: at bar n - 1 the input itself, then v = k x + (1 - k) v. A missing one leaves it as it is."""
     for t in range(x.shape[0]):
         c = count + t
         for i in range(x.shape[1]):
-            k = constant[t, i]
-            v = x[t, i] if c == n - 1 else k * x[t, i] + (1 - k) * value[i]
+            k, a, v = constant[t, i], x[t, i], value[i]
+            if c == n - 1 or v != v:
+                v = a
+            elif k == k and a == a:
+                v = k * a + (1 - k) * v
             value[i] = v
             out[t, i] = v if c >= n - 1 else NAN

@@ -151,13 +151,25 @@ def macd(x, fast, slow, signal, out, rest, line):  # pragma: no cover - compiled
 @_compiled("void(f8[:,::1], i8, f8, f8, f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1])")
 def bbands(x, n, share_squares, std, lower, middle, upper, width_of, place):  # pragma: no cover - compiled
     """`share_squares`: what the sum of squared deviations is multiplied by."""
-    mean, squares = np.empty(BLOCK), np.empty(BLOCK)
+    mean, squares, same = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     share = 1.0 / n
     for begin in range(0, x.shape[1], BLOCK):
         width = min(BLOCK, x.shape[1] - begin)
         end = begin + width
+        same[:] = 0.0
+        stood = 0  # rows in which some have equalled the row before: seldom any, so that counting costs nothing
         for t in range(x.shape[0]):
-            row = x[t, begin:end]
+            row, before = x[t, begin:end], x[max(t - 1, 0), begin:end]
+            equal = 0
+            for i in range(width):
+                equal += 1 if row[i] == before[i] else 0
+            if equal:
+                stood += 1
+                for i in range(width):
+                    same[i] = same[i] + 1.0 if row[i] == before[i] else 1.0
+            elif stood:
+                stood = 0
+                same[:] = 1.0
             if t % n == n - 1:
                 mean[:] = 0.0
                 squares[:] = 0.0
@@ -189,6 +201,10 @@ def bbands(x, n, share_squares, std, lower, middle, upper, width_of, place):  # 
                 o4[:] = NAN
                 o5[:] = NAN
                 continue
+            if stood >= n - 1:
+                for i in range(width):
+                    mean[i] = row[i] if same[i] >= n else mean[i]
+                    squares[i] = 0.0 if same[i] >= n else squares[i]
             for i in range(width):
                 m = mean[i]
                 band = np.sqrt(squares[i] * share_squares) * std

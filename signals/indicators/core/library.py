@@ -4,6 +4,7 @@ Importing it takes a second, so this module does when it is first used.
 """
 
 import logging
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 logger = logging.getLogger(__name__)
 _DAY = 86_400_000_000
+_RUNNING = threading.BoundedSemaphore(2)
+"""Of a process: the library spreads out windows, some 100 MB for 1,000 bars, and forty requests may come at once."""
 FIXED: dict[str, dict[str, Any]] = {
     "ichimoku": {"include_chikou": False},
     "dpo": {"centered": False},
@@ -101,7 +104,8 @@ def run_library(
 ) -> list[dict[str, Floats]]:
     """Return each indicator's outputs on one instrument's bars, all of them, with NaN where there is no value."""
     names = [output_names(spec) for spec in specs]
-    found = execute_indicators(frame_of(columns, time), specs) if len(time) else [{} for _ in specs]
+    with _RUNNING:
+        found = execute_indicators(frame_of(columns, time), specs) if len(time) else [{} for _ in specs]
     nothing = np.full(len(time), np.nan)
     return [
         {name: _finite(made.get(name, nothing)) for name in outputs} for outputs, made in zip(names, found, strict=True)

@@ -149,8 +149,8 @@ class Run:
 
     def sum(self, x: Series, n: int, scale: float = 1.0) -> Series:
         whole, kept, count, out, part = self._window(x, n)
-        total, missing = self.state(lambda: [np.zeros(whole.shape[1]), np.zeros(whole.shape[1])])
-        self.kernels.rolling_sum(whole, kept, count, n, scale, total, missing, part)
+        total, missing, same = self.state(lambda: [np.zeros(whole.shape[1]) for _ in range(3)])
+        self.kernels.rolling_sum(whole, kept, count, n, scale, total, missing, same, part)
         return Series(out, x.first + n - 1, x.settled + n - 1)
 
     def mean(self, x: Series, n: int) -> Series:
@@ -160,8 +160,8 @@ class Run:
         """Return the mean of the last n, and the sum of squared deviations from it."""
         whole, kept, count, out, part = self._window(x, n)
         squares = out.copy()
-        mean, sums = self.state(lambda: [np.zeros(whole.shape[1]), np.zeros(whole.shape[1])])
-        self.kernels.moments(whole, kept, count, n, mean, sums, part, squares[len(out) - len(part) :])
+        mean, sums, same = self.state(lambda: [np.zeros(whole.shape[1]) for _ in range(3)])
+        self.kernels.moments(whole, kept, count, n, mean, sums, same, part, squares[len(out) - len(part) :])
         first, settled = x.first + n - 1, x.settled + n - 1
         return Series(out, first, settled), Series(squares, first, settled)
 

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeframes.core.exchanges import exchange_named
-from timeframes.core.grid import SECOND, Anchor, instant
+from timeframes.core.grid import SECOND, Anchor, instant, microseconds
+from timeframes.core.sessions import local_date, session_open
+from timeframes.core.timeframe import DAY, Months, Timeframe
 
 _HOUR, _DAY = 3600 * SECOND, 86_400 * SECOND
 
@@ -24,3 +26,16 @@ def session_days(time: NDArray[np.int64], exchange: str, anchor: Anchor) -> NDAr
     ]
     shift = np.array([each.total_seconds() * SECOND for each in offsets], np.int64)
     return (time + shift[place]) // _DAY
+
+
+def date_begin(time: int, exchange: str, timeframe: Timeframe, anchor: Anchor) -> int:
+    """Return the beginning of the date of the bar that begins at this time; of a bar of days or longer, its own.
+
+    All bars of a date are computed in one run, from as much history before the date as they need: so their values do
+    not depend on when somebody asks, to the last digit.
+    """
+    if isinstance(timeframe, Months) or timeframe >= DAY:
+        return time
+    if anchor is Anchor.EPOCH:
+        return time // _DAY * _DAY
+    return microseconds(session_open(exchange, local_date(exchange, instant(time))))

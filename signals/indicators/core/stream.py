@@ -1,6 +1,6 @@
 """Indicators bar by bar, without computing the past again: for bars that close, and for the one that is forming."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,32 @@ class IndicatorStream:
 
     def peek(self, rows: Rows) -> list[Outputs]:
         return self._advance(rows)[0]
+
+    def take(self, lanes: NDArray[np.intp]) -> "IndicatorStream":
+        """Return the stream of some of the instruments, in this order."""
+        return self._with([self], lambda parts: parts[0][..., lanes])
+
+    def join(self, others: "Sequence[IndicatorStream]") -> "IndicatorStream":
+        """Return the stream of these instruments and then those of others, which have had as many bars."""
+        if any(each.specs != self.specs or each.bars != self.bars for each in others):
+            raise ValueError("streams of other indicators, or of another number of bars, cannot be joined")
+        return self._with([self, *others], lambda parts: np.concatenate(parts, axis=-1))
+
+    def _with(
+        self, streams: "Sequence[IndicatorStream]", made: Callable[[list[NDArray[Any]]], NDArray[Any]]
+    ) -> "IndicatorStream":
+        """Return a stream whose every array is made of those of these. Their last axis is the instruments'."""
+        found = IndicatorStream(self.specs)
+        found.bars = self.bars
+        for place, states in enumerate(self._states):
+            if states is not None:
+                all_states = [each._states[place] or () for each in streams]
+                found._states[place] = [
+                    [made(list(arrays)) for arrays in zip(*parts, strict=True)]
+                    for parts in zip(*all_states, strict=True)
+                ]
+        found._kept = {name: made([each._kept[name] for each in streams]) for name in self._kept}
+        return found
 
     def _advance(self, rows: Rows) -> tuple[list[Outputs], list[list[Any] | None]]:
         states = list(self._states)
