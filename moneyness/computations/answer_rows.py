@@ -10,7 +10,8 @@ import numpy as np
 from moneyness.computations.columns import COLUMNS
 from moneyness.core.chain_params import ChainParams
 from moneyness.stored_chains import StoredChains
-from signalsite.foundation.computations.contract import OK, Answers, Params
+from signalsite.foundation.computations.columns import OK
+from signalsite.foundation.computations.contract import Answers, Params
 
 Pair = tuple[str, datetime]
 

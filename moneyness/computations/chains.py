@@ -19,19 +19,8 @@ from moneyness.stored_chains import load_slabs, newest_option_quote, quoted_grou
 from signals.greeks.core.conventions import DayCount, Exercise, ForwardSource, GreeksParams, IvFrom, Model, PriceSource
 from signals.greeks.selectors import exchange_of
 from signals.instruments.selectors import find_underlying
-from signalsite.foundation.computations.contract import (
-    BAD_INPUT,
-    UNDERLYING,
-    VERDICT,
-    Answers,
-    Column,
-    Computation,
-    Context,
-    Overrides,
-    Params,
-    Prepared,
-    Runs,
-)
+from signalsite.foundation.computations.columns import BAD_INPUT, UNDERLYING, VERDICT, Column
+from signalsite.foundation.computations.contract import Answers, Computation, Context, Overrides, Params, Prepared, Runs
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import Product, parse_key
@@ -46,7 +35,7 @@ class Moneyness(Computation):
 
     name = "moneyness"
     item_kind = UNDERLYING
-    version = 1
+    version = 2
     summary = "Chains of underlyings: levels, deltas, smiles, open interest and constant maturities"
     parameters = PARAMETERS
     columns = COLUMNS

@@ -1,7 +1,7 @@
 """The columns of each kind of answer of the computation `moneyness`."""
 
 from moneyness.core.chain_rows import GREEKS, What
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 
 
 def _numbers(*names_and_help: tuple[str, str]) -> list[Column]:

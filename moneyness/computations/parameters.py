@@ -17,7 +17,8 @@ from signals.computations.greeks import (
     PRICE,
     RATE,
 )
-from signalsite.foundation.computations.contract import Bounds, Parameter, StatusWord, TextForm
+from signalsite.foundation.computations.columns import StatusWord
+from signalsite.foundation.computations.contract import Bounds, Parameter, TextForm
 from signalsite.foundation.errors import InvalidInput
 
 _DEFAULT = ChainParams()
@@ -127,8 +128,8 @@ PARAMETERS = (
         default=None,
         nullable=True,
         choices=[each.value for each in GammaFormula],
-        help="per_point: gamma x open interest; per_percent: that x S² x 0.01; notional: that x S²; null: the "
-        "underlying's own setting.",
+        help="per_point: gamma x open interest; per_percent: that x U² x 0.01; notional: that x U², U what gamma is "
+        "per 1 of; null: the underlying's own setting.",
     ),
     Parameter(
         name="dealer_sign",

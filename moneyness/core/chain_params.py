@@ -24,8 +24,8 @@ class GammaFormula(StrEnum):
     """The unit of gamma exposure, with OI in units of the underlying."""
 
     PER_POINT = "per_point"  # gamma x OI: units of the underlying per point
-    PER_PERCENT = "per_percent"  # gamma x OI x S^2 x 0.01: money per 1 % move
-    NOTIONAL = "notional"  # gamma x OI x S^2: money per 100 %
+    PER_PERCENT = "per_percent"  # gamma x OI x U^2 x 0.01: money per 1 % move; U: what gamma is per
+    NOTIONAL = "notional"  # gamma x OI x U^2: money per 100 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,13 +138,11 @@ def dealer_signs(sign: Floats, dealer: DealerSign) -> Floats:
 def _exposures(chains: PricedChains, params: ChainParams) -> Floats:
     """Return each option's gamma exposure, NaN where gamma or open interest is unknown.
 
-    A move of 1 % of the spot moves the forward by 1 %: Black-76's gamma, which is per forward, takes F^2.
+    A move of 1 % of the spot moves by 1 % whatever the model was given: the spot, the forward, or the spot that the
+    forward stands for. Gamma is per 1 of that, so it takes its square.
     """
     options = chains.options
-    of = chains.expiries.underlying
-    spot, forward = chains.underlyings.spot[of], chains.expiries.forward
-    is_per_spot = ~chains.underlyings.black76[of] & np.isfinite(spot)  # else gamma is per forward, or there is no spot
-    moved = np.where(is_per_spot, spot, forward)[options.group]
+    moved = options.underlying_used
     unit = np.ones(len(moved)) if params.gamma_formula is GammaFormula.PER_POINT else np.square(moved)
     if params.gamma_formula is GammaFormula.PER_PERCENT:
         unit = 0.01 * unit

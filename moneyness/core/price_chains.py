@@ -89,6 +89,7 @@ def _price(
             implied_volatility=result.implied_volatility,
             bid_volatility=bid_volatility,
             ask_volatility=ask_volatility,
+            underlying_used=result.underlying_used,
             delta=result.delta,
             gamma=result.gamma,
             theta=result.theta,

@@ -69,6 +69,7 @@ class OptionRows:
     implied_volatility: Floats  # annual, as a decimal
     bid_volatility: Floats  # that the bid and the ask imply
     ask_volatility: Floats
+    underlying_used: Floats  # what the model was given, and gamma is per: a spot for bsm, the forward for black76
     delta: Floats
     gamma: Floats
     theta: Floats

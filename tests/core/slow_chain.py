@@ -29,7 +29,7 @@ class Option:
 
 NAMES = (
     "bid", "ask", "volume", "open_interest", "open_interest_before", "price", "price_source", "status",
-    "implied_volatility", *GREEKS,
+    "implied_volatility", "underlying_used", *GREEKS,
 )  # fmt: skip
 
 

@@ -142,6 +142,7 @@ def priced(expiries: list[Expiry]) -> PricedChains:
             implied_volatility=greeks.implied_volatility,
             bid_volatility=sides[0],
             ask_volatility=sides[1],
+            underlying_used=forward[group],
             delta=greeks.delta,
             gamma=greeks.gamma,
             theta=greeks.theta,

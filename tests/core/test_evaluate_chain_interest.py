@@ -12,6 +12,7 @@ from moneyness.core.evaluate_chain import evaluate_chain
 from moneyness.core.evaluation import ChainEvaluation
 from moneyness.core.priced import PricedChains
 from signals.greeks.core.conventions import ForwardSource, GreeksParams, Model
+from signals.greeks.core.engine import model_greeks
 from tests.core import slow_chain
 from tests.core.chain_makers import evaluate, price, snapshot
 from tests.core.drawn_chains import chains, close, fair_price
@@ -33,14 +34,14 @@ def test_interest(priced: PricedChains, formula: GammaFormula, dealer: DealerSig
     for group in range(len(priced.expiries.years)):
         options = slow_chain.options_of(priced, group)
         calls, puts = ([each for each in options if each.sign == sign] for sign in (1, -1))
-        owner = priced.expiries.underlying[group]
-        spot = float(priced.underlyings.spot[owner])
-        spot = spot if spot == spot else float(priced.expiries.forward[group])
-        moved = float(priced.expiries.forward[group]) if priced.underlyings.black76[owner] else spot
-        unit = {"per_point": 1.0, "per_percent": moved**2 / 100, "notional": moved**2}[formula]
 
-        def exposure(chosen: list[slow_chain.Option], unit: float = unit) -> float:
-            return slow_chain.total(signs[o.sign] * o.gamma * o.open_interest * unit for o in chosen)
+        def unit(o: slow_chain.Option) -> float:
+            return {"per_point": 1.0, "per_percent": o.underlying_used**2 / 100, "notional": o.underlying_used**2}[
+                formula
+            ]
+
+        def exposure(chosen: list[slow_chain.Option]) -> float:
+            return slow_chain.total(signs[o.sign] * o.gamma * o.open_interest * unit(o) for o in chosen)
 
         def change(chosen: list[slow_chain.Option]) -> float:
             return slow_chain.total(o.open_interest - o.open_interest_before for o in chosen)
@@ -148,10 +149,11 @@ def held(interest: dict[tuple[float, float], float]) -> list[dict[str, float]]:
     ]
 
 
-def test_a_gamma_per_forward_is_multiplied_by_the_forward() -> None:
-    """Options on a future at 120 while the spot is 100: gamma is per forward, so the exposure of 1 % is of F.
+def test_gamma_is_multiplied_by_what_it_is_per() -> None:
+    """Options on a future at 120 while the spot is 100. Black-76's gamma is per forward.
 
-    The second underlying has the same options by Black-Scholes-Merton, whose gamma is per spot.
+    The second underlying has the same options by Black-Scholes-Merton, which is given the spot that the forward stands
+    for. Both models say the same of the same options, so the money of 1 % is the same.
     """
     rows = [
         {"group": group, "strike": strike, "sign": sign, "last": 9.0, "open_interest": 10.0}
@@ -166,8 +168,9 @@ def test_a_gamma_per_forward_is_multiplied_by_the_forward() -> None:
     gamma = priced.options.gamma
     for formula, unit in ((GammaFormula.PER_PERCENT, 0.01), (GammaFormula.NOTIONAL, 1.0)):
         found = evaluate_chain(priced, ChainParams(fit=False, gamma_formula=formula, dealer_sign=DealerSign.LONG_ALL))
-        expected = [unit * 120.0**2 * 10.0 * (gamma[0] + gamma[1]), unit * 100.0**2 * 10.0 * (gamma[2] + gamma[3])]
-        np.testing.assert_allclose(found.interest.gamma_exposure, expected, rtol=1e-12)
+        expected = unit * 120.0**2 * 10.0 * (gamma[0] + gamma[1])
+        np.testing.assert_allclose(found.interest.gamma_exposure, [expected, expected], rtol=1e-9)
+    assert gamma[2] != pytest.approx(gamma[0], rel=1e-3)
     chosen = price(made, GreeksParams(forward=ForwardSource.FUTURE, model=Model.BLACK76), [True, False])
     assert chosen.underlyings.black76.tolist() == [True, True]  # the model that the caller chose
 
@@ -191,3 +194,37 @@ def test_one_unknown_among_known_takes_no_part() -> None:
     interest = {(strike, sign): 10.0 for strike in (90.0, 100.0, 110.0) for sign in SIDES} | {(90.0, 1.0): math.nan}
     found = evaluate(snapshot(held(interest)))
     assert found.interest.max_pain[0] == 100.0 and math.isfinite(found.interest.gamma_exposure[0])
+
+
+def test_the_exposure_is_what_the_delta_gains_when_all_moves_by_a_percent() -> None:
+    """By parity the forward is 130 though the spot is 100: deltas after a move of 1 %, by the model itself."""
+    strikes = (120.0, 130.0, 140.0)
+    model = {"volatility": 0.2, "expiry_years": 30 / 365, "rate": 0.065, "dividend_yield": 0.0, "black76": True}
+    rows = [
+        {"group": 0, "strike": strike, "sign": sign, "last": last, "open_interest": 10.0}
+        for strike in strikes
+        for sign in SIDES
+        for last in [float(model_greeks(**model, underlying=np.array([130.0]), strike=strike, sign=sign).price[0])]
+    ]
+    priced = price(snapshot(rows, days=(30,), spots=(100.0,)), GreeksParams(forward=ForwardSource.PARITY))
+    options = priced.options
+    assert priced.expiries.forward[0] == pytest.approx(130.0, rel=1e-6)
+    params = ChainParams(fit=False, gamma_formula=GammaFormula.PER_PERCENT, dealer_sign=DealerSign.LONG_ALL)
+    found = evaluate_chain(priced, params).interest.gamma_exposure[0]
+    step = 1e-4
+    used, years, rate = options.underlying_used, priced.expiries.years[0], priced.expiries.rate[0]
+    deltas = [
+        model_greeks(
+            volatility=options.implied_volatility,
+            underlying=used * (1.0 + move),
+            strike=options.strike,
+            expiry_years=years,
+            rate=rate,
+            dividend_yield=0.0,
+            sign=options.sign,
+            black76=False,
+        ).delta
+        for move in (-step, step)
+    ]
+    gained = (deltas[1] - deltas[0]) / (2 * step) * 0.01 * 10.0 * used
+    assert found == pytest.approx(gained.sum(), rel=1e-5)

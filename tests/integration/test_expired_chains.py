@@ -8,13 +8,13 @@ import pytest
 from django.conf import settings
 from rest_framework.exceptions import NotFound
 
+from realtime.consumer_groups import connect
 from realtime.core.names import Names
 from realtime.snapshot import chain_reads
 from realtime.snapshot.selectors import run
 from realtime.ticks import expired_chains, restore
 from realtime.ticks.core.book import Book
 from realtime.ticks.expired_chains import remove_expired_chains
-from realtime.ticks.streams import connect
 
 NAME = "NSE@EXPIRING"
 OVER, TODAY, LATER = "2026-06-09", "2026-06-11", "2026-06-16"

@@ -19,6 +19,7 @@ Query = dict[str, str]
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Serve a simulated instrument service on 127.0.0.1, until Ctrl-C (docs/instrument-service.md)."
 
     def add_arguments(self, parser: CommandParser) -> None:
