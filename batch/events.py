@@ -20,6 +20,13 @@ class Event(StrEnum):
     SWEPT = "swept"  # the sweep ran; if this count stops, beat or the workers have stopped
     JOB_REUSED = "job_reused"  # answered from an earlier job
     JOB_EXPIRED = "job_expired"
+    RUN_TAKEN_OVER = "run_taken_over"  # of a configuration: its process died or hung, and another attempt runs
+    RUN_MISSED = "run_missed"  # no worker was free in time, or the configuration was set inactive
+    RUN_FAILED = "run_failed"  # computing raised; another attempt follows
+    RUN_GIVEN_UP = "run_given_up"  # its process ended too often
+    RUN_REQUEUED = "run_requeued"  # its task was lost
+    RUN_REFUSED = "run_refused"  # a worker finished after its claim was lost
+    RESULTS_UNPUBLISHED = "results_unpublished"  # Redis was away; the sweep publishes them
     WEBHOOK_DELIVERED = "webhook_delivered"
     WEBHOOK_FAILED = "webhook_failed"  # one attempt failed; another follows
     WEBHOOK_GIVEN_UP = "webhook_given_up"

@@ -8,6 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from batch.configs import counting
 from batch.jobs.models import Chunk, Job
 
 logger = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ _CHUNKS = """
 SELECT c.status, count(*), coalesce(extract(epoch FROM now() - min(j.created_at)), 0)
 FROM batch_chunk c JOIN batch_job j ON j.id = c.job_id WHERE j.finished_at IS NULL GROUP BY c.status
 """
-_EVENTS = "SELECT name, count FROM batch_eventcount"
+_EVENTS = "SELECT name, count FROM batch_eventcount WHERE NOT starts_with(name, 'config_')"
 
 
 class BatchCollector(Collector):
@@ -57,7 +58,7 @@ class BatchCollector(Collector):
             cursor.execute(_EVENTS)
             for name, count in cursor.fetchall():
                 events.add_metric([name], count)
-        return [jobs, chunks, oldest, events]
+        return [jobs, chunks, oldest, events, *counting.metrics()]
 
 
 def register() -> None:

@@ -2,10 +2,11 @@
 
 from django.db import models
 
+from batch.configs.models import UnpublishedRun
 from batch.jobs.models import Chunk, IdempotencyKey, Job
 from batch.webhooks.models import WebhookDelivery, WebhookEvent
 
-__all__ = ["Chunk", "EventCount", "IdempotencyKey", "Job", "WebhookDelivery", "WebhookEvent"]
+__all__ = ["Chunk", "EventCount", "IdempotencyKey", "Job", "UnpublishedRun", "WebhookDelivery", "WebhookEvent"]
 
 
 class EventCount(models.Model):

@@ -17,7 +17,7 @@ from bench import before
 
 SUBJECTS = (
     *("engine", "batch", "day", "quotes", "exports", "faults", "sockets", "live", "reads", "doors", "forwards"),
-    *("history", "chain", "positions", "indicators", "functions"),
+    *("history", "chain", "positions", "indicators", "functions", "configs", "configured"),
 )
 MODULES = {
     "history": ("history", "history_import", "history_live", "history_greeks"),

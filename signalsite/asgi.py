@@ -5,6 +5,7 @@ ASGI handler. Live reads need neither a thread nor a query, so the event loop an
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,8 +28,11 @@ from signalsite.front.cors import Cors  # isort: skip
 from signalsite.front.gate import Gate  # isort: skip
 from signalsite.front.live import LiveReads  # isort: skip
 from signalsite.front.pages import Pages  # isort: skip
+from signalsite.front.rate import RateLimit  # isort: skip
+from signalsite.front.rate_counts import exchange  # isort: skip
 from signalsite.front.request_ids import RequestIds  # isort: skip
 from signalsite.front.standing import Shown, StandingTokens  # isort: skip
+from signalsite.front.switched_off import WithoutV2  # isort: skip
 
 django: Any = wsgi.application
 pages = Pages(django, threads=settings.WEB_THREADS, queue_seconds=settings.HTTP_QUEUE_SECONDS)
@@ -49,7 +53,9 @@ gate = Gate(
         queue_seconds=settings.HTTP_QUEUE_SECONDS,
     ),
     live=LiveReads(newest_states, StandingTokens(prove, lambda: the_hub().ended), pages.run),
+    rate=RateLimit(settings.API_V2_RATE_LIMIT, exchange, time.time) if settings.API_V2_RATE_LIMIT else None,
 )
 
 http = Cors(gate) if settings.CORS_ALLOWED_ORIGINS else gate
-application = RequestIds(ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()}))
+routes = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": Lifespan()})
+application = RequestIds(routes if settings.API_V2_ENABLED else WithoutV2(routes))

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from batch.jobs.models import Job
 from batch.webhooks.models import WebhookDelivery
+from realtime.configs.core.refusals import DEAD_LETTERS as CONFIG_DEAD_LETTERS
 from realtime.core.names import Names
 from realtime.sockets.metrics import TOTALS
 from signalsite.foundation.redis import client
@@ -43,6 +44,8 @@ class Dashboard:
     queues: Mapping[str, int] | None  # None: Redis did not answer
     lags: Sequence[Lag] | None
     dead_letters: int | None
+    configs: Lag | None  # messages of configurations; None as well where there is no such stream
+    refused_configs: int | None
     rejected: Sequence[Mapping[str, str]]
     open_jobs: Mapping[str, int] | None  # None: PostgreSQL did not answer in time
     recent_jobs: Mapping[str, int] | None
@@ -66,16 +69,31 @@ def _from_redis() -> dict[str, Any]:
             pipeline.xrevrange(Names().dead_letters, count=MOST_ERRORS)
             *lengths, dead, newest = pipeline.execute()
         lags = _lags(server)
+        configs, refused = _configs(server)
     except redis.RedisError as error:
         logger.warning("the admin's first page does not reach Redis: %s", error)
-        return {"queues": None, "lags": None, "dead_letters": None, "rejected": ()}
+        nothing = dict.fromkeys(("queues", "lags", "dead_letters", "configs", "refused_configs"))
+        return {**nothing, "rejected": ()}
     rejected = [{_text(name): _text(value)[:200] for name, value in fields.items()} for _, fields in newest]
     return {
         "queues": dict(zip(names, lengths, strict=True)),
         "lags": lags,
         "dead_letters": dead,
+        "configs": configs,
+        "refused_configs": refused,
         "rejected": rejected,
     }
+
+
+def _configs(server: "redis.Redis") -> tuple[Lag | None, int | None]:
+    """Return what waits in the stream of configurations, and how many messages were refused lately."""
+    with server.pipeline(transaction=False) as pipeline:
+        pipeline.xinfo_groups(settings.CONFIG_STREAM)
+        pipeline.xlen(CONFIG_DEAD_LETTERS)
+        groups, refused = pipeline.execute(raise_on_error=False)  # there may be no such stream
+    mine = next((each for each in groups if _text(each["name"]) == GROUP), None) if isinstance(groups, list) else None
+    lag = Lag(settings.CONFIG_STREAM, mine.get("lag"), mine["pending"]) if mine else None
+    return lag, refused if isinstance(refused, int) else None
 
 
 def _lags(server: "redis.Redis") -> list[Lag]:

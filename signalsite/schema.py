@@ -43,6 +43,11 @@ _EXAMPLES: dict[int, tuple[str, str, list[dict[str, str]] | None]] = {
     406: ("None of the media types offered is in `Accept`.", "Could not satisfy the request Accept header.", None),
     408: ("The body did not come in time.", "0 bytes of the body have come in 10 s or more", None),
     409: ("What is asked cannot be done in the state that things are in.", "the job has not ended", None),
+    412: (
+        "It is not the version that `If-Match` names: somebody has changed it since.",
+        "nifty-5m is at version 3: read it again",
+        None,
+    ),
     413: ("The body is too large, as sent or unpacked.", "the body is over 67108864 bytes", None),
     415: (
         "The body's media type or content coding is not taken.",

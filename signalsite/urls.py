@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from batch.configs.urls import config_run_urls
 from batch.exports.bars import BarsExportView
 from batch.exports.chain_values import AtmExportView, LevelExportView
 from batch.exports.historical_greeks import HistoricalGreeksExportView
@@ -19,6 +20,7 @@ from realtime.snapshot.live_keys import live_among
 from realtime.snapshot.newest_smile import newest_smile
 from realtime.sockets.asyncapi_views import asyncapi
 from realtime.sockets.ticket_views import TicketView
+from signals.configs.urls import config_urls
 from signals.functions.urls import function_urls
 from signals.indicators.urls import indicator_urls
 from signals.instruments.urls import listing_urls
@@ -68,6 +70,8 @@ v2: list[URLPattern | URLResolver] = [
     *instrument_service_urls(newest_smile),
     path("positions/greeks", accepts(PositionGreeksView.as_view(), POSITION_BYTES), name="position-greeks"),
     *function_urls(),
+    *config_run_urls,
+    *config_urls,
     path("subscriptions/ticket", TicketView.as_view(), name="socket-ticket"),
 ]
 

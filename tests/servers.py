@@ -74,6 +74,10 @@ for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
     if given := os.environ.get(f"TEST_{name}"):
         os.environ[name] = given
 
+# Whatever the environment says: each of the hundreds of processes that tests start would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # One for all processes and state folders: compiling the kernels takes half a minute of a processor.
 os.environ["NUMBA_CACHE_DIR"] = f"{state.own_state_dir()}-test/numba"
 

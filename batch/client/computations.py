@@ -88,6 +88,7 @@ class FunctionsParams(TypedDict, total=False):
     days: float
     anchor: str
     benchmark: str
+    join: str
     last: int
 
 

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from batch.exports.negotiation import ErrorsAsProblems
 from batch.exports.ranges import Part, file_response, format_field
 from batch.exports.responses import STREAM
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 from timeframes.bars.requests import read_query, read_wanted
 from timeframes.bars.selectors import complete, read_all
 from timeframes.bars.serializers import BarsRangeSerializer

@@ -18,7 +18,7 @@ from moneyness.history.selectors import ValuePage, read_parts
 from moneyness.history.serializers import AtmRangeSerializer, LevelRangeSerializer
 from moneyness.history.values import Source, Wanted
 from moneyness.history.views import columns_of
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 from signalsite.foundation.errors import InvalidInput
 from timeframes.bars.requests import read_query
 from timeframes.core.grid import bars_at_most

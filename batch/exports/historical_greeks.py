@@ -12,7 +12,7 @@ from batch.exports.negotiation import ErrorsAsProblems
 from batch.exports.ranges import Part, file_response, format_field
 from batch.exports.responses import STREAM
 from batch.jobs.historical_greeks import Asked, kind, range_serializer, read_asked
-from signalsite.foundation.computations.contract import IDENTITY
+from signalsite.foundation.computations.columns import IDENTITY
 from signalsite.foundation.serializers import StrictSerializer
 from timeframes.core.timeframe import format_timeframe
 

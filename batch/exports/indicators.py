@@ -18,7 +18,7 @@ from signals.indicators.requests import read_query
 from signals.indicators.selectors import read_all_with
 from signals.indicators.serializers import IndicatorRangeSerializer
 from signals.indicators.views import PARAMETERS
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 from timeframes.bars.requests import read_asked, stored_or_404
 from timeframes.bars.stored import Wanted
 from timeframes.core.grid import instant

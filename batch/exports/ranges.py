@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from batch.exports.asgi import SLOT
 from batch.exports.formats import FORMATS, Format
 from batch.exports.negotiation import CODINGS, NoneAcceptable, choose_coding, choose_format
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 
 Part = Mapping[str, Sequence[Any] | np.ndarray]
 """Columns of equal length by name, with NaN and None for null."""

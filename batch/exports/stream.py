@@ -15,7 +15,8 @@ from batch.jobs.core.key_columns import key_columns
 from batch.jobs.models import Job
 from batch.jobs.results import read_layout, read_part
 from signalsite.foundation.computations.arrow import schema
-from signalsite.foundation.computations.contract import Column, Computation
+from signalsite.foundation.computations.columns import Column
+from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.errors import DataAccessError
 

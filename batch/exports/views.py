@@ -23,7 +23,7 @@ from batch.jobs.models import Job
 from batch.jobs.selectors import get_job
 from batch.jobs.serializers import StatusWord
 from batch.jobs.stored import readable_params
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 from signalsite.foundation.computations.files import choose_columns, split_names
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.serializers import StrictSerializer

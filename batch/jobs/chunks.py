@@ -24,7 +24,7 @@ from batch.jobs.models import Chunk, Job
 from batch.jobs.stored import readable_params, stored_items
 from batch.jobs.transactions import worker_transaction
 from batch.jobs.webhook_events import publish_end
-from signalsite.foundation.computations.contract import CANCELLED, INTERNAL_ERROR, VERDICT
+from signalsite.foundation.computations.columns import CANCELLED, INTERNAL_ERROR, VERDICT
 from signalsite.foundation.computations.registry import computations, find
 from signalsite.foundation.stored_json import read_json
 

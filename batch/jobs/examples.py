@@ -4,7 +4,8 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
-from signalsite.foundation.computations.contract import IDENTITY, PORTFOLIO, UNDERLYING, Computation
+from signalsite.foundation.computations.columns import IDENTITY, PORTFOLIO, UNDERLYING
+from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import find
 
 _KEY = "NSE@NIFTY@equity_options@2026-12-29@call@26000"

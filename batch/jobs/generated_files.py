@@ -5,19 +5,17 @@ from pathlib import Path
 
 from django.conf import settings
 
-from signalsite.foundation.computations.contract import (
+from signalsite.foundation.computations.columns import (
     IDENTITY,
     ITEM_KINDS,
     KEY_COLUMNS,
-    LEG_FIELDS,
     OK,
     PORTFOLIO,
     VERDICT,
     Column,
-    Computation,
     ItemKind,
-    Parameter,
 )
+from signalsite.foundation.computations.contract import LEG_FIELDS, Computation, Parameter
 from signalsite.foundation.computations.option_fields import OPTION_FIELDS, OptionField
 from signalsite.foundation.computations.requests import meaning, pascal
 

@@ -16,7 +16,8 @@ from batch.jobs.services import Submission, too_many_rows
 from batch.webhooks.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
 from batch.webhooks.core.signing import InvalidSecret, read_secret
 from batch.webhooks.sending import site_policy
-from signalsite.foundation.computations.contract import PORTFOLIO, Computation
+from signalsite.foundation.computations.columns import PORTFOLIO
+from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import item_field, params_serializer, pascal
 from signalsite.foundation.errors import InvalidInput

@@ -1,7 +1,8 @@
 """The Greeks that callers can ask for by name: their parameter, their columns, and the choice of theta."""
 
 from signals.greeks.core.conventions import EARLY_EXERCISE, FIRST_ORDER, HIGHER_ORDER, Theta
-from signalsite.foundation.computations.contract import Column, Parameter
+from signalsite.foundation.computations.columns import Column
+from signalsite.foundation.computations.contract import Parameter
 
 GREEKS = Parameter(
     name="greeks",

@@ -13,7 +13,7 @@ from signals.history.core.block import Block, answer_block
 from signals.history.core.points import Extremes
 from signals.history.selectors import History, Wanted
 from signals.instruments.core.terms import option_of
-from signalsite.foundation.computations.contract import BAD_INPUT
+from signalsite.foundation.computations.columns import BAD_INPUT
 from signalsite.foundation.errors import InvalidInput
 from timeframes.bars.stored import Stored, check_made, stored_of
 from timeframes.core.exchanges import exchange_named

@@ -14,7 +14,12 @@ from pathlib import Path
 
 LONGEST_ID = 128
 _SANE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,%d}" % (LONGEST_ID - 1))
-_COMMANDS = {"consume_ticks": "consumer", "simulate_market": "feed"}
+_COMMANDS = {
+    "consume_ticks": "consumer",
+    "consume_configs": "configs",
+    "simulate_market": "feed",
+    "simulate_configs": "manager",
+}
 _CELERY = ("worker", "beat", "flower")
 _numbers = random.Random()
 os.register_at_fork(after_in_child=_numbers.seed)  # or all workers would have the same ids
@@ -40,8 +45,8 @@ def user_id() -> str:
 
 
 def component(arguments: list[str] | None = None) -> str:
-    """Which part of the service this process is, from its command line: web, worker, beat, consumer, feed, flower, or
-    the name of a management command."""
+    """Which part of the service this process is, from its command line: web, worker, beat, consumer, configs, feed,
+    manager, flower, or the name of a management command."""
     program, *words = sys.argv if arguments is None else arguments
     name = Path(program).name
     if name in ("celery", "__main__.py"):

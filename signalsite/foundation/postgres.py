@@ -1,10 +1,13 @@
-"""Connections of the web process to PostgreSQL, which give up on a silent server."""
+"""What an outage of PostgreSQL raises, and connections of the web process, which give up on a silent server."""
 
 from typing import Any, TypeVar
 
 import psycopg
+from django.db import InterfaceError, OperationalError
 from psycopg.abc import PQGen
 
+UNAVAILABLE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+"""The server is away or overloaded. COPY raises the driver's errors, everything else Django's."""
 STATEMENT_SECONDS = 4.0
 """Every request must be answered within 5 s, even when the server hangs."""
 RV = TypeVar("RV")

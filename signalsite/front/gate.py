@@ -13,7 +13,9 @@ from signalsite.front.bodies import LARGE_BYTES, Bodies, Disconnected, Receive, 
 from signalsite.front.credentials import Caller, by_session, caller, is_signed_in
 from signalsite.front.live import LiveReads
 from signalsite.front.pages import Pages, Scope, Send
+from signalsite.front.rate import RateLimit
 from signalsite.front.refusals import Refused, not_signed_in
+from signalsite.front.switched_off import PREFIX
 from signalsite.health import HEALTHY
 
 logger = logging.getLogger(__name__)
@@ -25,8 +27,12 @@ _READ = (b"authorization", b"cookie", b"content-encoding", b"content-length", b"
 class Gate:
     """Answers /health and live reads, refuses what it can before reading a body, and passes complete requests on."""
 
-    def __init__(self, *, pages: Pages, exports: Application, bodies: Bodies, live: LiveReads) -> None:
+    def __init__(
+        self, *, pages: Pages, exports: Application, bodies: Bodies, live: LiveReads, rate: RateLimit | None = None
+    ) -> None:
+        """`rate`: of API v2's requests; None: without a limit."""
         self._pages, self._exports, self._bodies, self._live = pages, exports, bodies, live
+        self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
@@ -54,6 +60,8 @@ class Gate:
             await _answer(send, failure.status, failure.headers, failure.body)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._rate is not None and scope["path"].startswith(PREFIX) and (name := _named(scope)) is not None:
+            self._rate.take(name)
         asked = self._live.asked(scope)
         if asked is not None and (answer := await self._live.answer(asked)) is not None:
             await _answer(send, answer.status, answer.headers, answer.body)
@@ -92,6 +100,15 @@ class Gate:
         if not await self._pages.run(is_signed_in, who.session):
             raise not_signed_in("the session has ended")
         return allowed.signed_in
+
+
+def _named(scope: Scope) -> str | None:
+    """Return who asks, for the limit; None without a credential, or for one that is wrong, which is refused later."""
+    headers = {name: value for name, value in scope["headers"] if name in (b"authorization", b"cookie")}
+    try:
+        return caller(headers.get(b"authorization"), headers.get(b"cookie"), time.time()).name
+    except Refused:
+        return None
 
 
 async def _answer(send: Send, status: int, headers: Any, body: Any) -> None:

@@ -12,6 +12,7 @@ try:
     from .apps import *
     from .bars import *
     from .batch import *
+    from .configs import *
     from .environment import *
     from .functions import *
     from .instruments import *

@@ -61,6 +61,7 @@ QUOTES_KEEP_DAYS = env.int("QUOTES_KEEP_DAYS", 0, validate=between(0, MOST_DAYS)
 # Levels can be computed again from stored quotes. The readings are few, and the rank of a volatility needs a year's.
 MONEYNESS_KEEP_DAYS = env.int("MONEYNESS_KEEP_DAYS", 30, validate=between(0, MOST_DAYS))
 CHAIN_ANALYTICS_KEEP_DAYS = env.int("CHAIN_ANALYTICS_KEEP_DAYS", 0, validate=between(0, MOST_DAYS))
+CONFIG_RESULTS_KEEP_DAYS = env.int("CONFIG_RESULTS_KEEP_DAYS", 30, validate=between(0, MOST_DAYS))
 # By the bars' interval: 1m=400,5m=1000
 BARS_KEEP_DAYS = days_by_timeframe("BARS_KEEP_DAYS", env.dict("BARS_KEEP_DAYS", {}), MOST_DAYS)
 COMPRESS_AFTER_DAYS = env.int("COMPRESS_AFTER_DAYS", 30, validate=between(0, MOST_DAYS))  # TimescaleDB only; 0: never

@@ -16,6 +16,10 @@ HTTP_BODY_RATE = env.int("HTTP_BODY_RATE", 64 << 10, validate=at_least(1))  # by
 HTTP_LARGE_BODIES = env.int("HTTP_LARGE_BODIES", 16, validate=at_least(1))
 HTTP_QUEUE_SECONDS = env.float("HTTP_QUEUE_SECONDS", 5.0, validate=at_least(0.1))
 
+API_V2_ENABLED = env.bool("API_V2_ENABLED", True)
+# Requests a minute of one caller, over all web processes (signalsite/front/rate.py). 0: no limit
+API_V2_RATE_LIMIT = env.int("API_V2_RATE_LIMIT", 0 if DEVELOPMENT else 1000, validate=at_least(0))
+
 # Usage of the API by user, endpoint and status (signalsite/usage)
 API_METRICS_SECONDS = env.float("API_METRICS_SECONDS", 10.0, validate=between(0, 600))  # 0: not counted
 API_METRICS_DAYS = env.float("API_METRICS_DAYS", 30.0, validate=between(0.01, 36_500))
@@ -27,6 +31,7 @@ CORS_ALLOW_HEADERS = (
     *default_headers,
     "content-encoding",
     "idempotency-key",
+    "if-match",
     "if-modified-since",
     "if-none-match",
     "x-request-id",

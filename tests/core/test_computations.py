@@ -17,17 +17,8 @@ from batch.jobs.generated_files import client_types, docs_page, outdated
 from batch.jobs.preparation import selection_error
 from signalsite.foundation.computations.answers import WrongAnswers, declared
 from signalsite.foundation.computations.arrow import schema
-from signalsite.foundation.computations.contract import (
-    BAD_INPUT,
-    Answers,
-    Bounds,
-    Column,
-    Computation,
-    Override,
-    Parameter,
-    Prepared,
-    StatusWord,
-)
+from signalsite.foundation.computations.columns import BAD_INPUT, Column, StatusWord
+from signalsite.foundation.computations.contract import Answers, Bounds, Computation, Override, Parameter, Prepared
 from signalsite.foundation.computations.options import add_options
 from signalsite.foundation.computations.options import given as options_given
 from signalsite.foundation.computations.registry import BadDeclaration, computations, register

@@ -5,7 +5,8 @@ import pytest
 from batch.jobs.core.answers import pack, whole
 from batch.jobs.core.chunk_size import chunk_size
 from batch.jobs.core.items import Given, Items, read_items
-from signalsite.foundation.computations.contract import UNDERLYING, Bounds
+from signalsite.foundation.computations.columns import UNDERLYING
+from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.errors import InvalidInput
 
 OVERRIDES = {"price": Bounds(0.0, 1e12, above=0.0), "rate": Bounds(-0.5, 1.0)}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.jobs.core.key_columns import key_columns
-from signalsite.foundation.computations.contract import INSTRUMENT, KEY_COLUMNS
+from signalsite.foundation.computations.columns import INSTRUMENT, KEY_COLUMNS
 from signalsite.foundation.computations.files import choose_columns, split_names
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.errors import InvalidInput

@@ -25,6 +25,7 @@ def record(message: str, **extra: object) -> logging.LogRecord:
         (["/x/bin/celery", "-A", "signalsite", "beat"], "beat"),
         (["celery", "-A", "signalsite", "flower"], "flower"),
         (["manage.py", "consume_ticks"], "consumer"),
+        (["manage.py", "consume_configs"], "configs"),
         (["./manage.py", "simulate_market", "--stream"], "feed"),
         (["manage.py", "--settings=x", "migrate"], "migrate"),
         (["manage.py"], "manage"),

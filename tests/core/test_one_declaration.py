@@ -21,7 +21,8 @@ from realtime.live_types import instrument_state, live_greeks
 from realtime.sockets.asyncapi_views import document as asyncapi
 from realtime.sockets.core import protocol
 from signals.greeks.core.conventions import QUOTE_IVS
-from signalsite.foundation.computations.contract import INSTRUMENT, LEG_FIELDS, PORTFOLIO, Computation
+from signalsite.foundation.computations.columns import INSTRUMENT, PORTFOLIO
+from signalsite.foundation.computations.contract import LEG_FIELDS, Computation
 from signalsite.foundation.computations.option_fields import NAMES, REQUIRED
 from signalsite.foundation.computations.registry import computations
 from signalsite.foundation.computations.requests import pascal

@@ -15,7 +15,8 @@ from batch.jobs.generated_files import client_types, docs_page
 from batch.jobs.instrument_greeks import from_query
 from batch.management.commands.batch_greeks import parameter
 from signalsite.foundation.computations.answers import WrongAnswers, declared
-from signalsite.foundation.computations.contract import Answers, Column, Parameter
+from signalsite.foundation.computations.columns import Column
+from signalsite.foundation.computations.contract import Answers, Parameter
 from signalsite.foundation.computations.files import choose_columns
 from signalsite.foundation.computations.options import add_options
 from signalsite.foundation.computations.options import given as options_given

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
+from realtime.core.paused_streams import FIRST_SECONDS, LONGEST_SECONDS, PausedStreams
 from realtime.ticks.core.new_contracts import NewContractLimits
-from realtime.ticks.core.paused_streams import FIRST_SECONDS, LONGEST_SECONDS, PausedStreams
 from realtime.ticks.core.tick import Reason
 from tests.core.test_book import NOW, SPOT, VIX, Market, call, published
 from tests.core.test_hostile_ticks import STRICT

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.core.entry_ids import after, format_id, parse_id
+from realtime.core.group_progress import GroupProgress
 from realtime.core.names import Names
 from realtime.snapshot.core.chain_request import StrikeWindow, choose_expiry, options_by_expiry, parse_strikes
-from realtime.ticks.core.group_progress import GroupProgress
 from realtime.ticks.core.stream_assignment import in_shard, share_streams
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import Right

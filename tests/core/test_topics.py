@@ -102,6 +102,7 @@ def test_a_channel_names_a_topic(channel, params, topic):
 
 def test_an_unknown_channel_is_told_which_there_are():
     with pytest.raises(
-        UnknownChannel, match=r"none of analytics, atm, bars, chain, greeks, (job, )?moneyness, smile, term, ticks"
+        UnknownChannel,
+        match=r"none of analytics, atm, bars, chain, greeks, indicators, (job, )?moneyness, results, smile, term, t",
     ):
         topic_of("nonsense", "", {})

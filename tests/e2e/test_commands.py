@@ -3,6 +3,9 @@
 import csv
 import gzip
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,7 +14,7 @@ import httpx
 import pyarrow.parquet as parquet
 import pytest
 
-from tests.e2e.conftest import AT, SHARED_DATA, manage, run, succeed
+from tests.e2e.conftest import AT, ROOT, SHARED_DATA, manage, run, succeed
 
 HEADER = (
     "position,custom_id,instrument_key,underlying,expiry,strike,right,status,reason,retryable,"
@@ -98,7 +101,9 @@ def test_a_plot_without_matplotlib_says_what_to_install(address: str, tmp_path: 
         "import importlib.util as util\nfind = util.find_spec\n"
         "util.find_spec = lambda name, *rest: None if name == 'matplotlib' else find(name, *rest)\n"
     )
-    done = manage("batch_greeks", "--underlying", "SIM@NIFTY", "--plot", "x.png", PYTHONPATH=str(tmp_path))
+    command = [sys.executable, "manage.py", "batch_greeks", "--underlying", "SIM@NIFTY", "--plot", "x.png"]
+    variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 1
     assert done.stderr.strip().endswith(
         "--plot needs matplotlib, which is not installed; run `.venv/bin/pip install --group plot`"

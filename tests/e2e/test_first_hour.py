@@ -23,6 +23,7 @@ PROGRAMS = {
     "beat": [str(BIN / "celery"), "-A", "signalsite", "beat"],
     "flower": [str(BIN / "celery"), "-A", "signalsite", "flower"],
     "consumer": [sys.executable, "manage.py", "consume_ticks"],
+    "configs": [sys.executable, "manage.py", "consume_configs"],
 }
 COMPLETE = {
     "SIGNALSITE_ENV": "production",
@@ -61,7 +62,7 @@ def test_a_missing_variable_of_production_is_one_sentence(program: str, missing:
     assert said.startswith(f"{missing} must be set when SIGNALSITE_ENV=production: ") and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("program", ["beat", "flower", "consumer"])
+@pytest.mark.parametrize("program", ["beat", "flower", "consumer", "configs"])
 def test_every_process_says_it(program: str) -> None:
     said = refused(program, {name: value for name, value in COMPLETE.items() if name != "REDIS_URL"})
     assert said.startswith("REDIS_URL must be set") and said.count("\n") == 1

@@ -118,6 +118,9 @@ class TestStrangers:
             assert client.answer().status == 200
 
 
+NOBODY = "0" * 8 + "-0000-0000-0000-" + "0" * 12
+
+
 def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
     """Yield an address for each entry of the URLconf, with values for its parameters."""
     for entry in resolver.url_patterns:
@@ -126,7 +129,8 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[str]:
             yield from addresses(entry, route)
         elif isinstance(entry, URLPattern) and "(?P" not in route:
             for name, value in (
-                ("<uuid:job_id>", "0" * 8 + "-0000-0000-0000-" + "0" * 12),
+                ("<uuid:job_id>", NOBODY),
+                ("<uuid:config_id>", NOBODY),
                 ("<path:object_id>", "1"),
                 ("<id>", "1"),
                 ("<str:name>", "mine"),

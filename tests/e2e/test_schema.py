@@ -14,6 +14,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from tests.e2e.conftest import BATCH, run
 
 KEY = "SIM@NIFTY@equity_options@2026-03-30@call@24000"
+CONFIGS = "/api/v2/signals/configs"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 SECONDS = 300  # of a busy machine; it takes about fifty
 
@@ -39,7 +40,13 @@ def test_every_operation_names_its_errors(schema: dict[str, Any]) -> None:
             for status, response in operation["responses"].items():
                 assert (status < "400") != ("$ref" in response), (method, path, status)
     conflicts = [path for path, each in schema["paths"].items() for one in each.values() if "409" in one["responses"]]
-    assert conflicts == [f"{BATCH}/jobs/{{job_id}}/{rest}" for rest in ("errors", "export", "retry")]
+    assert sorted(set(conflicts) - {each for each in conflicts if each.startswith(CONFIGS)}) == [
+        f"{BATCH}/jobs/{{job_id}}/{rest}" for rest in ("errors", "export", "retry")
+    ]
+    one = f"{CONFIGS}/{{config_id}}"
+    assert {CONFIGS, one, *(f"{one}/{rest}" for rest in ("difference", "pause", "resume"))} <= set(conflicts)
+    conditional = [path for path, each in schema["paths"].items() for one in each.values() if "412" in one["responses"]]
+    assert conditional == [one, one]
     assert "422" in schema["paths"][f"{BATCH}/jobs"]["post"]["responses"]
     for name, response in schema["components"]["responses"].items():
         (body,) = response["content"].values()
@@ -51,6 +58,14 @@ def test_a_submission_has_three_forms(schema: dict[str, Any]) -> None:
     forms = {"application/json", "application/x-ndjson", "application/vnd.apache.arrow.stream"}
     for door in ("jobs", "greeks", "quotes", "greeks_grid", "bars", "historical_greeks"):
         assert schema["paths"][f"{BATCH}/{door}"]["post"]["requestBody"]["content"].keys() == forms, door
+
+
+def _configuration(client: httpx.Client) -> str:
+    document = {"name": "fuzzed", "instrument_key": KEY, "greeks": True, "active": False}
+    made = client.post(CONFIGS, json=document)
+    if made.status_code == 409:
+        return client.get(CONFIGS, params={"name": "fuzzed"}).json()["data"][0]["id"]
+    return made.raise_for_status().json()["id"]
 
 
 def test_a_fuzzer_finds_no_answer_that_is_not_named(address: str, login: Any, tmp_path: Path) -> None:
@@ -65,6 +80,9 @@ def test_a_fuzzer_finds_no_answer_that_is_not_named(address: str, login: Any, tm
         "[[operations]]",  # what hangs on a job is asked of one that has ended, the job itself of any
         'include-path-regex = "job_id}/"',
         f'parameters = {{ "path.job_id" = "{job["id"]}" }}',
+        "[[operations]]",
+        'include-path-regex = "config_id}"',
+        f'parameters = {{ "path.config_id" = "{_configuration(fuzzer)}" }}',
     ]
     config.write_text("\n".join(more))
     program = Path(sys.executable).with_name("schemathesis")

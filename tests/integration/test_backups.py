@@ -2,15 +2,14 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.forks import the_forks
 from tests.integration.databases import fresh_database
-from tests.integration.processes import ROOT
 
 # Commands one after the other in one process, since most of a command's second is spent on imports.
 SEVERAL = """
@@ -32,13 +31,11 @@ class Site:
         self.variables = variables
 
     def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.variables, capture_output=True, text=True, check=False)
+        return the_forks().run(arguments, environment=self.variables)
 
     def several(self, *commands: list[str]) -> "list[tuple[int, str, str]]":
         """Return the status, output and errors of each command."""
-        command = [sys.executable, "-c", SEVERAL, json.dumps(commands)]
-        done = subprocess.run(command, cwd=ROOT, env=self.variables, capture_output=True, text=True, check=False)
+        done = the_forks().run([json.dumps(commands)], script=SEVERAL, environment=self.variables)
         assert done.returncode == 0, done.stderr
         return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 

@@ -60,7 +60,7 @@ def options(service):
 
 
 def test_it_has_every_part():
-    running = {"database", "redis", "cache", "migrate", "web", "worker", "consumer", "beat", "flower"}
+    running = {"database", "redis", "cache", "migrate", "web", "worker", "consumer", "configs", "beat", "flower"}
     assert {name for name, service in SERVICES.items() if "profiles" not in service} == running
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
         "manage": ["tools"],
@@ -101,7 +101,9 @@ def test_every_documented_setting_reaches_the_containers():
     assert not any(passed_on[name] for name in MEANINGLESS)
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "consumer", "beat", "flower", "migrate", "manage", "backup"])
+@pytest.mark.parametrize(
+    "name", ["web", "worker", "consumer", "configs", "beat", "flower", "migrate", "manage", "backup"]
+)
 def test_the_settings_take_what_compose_passes_on(name, tmp_path):
     """With .env as the example has it, filled in: what .env does not name is unset, as Compose leaves it."""
     example = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "deploy/env.example").read_text(), re.MULTILINE))
@@ -255,7 +257,7 @@ def test_the_health_check_of_one_that_began_on_a_full_disk(tmp_path):
 
 def test_docker_waits_for_the_check_of_the_largest_patience():
     """The settings refuse a patience with which Docker would end the check before it can kill."""
-    for name in ("worker", "consumer", "beat"):
+    for name in ("worker", "consumer", "configs", "beat"):
         timeout = float(SERVICES[name]["healthcheck"]["timeout"].removesuffix("s"))
         too_long = timeout - QUIET - FRESH - 10  # to start the check
         variables = {**os.environ, "STALL_SECONDS": str(too_long)}
@@ -298,13 +300,13 @@ def test_every_service_is_watched_limited_and_restarted():
         for other, condition in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other == "migrate" else "service_healthy"
             assert condition == {"condition": wanted}
-    for name in ("web", "worker", "consumer", "beat"):
+    for name in ("web", "worker", "consumer", "configs", "beat"):
         assert {"migrate", "database", "redis", "cache"} <= set(SERVICES[name]["depends_on"])
 
 
 def test_only_loopback_ports_are_published():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 3 and all(port.startswith("127.0.0.1:") for port in ports)
+    assert len(ports) == 4 and all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_every_consumers_metrics_are_published():
@@ -312,7 +314,10 @@ def test_every_consumers_metrics_are_published():
     (port,) = SERVICES["consumer"]["ports"]
     assert port == "127.0.0.1:${TICK_METRICS_PORTS:-8001-8004}:8001"
     assert SERVICES["consumer"]["environment"]["TICK_METRICS_PORT"] == port.rpartition(":")[2]
-    assert SERVICES["consumer"]["environment"]["TICK_METRICS_ADDRESS"] == "0.0.0.0"
+    (of_configs,) = SERVICES["configs"]["ports"]
+    assert of_configs == "127.0.0.1:${CONFIG_METRICS_PORTS:-8011-8012}:8011"
+    assert SERVICES["configs"]["environment"]["CONFIG_METRICS_PORT"] == of_configs.rpartition(":")[2]
+    assert {SERVICES[each]["environment"]["TICK_METRICS_ADDRESS"] for each in ("consumer", "configs")} == {"0.0.0.0"}
 
 
 def test_volumes_are_named():

@@ -16,7 +16,8 @@ import hashlib
 from dataclasses import dataclass
 
 from signals.greeks.selection import InstrumentComputation
-from signalsite.foundation.computations.contract import Answers, Bounds, Column, Override, Parameter, StatusWord
+from signalsite.foundation.computations.columns import Column, StatusWord
+from signalsite.foundation.computations.contract import Answers, Bounds, Override, Parameter
 from timeframes.core.keys import why_unknown
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -279,6 +280,27 @@ class TestJob:
             (2, "incomplete"),
         ]
         assert "no usable auto price" in rows[-1]["reason"]
+
+    def test_an_arrow_stream_makes_the_same_job(self, http: Client) -> None:
+        items = [
+            {"custom_id": "a", "legs": [{**terms(24_000, "put"), "quantity": 75.0}]},
+            {"custom_id": "b", "legs": [{"instrument_key": FUTURE, "quantity": -50.0, "lot_size": 25.0}]},
+            {"custom_id": "c", "legs": []},
+        ]
+        head = {"kind": "portfolios", "as_of": NOW.isoformat()}
+        table = pa.Table.from_pylist(items).replace_schema_metadata({b"submission": orjson.dumps(head)})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        arrow = "application/vnd.apache.arrow.stream"
+        bodies = {arrow: sink.getvalue().to_pybytes(), "application/json": orjson.dumps({**head, "items": items})}
+        kept = {"Idempotency-Key": "same"}
+        found = [
+            http.post("/api/v2/signals/batch/jobs", body, content_type=kind, headers=kept)
+            for kind, body in bodies.items()
+        ]
+        assert [each.status_code for each in found] == [202, 202], [each.content for each in found]
+        assert found[0].json()["id"] == found[1].json()["id"]  # to an Idempotency-Key both are one submission
 
     def test_it_goes_through_the_batch_api(self, http: Client) -> None:
         items = [

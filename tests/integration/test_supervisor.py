@@ -198,7 +198,7 @@ def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
 
         try:
             until(lambda: "ready in" in log.read_text() or process.poll() is not None, 60, "ready")
-            old = {name: leader(state, name) for name in ("worker", "beat", "consumer")}
+            old = {name: leader(state, name) for name in ("worker", "beat", "consumer", "configs")}
             for name in old:  # a process has a minute until its first heartbeat
                 until((state / "heartbeats" / name).exists, 30, f"a sign of {name}")
             for pid in old.values():
@@ -241,7 +241,8 @@ def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
 
 def leader(state, name):
     """Return the process of that name that `up` started. The worker's pool has the same command."""
-    mark = {"worker": "signalsite worker", "beat": "signalsite beat", "consumer": "consume_ticks"}[name]
+    marks = {"worker": "signalsite worker", "beat": "signalsite beat", "consumer": "consume_ticks"}
+    mark = {**marks, "configs": "consume_configs"}[name]
     found = [pid for pid, command in running_on(state).items() if mark in command and os.getsid(pid) == pid]
     return found[0] if found else None
 

@@ -129,7 +129,7 @@ def make_grid(exchange: str, timeframe: Timeframe, anchor: Anchor, first: date, 
         return Grid(begins, ends, begins, begins, nothing, step, cut=True, closes=_closes(exchange))
     rows = [
         (*_hours(exchange, day), _hours(exchange, begin)[0], _hours(exchange, until - timedelta(days=1))[1])
-        for begin, until in _blocks(timeframe, first, last)
+        for begin, until in blocks(timeframe, first, last)
         for day in _days(begin, until - timedelta(days=1))
     ]
     begins, ends, label, block_ends = np.ascontiguousarray(np.array(rows, np.int64).reshape(-1, 4).T)
@@ -141,7 +141,7 @@ def block_close(exchange: str, timeframe: Timeframe, day: date) -> int:
 
     Asks the exchange's calendar. A block without a session closes with its last date.
     """
-    begin, until = next(_blocks(timeframe, day, day))
+    begin, until = next(blocks(timeframe, day, day))
     last = until - timedelta(days=1)
     found = last
     while found > begin and not is_session(exchange, found):
@@ -204,13 +204,13 @@ def usual_length(exchange: str, timeframe: Timeframe, anchor: Anchor, bars: int)
 
 def _epoch_grid(timeframe: Timeframe, first: date, last: date) -> Grid:
     if isinstance(timeframe, Months):
-        blocks = [
+        stretches = [
             (_midnight(begin), _midnight(until), day)
-            for begin, until in _blocks(timeframe, first, last)
+            for begin, until in blocks(timeframe, first, last)
             for day in _days(begin, until - timedelta(days=1))
         ]
-        label, block_ends = (np.array([row[place] for row in blocks], np.int64) for place in (0, 1))
-        begins = np.array([_midnight(day) for *_, day in blocks], np.int64)
+        label, block_ends = (np.array([row[place] for row in stretches], np.int64) for place in (0, 1))
+        begins = np.array([_midnight(day) for *_, day in stretches], np.int64)
         return Grid(begins, begins + DAY * SECOND, np.zeros_like(begins), label, block_ends, 0, cut=True, closes=False)
     step = timeframe * SECOND
     origin = _midnight(_MONDAY) if timeframe % WEEK == 0 else 0
@@ -223,8 +223,8 @@ def _epoch_grid(timeframe: Timeframe, first: date, last: date) -> Grid:
     return Grid(begins, ends, np.full_like(begins, origin), begins, nothing, step, cut=False, closes=False)
 
 
-def _blocks(timeframe: Timeframe, first: date, last: date) -> Iterator[tuple[date, date]]:
-    """Yield the first date of each block that touches the dates, and the first date after it."""
+def blocks(timeframe: Timeframe, first: date, last: date) -> Iterator[tuple[date, date]]:
+    """Yield the first date of each block that touches the dates, and the first after it. `timeframe`: whole days."""
     if isinstance(timeframe, Months):
         count = timeframe.count
         number = ((first.year - 1970) * 12 + first.month - 1) // count

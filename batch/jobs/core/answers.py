@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from batch.jobs.core.items import KEY_NAMES, Items
 from signalsite.foundation.blocks import UNREADABLE_BLOCK, Values, count_words, decode, encode, to_table
-from signalsite.foundation.computations.contract import INSTRUMENT, PORTFOLIO
+from signalsite.foundation.computations.columns import INSTRUMENT, PORTFOLIO
 
 OK = "ok"
 FAILED = "failed"

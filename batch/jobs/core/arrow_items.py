@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from batch.jobs.core.arrow_legs import LEGS, check_field, check_legs, plain_legs, split_by_legs, with_text_dates
 from batch.jobs.core.slices import LARGEST_HEAD, Lists, UnreadableBody
-from signalsite.foundation.computations.contract import INSTRUMENT, ITEM_KINDS
+from signalsite.foundation.computations.columns import INSTRUMENT, ITEM_KINDS
 from signalsite.foundation.computations.option_fields import EITHER, NAMES, REQUIRED, TEXTS
 from signalsite.foundation.errors import InvalidInput
 
@@ -38,12 +39,25 @@ class ArrowItems(Lists):
     def __iter__(self) -> Iterator[list[Any]]:
         for batch in _batches(self.body)[1]:
             for start in range(0, len(batch), ROWS_AT_ONCE):
-                rows = _with_texts(batch.slice(start, ROWS_AT_ONCE)).to_pylist()
-                yield [{name: value for name, value in row.items() if value is not None} for row in rows]
+                for part in _parts(batch.slice(start, ROWS_AT_ONCE)):
+                    yield [_item(row) for row in _with_texts(part).to_pylist()]
+
+
+def _item(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row has, as JSON would have it."""
+    found = {name: value for name, value in row.items() if value is not None}
+    return {**found, LEGS: plain_legs(found[LEGS])} if LEGS in found else found
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Return the batch, or portfolios by the number of their legs."""
+    return split_by_legs(batch) if LEGS in batch.schema.names else iter((batch,))
 
 
 def _with_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch with dates as text, as JSON has them. Arrow's dates reach years that Python's do not."""
+    if LEGS in batch.schema.names:
+        batch = with_text_dates(batch)
     at = batch.schema.get_field_index(_DATE)
     if at < 0 or not pa.types.is_date32(batch.schema.field(at).type):
         return batch
@@ -85,16 +99,15 @@ def _check_columns(schema: pa.Schema) -> None:
     if len(schema) > MOST_COLUMNS:
         raise InvalidInput("items", f"an item has at most {MOST_COLUMNS} columns, not {len(schema)}")
     names = set(schema.names)
-    if len(names) < len(schema) or not (names.issuperset(REQUIRED) or _has_key(names)):
-        raise InvalidInput("items", f"the columns are {EITHER}, and custom_id and overrides, each once at most")
+    if len(names) < len(schema) or not (LEGS in names or names.issuperset(REQUIRED) or _has_key(names)):
+        raise InvalidInput(
+            "items", f"the columns are {EITHER}, or legs, and custom_id and overrides, each once at most"
+        )
     for field in schema:
-        text, kind = field.name in _TEXTS, field.type
-        if field.name == _DATE and pa.types.is_date32(kind):
-            continue
-        if text and not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-            raise InvalidInput(f"items.{field.name}", f"the column must be string or large_string, not {kind}"[:200])
-        if not text and not (pa.types.is_float32(kind) or pa.types.is_float64(kind) or pa.types.is_integer(kind)):
-            raise InvalidInput(f"items.{field.name[:50]}", f"the column must be of numbers, not {kind}"[:200])
+        if field.name == LEGS:
+            check_legs(field.type)
+        else:
+            check_field(f"items.{field.name[:50]}", field.type, text=field.name in _TEXTS, date=field.name == _DATE)
 
 
 def _has_key(names: set[str]) -> bool:

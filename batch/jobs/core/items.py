@@ -9,7 +9,8 @@ import pyarrow as pa
 from batch.jobs.core.seen_ids import SeenIds
 from batch.jobs.core.slices import Lists
 from signalsite.foundation.blocks import decode, encode
-from signalsite.foundation.computations.contract import INSTRUMENT, ITEM_KINDS, Bounds, ItemKind
+from signalsite.foundation.computations.columns import INSTRUMENT, ITEM_KINDS, ItemKind
+from signalsite.foundation.computations.contract import Bounds
 from signalsite.foundation.computations.option_fields import EITHER, NAMES, REQUIRED
 from signalsite.foundation.computations.overrides import why_refused
 from signalsite.foundation.errors import InvalidInput

@@ -1,7 +1,7 @@
 """Why an item has no value, in a sentence with the numbers that show it."""
 
 from signals.greeks.core.status import Status
-from signalsite.foundation.computations.contract import BAD_INPUT, StatusWord
+from signalsite.foundation.computations.columns import BAD_INPUT, StatusWord
 
 STATUS_WORDS = (
     StatusWord("below_intrinsic", "the price is under the discounted intrinsic value"),

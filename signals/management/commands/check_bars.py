@@ -21,6 +21,7 @@ from timeframes.core.timeframe import format_timeframe
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Report what is wrong with bars, in files or stored. Changes nothing; the exit code is 1 if something is."
 
     def add_arguments(self, parser: CommandParser) -> None:

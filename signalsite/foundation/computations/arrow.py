@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from signalsite.foundation.computations.contract import Column
+from signalsite.foundation.computations.columns import Column
 
 _ARROW = {str: pa.string(), float: pa.float64(), bool: pa.bool_(), int: pa.int64()}
 

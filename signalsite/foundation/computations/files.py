@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from signalsite.foundation.computations.contract import Column, Computation, Params
+from signalsite.foundation.computations.columns import Column
+from signalsite.foundation.computations.contract import Computation, Params
 from signalsite.foundation.errors import InvalidInput
 
 

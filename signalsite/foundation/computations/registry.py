@@ -13,7 +13,8 @@ from typing import Any
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
-from signalsite.foundation.computations.contract import OK, Computation, Parameter
+from signalsite.foundation.computations.columns import OK
+from signalsite.foundation.computations.contract import Computation, Parameter
 from signalsite.foundation.computations.option_fields import NAMES
 from signalsite.foundation.errors import ConfigurationError, Conflict, InvalidInput
 

@@ -8,13 +8,11 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from signalsite.foundation.computations.columns import OK, PORTFOLIO, Column
 from signalsite.foundation.computations.contract import (
     LEG_FIELDS,
     MOST_LEGS,
-    OK,
-    PORTFOLIO,
     Bounds,
-    Column,
     Computation,
     Override,
     Parameter,

@@ -15,6 +15,7 @@ from timeframes.storage.plan import NameTaken
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Restore the database from FILE of `backup`, all or nothing. Stop the service first."
     requires_migrations_checks = False
 

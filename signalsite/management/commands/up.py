@@ -1,4 +1,4 @@
-"""Run the whole service: servers, web, workers, beat, the tick consumer and Flower."""
+"""Run the whole service: servers, web, workers, beat, the consumers of ticks and configurations, and Flower."""
 
 import errno
 import os
@@ -42,9 +42,12 @@ GIVE_BACK = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
+CHECKED = {"CELERY_SKIP_CHECKS": "true"}
+"""`up` itself has run Django's system checks, which take half a second."""
+
 
 class Command(BaseCommand):
-    help = "Run the whole service until Ctrl-C: embedded servers, web, workers, beat, tick consumer and Flower."
+    help = "Run the whole service until Ctrl-C: embedded servers, web, workers, beat, consumers and Flower."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")), help="web (PORT)")
@@ -52,7 +55,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--flower-port", type=int, default=int(os.environ.get("FLOWER_PORT", "5555")), help="Flower (FLOWER_PORT)"
         )
-        parser.add_argument("--simulate", action="store_true", help="publish ticks of a simulated market")
+        parser.add_argument(
+            "--simulate", action="store_true", help="publish ticks of a simulated market, and configurations for it"
+        )
         parser.add_argument("--no-flower", dest="flower", action="store_false", help="leave Flower out")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -81,9 +86,10 @@ class Service:
         hearts = places.heartbeats_dir(places.make_state(places.state_dir()))
         hearts.mkdir(mode=0o700, exist_ok=True)
         processes = [web(options["port"])]
-        processes += [_watched(each, hearts) for each in (_worker(options["workers"]), _beat(), _consumer())]
+        watched = _worker(options["workers"]), _beat(), _consumer(), _configs()
+        processes += [_watched(each, hearts) for each in watched]
         if options["simulate"]:
-            processes.append(_ticks())
+            processes += [_ticks(), _simulated_configs()]
         probe = Servers(_ask_servers)
         self.supervisor = Supervisor(
             processes,
@@ -159,11 +165,11 @@ def _celery(*arguments: str) -> list[str]:
 def _worker(processes: int) -> Process:
     # Gossip and mingle only delay the start by a second.
     more = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
-    return Process("worker", _celery("worker", *more))
+    return Process("worker", _celery("worker", *more), CHECKED)
 
 
 def _beat() -> Process:
-    return Process("beat", _celery("beat", "--pidfile="))
+    return Process("beat", _celery("beat", "--pidfile="), CHECKED)
 
 
 def _manage(*arguments: str) -> list[str]:
@@ -174,10 +180,19 @@ def _consumer() -> Process:
     return Process("consumer", _manage("consume_ticks"))
 
 
+def _configs() -> Process:
+    return Process("configs", _manage("consume_configs"))
+
+
 def _ticks() -> Process:
     # Small enough that the market moves every few seconds. The same seed, so that a restart keeps the smiles.
     market = ["--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", "0"]
     return Process("ticks", _manage("simulate_market", *market, "--stream", "--rate", "200"))
+
+
+def _simulated_configs() -> Process:
+    # One update in ten seconds, so that a newcomer sees results, and now and then a change.
+    return Process("manager", _manage("simulate_configs", "--count", "6", "--rate", "0.1"))
 
 
 def _flower(port: int) -> tuple[Process, str]:

@@ -18,6 +18,7 @@ MOST_DAYS = 366
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Serve GET /historical_data with simulated bars on 127.0.0.1, as docs/bars.md describes it, until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,6 +13,7 @@ from timeframes.storage.status import Aggregate, Job, Status, Table, status
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they take half a second
     help = "Show what the database server can do with the tables of ticks, quotes and bars, or give them all of it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
