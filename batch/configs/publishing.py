@@ -26,19 +26,20 @@ FROM batch_unpublished_runs u LEFT JOIN signal_configuration_runs r ON r.id = u.
 WHERE u.since < now() - make_interval(secs => %s) ORDER BY u.since LIMIT %s
 """
 _RESULTS = """
-SELECT c.id, c.name, s.version, c.owner_id, s.instrument_key, c.document ->> 'interval', c.frequency, s.time,
-       s.values::text, s.reasons::text, r.id
+SELECT c.id, c.name, s.version, c.owner_id, s.instrument_key, coalesce(v.document, c.document) ->> 'interval',
+       coalesce(v.document, c.document) ->> 'frequency', s.time, s.values::text, s.reasons::text, r.id
 FROM signal_configuration_runs r JOIN signal_configurations c ON c.id = r.configuration_id
      JOIN signal_configuration_results s ON s.configuration_id = r.configuration_id AND s.time = r.due AND s.run = r.id
+     LEFT JOIN signal_configuration_versions v ON v.configuration_id = c.id AND v.number = s.version
 WHERE r.id = ANY(%s) AND s.source = 'schedule' ORDER BY s.time
 """
 
 
 def publish(results: Sequence[Sequence[ConfiguredResult]]) -> None:
-    """Publish the results of runs. Where Redis is away, the sweep does it later."""
+    """Publish the results of runs. What Redis cannot take now, the sweep publishes later."""
     runs = [each[0].run for each in results if each]
-    if runs and _published([each for some in results for each in some]):
-        _forget(runs)
+    if runs:
+        _publish(runs, [each for some in results for each in some])
 
 
 def publish_left() -> int:
@@ -51,9 +52,8 @@ def publish_left() -> int:
         with connection.cursor() as cursor:
             cursor.execute(_RESULTS, [runs])
             found = cursor.fetchall()
-        if not _published([result for row in found if (result := _result(*row)) is not None]):
+        if not _publish(runs, [result for row in found if (result := _result(*row)) is not None]):
             break
-        _forget(runs)
         done += len(runs)
     return done
 
@@ -72,18 +72,17 @@ def _portions(left: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
         yield portion
 
 
-def _published(results: Sequence[ConfiguredResult]) -> bool:
+def _publish(runs: Sequence[int | None], results: Sequence[ConfiguredResult]) -> bool:
+    """Publish, and forget the runs whose results are all published. Return whether Redis answered."""
     try:
-        publish_results(results, Names())
+        waiting = publish_results(results, Names())
     except redis.RedisError as error:
         log_event(Event.RESULTS_UNPUBLISHED, len(results), error=error)
         return False
-    return True
-
-
-def _forget(runs: Sequence[int | None]) -> None:
+    left = {each.run for each in waiting}
     with connection.cursor() as cursor:
-        cursor.execute(_PUBLISHED, [list(runs)])
+        cursor.execute(_PUBLISHED, [[run for run in runs if run not in left]])
+    return True
 
 
 def _result(
@@ -93,7 +92,7 @@ def _result(
     owner_id: int,
     instrument: str,
     interval: str | None,
-    frequency: str,
+    frequency: str | None,
     moment: datetime,
     values: str,
     reasons: str,
@@ -110,7 +109,7 @@ def _result(
         owner_id=owner_id,
         instrument_key=instrument,
         interval=interval,
-        frequency=frequency or None,
+        frequency=frequency,
         time=moment,
         source=Source.SCHEDULE,
         values=known,

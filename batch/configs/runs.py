@@ -95,6 +95,6 @@ def _alone(computed: Computed, until: float) -> None:
         evaluate([finding], Budget(until=until, alone=True))
     except _NOT_THEIRS:
         raise
-    except Exception:
+    except Exception:  # whatever its document does: this run fails, and the others are stored
         logger.exception("run %d of configuration %s failed", computed.claim.run, computed.claim.configuration)
         computed.finding, computed.error = None, FAILED

@@ -31,7 +31,13 @@ FROM noted JOIN signal_configurations c ON c.id = noted.configuration_id
 _EXPIRED = """
 DELETE FROM signal_configuration_runs WHERE id IN (
     SELECT id FROM signal_configuration_runs
-    WHERE due < now() - make_interval(secs => %s) AND state NOT IN ('waiting', 'running') ORDER BY due LIMIT %s)
+    WHERE due < now() - make_interval(secs => %(keep)s) AND state NOT IN ('waiting', 'running')
+    ORDER BY due LIMIT %(most)s)
+"""
+_ORPHANS = """
+DELETE FROM signal_configuration_runs WHERE id IN (
+    SELECT r.id FROM signal_configuration_changes c JOIN signal_configuration_runs r USING (configuration_id)
+    WHERE c.after IS NULL LIMIT %(most)s)
 """
 
 
@@ -50,14 +56,17 @@ def find_stalled_runs() -> list[list[int]]:
 
 
 def expire_runs() -> int:
-    """Delete runs that ended and were due more than CONFIG_RUNS_KEEP_DAYS ago, and return how many.
+    """Delete runs that ended and were due more than CONFIG_RUNS_KEEP_DAYS ago, and those of deleted configurations.
 
-    What is left after EXPIRE_SECONDS waits for the next call.
+    Returns how many. What is left after EXPIRE_SECONDS waits for the next call.
     """
     until, deleted = time.monotonic() + EXPIRE_SECONDS, 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_EXPIRED, [settings.CONFIG_RUNS_KEEP_DAYS * 86_400, MOST_DELETED])
-            deleted += cursor.rowcount
-            if cursor.rowcount < MOST_DELETED or time.monotonic() > until:
-                return deleted
+    values = {"keep": settings.CONFIG_RUNS_KEEP_DAYS * 86_400, "most": MOST_DELETED}
+    for statement in (_EXPIRED, _ORPHANS):
+        gone = MOST_DELETED
+        while gone == MOST_DELETED and time.monotonic() < until:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                gone = cursor.rowcount
+            deleted += gone
+    return deleted

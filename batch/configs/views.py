@@ -1,7 +1,6 @@
 """Runs and results of configurations over HTTP."""
 
 import uuid
-from typing import Any
 
 from django.http import Http404, HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -22,7 +21,7 @@ from batch.configs.tasks import enqueue_runs
 from signals.configs.models import Configuration
 from signalsite.foundation.conditional import page
 from signalsite.foundation.errors import InvalidInput
-from signalsite.foundation.serializers import StrictSerializer
+from signalsite.foundation.serializers import read_query
 from timeframes.core.grid import instant, microseconds
 from timeframes.core.keys import parse_key
 
@@ -41,7 +40,7 @@ class ConfigurationRunsView(APIView):
     )
     def get(self, request: Request, config_id: uuid.UUID) -> HttpResponse:
         found = selectors.get_configuration(request.user, config_id)
-        asked = _checked(ConfigurationRunsQuerySerializer, request)
+        asked = read_query(ConfigurationRunsQuerySerializer, request)
         limit, before = asked["limit"], asked.get("cursor")
         rows = selectors.runs_page(
             found, state=asked.get("state"), before=None if before is None else instant(before), limit=limit + 1
@@ -61,7 +60,7 @@ class ConfigurationResultsView(APIView):
     )
     def get(self, request: Request, config_id: uuid.UUID) -> HttpResponse:
         found = selectors.get_configuration(request.user, config_id)
-        asked = _checked(ConfigurationResultsQuerySerializer, request)
+        asked = read_query(ConfigurationResultsQuerySerializer, request)
         limit, cursor = asked["limit"], asked.get("cursor")
         rows = selectors.results_page(
             found.pk,
@@ -95,13 +94,6 @@ class RunNowView(APIView):
             raise Http404 from error
         enqueue_runs(groups)
         return Response(ConfigurationRunSerializer(made).data, status=202)
-
-
-def _checked(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
-    checked = serializer(data=request.query_params.dict())
-    checked.is_valid(raise_exception=True)
-    found: dict[str, Any] = checked.validated_data
-    return found
 
 
 def _key(text: str) -> str:

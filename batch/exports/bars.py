@@ -13,7 +13,8 @@ from batch.exports.negotiation import ErrorsAsProblems
 from batch.exports.ranges import Part, file_response, format_field
 from batch.exports.responses import STREAM
 from signalsite.foundation.computations.columns import Column
-from timeframes.bars.requests import read_query, read_wanted
+from signalsite.foundation.serializers import read_query
+from timeframes.bars.requests import read_wanted
 from timeframes.bars.selectors import complete, read_all
 from timeframes.bars.serializers import BarsRangeSerializer
 from timeframes.bars.stored import Wanted

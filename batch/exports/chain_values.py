@@ -20,7 +20,7 @@ from moneyness.history.values import Source, Wanted
 from moneyness.history.views import columns_of
 from signalsite.foundation.computations.columns import Column
 from signalsite.foundation.errors import InvalidInput
-from timeframes.bars.requests import read_query
+from signalsite.foundation.serializers import read_query
 from timeframes.core.grid import bars_at_most
 from timeframes.core.timeframe import format_timeframe
 

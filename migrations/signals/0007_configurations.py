@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                 ('failed', models.PositiveIntegerField(default=0, help_text='Values that are missing, each with its reason.')),
                 ('missed', models.PositiveIntegerField(default=0, help_text='Due moments before this one that this row stands for.')),
                 ('error', models.TextField(blank=True)),
-                ('configuration', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='signals.configuration')),
+                ('configuration', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='runs', to='signals.configuration')),
             ],
             options={
                 'db_table': 'signal_configuration_runs',

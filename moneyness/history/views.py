@@ -22,7 +22,7 @@ from moneyness.history.serializers import (
 )
 from moneyness.history.values import Wanted
 from signalsite.foundation.conditional import conditional, page
-from timeframes.bars.requests import read_query
+from signalsite.foundation.serializers import read_query
 from timeframes.core.grid import instant
 from timeframes.core.timeframe import format_timeframe
 

@@ -47,13 +47,15 @@ return math.max(room, 0)
 Written = tuple[ConfiguredResult, bytes]
 
 
-def publish_results(results: Sequence[ConfiguredResult], names: Names) -> None:
+def publish_results(results: Sequence[ConfiguredResult], names: Names) -> list[ConfiguredResult]:
     """Publish each result: topic `results:{configuration}:{instrument_key}` of the output stream, the list
     `computed_data:{symbol}`, and its indicators as the string `ta_results:{instrument_key}:{interval}:{frequency}`.
 
-    A result that cannot be written is left out, alone, with a log line and a metric. So are the newest ones where
-    MOST_WAITING wait already. Raises redis.RedisError. Doing it again is harmless.
+    Returns those that found no place, since too many wait already: the caller may publish them later. A result that
+    cannot be written is left out, alone. Both have a log line and a metric. Raises redis.RedisError. Doing it again is
+    harmless.
     """
+    left: list[ConfiguredResult] = []
     by_underlying: dict[str, list[Written]] = {}
     for result in results:
         try:
@@ -64,10 +66,13 @@ def publish_results(results: Sequence[ConfiguredResult], names: Names) -> None:
             logger.error("a result of configuration %s is not published: %s", result.configuration, error)
     for underlying, written in by_underlying.items():
         for begin in range(0, len(written), TOGETHER):
-            _publish(underlying, written[begin : begin + TOGETHER], names)
+            some = written[begin : begin + TOGETHER]
+            left += [result for result, _ in some[_publish(underlying, some, names) :]]
+    return left
 
 
-def _publish(underlying: str, written: Sequence[Written], names: Names) -> None:
+def _publish(underlying: str, written: Sequence[Written], names: Names) -> int:
+    """Publish results, or leave them for the consumer. Return how many, from the first, found a place."""
     server: Any = client(settings.REDIS_URL)
     lease = f"tick_owner:{names.group}:{tick_stream(underlying)}"
     waiting = names.waiting_results(underlying)
@@ -78,11 +83,11 @@ def _publish(underlying: str, written: Sequence[Written], names: Names) -> None:
         if joined >= 0:
             if joined < len(written):
                 metrics.refused.labels("full").inc(len(written) - joined)
-                logger.error("%d results of %s are dropped: %d wait", len(written) - joined, underlying, MOST_WAITING)
-            return
+                logger.error("%d results of %s find no place: too many wait", len(written) - joined, underlying)
+            return int(joined)
         try:
             _publish_here(server, underlying, lease, written, names)
-            return
+            return len(written)
         except redis.WatchError as error:
             # The library raises this for a lost answer too.
             if isinstance(error.__context__, redis.ConnectionError | redis.TimeoutError):

@@ -1,6 +1,7 @@
 """Configurations beside the batches: which there are, the bars that they need, and the rows that they leave."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -65,7 +66,9 @@ class LiveConfigurations:
             params,
             timer=time.thread_time,
             clock=time.monotonic,
-            allowed=options.configured_seconds,
+            allowed=math.inf
+            if options.own_time
+            else options.configured_seconds,  # a back-test gives the same each time
             record=options.configured_record,
             source=Source.BACKTEST if options.own_time else Source.TICK,
             versions={kind: str(find(kind).version) for kind in (GREEKS, INDICATORS)},

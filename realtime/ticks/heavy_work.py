@@ -27,10 +27,12 @@ TASK = "batch.compute_on_ticks"
 EVERY_SECONDS = 0.1  # between tasks of a configuration
 LOST_SECONDS = 60.0  # after which a tick without a result is taken to be lost
 TOGETHER = 100  # instruments of a task
+PLANS_A_WORKER = 4  # configurations with outstanding ticks: more would only queue up before scheduled runs
 REPORT_SECONDS = 60.0
 
 Message = dict[str, Any]
-Key = tuple[uuid.UUID, str]
+Key = tuple[uuid.UUID, int, str]
+"""A configuration, its version and an instrument: a new version need not wait for what the old one asked for."""
 
 
 class HeavyWork:
@@ -58,7 +60,7 @@ class HeavyWork:
         """Results have come back."""
         for each in results:
             if each.source is self.source:
-                self._heard.append((each.configuration, each.instrument_key))
+                self._heard.append((each.configuration, each.version, each.instrument_key))
 
     def run(self) -> None:
         """Send what may be sent, unless it is too soon or the last sending has not ended."""
@@ -68,7 +70,7 @@ class HeavyWork:
         self._next = now + EVERY_SECONDS
         while self._given:
             for plan, tick in self._given.popleft():
-                self._waiting[plan.id, tick.contract.text] = plan, tick
+                self._waiting[plan.id, plan.version, tick.contract.text] = plan, tick
         while self._heard:
             self._outstanding.pop(self._heard.popleft(), None)
         self._outstanding = {key: until for key, until in self._outstanding.items() if until > now}
@@ -78,8 +80,13 @@ class HeavyWork:
 
     def _messages(self, until: float) -> list[Message]:
         ready = [key for key in self._waiting if key not in self._outstanding]
+        busy = {key[0] for key in self._outstanding}
         by_plan: dict[Plan, list[Tick]] = {}
-        for key in ready:
+        for key in ready:  # those that have waited for longest first, so that each has its turn
+            if key[0] not in busy:
+                if len(busy) >= PLANS_A_WORKER * settings.WORKERS:
+                    continue
+                busy.add(key[0])
             plan, tick = self._waiting.pop(key)
             by_plan.setdefault(plan, []).append(tick)
             self._outstanding[key] = until
@@ -107,7 +114,7 @@ class HeavyWork:
             except Exception:  # a broker raises what it likes, and ticks go on
                 metrics.errors.labels("broker").inc()
                 for key, _, _ in message["ticks"]:
-                    self._heard.append((uuid.UUID(message["configuration"]), key))
+                    self._heard.append((uuid.UUID(message["configuration"]), message["version"], key))
                 if time.monotonic() - self._reported >= REPORT_SECONDS:
                     self._reported = time.monotonic()
                     logger.exception("work for ticks cannot be enqueued")

@@ -100,7 +100,10 @@ class ConfigurationChange(models.Model):
 
 
 class ConfigurationRun(models.Model):
-    """One due moment of a configuration, and what came of it. There is one row for each."""
+    """One due moment of a configuration, and what came of it. There is one row for each.
+
+    Those of a deleted configuration stay until the sweep deletes them: PostgreSQL does not check the key.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -110,7 +113,9 @@ class ConfigurationRun(models.Model):
         MISSED = "missed"
 
     id = models.BigAutoField(primary_key=True)
-    configuration = models.ForeignKey(Configuration, on_delete=models.CASCADE, related_name="runs", db_index=False)
+    configuration = models.ForeignKey(
+        Configuration, on_delete=models.DO_NOTHING, related_name="runs", db_index=False, db_constraint=False
+    )
     due = models.DateTimeField()
     version = models.PositiveIntegerField()
     state = models.TextField(choices=State.choices, default=State.WAITING)

@@ -1,6 +1,5 @@
 """Writes of configurations. PostgreSQL leaves a row in the outbox with each change, in its transaction."""
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -14,14 +13,13 @@ from signals.configs.core.document import Document, FunctionAsked
 from signals.configs.core.faults import Fault
 from signals.configs.core.frequency import parse_frequency
 from signals.configs.core.schedule import due_after
-from signals.configs.models import Configuration, ConfigurationRun, ConfigurationVersion
+from signals.configs.models import Configuration, ConfigurationVersion
 from signals.configs.site_schema import site_schema
 from signals.functions.references import settle
 from signalsite.foundation.errors import Conflict, InvalidConfigurationError, InvalidInput, LimitExceeded
 from timeframes.core.keys import parse_key
 
 _TOLD_FAULTS = 20  # in a message
-RUNS_AT_ONCE = 10_000  # that are deleted
 NONE_YET = 0
 """The expected version of a configuration that must be new."""
 
@@ -134,27 +132,17 @@ def set_active(configuration: Configuration, active: bool, *, origin: str, now: 
 
 
 def delete(configuration: Configuration, *, now: datetime, expected: int | None = None) -> None:
-    """Delete a configuration with its versions and runs. Its results stay for their time.
+    """Delete a configuration with its versions. Its results stay for their time.
 
-    There may be millions of runs: they go first, in portions and without the lock, while the configuration is stopped.
-    A death in between leaves it stopped. `expected`: as in `save`. Raises Changed, also where it has been deleted.
+    Its runs may be millions: `batch.configs.sweeping` deletes them in portions. `expected`: as in `save`. Raises
+    Changed, also where it has been deleted.
     """
     with transaction.atomic():
         one_at_a_time()
         found = _locked(configuration)
         if expected is not None and found.version != expected:
             raise Changed(_changed(found.name, found))
-        Configuration.objects.filter(pk=found.pk).update(active=False, next_due=None)
-    _delete_runs(found.pk)
-    with transaction.atomic():
-        one_at_a_time()
-        _locked(configuration).delete()
-
-
-def _delete_runs(configuration: uuid.UUID) -> None:
-    runs = ConfigurationRun.objects.filter(configuration=configuration)
-    while some := list(runs.order_by().values_list("pk", flat=True)[:RUNS_AT_ONCE]):
-        runs.filter(pk__in=some).delete()
+        found.delete()
 
 
 def one_at_a_time() -> None:

@@ -20,9 +20,10 @@ from signals.configs.serializers import (
     DifferenceSerializer,
     VersionsQuerySerializer,
 )
-from signals.configs.views import PREFIX, TAGS, ConfigurationsAPIView, plain, visible
+from signals.configs.views import PREFIX, TAGS, ConfigurationsAPIView, visible
 from signalsite.foundation.conditional import conditional, page
 from signalsite.foundation.errors import Conflict, InvalidInput
+from signalsite.foundation.serializers import read_query
 from signalsite.foundation.stored_json import Unreadable
 
 
@@ -36,13 +37,11 @@ class VersionsView(ConfigurationsAPIView):
     )
     def get(self, request: Request, config_id: uuid.UUID) -> HttpResponse:
         found = visible(request, config_id)
-        serializer = VersionsQuerySerializer(data=request.query_params.dict())
-        serializer.is_valid(raise_exception=True)
-        asked = serializer.validated_data
+        asked = read_query(VersionsQuerySerializer, request)
         rows = selectors.versions_page(found, before=asked.get("cursor"), limit=asked["limit"] + 1)
         following = str(rows[asked["limit"] - 1].number) if len(rows) > asked["limit"] else None
         data = ConfigurationVersionSummarySerializer(rows[: asked["limit"]], many=True).data
-        return page(request, {}, following, plain(data))
+        return page(request, {}, following, data)
 
 
 class VersionView(ConfigurationsAPIView):
@@ -56,7 +55,7 @@ class VersionView(ConfigurationsAPIView):
         found = selectors.version_numbered(visible(request, config_id), min(number, 2**31 - 1))
         if found is None:
             raise Http404
-        return conditional(request, plain(ConfigurationVersionSerializer(found).data))
+        return conditional(request, ConfigurationVersionSerializer(found).data)
 
 
 class DifferenceView(ConfigurationsAPIView):
@@ -71,15 +70,13 @@ class DifferenceView(ConfigurationsAPIView):
     )
     def get(self, request: Request, config_id: uuid.UUID) -> HttpResponse:
         found = visible(request, config_id)
-        serializer = DifferenceQuerySerializer(data=request.query_params.dict())
-        serializer.is_valid(raise_exception=True)
-        asked = serializer.validated_data
+        asked = read_query(DifferenceQuerySerializer, request)
         to = asked.get("to", found.version)
         since = asked.get("from", max(to - 1, 1))
         after = _document(found, to, "to")
         rows = differences(_document(found, since, "from"), after)
         data = DifferenceRowSerializer(rows, many=True).data
-        return conditional(request, plain({"before": since, "after": to, "data": data}))
+        return conditional(request, {"before": since, "after": to, "data": data})
 
 
 def _document(configuration: Configuration, number: int, field: str) -> Any:

@@ -3,7 +3,6 @@
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import orjson
 from django.http import Http404, HttpResponse
@@ -31,6 +30,7 @@ from signals.configs.serializers import (
 from signals.configs.shapes import ConfigurationDocumentSerializer
 from signalsite.foundation.conditional import conditional_bytes, page
 from signalsite.foundation.errors import InvalidInput
+from signalsite.foundation.serializers import read_query
 
 TAGS = ["configurations"]
 PREFIX = "v2_signals_configs"
@@ -74,14 +74,12 @@ class ConfigurationsView(ConfigurationsAPIView):
         description="Who may view configurations in the admin sees everybody's.",
     )
     def get(self, request: Request) -> HttpResponse:
-        serializer = ConfigurationsQuerySerializer(data=request.query_params.dict())
-        serializer.is_valid(raise_exception=True)
-        asked = dict(serializer.validated_data)
+        asked = read_query(ConfigurationsQuerySerializer, request)
         limit, cursor = asked.pop("limit"), asked.pop("cursor", None)
         after = None if cursor is None else _read_cursor(cursor)
         rows = selectors.page_of(request.user, selectors.Wanted(**asked), after=after, limit=limit + 1)
         following = _cursor(rows[limit - 1]) if len(rows) > limit else None
-        return page(request, {}, following, plain(ConfigurationSummarySerializer(rows[:limit], many=True).data))
+        return page(request, {}, following, ConfigurationSummarySerializer(rows[:limit], many=True).data)
 
     @extend_schema(
         tags=TAGS,
@@ -217,7 +215,7 @@ def to_act_on(request: Request, config_id: uuid.UUID, permission: str = selector
 
 def shown(request: Request, configuration: Configuration) -> HttpResponse:
     """Answer with a configuration and its ETag, which names the version for If-Match."""
-    content = orjson.dumps(plain(ConfigurationSerializer(configuration).data))
+    content = orjson.dumps(ConfigurationSerializer(configuration).data, default=str)
     digest = uuid.uuid5(uuid.NAMESPACE_OID, content.decode()).hex[:16]
     etag = f'"v{configuration.version}-{digest}"'
     if request.method == "GET":
@@ -234,10 +232,6 @@ def expected_version(request: Request, configuration: Configuration) -> int | No
     if str(configuration.version) not in versions:
         raise PreconditionFailed(f"{configuration.name} is at version {configuration.version}: read it again")
     return configuration.version
-
-
-def plain(data: Any) -> Any:
-    return orjson.loads(orjson.dumps(data, default=str))
 
 
 def _cursor(row: Configuration) -> str:

@@ -40,6 +40,7 @@ from signals.functions.serializers import (
     most_functions,
 )
 from signalsite.foundation.conditional import conditional, page
+from signalsite.foundation.serializers import read_query
 
 TAGS = ["functions"]
 PREFIX = "v2_signals_functions"
@@ -88,7 +89,7 @@ class FunctionsView(FunctionsAPIView):
     )
     def get(self, request: Request) -> HttpResponse:
         rows = FunctionSerializer(functions_of(request.user), many=True).data
-        return conditional(request, _plain({"limit": most_functions(), "data": rows}))
+        return conditional(request, {"limit": most_functions(), "data": rows})
 
     @extend_schema(
         tags=TAGS,
@@ -109,7 +110,7 @@ class FunctionView(FunctionsAPIView):
         tags=TAGS, responses=FunctionSerializer, operation_id=f"{PREFIX}_retrieve", summary="One of your functions"
     )
     def get(self, request: Request, name: str) -> HttpResponse:
-        return conditional(request, _plain(FunctionSerializer(_own(request, name)).data))
+        return conditional(request, FunctionSerializer(_own(request, name)).data)
 
     @extend_schema(
         tags=TAGS,
@@ -144,7 +145,7 @@ class VersionsView(FunctionsAPIView):
     )
     def get(self, request: Request, name: str) -> HttpResponse:
         versions = _own(request, name).versions.select_related("function").defer("source").order_by("-number")
-        return conditional(request, _plain({"data": VersionSerializer(versions, many=True).data}))
+        return conditional(request, {"data": VersionSerializer(versions, many=True).data})
 
     @extend_schema(
         tags=TAGS,
@@ -173,7 +174,7 @@ class VersionView(FunctionsAPIView):
         found = function.versions.select_related("function").filter(number=min(number, 2**31 - 1)).first()
         if found is None:
             raise Http404
-        return conditional(request, _plain(VersionSourceSerializer(found).data))
+        return conditional(request, VersionSourceSerializer(found).data)
 
 
 class DryRunView(FunctionsAPIView):
@@ -201,12 +202,10 @@ class RunsView(FunctionsAPIView):
         summary="The log of your uploads and runs, the newest first",
     )
     def get(self, request: Request) -> HttpResponse:
-        serializer = RunsQuerySerializer(data=request.query_params.dict())
-        serializer.is_valid(raise_exception=True)
-        asked = serializer.validated_data
+        asked = read_query(RunsQuerySerializer, request)
         rows = runs_of(request.user, asked.get("function"), asked.get("cursor"), asked["limit"] + 1)
         following = str(rows[asked["limit"] - 1].pk) if len(rows) > asked["limit"] else None
-        return page(request, {}, following, _plain(RunSerializer(rows[: asked["limit"]], many=True).data))
+        return page(request, {}, following, RunSerializer(rows[: asked["limit"]], many=True).data)
 
 
 def _checked(kind: Any, request: Request) -> dict[str, Any]:
@@ -225,10 +224,6 @@ def _own(request: Request, name: str) -> UserFunction:
 def _made(version: FunctionVersion, code: int) -> Response:
     address = reverse("function-version", args=[version.function.name, version.number])
     return Response(VersionSourceSerializer(version).data, status=code, headers={"Location": address})
-
-
-def _plain(data: Any) -> Any:
-    return orjson.loads(orjson.dumps(data, default=str))
 
 
 def _internal(function: InternalFunction) -> dict[str, Any]:

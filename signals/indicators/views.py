@@ -26,10 +26,10 @@ from signals.indicators.serializers import (
     NewestIndicatorSerializer,
 )
 from signalsite.foundation.conditional import conditional_bytes, page_of
+from signalsite.foundation.serializers import read_query as read_plain_query
 from timeframes.bars.changes import Moment
 from timeframes.bars.pages import name_of
 from timeframes.bars.requests import Asked, read_asked, read_key, stored_or_404
-from timeframes.bars.requests import read_query as read_plain_query
 from timeframes.bars.stored import Wanted
 from timeframes.core.grid import Anchor, check_anchor, default_anchor, instant
 from timeframes.core.timeframe import format_timeframe

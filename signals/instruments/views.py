@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -38,6 +38,7 @@ from signals.instruments.serializers import (
 )
 from signalsite.foundation.conditional import conditional, page
 from signalsite.foundation.errors import InvalidInput, RedisConnectionError
+from signalsite.foundation.serializers import read_query
 from timeframes.core.keys import parse_key
 from timeframes.core.sessions import local_date
 from timeframes.default_exchange import completed
@@ -73,7 +74,7 @@ class UnderlyingsView(APIView):
         summary="Underlyings, in the order of their keys",
     )
     def get(self, request: Request) -> HttpResponse:
-        query = _query(UnderlyingsQuerySerializer, request)
+        query = read_query(UnderlyingsQuerySerializer, request)
         after = query.get("cursor") or ""
         if after and not Underlying.objects.filter(key=after).exists():
             checked_key(after, "cursor")
@@ -90,7 +91,7 @@ class ExpiriesView(APIView):
         summary="Expiries of one underlying, the earliest first",
     )
     def get(self, request: Request, underlying: str) -> HttpResponse:
-        _query(NoQuerySerializer, request)
+        read_query(NoQuerySerializer, request)
         found = _underlying(underlying, "underlying")
         today = _today(found.exchange, timezone.now())
         rows = [
@@ -121,7 +122,7 @@ class InstrumentsView(APIView):
         summary="Instruments, by underlying, expiry, strike and right",
     )
     def get(self, request: Request) -> HttpResponse:
-        query = _query(InstrumentsQuerySerializer, request)
+        query = read_query(InstrumentsQuerySerializer, request)
         if "underlying" in query:
             query["underlying"] = _known_underlying(query["underlying"])
         live = query.get("live")
@@ -146,7 +147,7 @@ class InstrumentView(APIView):
         summary="One instrument with its newest stored quote",
     )
     def get(self, request: Request, instrument_key: str) -> HttpResponse:
-        _query(NoQuerySerializer, request)
+        read_query(NoQuerySerializer, request)
         key = checked_key(instrument_key, "instrument_key")
         row = find_listed(key)
         if row is None:
@@ -163,12 +164,6 @@ class InstrumentView(APIView):
                 else {name: getattr(quote, name) for name in QuoteSerializer.Meta.fields},
             },
         )
-
-
-def _query(serializer: type[Any], request: Request) -> dict[str, Any]:
-    query = serializer(data=request.query_params.dict())
-    query.is_valid(raise_exception=True)
-    return cast(dict[str, Any], query.validated_data)
 
 
 def _underlying(name: str, field: str) -> Underlying:

@@ -14,7 +14,7 @@ CACHE_CONTROL = "private, no-cache"
 
 def conditional(request: Request, body: dict[str, Any]) -> HttpResponse:
     """Answer with an ETag of the body: 304 to a client that has it already."""
-    return conditional_bytes(request, orjson.dumps(body))
+    return conditional_bytes(request, orjson.dumps(body, default=str))
 
 
 def conditional_bytes(request: Request, content: bytes, etag: str = "") -> HttpResponse:
@@ -29,7 +29,7 @@ def conditional_bytes(request: Request, content: bytes, etag: str = "") -> HttpR
 
 def page(request: Request, head: dict[str, Any], following: str | None, rows: Any) -> HttpResponse:
     """Answer with one page of a list: `head`, `next_cursor` and `data`, and a Link to the next page."""
-    content = orjson.dumps({**head, "next_cursor": following, "data": rows})
+    content = orjson.dumps({**head, "next_cursor": following, "data": rows}, default=str)
     return page_of(request, content, "", following)
 
 

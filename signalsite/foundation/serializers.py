@@ -4,6 +4,7 @@ from itertools import islice
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from signalsite.foundation.problem_json import MOST_ERRORS
 
@@ -18,3 +19,10 @@ class StrictSerializer(serializers.Serializer):
                 known = ", ".join(self.fields)
                 raise serializers.ValidationError(dict.fromkeys(unknown, f"unknown field; known are {known}"))
         return super().to_internal_value(data)
+
+
+def read_query(serializer: type[Any], request: Request) -> dict[str, Any]:
+    """Return the checked parameters of a request's address. Raises ValidationError."""
+    query = serializer(data=request.query_params.dict())
+    query.is_valid(raise_exception=True)
+    return dict(query.validated_data)

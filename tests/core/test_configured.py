@@ -1,7 +1,7 @@
 """Configurations in the cycle: what a slow and a failing computation cost, and what heavy work waits for."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -89,6 +89,16 @@ def test_what_is_long_or_of_users_is_for_workers():
         plan(interval="1m", indicators=("nonsense",))
 
 
+@pytest.mark.parametrize(
+    ("interval", "here"), [("30s", False), ("1m", True), ("1d", True), ("1w", False), ("1mo", False)]
+)
+def test_bars_whose_volume_ticks_do_not_tell_are_for_workers(interval, here):
+    made = plan(
+        interval=interval, indicators=("rsi",), functions=(FunctionAsked(label="p", function="pivots", params={}),)
+    )
+    assert bool(made.indicators) is bool(made.functions) is here and len(made.heavy) == (0 if here else 2)
+
+
 @dataclass
 class At:
     contract: object
@@ -115,7 +125,31 @@ def test_one_tick_is_outstanding_and_the_newest_follows():
         work.add([(heavy, At(contract, datetime(2026, 11, 27, tzinfo=UTC), entry))])
     run()
     assert len(sent) == 1
-    work._heard.append((heavy.id, SPOT))
+    work._heard.append((heavy.id, heavy.version, SPOT))
     run()
     assert [each["ticks"][0][1] for each in sent] == ["2-0", "4-0"]
+    work.close()
+
+
+def test_a_new_version_need_not_wait_and_configurations_take_turns(settings):
+    settings.WORKERS = 1
+    sent, contract = [], read_contract(SPOT, "NSE@NIFTY")
+    work = HeavyWork(Names(), Source.TICK, send=sent.append)
+    plans = [replace(plan(interval="1m", indicators=("obv",)), id=uuid.uuid4()) for _ in range(6)]
+    first = replace(plans[0], version=plans[0].version + 1)
+
+    def run(*some):
+        work.add([(each, At(contract, datetime(2026, 11, 27, tzinfo=UTC), "1-0")) for each in some])
+        work._next = 0.0
+        work.run()
+        if work._sending:
+            work._sending.result(5)
+        asked = [(each["configuration"], each["version"]) for each in sent]
+        sent.clear()
+        return asked
+
+    assert run(*plans) == [(str(each.id), each.version) for each in plans[:4]]
+    assert run(first) == [(str(first.id), first.version)]
+    work._heard.append((plans[1].id, plans[1].version, SPOT))
+    assert run() == [(str(plans[4].id), plans[4].version)]
     work.close()

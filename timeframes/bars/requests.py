@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.exceptions import NotFound
-from rest_framework.request import Request
 
 from signalsite.foundation.errors import InvalidInput
 from timeframes.bars.stored import Stored, Wanted, check_made, stored_of
@@ -68,12 +67,6 @@ def read_wanted(instrument_key: str, query: dict[str, Any], now: datetime) -> Wa
     asked = read_asked(instrument_key, query)
     asked.check_range(now)
     return asked.wanted(stored_or_404(asked.key), now)
-
-
-def read_query(serializer: type[Any], request: Request) -> dict[str, Any]:
-    query = serializer(data=request.query_params.dict())
-    query.is_valid(raise_exception=True)
-    return cast(dict[str, Any], query.validated_data)
 
 
 def read_key(text: str) -> tuple[str, str]:

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from signalsite.foundation.conditional import conditional, page_of
+from signalsite.foundation.serializers import read_query
 from timeframes.bars import examples
 from timeframes.bars.lookup import COUNTS, flush, look_up
 from timeframes.bars.lookup import read_query as read_page_query
-from timeframes.bars.requests import read_key, read_query, stored_or_404
+from timeframes.bars.requests import read_key, stored_or_404
 from timeframes.bars.serializers import (
     AvailableTimeframesSerializer,
     BarsPageSerializer,
