@@ -40,12 +40,12 @@ def compute_chunk(self: Task, chunk_id: int) -> None:
 
 @shared_task(name="batch.requeue_stalled", ignore_result=True)
 def requeue_stalled() -> None:
-    outbox.enqueue(outbox.find_due(ahead=outbox.AHEAD_SECONDS), queue=settings.CELERY_URGENT_QUEUE)
+    outbox.enqueue(outbox.find_due(ahead=outbox.AHEAD_SECONDS), queue=settings.CELERY_SLOW_QUEUE)
     queued = cast(int, client(settings.REDIS_URL).llen(settings.CELERY_TASK_DEFAULT_QUEUE))
     stalled_jobs, stalled_chunks = sweep.find_stalled(queued=queued)
     for job_id in stalled_jobs:
-        enqueue_job(job_id, queue=settings.CELERY_URGENT_QUEUE)
-    enqueue_chunks(stalled_chunks, queue=settings.CELERY_URGENT_QUEUE)
+        enqueue_job(job_id, queue=settings.CELERY_SLOW_QUEUE)
+    enqueue_chunks(stalled_chunks, queue=settings.CELERY_SLOW_QUEUE)
     for event, found in ((Event.JOB_REQUEUED, stalled_jobs), (Event.CHUNK_REQUEUED, stalled_chunks)):
         if found:
             log_event(event, len(found))

@@ -49,13 +49,14 @@ WITH free AS (
            greatest(extract(epoch FROM now() - r.due)::float8 * 1000
                     - CASE WHEN c.interval <> '' THEN %(delay)s * 1000 ELSE 0 END, 0) AS lateness,
            CASE WHEN NOT c.active THEN 'the configuration was set inactive before it started'
+                WHEN NOT u.is_active THEN 'the account of its owner was closed before it started'
                 WHEN r.attempt = 0 AND r.due < now() - make_interval(secs => %(late)s)
                     THEN format('no worker was free for %%s s', %(late)s)
                 WHEN r.attempt >= %(most)s
                     THEN format('tried %%s times: its process ended, or the log has an error', r.attempt)
                 ELSE '' END AS why
     FROM free JOIN signal_configuration_runs r ON r.id = free.id
-              JOIN signal_configurations c ON c.id = r.configuration_id
+              JOIN signal_configurations c ON c.id = r.configuration_id JOIN auth_user u ON u.id = c.owner_id
 )
 UPDATE signal_configuration_runs r
 SET attempt = CASE WHEN why = '' THEN r.attempt + 1 ELSE r.attempt END,
@@ -68,15 +69,19 @@ FROM found WHERE r.id = found.id
 RETURNING r.id, r.attempt, r.due, r.configuration_id, found.name, found.version, found.owner_id,
           found.document::text, r.state
 """
-_EXTEND = """
-UPDATE signal_configuration_runs r SET claimed_at = now()
-FROM unnest(%s::bigint[], %s::int[]) AS ours(id, attempt)
-WHERE r.id = ours.id AND r.attempt = ours.attempt AND r.state = 'running'
+# Rows are locked in the order of their ids, as in `_CLAIM` and where runs end, so that no two wait for each other.
+OURS = """
+    SELECT r.id, ours.* FROM {ours} JOIN signal_configuration_runs r ON r.id = ours.run AND r.attempt = ours.attempt
+    WHERE r.state = 'running' ORDER BY r.id FOR UPDATE OF r
 """
-_GIVE_BACK = """
-UPDATE signal_configuration_runs r SET state = 'waiting', claimed_at = now()
-FROM unnest(%s::bigint[], %s::int[]) AS ours(id, attempt)
-WHERE r.id = ours.id AND r.attempt = ours.attempt AND r.state = 'running'
+_OURS = OURS.format(ours="unnest(%s::bigint[], %s::int[]) AS ours(run, attempt)")
+_EXTEND = f"""
+WITH locked AS ({_OURS})
+UPDATE signal_configuration_runs r SET claimed_at = now() FROM locked WHERE r.id = locked.id
+"""
+_GIVE_BACK = f"""
+WITH locked AS ({_OURS})
+UPDATE signal_configuration_runs r SET state = 'waiting', claimed_at = now() FROM locked WHERE r.id = locked.id
 """
 
 
@@ -114,7 +119,7 @@ def claim(runs: Sequence[int]) -> list[RunClaim]:
 @contextmanager
 def kept(claims: Sequence[RunClaim]) -> Iterator[None]:
     """Keep the claims while the body runs. When it raises, give them back, so that the next attempt need not wait."""
-    ours = [each.run for each in claims], [each.attempt for each in claims]
+    ours = _identities(claims)
     stop = threading.Event()
 
     def extend() -> None:
@@ -135,16 +140,21 @@ def kept(claims: Sequence[RunClaim]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _give_back(ours)
+        give_back(claims)
         raise
     finally:
         stop.set()
         thread.join()
 
 
-def _give_back(ours: tuple[list[int], list[int]]) -> None:
+def give_back(claims: Sequence[RunClaim]) -> None:
+    """Let runs wait again. Those that are not ours any more stay as they are."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_GIVE_BACK, ours)
+            cursor.execute(_GIVE_BACK, _identities(claims))
     except DatabaseError as error:  # the sweep finds them when the lease is over
-        logger.warning("%d runs of configurations could not be given back: %s", len(ours[0]), error)
+        logger.warning("%d runs of configurations could not be given back: %s", len(claims), error)
+
+
+def _identities(claims: Sequence[RunClaim]) -> tuple[list[int], list[int]]:
+    return [each.run for each in claims], [each.attempt for each in claims]

@@ -20,7 +20,7 @@ from realtime.results.publishing import publish_results
 from signals.configs.core.document import Document
 from signals.configs.core.results import ConfiguredResult, Source
 from signals.configs.models import Configuration
-from signals.configs.selectors import active_of
+from signals.configs.selectors import active_of, public_owner
 
 SECONDS = 40.0  # less than a task's soft time limit
 
@@ -31,12 +31,12 @@ def compute_on_ticks(
     labels: Mapping[str, Sequence[str]],
     ticks: Sequence[tuple[str, str, str]],
     *,
-    source: Source,
     names: Names,
 ) -> int:
     """Compute the labels of each kind for ticks (instrument key, entry ID, time), publish the results, and return how
     many there are. Raises redis.RedisError and the errors of PostgreSQL. Doing it again is harmless."""
-    active = active_of(Configuration.objects.filter(pk=configuration, version=version, active=True))
+    rows = Configuration.objects.filter(pk=configuration, version=version, active=True, owner__is_active=True)
+    active = active_of(rows)
     if not active:
         return 0
     found = active[0]
@@ -56,14 +56,14 @@ def compute_on_ticks(
             interval=found.document.interval,
             frequency=found.document.frequency,
             time=finding.due,
-            source=source,
+            source=Source.TICK,
             values=finding.values.get(key, {}),
             reasons=finding.reasons.get(key, {}),
             tick=entry,
         )
         for finding, key, entry in findings
     ]
-    publish_results(results, names)
+    publish_results(results, names, public=public_owner())
     return len(results)
 
 

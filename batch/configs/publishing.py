@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.db import connection
 
 from batch.events import Event, log_event
 from realtime.core.names import Names
 from realtime.results.publishing import publish_results
 from signals.configs.core.results import ConfiguredResult, Source
+from signals.configs.selectors import public_owner
 from signalsite.foundation.stored_json import Unreadable, read_json
 
 logger = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ def _portions(left: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
 def _publish(runs: Sequence[int | None], results: Sequence[ConfiguredResult]) -> bool:
     """Publish, and forget the runs whose results are all published. Return whether Redis answered."""
     try:
-        waiting = publish_results(results, Names())
+        waiting = publish_results(results, Names(group=settings.TICK_GROUP), public=public_owner())
     except redis.RedisError as error:
         log_event(Event.RESULTS_UNPUBLISHED, len(results), error=error)
         return False

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 
-from batch.configs.claims import RunClaim, claim, kept
+from batch.configs.claims import RunClaim, claim, give_back, kept
 from batch.configs.core.findings import Finding
 from batch.configs.evaluating import evaluate
+from batch.configs.groups import is_slow_document
 from batch.configs.kinds.units import FAILED, Budget, NoTimeLeft
 from batch.configs.publishing import publish
 from batch.configs.storing import Computed, store
@@ -22,7 +23,7 @@ SECONDS = 40.0
 """Of computing a group, or a run that is alone. With AGAIN_SECONDS less than a task's soft time limit."""
 AGAIN_SECONDS = 5.0
 """In which runs that are on their own begin. The sweep finds the others, and each has its own task then."""
-_NOT_THEIRS = (OperationalError, InterfaceError, SoftTimeLimitExceeded)  # no run is to blame for them
+NOT_THEIRS = (OperationalError, InterfaceError, SoftTimeLimitExceeded)  # no run is to blame for them
 
 
 def run_group(runs: Sequence[int], *, again: bool = False) -> int:
@@ -32,14 +33,14 @@ def run_group(runs: Sequence[int], *, again: bool = False) -> int:
     raises takes no other along. An error is counted and raised when all have had their turn.
     """
     if not again:
-        return _run(runs)
+        return len(run_claimed(_quick(claim(runs))))
     stored, failed, begun = 0, None, time.monotonic()
     for run in runs:
         if time.monotonic() - begun > AGAIN_SECONDS:
             break
         try:
-            stored += _run([run])
-        except _NOT_THEIRS:
+            stored += len(run_claimed(_quick(claim([run]))))
+        except NOT_THEIRS:
             raise
         except Exception as error:  # noqa: BLE001 -- raised below; the others have their turn first
             failed = error
@@ -48,10 +49,17 @@ def run_group(runs: Sequence[int], *, again: bool = False) -> int:
     return stored
 
 
-def _run(runs: Sequence[int]) -> int:
-    claims = claim(runs)
+def _quick(claims: Sequence[RunClaim]) -> list[RunClaim]:
+    """Give back what has become slow since its group was made: it waits for a turn of its owner."""
+    if slow := [each for each in claims if is_slow_document(each.document)]:
+        give_back(slow)
+    return [each for each in claims if each not in slow]
+
+
+def run_claimed(claims: Sequence[RunClaim]) -> set[int]:
+    """Compute what is claimed, store what is still ours and publish it. Returns the runs that were stored."""
     if not claims:
-        return 0
+        return set()
     try:
         with kept(claims):
             computed = _compute(claims)
@@ -62,7 +70,7 @@ def _run(runs: Sequence[int]) -> int:
     if len(stored) < len(claims):
         log_event(Event.RUN_REFUSED, len(claims) - len(stored))
     publish([each.results() for each in computed if each.claim.run in stored])
-    return len(stored)
+    return stored
 
 
 def _compute(claims: Sequence[RunClaim]) -> list[Computed]:
@@ -72,7 +80,7 @@ def _compute(claims: Sequence[RunClaim]) -> list[Computed]:
     try:
         found = [each.finding for each in able if each.finding is not None]
         evaluate(found, Budget(until=until, alone=len(claims) == 1))
-    except (*_NOT_THEIRS, NoTimeLeft):
+    except (*NOT_THEIRS, NoTimeLeft):
         raise
     except Exception:  # most likely of one document: each alone then, and that one fails
         logger.exception("%d runs could not be computed together", len(able))
@@ -93,7 +101,7 @@ def _alone(computed: Computed, until: float) -> None:
     finding = computed.finding = Finding(computed.claim.due, computed.finding.document)
     try:
         evaluate([finding], Budget(until=until, alone=True))
-    except _NOT_THEIRS:
+    except NOT_THEIRS:
         raise
     except Exception:  # whatever its document does: this run fails, and the others are stored
         logger.exception("run %d of configuration %s failed", computed.claim.run, computed.claim.configuration)

@@ -22,15 +22,20 @@ _RESULTS = """
 SELECT instrument_key, time, source, version, run, tick, values::text, reasons::text
 FROM signal_configuration_results
 WHERE {conditions}
-ORDER BY time DESC, instrument_key, source LIMIT %(limit)s
+ORDER BY {order} LIMIT %(limit)s
 """
+_NEWEST_FIRST, _OLDEST_FIRST = "time DESC, instrument_key, source", "time, instrument_key, source"
 _CONDITIONS = {
     "configuration": "configuration_id = %(configuration)s",
     "instrument": "instrument_key = %(instrument)s",
     "source": "source = %(source)s",
     "start": "time >= %(start)s",
     "end": "time < %(end)s",
-    "after": "(time < %(after)s OR time = %(after)s AND (instrument_key, source) > (%(after_key)s, %(after_source)s))",
+}
+_AFTER = {
+    _NEWEST_FIRST: "time <= %(after)s"
+    " AND (time < %(after)s OR (instrument_key, source) > (%(after_key)s, %(after_source)s))",
+    _OLDEST_FIRST: "(time, instrument_key, source) > (%(after)s, %(after_key)s, %(after_source)s)",
 }
 
 
@@ -75,6 +80,15 @@ class ResultsAsked:
 
 def results_page(configuration: uuid.UUID, asked: ResultsAsked, limit: int) -> list[dict[str, Any]]:
     """Return rows of results, the newest first. Their JSON is as PostgreSQL has it, unread."""
+    return [_row(*row) for row in _read(configuration, asked, limit, _NEWEST_FIRST)]
+
+
+def results_after(configuration: uuid.UUID, asked: ResultsAsked, limit: int) -> list[tuple[Any, ...]]:
+    """Return rows, the oldest first: key, time, source, version, run, tick, and values and reasons as text."""
+    return _read(configuration, asked, limit, _OLDEST_FIRST)
+
+
+def _read(configuration: uuid.UUID, asked: ResultsAsked, limit: int, order: str) -> list[tuple[Any, ...]]:
     values: dict[str, Any] = {
         "configuration": configuration,
         "instrument": asked.instrument,
@@ -85,9 +99,9 @@ def results_page(configuration: uuid.UUID, asked: ResultsAsked, limit: int) -> l
     if asked.after is not None:
         values["after"], values["after_key"], values["after_source"] = asked.after
     values = {name: value for name, value in values.items() if value is not None}
-    conditions = " AND ".join(text for name, text in _CONDITIONS.items() if name in values)
-    rows = binary_rows(_RESULTS.format(conditions=conditions), {**values, "limit": limit})
-    return [_row(*row) for row in rows]
+    known = {**_CONDITIONS, "after": _AFTER[order]}
+    conditions = " AND ".join(text for name, text in known.items() if name in values)
+    return binary_rows(_RESULTS.format(conditions=conditions, order=order), {**values, "limit": limit})
 
 
 def _row(

@@ -30,13 +30,16 @@ class ConfigurationRunPageSerializer(serializers.Serializer):
     data = ConfigurationRunSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes fields out
 
 
-class ConfigurationResultsQuerySerializer(StrictSerializer):
+class ConfigurationResultsRangeSerializer(StrictSerializer):
     instrument = Text(required=False, max_length=MAX_KEY_LENGTH, help_text="Only of this instrument key.")
     source = serializers.ChoiceField(  # type: ignore[assignment]
         [each.value for each in Source], required=False
     )
     start_time = Instant(required=False, help_text="Only results at or after it.")
     end_time = Instant(required=False, help_text="Only results before it.")
+
+
+class ConfigurationResultsQuerySerializer(ConfigurationResultsRangeSerializer):
     cursor = Text(required=False, max_length=400, help_text="`next_cursor` of the page before.")
     limit = Whole(required=False, default=100, min_value=1, max_value=1000)
 

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from batch.configs.core.misfires import Passed, passed
 from batch.configs.counting import count_unstarted
-from batch.configs.groups import TO_GROUP, grouped
+from batch.configs.groups import TO_GROUP, Work, divided, is_slow
 from batch.jobs.transactions import worker_transaction
 from signals.configs.core.frequency import Every, Frequency, parse_frequency
 from signals.configs.core.schedule import due_after
@@ -27,7 +27,8 @@ MOST_SECONDS = 2.0  # of working out their moments, while their rows are locked;
 _State = ConfigurationRun.State
 _DUE = """
 SELECT c.id, c.version, c.next_due, now(), c.interval <> '', c.frequency, c.document #>> '{instruments,0}',
-       c.document ->> 'interval', c.document ->> 'anchor'
+       c.document ->> 'interval', c.document ->> 'anchor',
+       c.id IN (SELECT configuration_id FROM signal_configuration_runs WHERE state IN ('waiting', 'running'))
 FROM signal_configurations c
 WHERE c.active AND c.next_due <= now() AND EXISTS (SELECT FROM auth_user u WHERE u.id = c.owner_id AND u.is_active)
       AND (c.interval = '' OR c.next_due <= now() - make_interval(secs => %(delay)s))
@@ -47,6 +48,8 @@ WITH new AS (
 SELECT new.id, {TO_GROUP} FROM new JOIN signal_configurations c ON c.id = new.configuration_id
 WHERE new.state = 'waiting' ORDER BY new.id
 """
+_TO_GROUP = f"SELECT c.id, {TO_GROUP} FROM signal_configurations c WHERE c.id = ANY(%(configurations)s)"
+_NOT_ENDED = "the run before it had not ended"
 _MOVE_ON = """
 UPDATE signal_configurations c SET next_due = moved.next_due
 FROM unnest(%(configurations)s::uuid[], %(following)s::timestamptz[]) AS moved(id, next_due) WHERE c.id = moved.id
@@ -81,25 +84,27 @@ class _Rows:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def start_due() -> list[list[int]]:
-    """Insert the runs of all configurations that are due, and return their ids in groups. The caller enqueues them.
+def start_due() -> Work:
+    """Insert the runs of all configurations that are due, and return them. The caller enqueues them.
 
     A configuration that another process is looking at is left to it. One whose schedule cannot be read fails alone:
     its run says why, and it has no next one until it is changed.
     """
     # Most looks find nothing: they need no transaction.
     if not _any_due():
-        return []
+        return Work([], [])
     with worker_transaction():
         found = binary_rows(_DUE, {"delay": settings.CONFIG_BAR_DELAY_SECONDS, "most": MOST_AT_ONCE})
+        # What is slow has one open run, so that no more wait than there are configurations.
+        slow = _slow_among([row[0] for row in found if row[-1]])
         rows, following = _Rows(), list[datetime | None]()
         schedules: dict[tuple[Any, ...], Passed | str] = {}
         begun = time.monotonic()
-        for place, (configuration, version, due, now, reads_bars, frequency, instrument, *grid) in enumerate(found):
+        for place, (configuration, version, due, now, reads_bars, frequency, instrument, *grid, _) in enumerate(found):
             if time.monotonic() - begun > MOST_SECONDS:
                 found = found[:place]
                 break
-            exchange = _exchange(instrument)
+            exchange = exchange_of(instrument)
             which = (due, now, reads_bars, frequency, exchange, *grid)
             if (what := schedules.get(which)) is None:
                 what = schedules[which] = _passed(due, now, reads_bars, frequency, exchange, *grid)
@@ -109,7 +114,9 @@ def start_due() -> list[list[int]]:
                 continue
             if what.missed is not None:
                 rows.add(configuration, version, what.missed, _State.MISSED, missed=what.missed_before)
-            if what.runs is not None:
+            if what.runs is not None and configuration in slow:
+                rows.add(configuration, version, what.runs, _State.MISSED, error=_NOT_ENDED)
+            elif what.runs is not None:
                 rows.add(configuration, version, what.runs, _State.WAITING)
             following.append(what.following)
         waiting = binary_rows(_INSERT, rows.columns())
@@ -120,11 +127,11 @@ def start_due() -> list[list[int]]:
             missed=sum(1 + missed for state, missed in rows.ended() if state == _State.MISSED),
             failed=sum(state == _State.FAILED for state, _ in rows.ended()),
         )
-    return grouped(waiting)
+    return divided(waiting)
 
 
-def start_now(configuration: uuid.UUID) -> tuple[ConfigurationRun, list[list[int]]]:
-    """Insert a run that is due now, beside the schedule, and return it, and its id in a group as `start_due` does.
+def start_now(configuration: uuid.UUID) -> tuple[ConfigurationRun, Work]:
+    """Insert a run that is due now, beside the schedule, and return it, and the work as `start_due` does.
 
     Raises Configuration.DoesNotExist, and Conflict for one that is not active or of which a run waits already.
     """
@@ -139,8 +146,15 @@ def start_now(configuration: uuid.UUID) -> tuple[ConfigurationRun, list[list[int
             now = cursor.fetchone()[0]
         rows = _Rows()
         rows.add(found.pk, found.version, now, _State.WAITING)
-        groups = grouped(binary_rows(_INSERT, rows.columns()))
-        return ConfigurationRun.objects.get(configuration=found, due=now), groups
+        work = divided(binary_rows(_INSERT, rows.columns()))
+        return ConfigurationRun.objects.get(configuration=found, due=now), work
+
+
+def _slow_among(configurations: list[uuid.UUID]) -> set[uuid.UUID]:
+    if not configurations:
+        return set()
+    rows = binary_rows(_TO_GROUP, {"configurations": configurations})
+    return {row[0] for row in rows if is_slow(row)}
 
 
 def _any_due() -> bool:
@@ -167,7 +181,7 @@ def _passed(
     if isinstance(exchange, InvalidInput):
         return f"the schedule cannot be read: {exchange.field}: {exchange}"
     try:
-        asked = _frequency(frequency)
+        asked = frequency_of(frequency)
         delay = settings.CONFIG_BAR_DELAY_SECONDS if reads_bars else 0.0
         return passed(
             due,
@@ -183,7 +197,7 @@ def _passed(
 
 
 @lru_cache(maxsize=4096)
-def _exchange(instrument: str | None) -> str | InvalidInput:
+def exchange_of(instrument: str | None) -> str | InvalidInput:
     """Return what of an instrument schedules depend on, or why it cannot be read."""
     try:
         return parse_key(instrument or "").exchange
@@ -192,5 +206,5 @@ def _exchange(instrument: str | None) -> str | InvalidInput:
 
 
 @lru_cache(maxsize=4096)
-def _frequency(text: str) -> Frequency:
+def frequency_of(text: str) -> Frequency:
     return parse_frequency(text)

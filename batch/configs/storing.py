@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
-from batch.configs.claims import RunClaim
+from batch.configs.claims import OURS, RunClaim
 from batch.configs.core.findings import Finding
 from batch.configs.counting import count_ended
 from batch.jobs.transactions import worker_transaction
@@ -48,15 +48,18 @@ class Computed:
 
 
 # PostgreSQL's silence timeout does not apply within a COPY, so columns come as parameters.
-_FINISH = """
+_OURS = OURS.format(
+    ours="""unnest(%(runs)s::bigint[], %(attempts)s::int[], %(errors)s::text[], %(instruments)s::int[],
+                   %(failed)s::int[]) AS ours(run, attempt, error, instruments, failed)"""
+)
+_FINISH = f"""
+WITH locked AS ({_OURS})
 UPDATE signal_configuration_runs r
-SET state = CASE WHEN ours.error = '' THEN 'done' ELSE 'failed' END, error = ours.error,
+SET state = CASE WHEN locked.error = '' THEN 'done' ELSE 'failed' END, error = locked.error,
     finished_at = clock_timestamp(),
-    duration_ms = extract(epoch FROM clock_timestamp() - r.started_at) * 1000, instruments = ours.instruments,
-    failed = ours.failed
-FROM unnest(%(runs)s::bigint[], %(attempts)s::int[], %(errors)s::text[], %(instruments)s::int[], %(failed)s::int[])
-     AS ours(id, attempt, error, instruments, failed)
-WHERE r.id = ours.id AND r.attempt = ours.attempt AND r.state = 'running' RETURNING r.id, r.state, r.lateness_ms
+    duration_ms = extract(epoch FROM clock_timestamp() - r.started_at) * 1000, instruments = locked.instruments,
+    failed = locked.failed
+FROM locked WHERE r.id = locked.id RETURNING r.id, r.state, r.lateness_ms
 """
 _RESULTS = """
 INSERT INTO signal_configuration_results

@@ -1,6 +1,9 @@
 """Runs and results of configurations over HTTP."""
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from django.http import Http404, HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -17,7 +20,7 @@ from batch.configs.serializers import (
     ConfigurationRunSerializer,
     ConfigurationRunsQuerySerializer,
 )
-from batch.configs.tasks import enqueue_runs
+from batch.configs.tasks import enqueue
 from signals.configs.models import Configuration
 from signalsite.foundation.conditional import page
 from signalsite.foundation.errors import InvalidInput
@@ -62,17 +65,8 @@ class ConfigurationResultsView(APIView):
         found = selectors.get_configuration(request.user, config_id)
         asked = read_query(ConfigurationResultsQuerySerializer, request)
         limit, cursor = asked["limit"], asked.get("cursor")
-        rows = selectors.results_page(
-            found.pk,
-            selectors.ResultsAsked(
-                instrument=_key(asked["instrument"]) if "instrument" in asked else None,
-                source=asked.get("source"),
-                start=asked.get("start_time"),
-                end=asked.get("end_time"),
-                after=None if cursor is None else selectors.read_result_cursor(cursor),
-            ),
-            limit + 1,
-        )
+        after = None if cursor is None else selectors.read_result_cursor(cursor)
+        rows = selectors.results_page(found.pk, replace(results_asked(asked), after=after), limit + 1)
         following = selectors.result_cursor(rows[limit - 1]) if len(rows) > limit else None
         return page(request, {}, following, rows[:limit])
 
@@ -89,11 +83,21 @@ class RunNowView(APIView):
     def post(self, request: Request, config_id: uuid.UUID) -> Response:
         found = selectors.get_configuration_to_run(request.user, config_id)
         try:
-            made, groups = starting.start_now(found.pk)
+            made, work = starting.start_now(found.pk)
         except Configuration.DoesNotExist as error:  # deleted meanwhile
             raise Http404 from error
-        enqueue_runs(groups)
+        enqueue(work)
         return Response(ConfigurationRunSerializer(made).data, status=202)
+
+
+def results_asked(query: Mapping[str, Any]) -> selectors.ResultsAsked:
+    """Read the filters of a valid query (ConfigurationResultsRangeSerializer). Raises InvalidInput."""
+    return selectors.ResultsAsked(
+        instrument=_key(query["instrument"]) if "instrument" in query else None,
+        source=query.get("source"),
+        start=query.get("start_time"),
+        end=query.get("end_time"),
+    )
 
 
 def _key(text: str) -> str:

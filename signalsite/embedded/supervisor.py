@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TextIO
 
-from signalsite.foundation.process import ends_with_parent
+from signalsite.foundation.process import ends_with_parent, give_way
 
 from .heart import Heart
 
@@ -38,12 +38,15 @@ COLOURS = (36, 33, 35, 32, 34, 31)
 
 @dataclass
 class Process:
-    """One process to keep running: its command, additions to its environment, and its heartbeat, if any."""
+    """One process to keep running: its command, additions to its environment, and its heartbeat, if any.
+
+    `niceness`: how far it stands back where processors are scarce."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     heart: Heart | None = None
+    niceness: int = 0
     child: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
     due: float = 0.0
@@ -164,7 +167,7 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=ends_with_parent(signal.SIGKILL),
+            preexec_fn=_beginning(process.niceness),
         )
         process.started = time.monotonic()
         threading.Thread(target=self._relay, args=(process.name, process.child.stdout), daemon=True).start()
@@ -185,6 +188,17 @@ class Supervisor:
         for child in children:
             _kill_group(child)  # and its children
             child.wait()
+
+
+def _beginning(niceness: int) -> Callable[[], None]:
+    """Return the `preexec_fn` of a process."""
+    end_with_us = ends_with_parent(signal.SIGKILL)
+
+    def before_exec() -> None:
+        end_with_us()
+        give_way(niceness)
+
+    return before_exec
 
 
 def json_line(component: str, message: str) -> str:

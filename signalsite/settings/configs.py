@@ -15,6 +15,7 @@ CONFIG_BAR_DELAY_SECONDS = env.float("CONFIG_BAR_DELAY_SECONDS", 2.0, validate=b
 CONFIG_TICK_SECONDS = env.float("CONFIG_TICK_SECONDS", 0.01, validate=at_least(0.001))  # of computations in a cycle
 CONFIG_RECORD_SECONDS = env.float("CONFIG_RECORD_SECONDS", 60.0, validate=at_least(1))  # between kept rows of ticks
 CONFIG_RUNS_KEEP_DAYS = env.float("CONFIG_RUNS_KEEP_DAYS", 30.0, validate=at_least(0))
+CONFIG_VERSIONS_KEEP = env.int("CONFIG_VERSIONS_KEEP", 100, validate=at_least(0))  # of each configuration; 0: all
 CONFIG_BATCH = env.int("CONFIG_BATCH", 50, validate=between(1, 1_000))  # messages kept in one transaction
 CONFIG_MAX_DELIVERIES = env.int("CONFIG_MAX_DELIVERIES", 5, validate=at_least(1))
 CONFIG_LEASE_SECONDS = env.float("CONFIG_LEASE_SECONDS", 5.0, validate=between(0.3, 60))

@@ -23,6 +23,7 @@ WEBSOCKET_RESUME_LIMIT = env.int("WEBSOCKET_RESUME_LIMIT", 10_000, validate=at_l
 WEBSOCKET_ALLOWED_ORIGINS = [*CORS_ALLOWED_ORIGINS, *env.list("WEBSOCKET_ALLOWED_ORIGINS", [])]
 
 # Live ticks, and the lengths and lifetimes (s) of the keys in Redis; docs/live.md
+TICK_GROUP = env.str("TICK_GROUP", "signals")  # of the live market's consumers
 TICK_BATCH = env.int("TICK_BATCH", 2000, validate=between(1, 10_000))
 TICK_MAX_BYTES = env.int("TICK_MAX_BYTES", 16 << 10, validate=at_least(256))
 TICK_MAX_AHEAD_SECONDS = env.float("TICK_MAX_AHEAD_SECONDS", 60.0, validate=at_least(0))

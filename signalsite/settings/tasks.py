@@ -8,6 +8,7 @@ from .environment import DEVELOPMENT, between, env
 from .storage import REDIS_URL
 
 WORKERS = env.int("WORKERS", os.cpu_count() or 1, validate=between(1, 512))
+BACKGROUND_NICE = env.int("BACKGROUND_NICE", 5, validate=between(0, 19))
 STALL_SECONDS = env.float("STALL_SECONDS", 20.0, validate=between(1, 300))
 HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # set by `manage.py up` and docker-compose.yml
 FLOWER_URL = env.str("FLOWER_URL", "http://127.0.0.1:5555" if DEVELOPMENT else "").rstrip("/")
@@ -32,14 +33,21 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0}  # one retry, for a stale connection
 CELERY_TASK_DEFAULT_QUEUE = "celery"
-CELERY_URGENT_QUEUE = "urgent"  # workers alternate between both queues, so that the sweep does not wait
+# Workers alternate between all queues, so that none waits for a long one. A further process serves `urgent` alone, so
+# that what is there is on time while all workers are in slow functions: only what takes moments may be there.
+CELERY_URGENT_QUEUE = "urgent"
+CELERY_SLOW_QUEUE = "slow"  # what may take a worker for seconds, and need not wait for the chunks of jobs
 CELERY_TASK_QUEUES = {
     name: {"exchange": CELERY_TASK_DEFAULT_QUEUE, "routing_key": name}
-    for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE)
+    for name in (CELERY_TASK_DEFAULT_QUEUE, CELERY_URGENT_QUEUE, CELERY_SLOW_QUEUE)
 }
 CELERY_TASK_ROUTES = {
-    name: {"queue": CELERY_URGENT_QUEUE}
-    for name in ("batch.requeue_stalled", "batch.start_configs", "batch.run_configs", "batch.sweep_configs")
+    "batch.requeue_stalled": {"queue": CELERY_URGENT_QUEUE},
+    "batch.start_configs": {"queue": CELERY_URGENT_QUEUE},
+    "batch.run_configs": {"queue": CELERY_URGENT_QUEUE},
+    "batch.sweep_configs": {"queue": CELERY_URGENT_QUEUE},
+    "batch.take_turn": {"queue": CELERY_SLOW_QUEUE},
+    "batch.compute_on_ticks": {"queue": CELERY_SLOW_QUEUE},
 }
 CELERY_TASK_IGNORE_RESULT = True  # the state of a job is its rows in PostgreSQL
 CELERY_TASK_ACKS_LATE = True

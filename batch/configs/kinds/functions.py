@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
-from batch.configs.core.findings import Finding, is_known
+from batch.configs.core.findings import Finding
 from batch.configs.kinds.frames import frames_of
 from batch.configs.kinds.units import Budget, Unit, run_unit, text_of, units_of
-from signals.computations.function_calls import call_on_frames, newest_values
+from signals.computations.function_calls import call_on_frames
 from signals.computations.joined import Frame
+from signals.computations.newest_values import newest_of_call
 from signals.configs.core.document import Document, FunctionAsked
 from signals.configs.core.sections import joins_of
 from signals.functions.core.internal import InternalFunction
@@ -81,13 +82,6 @@ def _compute(unit: Unit, kind: str, what: _What, frames: dict[str, Frame], budge
         for key in finding.document.instruments:
             for label in labels:
                 outcome = outcomes.get(key)
-                if outcome is None:
-                    finding.set(key, kind, label, None, barless[key])
-                elif outcome.error is not None:
-                    finding.set(key, kind, label, None, outcome.reason)
-                else:
-                    values = newest_values(outcome)
-                    lacking_name = next((name for name, value in values.items() if not is_known(value)), None)
-                    why = None if lacking_name is None else f"{lacking_name} has no value at the newest bar"
-                    finding.set(key, kind, label, values, why)
+                found = (None, barless[key]) if outcome is None else newest_of_call(outcome)
+                finding.set(key, kind, label, *found)
     return _version(function, what[-2])

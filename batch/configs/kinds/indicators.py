@@ -2,14 +2,10 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from batch.configs.core.findings import Finding
 from batch.configs.kinds.frames import frames_of
 from batch.configs.kinds.units import Budget, Unit, run_unit, units_of
-from signals.functions.core.joins import Join, Kind
-from signals.indicators.core.compute import names_of
-from signals.indicators.core.spec import parse_spec
+from signals.computations.newest_values import indicator_joins, newest_of_indicator
 from signalsite.foundation.computations.registry import find
 
 KIND = "indicators"
@@ -28,23 +24,12 @@ def evaluate(findings: Iterable[Finding], budget: Budget) -> None:
 
 def _compute(unit: Unit) -> str:
     first = unit.askers[0][0]
-    specs = {text: parse_spec(text, KIND) for text in first.document.indicators}
-    outputs = {text: names_of(spec) for text, spec in specs.items()}
-    joins = tuple(
-        (f"{text}#{name}", Join(kind=Kind.INDICATORS, spec=specs[text], column=name))
-        for text, names in outputs.items()
-        for name in names
-    )
+    joins = indicator_joins(first.document.indicators)
     frames = frames_of(first.document, first.due, unit.keys(), joins, bars=0)
     for finding, labels in unit.askers:
         for key in finding.document.instruments:
             frame = frames[key]
             for label in labels:
-                if not len(frame.bars):
-                    finding.set(key, KIND, label, None, frame.reason)
-                    continue
-                values = {name: float(frame.joined[f"{label}#{name}"][-1]) for name in outputs[label]}
-                lacking = next((name for name, value in values.items() if not np.isfinite(value)), None)
-                reason = None if lacking is None else f"{lacking}: {frame.missing.get(f'{label}#{lacking}')}"
-                finding.set(key, KIND, label, values, reason)
+                found = newest_of_indicator(frame, label) if len(frame.bars) else (None, frame.reason)
+                finding.set(key, KIND, label, *found)
     return f"{KIND} {find(KIND).version}"

@@ -42,6 +42,8 @@ GIVE_BACK = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
+WORKER_NODES = 2
+"""The workers, and the process for urgent tasks."""
 CHECKED = {"CELERY_SKIP_CHECKS": "true"}
 """`up` itself has run Django's system checks, which take half a second."""
 
@@ -86,7 +88,7 @@ class Service:
         hearts = places.heartbeats_dir(places.make_state(places.state_dir()))
         hearts.mkdir(mode=0o700, exist_ok=True)
         processes = [web(options["port"])]
-        watched = _worker(options["workers"]), _beat(), _consumer(), _configs()
+        watched = _worker(options["workers"]), _urgent(), _beat(), _consumer(), _configs()
         processes += [_watched(each, hearts) for each in watched]
         if options["simulate"]:
             processes += [_ticks(), _simulated_configs()]
@@ -103,14 +105,14 @@ class Service:
         self.supervisor.say("stopped")
 
     def _look(self) -> None:
-        """Keep the servers' keepers alive, and print when web and worker answer."""
+        """Keep the servers' keepers alive, and print when web and workers answer."""
         now = time.monotonic()
         if now - self.looked < (1.0 if self.ready else 0.3):
             return
         self.looked = now
         for server in self.servers:
             server.ensure()
-        if not self.ready and _web_answers(self.options["port"]) and _worker_answers():
+        if not self.ready and _web_answers(self.options["port"]) and _workers_answer():
             self.ready = True
             address = f"http://{HOST}:{self.options['port']}/"
             self.supervisor.say(how_to_sign_in(self.first_account, address))
@@ -162,10 +164,19 @@ def _celery(*arguments: str) -> list[str]:
     return [str(BIN / "celery"), "--quiet", "-A", "signalsite", *arguments]
 
 
+ALONE = ("--without-gossip", "--without-mingle")  # they only delay the start by a second
+
+
 def _worker(processes: int) -> Process:
-    # Gossip and mingle only delay the start by a second.
-    more = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
-    return Process("worker", _celery("worker", *more), CHECKED)
+    return Process(
+        "worker", _celery("worker", "--concurrency", str(processes), *ALONE), CHECKED, niceness=settings.BACKGROUND_NICE
+    )
+
+
+def _urgent() -> Process:
+    """A process for the queue `urgent` alone, which is on time when slow functions have all workers."""
+    more = ["--hostname", "urgent@%h", "--queues", settings.CELERY_URGENT_QUEUE, "--concurrency", "1"]
+    return Process("urgent", _celery("worker", *more, *ALONE), CHECKED)
 
 
 def _beat() -> Process:
@@ -199,7 +210,8 @@ def _flower(port: int) -> tuple[Process, str]:
     password = places.secret(places.state_dir(), "flower_password")
     # Through the environment, since everyone on the machine can read a command line.
     environment = {"FLOWER_BASIC_AUTH": f"flower:{password}", "LOG_LEVEL": "WARNING"}
-    process = Process("flower", _celery("flower", f"--address={HOST}", f"--port={port}"), environment)
+    command = _celery("flower", f"--address={HOST}", f"--port={port}")
+    process = Process("flower", command, environment, niceness=settings.BACKGROUND_NICE)
     return process, f"http://{HOST}:{port}/ (user flower, password in {places.state_dir()}/secrets/flower_password)"
 
 
@@ -222,8 +234,8 @@ def _web_answers(port: int) -> bool:
         return False
 
 
-def _worker_answers() -> bool:
+def _workers_answer() -> bool:
     try:
-        return bool(app.control.inspect(timeout=0.3).ping())
+        return len(app.control.inspect(timeout=0.3, limit=WORKER_NODES).ping() or ()) == WORKER_NODES
     except (BrokerError, OSError):  # the broker may be restarting
         return False
