@@ -6,6 +6,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from redis.connection import HiredisRespSerializer
 
 from realtime.core.entry_ids import EntryId, after, format_id, parse_id
 
@@ -14,13 +15,30 @@ Redis = Any
 StreamEntry = tuple[str, str, Sequence[str]]  # stream, entry ID, names and values in turn
 
 
+class _Packer(HiredisRespSerializer):
+    """Sends surrogates as the bytes that they were read from: hiredis knows no `encoding_errors`."""
+
+    def pack(self, *args: Any) -> list[bytes]:
+        try:
+            return super().pack(*args)
+        except UnicodeEncodeError:
+            sent: list[Any] = [
+                each.encode(errors="surrogateescape") if isinstance(each, str) else each for each in args
+            ]
+            return super().pack(*sent)
+
+
 def connect(url: str) -> Redis:
     """Return a client whose stream reads skip the library's dictionaries, which halves their time.
 
-    Bytes that are not UTF-8 become surrogates: they make a bad entry, not a broken reply.
+    Bytes that are not UTF-8 become surrogates, and these bytes again: they make a bad entry, not a broken reply.
     """
     client = redis.Redis.from_url(
-        url, decode_responses=True, encoding_errors="surrogateescape", **settings.STREAM_OPTIONS
+        url,
+        decode_responses=True,
+        encoding_errors="surrogateescape",
+        command_packer=_Packer(),
+        **settings.STREAM_OPTIONS,
     )
     for command in ("XREADGROUP", "XREAD", "XAUTOCLAIM"):
         client.set_response_callback(command, lambda answer, **options: answer or [])

@@ -7,9 +7,10 @@ instrument, interval and frequency, it is the one that changed last; once that o
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from zlib import crc32
 
 import orjson
-from django.db.models import QuerySet
+from django.db.models import F, Func, IntegerField, QuerySet, Sum
 
 from realtime.configs.core.affected import Slot, narrowed, slots, underlyings_of
 from realtime.configs.core.portions import portions
@@ -25,6 +26,13 @@ logger = logging.getLogger(__name__)
 PREFIX = "config:"
 TOGETHER = 1_000  # keys of one command, or of one transaction
 DOCUMENTS = 200  # read at a time
+MOST_KEYS = 200_000  # that are compared at a time: some 30 MiB
+INSTRUMENTS = Func(
+    F("document"),
+    template="jsonb_path_query_first(%(expressions)s, '$.instruments.size()')::int",
+    output_field=IntegerField(),
+)
+"""Of a configuration: as many as its keys, or more."""
 
 
 def config_key(slot: Slot) -> str:
@@ -56,23 +64,31 @@ def write_keys(client: Redis, lease: Lease, asked: Iterable[Slot]) -> None:
         _write(client, lease, {config_key(slot): values.get(slot) for slot in some})
 
 
-def load_initial_configurations(client: Redis, lease: Lease) -> int:
+def load_initial_configurations(client: Redis, lease: Lease, *, most: int = MOST_KEYS) -> int:
     """Make all keys what PostgreSQL says: set what Redis lacks or has otherwise, and remove what belongs to no
-    configuration. Return how many were wrong. Raises LeaseLost and redis.RedisError."""
-    winners: dict[str, Any] = {}  # by key: whose it is
-    for identity, document in _running().values_list("id", "document").iterator(DOCUMENTS):
+    configuration. Return how many were wrong. `most`: keys in memory, about: of more a part at a time, by their hash.
+
+    Raises LeaseLost and redis.RedisError.
+    """
+    parts = 1 + (_running().aggregate(number=Sum(INSTRUMENTS))["number"] or 0) // most
+    return sum(_load_part(client, lease, part, parts) for part in range(parts))
+
+
+def _load_part(client: Redis, lease: Lease, part: int, parts: int) -> int:
+    def ours(key: str) -> bool:
+        return crc32(key.encode(errors="surrogateescape")) % parts == part
+
+    wrong, known = 0, set[str]()  # a configuration that comes later has changed earlier: it takes no known key
+    for document in _running().reverse().values_list("document", flat=True).iterator(DOCUMENTS):
         heartbeat.beat()
         lease.renew()
-        winners.update(dict.fromkeys(map(config_key, slots(document)), identity))
-    wrong = 0
-    for identity, document in _running().values_list("id", "document").iterator(DOCUMENTS):
-        own = {
-            key: _text(document, slot) for slot in slots(document) if winners.get(key := config_key(slot)) == identity
-        }
-        wrong += _repair(client, lease, own)
-    for some in portions(client.scan_iter(f"{PREFIX}*", count=1_000, _type="string"), TOGETHER):
+        here = {key: slot for slot in slots(document) if ours(key := config_key(slot)) and key not in known}
+        known |= here.keys()
+        wrong += _repair(client, lease, {key: _text(document, slot) for key, slot in here.items()})
+    held = filter(ours, client.scan_iter(f"{PREFIX}*", count=1_000, _type="string"))
+    for some in portions(held, TOGETHER):
         heartbeat.beat()
-        if stale := [key for key in some if key not in winners]:
+        if stale := [key for key in some if key not in known]:
             _write(client, lease, dict.fromkeys(stale))
             wrong += len(stale)
     return wrong

@@ -6,10 +6,12 @@ by two consumers: the outcome is the same.
 
 import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from django.db import connection
 
 from realtime.configs import metrics
 from realtime.configs.caches import Clearing, clear
@@ -18,7 +20,7 @@ from realtime.configs.keys import write_keys
 from realtime.configs.lease import Lease
 from realtime.consumer_groups import Redis
 from realtime.core.names import Names
-from signals.configs.models import Configuration, ConfigurationChange
+from signals.configs.models import ConfigurationChange
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,12 @@ LOOK_AGAIN = (2.0, 15.0)  # seconds since a change between which its caches are 
 MOST_AGAIN = 10_000
 KEEP = timedelta(days=7)  # of applied rows
 REMOVED_TOGETHER = 5_000
+# One statement sees the versions and the changes of one moment: a change in between would count in one of them only.
+_VERSIONS = """
+SELECT h.id, c.version - (row_number() OVER (PARTITION BY h.configuration_id ORDER BY h.id DESC) - 1)::int
+FROM signal_configuration_changes h JOIN signal_configurations c ON c.id = h.configuration_id
+WHERE h.configuration_id = ANY(%s) AND h.id >= %s
+"""
 
 
 class Outbox:
@@ -88,13 +96,6 @@ def _versions(rows: Sequence[ConfigurationChange]) -> dict[int, int]:
 
     Each change makes one version, so it is the present one less the changes that came after.
     """
-    identities = {row.configuration_id for row in rows}
-    present = dict(Configuration.objects.filter(pk__in=identities).values_list("id", "version"))
-    later = ConfigurationChange.objects.filter(configuration_id__in=identities, id__gte=rows[0].pk).order_by("-id")
-    versions: dict[int, int] = {}
-    after: Counter[Any] = Counter()
-    for number, identity in later.values_list("id", "configuration_id"):
-        if identity in present:
-            versions[number] = present[identity] - after[identity]
-            after[identity] += 1
-    return versions
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSIONS, [list({row.configuration_id for row in rows}), rows[0].pk])
+        return dict(cursor.fetchall())

@@ -8,9 +8,10 @@ from realtime.core.states import Instant
 from realtime.core.topic_grammar import INDICATORS
 
 
-class IndicatorState(msgspec.Struct, gc=False):
+class IndicatorState(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
     """The indicators on one bar. `time`: its beginning. `values`: by indicator and output, null where there is none.
 
+    `reasons`: by indicator, why it was not computed; left out where all were.
     `complete`: false while the bar's time is not over. A complete one comes once more if a late tick changes it.
     """
 
@@ -19,6 +20,7 @@ class IndicatorState(msgspec.Struct, gc=False):
     anchor: str
     time: Instant
     values: Mapping[str, Mapping[str, float | None]]
+    reasons: Mapping[str, str] = {}
     complete: bool
 
 

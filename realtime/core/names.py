@@ -7,9 +7,11 @@ from signals.configs.core.document import NONE
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`namespace`: a prefix that keeps the results of back-tests apart; empty for the live market."""
+    """`namespace`: a prefix that keeps the results of back-tests apart; empty for the live market. `group`: that of the
+    consumers that write these keys."""
 
     namespace: str = ""
+    group: str = "signals"
 
     def _name(self, kind: str, what: str) -> str:
         return f"{self.namespace}{kind}:{what}"
@@ -87,7 +89,6 @@ class Names:
     def dead_letters(self) -> str:
         return f"{self.namespace}tick_dead_letter"
 
-    @property
-    def group(self) -> str:
-        """Return the consumer group that tick consumers with these names have by default."""
-        return "backtest" if self.namespace else "signals"
+    def owner(self, stream: str) -> str:
+        """Return the lease of the consumer that owns a tick stream."""
+        return f"tick_owner:{self.group}:{stream}"

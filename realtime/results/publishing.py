@@ -19,6 +19,7 @@ from realtime.core.result_outputs import ResultOutput, output_of
 from realtime.core.result_states import UnwritableResult, decode_result, encode_result
 from realtime.core.states import BadState
 from realtime.results import metrics
+from realtime.results.newest import newest_of
 from signals.configs.core.results import ConfiguredResult
 from signalsite.foundation.redis import client
 from timeframes.core.keys import InvalidInstrumentKey, parse_key
@@ -47,9 +48,10 @@ return math.max(room, 0)
 Written = tuple[ConfiguredResult, bytes]
 
 
-def publish_results(results: Sequence[ConfiguredResult], names: Names) -> list[ConfiguredResult]:
-    """Publish each result: topic `results:{configuration}:{instrument_key}` of the output stream, the list
-    `computed_data:{symbol}`, and its indicators as the string `ta_results:{instrument_key}:{interval}:{frequency}`.
+def publish_results(results: Sequence[ConfiguredResult], names: Names, *, public: int | None) -> list[ConfiguredResult]:
+    """Publish each result: topic `results:{configuration}:{instrument_key}` of the output stream, and of the owner
+    `public` the list `computed_data:{symbol}`, and its indicators as the string
+    `ta_results:{instrument_key}:{interval}:{frequency}`.
 
     Returns those that found no place, since too many wait already: the caller may publish them later. A result that
     cannot be written is left out, alone. Both have a log line and a metric. Raises redis.RedisError. Doing it again is
@@ -67,14 +69,14 @@ def publish_results(results: Sequence[ConfiguredResult], names: Names) -> list[C
     for underlying, written in by_underlying.items():
         for begin in range(0, len(written), TOGETHER):
             some = written[begin : begin + TOGETHER]
-            left += [result for result, _ in some[_publish(underlying, some, names) :]]
+            left += [result for result, _ in some[_publish(underlying, some, names, public) :]]
     return left
 
 
-def _publish(underlying: str, written: Sequence[Written], names: Names) -> int:
+def _publish(underlying: str, written: Sequence[Written], names: Names, public: int | None) -> int:
     """Publish results, or leave them for the consumer. Return how many, from the first, found a place."""
     server: Any = client(settings.REDIS_URL)
-    lease = f"tick_owner:{names.group}:{tick_stream(underlying)}"
+    lease = names.owner(tick_stream(underlying))
     waiting = names.waiting_results(underlying)
     for _ in range(TRIES):
         states = [state for _, state in written]
@@ -86,7 +88,7 @@ def _publish(underlying: str, written: Sequence[Written], names: Names) -> int:
                 logger.error("%d results of %s find no place: too many wait", len(written) - joined, underlying)
             return int(joined)
         try:
-            _publish_here(server, underlying, lease, written, names)
+            _publish_here(server, underlying, lease, written, names, public)
             return len(written)
         except redis.WatchError as error:
             # The library raises this for a lost answer too.
@@ -95,7 +97,9 @@ def _publish(underlying: str, written: Sequence[Written], names: Names) -> int:
     raise redis.WatchError(f"{names.output_stream(underlying)} is being written by others, {TRIES} times")
 
 
-def _publish_here(server: Any, underlying: str, lease: str, written: Sequence[Written], names: Names) -> None:
+def _publish_here(
+    server: Any, underlying: str, lease: str, written: Sequence[Written], names: Names, public: int | None
+) -> None:
     """Publish what waits and these, while no consumer owns the underlying. Raises WatchError if that changes."""
     stream, latest, latest_seq = names.output(underlying)
     waiting = names.waiting_results(underlying)
@@ -103,9 +107,10 @@ def _publish_here(server: Any, underlying: str, lease: str, written: Sequence[Wr
         pipeline.watch(lease, waiting, stream)
         if pipeline.exists(lease):
             raise redis.WatchError(f"{lease} has been taken")
-        left = pipeline.lrange(waiting, 0, -1)
+        known = [*readable(pipeline.lrange(waiting, 0, -1), underlying), *written]
         newest = pipeline.xrevrange(stream, count=1)
-        output = output_of([*readable(left, underlying), *written], names)
+        published = newest_of(pipeline, [result for result, _ in known], underlying, names)
+        output = output_of(known, names, public=public, newest=published)
         milliseconds, number = parse_id(newest[0][0].decode()) if newest else (0, 0)
         pipeline.multi()
         pipeline.delete(waiting)

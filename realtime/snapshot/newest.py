@@ -12,13 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import redis.asyncio
 from django.conf import settings
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import RedisError
 
 from realtime.snapshot.selectors import Reading, T, Wanted
+from realtime.snapshot.transactions import Transactions
 from signalsite.foundation.errors import LimitExceeded, RedisConnectionError
 
 logger = logging.getLogger(__name__)
@@ -89,10 +87,7 @@ class NewestStates:
     """One for each event loop."""
 
     def __init__(self, url: str) -> None:
-        options: dict[str, Any] = {**settings.REDIS_OPTIONS, "socket_timeout": REDIS_SECONDS}
-        # Retry once if the connection was closed, but not if Redis hangs: other readers wait behind this one.
-        retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
-        self._redis = redis.asyncio.Redis.from_url(url, **options, retry=retry)
+        self._redis = Transactions(url, settings.REDIS_OPTIONS, REDIS_SECONDS)
         self._loop = asyncio.get_running_loop()  # kept: looking it up costs a system call
         self._turn: _Round | None = None  # the round that Redis is answering
         self._rounds: deque[_Round] = deque()
@@ -106,7 +101,7 @@ class NewestStates:
         if self._working is not None:
             self._working.cancel()
             await asyncio.wait([self._working])
-        await self._redis.aclose()
+        await self._redis.close()
 
     async def run(self, reading: Reading[T], seconds: float = ANSWER_SECONDS) -> T:
         """Drive a reading. Raises what it raises, RedisConnectionError or TooLarge."""
@@ -168,12 +163,8 @@ class NewestStates:
             self._rounds.clear()
 
     async def _ask(self, turn: _Round) -> None:
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            for name, fields in turn.fields.items():
-                pipeline.hmget(name, list(fields))
-            for name in turn.names:
-                pipeline.hkeys(name)
-            replies = iter(await pipeline.execute(raise_on_error=False))
+        commands = [("HMGET", name, *fields) for name, fields in turn.fields.items()]
+        replies = iter(await self._redis.run([*commands, *(("HKEYS", name) for name in turn.names)]))
         for (name, fields), values in zip(turn.fields.items(), replies, strict=False):
             turn.values[name] = values if isinstance(values, Exception) else dict(zip(fields, values, strict=True))
         turn.names_of = dict(zip(turn.names, replies, strict=True))

@@ -221,6 +221,8 @@ class Batches:
             self.configurations.load_for(ticks)
         result = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
         result.failures += failures
+        if result.unfinished:
+            self.configurations.backtest.finish(result, self.configurations.cycle.versions)
         self._report(result)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
         portion: Portion = {}

@@ -3,18 +3,17 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.conf import settings
-from django.contrib.auth import get_user_model
 
 from realtime.core.names import Names
 from realtime.core.wanted_indicators import wanted_series
 from realtime.intervals import Intervals
 from realtime.ticks import metrics
+from realtime.ticks.backtest_work import BacktestWork
 from realtime.ticks.configured_store import store_records
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.configured import ConfiguredCycle
@@ -28,8 +27,9 @@ from realtime.ticks.live_indicators import LiveIndicators
 from realtime.ticks.options import Options
 from realtime.ticks.postgres_retry import PostgresRetry
 from realtime.ticks.window_history import load_windows
+from realtime.ticks.window_loading import WindowLoading
 from signals.configs.core.results import ConfiguredResult, Source
-from signals.configs.selectors import Active, active_on_ticks, newest_change
+from signals.configs.selectors import Active, active_on_ticks, newest_change, public_owner
 from signals.greeks.core.conventions import GreeksParams
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.postgres import UNAVAILABLE
@@ -39,9 +39,6 @@ from timeframes.core.keys import parse_key
 logger = logging.getLogger(__name__)
 
 CHANGES_SECONDS = 1.0  # how soon a change counts
-LOAD_SECONDS = 0.25  # between loads of bars
-LOADING_SECONDS = 0.1  # of one load: ticks wait for it
-LOADED_TOGETHER = 32
 ONE = timedelta(microseconds=1)
 
 
@@ -59,6 +56,7 @@ class LiveConfigurations:
         options: Options,
     ) -> None:
         self.retry = retry
+        self.public: int | None = None  # whose configurations every user may see
         self.indicators = indicators
         self.options = options
         self.cycle = ConfiguredCycle(
@@ -73,22 +71,25 @@ class LiveConfigurations:
             source=Source.BACKTEST if options.own_time else Source.TICK,
             versions={kind: str(find(kind).version) for kind in (GREEKS, INDICATORS)},
         )
-        self.heavy = HeavyWork(names, self.cycle.source)
+        self.heavy = HeavyWork(names)
+        self.backtest = BacktestWork(retry, lease=options.lease)
+        self.loading = WindowLoading()
         self._intervals = Intervals()
         self._change = -1
-        self._asked: frozenset[str] = frozenset()
+        self._asked: frozenset[str] | None = None
         self._underlyings: frozenset[str] = frozenset()  # whose configurations run
 
-    def settle(self, underlyings: Collection[str], now: float, *, finish: Callable[[], None]) -> None:
-        """Learn what has changed, and load bars that are missing. A fault of configurations costs no tick.
-
-        `finish`: writes the batch in hand. Bars are loaded after it: its ticks are folded here already.
-        """
+    def settle(self, underlyings: Collection[str]) -> None:
+        """Learn what has changed, before a batch is computed. A fault of configurations costs no tick."""
         succeeds("reading the configurations", lambda: self.refresh(underlyings))
-        if not self.options.own_time and self._must_load():
-            finish()
-            self.load(datetime.fromtimestamp(now + self.options.max_ahead, UTC))
+        if not self.options.own_time:
+            self.loading.install()
+            self.loading.collect(self.cycle.series.values(), time.monotonic())
         self.heavy.run()
+
+    def ask(self, now: float) -> None:
+        """Have bars read that are missing. All batches but the one that was just computed are written."""
+        self.loading.ask(datetime.fromtimestamp(now + self.options.max_ahead, UTC))
 
     # --- which there are --------------------------------------------------------------------------------------------
 
@@ -101,8 +102,8 @@ class LiveConfigurations:
         if change == self._change and self._underlyings == frozenset(underlyings):
             return
         active = self.retry.run(lambda: active_on_ticks(underlyings)) if underlyings else []
-        public = self.retry.run(_public_owner) if active else None
-        plans = [plan for each in active if (plan := self._plan(each, public)) is not None]
+        self.public = self.retry.run(public_owner) if active else None
+        plans = [plan for each in active if (plan := self._plan(each)) is not None]
         self._underlyings = frozenset(underlyings)
         self.cycle.set_plans(plans, lambda key: parse_key(key).underlying in self._underlyings)
         self.indicators.want(wanted_series([each.document for each in active], self._underlyings))
@@ -112,7 +113,7 @@ class LiveConfigurations:
             logger.error("%s cannot be run with ticks: %s", name, error, exc_info=error)
         metrics.configurations.set(len(plans))
 
-    def _plan(self, active: Active, public: int | None) -> Plan | None:
+    def _plan(self, active: Active) -> Plan | None:
         """Return what to run of a configuration, None without a tick's part or where it cannot be read."""
         document = active.document
         if document.frequency is not None and not self.options.own_time:
@@ -124,8 +125,9 @@ class LiveConfigurations:
                 id=active.id,
                 owner_id=active.owner_id,
                 version=active.version,
-                public=active.owner_id == public,
+                public=active.owner_id == self.public,
                 greeks_params=greeks,
+                backtest=self.options.own_time,
             )
         except Exception:  # whatever is wrong with it, the others run
             metrics.errors.labels("configuration").inc()
@@ -134,20 +136,6 @@ class LiveConfigurations:
 
     # --- bars -------------------------------------------------------------------------------------------------------
 
-    def _must_load(self) -> bool:
-        waiting = any(series.unloaded() for series in self.cycle.series.values())
-        return waiting and self._intervals.is_due("load", LOAD_SECONDS)
-
-    def load(self, as_of: datetime) -> None:
-        """Load bars that are needed and missing, for a short time; the others come with the next call."""
-        until = time.monotonic() + LOADING_SECONDS
-        for series in self.cycle.series.values():
-            waiting = series.unloaded()
-            for begin in range(0, len(waiting), LOADED_TOGETHER):
-                self._load(series, waiting[begin : begin + LOADED_TOGETHER], as_of)
-                if time.monotonic() > until:
-                    return
-
     def load_for(self, ticks: Sequence[Tick]) -> None:
         """Load the bars that these ticks of a back-test need, as they were before them."""
         for series in self.cycle.series.values():
@@ -155,23 +143,19 @@ class LiveConfigurations:
             for tick in ticks if wanted else ():
                 if tick.contract.text in wanted:
                     wanted.discard(tick.contract.text)
-                    self._load(series, [tick.contract.text], tick.time - ONE)
+                    self._load(series, tick.contract.text, tick.time - ONE)
 
-    def _load(self, series: WindowBars, keys: Sequence[str], as_of: datetime) -> None:
-        """Load the bars of instruments. If they cannot be read together, read each; one at fault has none."""
+    def _load(self, series: WindowBars, key: str, as_of: datetime) -> None:
+        """Load the bars of an instrument; one at fault has none."""
         try:
-            found = self.retry.run(lambda: load_windows(keys, series.kind, series.window, as_of))
+            found = self.retry.run(lambda: load_windows([key], series.kind, series.window, as_of))
         except UNAVAILABLE:
             raise
         except Exception:  # whatever is wrong with what is stored of one, the others are loaded
-            if len(keys) > 1:
-                for key in keys:
-                    self._load(series, [key], as_of)
-                return
             metrics.errors.labels("configuration").inc()
-            logger.exception("the bars of %s cannot be loaded", keys[0])
-            found = {keys[0]: (join_folded([]), np.empty(0, np.int64))}
-        for key, (bars, sessions) in found.items():
+            logger.exception("the bars of %s cannot be loaded", key)
+            found = {key: (join_folded([]), np.empty(0, np.int64))}
+        for bars, sessions in found.values():
             series.load(key, bars, sessions)
 
     # --- rows -------------------------------------------------------------------------------------------------------
@@ -204,21 +188,23 @@ class LiveConfigurations:
     def drop(self, underlying: str) -> None:
         """Another consumer has this underlying from now on."""
         self.cycle.forget(underlying)
+        self.heavy.drop(underlying)
         self._underlyings -= {underlying}
+        self._asked = None  # if its stream comes back within a second, its configurations are read again
 
     def forget(self) -> None:
         """What was folded may not be stored: load all bars again."""
         self.cycle.doubt()
+        self.loading.forget()
         self.heavy.forget()
+
+    def close(self) -> None:
+        self.loading.close()
+        self.heavy.close()
+        self.backtest.close()
 
 
 def greeks_params(params: Mapping[str, Any]) -> GreeksParams:
     """Return the conventions of these parameters of the computation `greeks`."""
     greeks: Any = find(GREEKS)
     return greeks.conventions({**greeks.defaults, **params})
-
-
-def _public_owner() -> int | None:
-    """Return whose configurations every user may see: the owner of the stream's."""
-    found = get_user_model().objects.filter(username=settings.CONFIG_STREAM_OWNER)
-    return found.values_list("pk", flat=True).first()

@@ -138,7 +138,9 @@ class TickConsumer:
             stop=self.stop,
         )
         self.indices = VolatilityIndices(client, self.book, self._restore)
-        self.waiting = WaitingResults(client, names, self.configurations.heavy.heard)
+        self.waiting = WaitingResults(
+            client, names, self.configurations.heavy.heard, lambda: self.configurations.public
+        )
         self.upkeep = Upkeep(self.group, self.writer, names=names, options=options, owned=self.owned, clock=clock)
         self._to_give_back: list[str] = []
         self._to_take: list[str] = []
@@ -168,9 +170,7 @@ class TickConsumer:
         if self.intervals.is_due("bars", BARS_SECONDS):
             self.batches.finish()
             self.writer.settle_bars(self._bars_until())
-        self.configurations.settle(
-            {underlying_of(stream) for stream in self.owned}, self.clock(), finish=self.batches.finish
-        )
+        self.configurations.settle({underlying_of(stream) for stream in self.owned})
         if self.owned:
             succeeds("publishing results that wait", self._publish_waiting)
         if self.intervals.is_due("terms", TERMS_SECONDS):
@@ -178,6 +178,7 @@ class TickConsumer:
         succeeds("reading the volatility indices", self._read_indices)
         batch = self.batches.compute(self._read()) if self.owned else None
         self.batches.finish()
+        self.configurations.ask(self.clock())
         if self.intervals.is_due("settle", self.options.lease / 3):
             self._settle()
         self.batches.begin(batch)
@@ -259,6 +260,8 @@ class TickConsumer:
             self._drop(stream)
         if self._to_give_back:
             self.writer.effects.forget()  # the new owners write where we did
+        if self._to_take:  # entries that are taken over run through the configurations too
+            self.configurations.settle({underlying_of(stream) for stream in (*self.owned, *self._to_take)})
         for stream in self._to_take:
             if not succeeds(f"taking {stream}", partial(self._take, stream)):
                 self._pause(stream)
@@ -341,5 +344,5 @@ class TickConsumer:
             logger.warning("could not say goodbye: %s", error)
         self.batches.close()
         self.indicators.close()
-        self.configurations.heavy.close()
+        self.configurations.close()
         connection.close()

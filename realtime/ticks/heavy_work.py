@@ -7,7 +7,7 @@ A thread of its own sends, so that a broker that is slow or away holds up no tic
 import logging
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -27,7 +27,8 @@ TASK = "batch.compute_on_ticks"
 EVERY_SECONDS = 0.1  # between tasks of a configuration
 LOST_SECONDS = 60.0  # after which a tick without a result is taken to be lost
 TOGETHER = 100  # instruments of a task
-PLANS_A_WORKER = 4  # configurations with outstanding ticks: more would only queue up before scheduled runs
+PLANS_A_WORKER = 4  # configurations with outstanding ticks: more would only queue up
+OWNERS_PLANS_A_WORKER = 2  # of them of one owner, so that nobody takes all
 REPORT_SECONDS = 60.0
 
 Message = dict[str, Any]
@@ -38,12 +39,11 @@ Key = tuple[uuid.UUID, int, str]
 class HeavyWork:
     """`send`: enqueues a message."""
 
-    def __init__(self, names: Names, source: Source, *, send: Callable[[Message], None] | None = None) -> None:
+    def __init__(self, names: Names, *, send: Callable[[Message], None] | None = None) -> None:
         self.names = names
-        self.source = source
         self._send = send or enqueue
         self._waiting: dict[Key, tuple[Plan, Tick]] = {}
-        self._outstanding: dict[Key, float] = {}  # until when
+        self._outstanding: dict[Key, tuple[float, int]] = {}  # until when, and the owner
         self._heard: deque[Key] = deque()  # results, from the thread that reads them
         self._given: deque[Sequence[tuple[Plan, Tick]]] = deque()  # ticks, from the thread that writes them
         self._next = 0.0
@@ -58,9 +58,9 @@ class HeavyWork:
 
     def heard(self, results: Iterable[ConfiguredResult]) -> None:
         """Results have come back."""
-        for each in results:
-            if each.source is self.source:
-                self._heard.append((each.configuration, each.version, each.instrument_key))
+        self._heard += [
+            (each.configuration, each.version, each.instrument_key) for each in results if each.source is Source.TICK
+        ]
 
     def run(self) -> None:
         """Send what may be sent, unless it is too soon or the last sending has not ended."""
@@ -68,28 +68,35 @@ class HeavyWork:
         if now < self._next or (self._sending is not None and not self._sending.done()):
             return
         self._next = now + EVERY_SECONDS
-        while self._given:
-            for plan, tick in self._given.popleft():
-                self._waiting[plan.id, plan.version, tick.contract.text] = plan, tick
+        self._gather()
         while self._heard:
             self._outstanding.pop(self._heard.popleft(), None)
-        self._outstanding = {key: until for key, until in self._outstanding.items() if until > now}
+        self._outstanding = {key: known for key, known in self._outstanding.items() if known[0] > now}
         metrics.outstanding_results.set(len(self._outstanding))
         if messages := self._messages(now + LOST_SECONDS):
             self._sending = self._thread.submit(self._send_all, messages)
 
+    def _gather(self) -> None:
+        while self._given:
+            for plan, tick in self._given.popleft():
+                self._waiting[plan.id, plan.version, tick.contract.text] = plan, tick
+
     def _messages(self, until: float) -> list[Message]:
         ready = [key for key in self._waiting if key not in self._outstanding]
-        busy = {key[0] for key in self._outstanding}
+        busy = {key[0]: owner for key, (_, owner) in self._outstanding.items()}
+        owners = Counter(busy.values())
         by_plan: dict[Plan, list[Tick]] = {}
         for key in ready:  # those that have waited for longest first, so that each has its turn
+            owner = self._waiting[key][0].owner_id
             if key[0] not in busy:
-                if len(busy) >= PLANS_A_WORKER * settings.WORKERS:
+                full = len(busy) >= PLANS_A_WORKER * settings.WORKERS
+                if full or owners[owner] >= OWNERS_PLANS_A_WORKER * settings.WORKERS:
                     continue
-                busy.add(key[0])
+                busy[key[0]] = owner
+                owners[owner] += 1
             plan, tick = self._waiting.pop(key)
             by_plan.setdefault(plan, []).append(tick)
-            self._outstanding[key] = until
+            self._outstanding[key] = until, owner
         return [
             {
                 "configuration": str(plan.id),
@@ -99,8 +106,7 @@ class HeavyWork:
                     (tick.contract.text, tick.entry_id, tick.time.isoformat())
                     for tick in ticks[begin : begin + TOGETHER]
                 ],
-                "source": self.source.value,
-                "namespace": self.names.namespace,
+                "group": self.names.group,
             }
             for plan, ticks in by_plan.items()
             for begin in range(0, len(ticks), TOGETHER)
@@ -124,6 +130,13 @@ class HeavyWork:
         self._given.clear()
         self._waiting.clear()
 
+    def drop(self, underlying: str) -> None:
+        """Forget what waits and what is outstanding of this underlying: another consumer owns it."""
+        self._gather()
+        ours = f"{underlying}@"
+        self._waiting = {key: each for key, each in self._waiting.items() if not f"{key[2]}@".startswith(ours)}
+        self._outstanding = {key: each for key, each in self._outstanding.items() if not f"{key[2]}@".startswith(ours)}
+
     def close(self) -> None:
         self._thread.shutdown()
 
@@ -137,5 +150,5 @@ def _labels(plan: Plan) -> dict[str, list[str]]:
 
 def enqueue(message: Message) -> None:
     current_app.send_task(
-        TASK, kwargs=message, queue=settings.CELERY_URGENT_QUEUE, retry=False, expires=LOST_SECONDS, ignore_result=True
+        TASK, kwargs=message, queue=settings.CELERY_SLOW_QUEUE, retry=False, expires=LOST_SECONDS, ignore_result=True
     )

@@ -10,6 +10,7 @@ from realtime.consumer_groups import Redis
 from realtime.ticks import metrics
 from realtime.ticks.core.loaded_series import Asked, Loaded
 from realtime.ticks.series_history import close_connection, load
+from signals.indicators.core.compute import names_of
 from timeframes.bars.changes import Basis, Moment, unchanged
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,8 @@ class IndicatorLoading:
         try:
             for each in asked:
                 try:
+                    for spec in each.specs:
+                        names_of(spec)  # the library says them by computing, for which no tick is to wait
                     found.append((each, *load(each, self.client)))
                 except Exception as error:  # noqa: BLE001 - whatever it is, this series is tried again and others go on
                     metrics.errors.labels("indicators").inc()

@@ -23,6 +23,7 @@ from realtime.ticks.core.indicator_groups import most_together
 from realtime.ticks.core.indicator_outbox import IndicatorOutbox
 from realtime.ticks.core.live_series import LiveSeries
 from realtime.ticks.core.loaded_series import Asked, Loaded
+from realtime.ticks.core.resting_library import ALLOWED, RestingLibrary
 from realtime.ticks.indicator_loading import IndicatorLoading
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.bars import BarColumns
@@ -57,7 +58,9 @@ class LiveIndicators:
         self.names, self.not_closed, self.own_time, self.on = names, not_closed, own_time, on
         self.series: dict[tuple[str, str], LiveSeries] = {}
         self.outbox = IndicatorOutbox()
-        self.book = IndicatorBook(self.outbox)
+        allowed = math.inf if own_time else ALLOWED  # a back-test gives the same each time
+        self.library = RestingLibrary(time.thread_time, time.monotonic, allowed)
+        self.book = IndicatorBook(self.outbox, self.library)
         self.loading = IndicatorLoading(client)
         self._minutes: list[tuple[Sequence[str], BarColumns]] = []  # closed, from the thread that writes
         self._loaded: list[Loaded] = []
@@ -191,7 +194,15 @@ class LiveIndicators:
         metrics.indicator_seconds.observe(taken, 1)
         metrics.indicator_values.inc(self.book.values)
         self.book.values = 0
-        self._rest_until = now + taken * (1.0 / SHARE - 1.0)
+        self._report_slow()
+        slow, self.library.slow_seconds = self.library.slow_seconds, 0.0  # for which they rest themselves, and no other
+        self._rest_until = now + max(taken - slow, 0.0) * (1.0 / SHARE - 1.0)
+
+    def _report_slow(self) -> None:
+        slow, self.library.slow = self.library.slow, {}
+        for spec, reason in slow.items():
+            metrics.indicator_rests.labels(spec.name).inc()
+            logger.warning("the live indicator %s %s", spec, reason)
 
     def _put_aside(self, error: Exception) -> None:
         """Remove the series whose piece has raised. They are loaded later, each time twice as late, and stay alone."""

@@ -47,6 +47,9 @@ evaluated = Counter("signal_service_evaluated_chains", "Evaluations of an underl
 evaluated_at = Gauge("signal_service_chain_evaluated_at", "When chains were last evaluated, in seconds since 1970.")
 indicator_values = Counter("signal_service_indicator_values", "Values of indicators computed on live bars.")
 indicator_series = Gauge("signal_service_indicator_series", "Instruments x timeframes with live indicators.")
+indicator_rests = Counter(
+    "signal_service_indicator_rests", "Times that a live indicator was too slow, and rests.", ["indicator"]
+)
 recorded = Counter("signal_service_recorded_levels", "Rows that evaluations have left in the database.")
 configured_results = Counter(
     "signal_service_configured_results", "Results of configurations that came from workers, and were published."

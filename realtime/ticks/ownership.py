@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from realtime.consumer_groups import Redis
+from realtime.core.names import Names
 from realtime.ticks.core.stream_assignment import share_streams
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Ownership:
         self.members = f"tick_consumers:{group}:{hashlib.blake2b(choice.encode(), digest_size=6).hexdigest()}"
 
     def lease(self, stream: str) -> str:
-        return f"tick_owner:{self.group}:{stream}"
+        return Names(group=self.group).owner(stream)
 
     def settle(self, streams: Iterable[str], held: Collection[str]) -> tuple[set[str], list[str]]:
         """Renew our leases and take our share of the free streams. Return the streams owned and those to give back.

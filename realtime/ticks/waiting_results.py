@@ -9,6 +9,7 @@ import redis
 from realtime.consumer_groups import Redis
 from realtime.core.names import Names
 from realtime.core.result_outputs import output_of
+from realtime.results.newest import newest_of
 from realtime.results.publishing import readable
 from realtime.ticks import metrics
 from realtime.ticks.core.cycle_result import CycleResult
@@ -24,10 +25,17 @@ REPORT_SECONDS = 60.0
 
 
 class WaitingResults:
-    """`heard`: is told of all results."""
+    """`heard`: is told of all results. `public`: returns whose results every user may read."""
 
-    def __init__(self, client: Redis, names: Names, heard: Callable[[Iterable[ConfiguredResult]], None]) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        names: Names,
+        heard: Callable[[Iterable[ConfiguredResult]], None],
+        public: Callable[[], int | None],
+    ) -> None:
         self.heard = heard
+        self.public = public
         self.client = client
         self.names = names
         self._look_at = 0.0
@@ -70,7 +78,8 @@ class WaitingResults:
     def _add(self, result: CycleResult, underlying: str, states: list[str]) -> None:
         read = readable(states, underlying)
         self.heard(result for result, _ in read)
-        output = output_of(read, self.names)
+        published = newest_of(self.client, [result for result, _ in read], underlying, self.names)
+        output = output_of(read, self.names, public=self.public(), newest=published)
         result.drained[underlying] = len(states)
         if output.rounds:
             result.results[underlying] = output.rounds

@@ -23,6 +23,7 @@ from signalsite.foundation.computations.contract import Params
 from timeframes.core.bars import FoldedBars
 
 NO_BARS = "nothing that is stored of it is in the range"
+NOTHING_ABSENT: Mapping[str, str] = {}
 Columns = dict[str, np.ndarray]
 
 
@@ -87,18 +88,27 @@ def load_frames(keys: Sequence[str], joins: Joins, *, begin: datetime, as_of: da
 
 
 def join_frames(
-    items: Mapping[str, ItemBars], joins: Joins, others: Mapping[str, FoldedBars], *, as_of: datetime, params: Params
+    items: Mapping[str, ItemBars],
+    joins: Joins,
+    others: Mapping[str, FoldedBars],
+    *,
+    as_of: datetime,
+    params: Params,
+    absent: Mapping[str, str] = NOTHING_ABSENT,
 ) -> list[Frame]:
-    """Join columns to bars that are loaded. `others`: the bars of other instruments, by key."""
+    """Join columns to bars that are loaded. `others`: the bars of other instruments, by key. `absent`: columns that do
+    not join, by name, with the reason."""
     listed = list(items.values())
     # Copies, so that bars which only warmed indicators up are not kept.
     bars = [each.bars.take(np.arange(each.first, len(each.bars))) for each in listed]
-    indicators = _indicators(listed, joins)
-    greeks = _Greeks(list(items), joins, as_of, params)
+    present = tuple((name, join) for name, join in joins if name not in absent)
+    indicators = _indicators(listed, present)
+    greeks = _Greeks(list(items), present, as_of, params)
     frames = []
     for place, (each, own) in enumerate(zip(listed, bars, strict=True)):
-        joined, missing = Columns(), dict[str, str]()
-        for name, join in joins:
+        joined: Columns = {name: np.full(len(own), np.nan) for name in absent}
+        missing = dict(absent)
+        for name, join in present:
             column, why = np.full(len(own), np.nan), None
             if join.spec is not None and indicators[place]:
                 column = indicators[place][name]

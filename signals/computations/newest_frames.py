@@ -110,7 +110,7 @@ def _newest(keys: Sequence[str], wanted: _Wanted) -> dict[str, tuple[Part, Folde
         short = group
         for times in _FURTHER:
             span = usual_length(exchange, timeframe, anchor, needed) * times + _SPARE + wanted.back
-            begin = max(wanted.as_of - span, instant(0))
+            begin = instant(0) if span > wanted.as_of - instant(0) else wanted.as_of - span
             grid = make_grid(exchange, timeframe, anchor, *dates_of(exchange, anchor, begin, wanted.as_of))
             for key, made in zip(short, load_prices(short, grid, wanted.as_of), strict=True):
                 own = made.take((made.time >= microseconds(begin)) & (made.time < high))

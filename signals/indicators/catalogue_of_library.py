@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from signals.indicators.core.library import example_bars, execute_indicators, frame_of, pandas_ta
 from signals.indicators.core.spec import Spec
+from signals.indicators.docstrings import texts_of
 
 MOST_LENGTH = 1000
 MOST_NUMBER = 1e6
@@ -142,32 +142,19 @@ def catalogue() -> dict[str, Any]:
 
 def _row(category: str, name: str, function: Callable[..., Any]) -> dict[str, Any]:
     inputs, others, arguments = signature_of(name, function)
-    module = inspect.getmodule(inspect.unwrap(function))
-    text = inspect.getdoc(getattr(module, name, function)) or ""
     row: dict[str, Any] = {
         "name": name,
         "category": category,
-        "title": text.strip().partition("\n")[0].strip() or name,
+        "title": name,
         "inputs": inputs,
         "arguments": arguments,
         "outputs": [],
         "first": 0,
         "warm_up": None,
-        "formula": _section(text, "Calculation"),
-        "sources": re.findall(r"https?://[^\s)>\"]+", _section(text, "Sources"))[:4],
+        **texts_of(name, function),
         "missing": f"it needs a series that bars do not have: {', '.join(others)}" if others else "",
     }
     return row if row["missing"] else {**row, **_tried(name, arguments)}
-
-
-def _section(text: str, head: str) -> str:
-    """Return a section of a docstring, without the indentation."""
-    found = re.search(
-        rf"^\s*{head}[^\n]*:\s*\n(.*?)(?=^\s*(?:Args|Kwargs|Returns|Sources|Calculation|Examples?)[^\n]*:\s*$|\Z)",
-        text,
-        re.S | re.M,
-    )
-    return textwrap.dedent(found[1]).strip()[:1500] if found else ""
 
 
 def _tried(name: str, arguments: list[dict[str, Any]]) -> dict[str, Any]:

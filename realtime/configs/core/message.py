@@ -71,7 +71,10 @@ def _document(fields: Mapping[str, Any], most_bytes: int) -> Mapping[str, Any]:
     if given is None:
         raise Refused(Reason.MALFORMED, [("config_json", "is missing: the configuration as JSON")])
     if not isinstance(given, str):
-        given = orjson.dumps(given).decode()
+        try:
+            given = orjson.dumps(given).decode()
+        except orjson.JSONEncodeError as error:  # it reads deeper objects than it writes
+            raise Refused(Reason.MALFORMED, [("config_json", f"cannot be read: {error}")]) from None
     return _object(given, "config_json", most_bytes)
 
 

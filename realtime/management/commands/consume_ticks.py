@@ -45,7 +45,7 @@ class Command(BaseCommand):
         which.add_argument("--streams", metavar="NAME,...", help="streams by name: tick_stream:NSE@NIFTY or NSE@NIFTY")
         which.add_argument("--pattern", default=f"{TICK_STREAM}*", help="streams that match a pattern (default: all)")
         parser.add_argument("--shard", metavar="I/N", help="only shard I of N, counted from 0")
-        parser.add_argument("--group", help="consumer group (default: signals, or backtest with --clock=tick)")
+        parser.add_argument("--group", help="consumer group (default: TICK_GROUP, or backtest with --clock=tick)")
         parser.add_argument(
             "--consumer", default=socket.gethostname(), help="name in the group (default: the host name)"
         )
@@ -79,6 +79,7 @@ class Command(BaseCommand):
         if own_time and not namespace:
             raise CommandError("--clock=tick needs a --namespace: its results are not the live market's")
         write_back = settings.TICK_WRITE_BACK and not own_time
+        group = given["group"] or ("backtest" if own_time else settings.TICK_GROUP)
         client = connect(settings.REDIS_URL)
         if given["streams"]:
             names = {TICK_STREAM + name.removeprefix(TICK_STREAM) for name in given["streams"].split(",") if name}
@@ -90,11 +91,11 @@ class Command(BaseCommand):
         consumer = TickConsumer(
             client,
             find=find,
-            group=given["group"] or ("backtest" if own_time else "signals"),
+            group=group,
             name=given["consumer"],
             choice=f"{given['streams'] or given['pattern']} {given['shard']}",
             model=BacktestTick if own_time else Tick,
-            names=Names(namespace),
+            names=Names(namespace, group),
             options=live_options(own_time=own_time),
             params=GreeksParams(),
             computations=joining(given["compute"]),

@@ -93,10 +93,11 @@ class _Sender:
     def _check(self, stream: str) -> None:
         """Refuse a stream of the live market: its consumers would take old ticks for late ones."""
         groups = {group["name"] for group in self._groups(stream)}
-        if self.refuse_live and "signals" in groups:
+        if self.refuse_live and settings.TICK_GROUP in groups:
             raise CommandError(
-                f"{stream} is read by the live market's consumers (group signals). Give the back-test a Redis database"
-                " of its own, REDIS_URL=redis://.../9 for this command and for its consumer, or add --live-too"
+                f"{stream} is read by the live market's consumers (group {settings.TICK_GROUP}). Give the back-test"
+                " a Redis database of its own, REDIS_URL=redis://.../9 for this command and for its consumer, or add"
+                " --live-too"
             )
 
     def _waiting(self, stream: str) -> int:

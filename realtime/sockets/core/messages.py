@@ -112,5 +112,5 @@ def read(text: str) -> Incoming:
 def _read_id(text: str) -> RequestId:
     try:
         return _id_decoder.decode(text).id
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):  # it reads on, where the other decoder had refused
         return None

@@ -1,20 +1,18 @@
 """Build the states that a cycle publishes: of ticks, of repriced options, and of whole chains."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
 
 from moneyness.core.chain_slice import PricedChain, QuotedOptions, slice_chain
-from realtime.core.result_states import UnwritableResult, encode_result
 from realtime.core.states import encode, end_instrument
-from realtime.core.topic_grammar import chain_topic, results_topic
+from realtime.core.topic_grammar import chain_topic
 from realtime.ticks.core.applied_ticks import AppliedTicks
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.configured import ConfiguredTicks
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.pricing import PricedOptions
-from timeframes.core.keys import parse_key
+from realtime.ticks.core.unfinished import supersede
 
 
 def add_tick_states(
@@ -48,22 +46,12 @@ def add_repriced_states(
 
 def add_configured(result: CycleResult, configured: ConfiguredTicks) -> None:
     """Add what configurations gave: states of their own topics, rows and work to hand over."""
-    for each in configured.newest:
-        try:
-            state = encode_result(each)
-        except UnwritableResult as error:
-            result.failures.append((f"configuration {each.configuration}", error))
-            continue
-        underlying = _underlying(each.instrument_key)
-        result.topics[underlying][results_topic(each.configuration, each.instrument_key)] = state
+    for underlying, topics in configured.topics.items():
+        result.topics[underlying].update(topics)
     result.failures += configured.failures
     result.configured.add(configured.records)
     result.heavy += configured.heavy
-
-
-@lru_cache(65_536)
-def _underlying(instrument_key: str) -> str:
-    return parse_key(instrument_key).underlying
+    supersede(result.unfinished, configured.unfinished)
 
 
 def build_chain_states(

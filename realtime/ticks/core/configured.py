@@ -14,19 +14,23 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.core.result_states import UnwritableResult
+from realtime.core.topic_grammar import results_topic
 from realtime.ticks.core.applied_ticks import AppliedTicks
-from realtime.ticks.core.book import Book
+from realtime.ticks.core.book import Book, Rows
 from realtime.ticks.core.configured_due import DueConfigurations
 from realtime.ticks.core.configured_greeks import GreeksOfTicks
 from realtime.ticks.core.configured_records import ConfiguredRecords, records_of
-from realtime.ticks.core.configured_rows import PlanRows, member_of
-from realtime.ticks.core.configured_units import Units, Values, of_function, of_indicator
+from realtime.ticks.core.configured_rows import PlanRows
+from realtime.ticks.core.configured_units import Computed, Units, Values, of_function, of_indicator
 from realtime.ticks.core.forming_indicators import FormingIndicator
 from realtime.ticks.core.plans import Plan
 from realtime.ticks.core.pricing import PricedOptions, price_due
 from realtime.ticks.core.tick import Contract, Tick
-from realtime.ticks.core.window_bars import TOGETHER, FoldedTicks, SeriesKind, WindowBars
-from signals.configs.core.results import ConfiguredResult, Source
+from realtime.ticks.core.unfinished import Unfinished, unfinished
+from realtime.ticks.core.window_bars import FoldedTicks, Ints, SeriesKind, WindowBars, parts_of
+from realtime.ticks.core.window_kernels import NOWHERE
+from signals.configs.core.results import Source
 from signals.greeks.core.conventions import GreeksParams
 from timeframes.core.bars import NUMBERS, BarColumns
 from timeframes.core.grid import SECOND
@@ -39,14 +43,15 @@ WINDOWS = (64, 256, 512, 1024)  # bars in memory, so that another indicator seld
 class ConfiguredTicks:
     """What configurations gave for ticks. `members`: to add to each tick's state, empty or beginning with a comma.
 
-    `newest`: results of the newest tick of each instrument. `records`: those of which rows are kept. `heavy`: plans and
-    ticks for workers.
+    `topics`: states of the results with each instrument's newest tick, by underlying and topic. `records`: those of
+    which rows are kept. `heavy`: plans and ticks for workers. `unfinished`: results of a back-test that lack it.
     """
 
     members: list[bytes]
-    newest: list[ConfiguredResult] = field(default_factory=list)
+    topics: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
     records: ConfiguredRecords = field(default_factory=ConfiguredRecords)
     heavy: list[tuple[Plan, Tick]] = field(default_factory=list)
+    unfinished: list[Unfinished] = field(default_factory=list)
     failures: list[tuple[str, Exception]] = field(default_factory=list)
 
 
@@ -88,7 +93,7 @@ class ConfiguredCycle:
         self._by_key: dict[str, tuple[Plan, ...]] = {}
         self._kinds: dict[uuid.UUID, set[SeriesKind]] = {}  # by plan
         self._indicators: dict[tuple[SeriesKind, str], FormingIndicator] = {}
-        self._recorded: dict[tuple[uuid.UUID, str], float] = {}
+        self._recorded: dict[uuid.UUID, dict[str, float]] = {}  # by plan and instrument: when
         self._warmed: set[tuple[SeriesKind, str]] = set()
 
     def set_plans(self, plans: Iterable[Plan], wanted: Callable[[str], bool]) -> None:
@@ -108,9 +113,17 @@ class ConfiguredCycle:
                 if (kind := plan.kind_of(key)) is not None:
                     self._kinds.setdefault(plan.id, set()).add(kind)
                     needed[kind][key] = max(needed[kind].get(key, 0), plan.bars)
+        for plan in self.plans.values():
+            for key, kind in plan.others.items():
+                if wanted(key):
+                    needed[kind][key] = max(needed[kind].get(key, 0), plan.heavy_bars)
         self._set_series(needed)
-        kept = {(plan.id, key) for key, some in self._by_key.items() for plan in some}
-        self._recorded = {each: at for each, at in self._recorded.items() if each in kept}
+        self._recorded = {
+            plan.id: {
+                key: at for key, at in self._recorded.get(plan.id, {}).items() if plan in self._by_key.get(key, ())
+            }
+            for plan in self.plans.values()
+        }
 
     def _set_series(self, needed: Mapping[SeriesKind, Mapping[str, int]]) -> None:
         for kind in self.series.keys() - needed.keys():
@@ -119,11 +132,11 @@ class ConfiguredCycle:
             bars = next(each for each in (*WINDOWS, max(keys.values())) if each >= max(keys.values()))
             series = self.series.get(kind)
             if series is None or series.window < bars:
-                series = self.series[kind] = WindowBars(kind, bars)
+                series = self.series[kind] = WindowBars(kind, bars, again=self.source is Source.TICK)
             for key in series.lanes.keys() - keys.keys():
                 series.remove(key)
             for key in keys:
-                series.add(key)
+                series.add(key, self._newest_time(key))
         wanted = {
             (own, str(spec)): (spec, bars)
             for key, plans in self._by_key.items()
@@ -137,6 +150,12 @@ class ConfiguredCycle:
             else FormingIndicator(spec, bars)
             for name, (spec, bars) in wanted.items()
         }
+
+    def _newest_time(self, key: str) -> int:
+        """Return when the newest tick of an instrument came. A back-test begins with its own."""
+        row = self.book.rows.get(key)
+        known = row is not None and self.source is Source.TICK and np.isfinite(self.book.time[row])
+        return round(float(self.book.time[row]) * SECOND) if known else NOWHERE
 
     def warm(self) -> list[tuple[str, Exception]]:
         """Run every new indicator once: what is compiled or loaded at the first use must not count as slow.
@@ -177,9 +196,11 @@ class ConfiguredCycle:
         found = ConfiguredTicks([b""] * len(applied.ticks))
         if not self._by_key or not applied.ticks:
             return found
-        folded = self._fold(applied)
-        if places := self._places(applied):
-            self._compute(found, places, folded, applied, priced, now)
+        time = np.rint(applied.quotes.time * SECOND).astype(np.int64)
+        for part in parts_of(time):
+            folded = self._fold(applied, time, part)
+            if places := self._places(applied, part):
+                self._compute(found, places, folded, applied, priced, now)
         return found
 
     def run_due(self, now: float, *, inclusive: bool) -> list[ConfiguredTicks]:
@@ -196,18 +217,18 @@ class ConfiguredCycle:
         if not keys:
             return found
         priced = price_due(self.book, applied, (), due.timestamp(), self.params)
-        folded: dict[SeriesKind, list[FoldedTicks]] = {}
+        folded: dict[SeriesKind, FoldedTicks] = {}
         for kind in self.kinds_of(plan):
             mine = [place for place, key in enumerate(keys) if plan.kind_of(key) == kind]
-            folded[kind] = [self.series[kind].newest(np.array(mine, np.intp), [keys[place] for place in mine])]
-        self._compute(found, {plan: list(range(len(keys)))}, folded, applied, priced, due.timestamp(), scheduled=True)
+            folded[kind] = self.series[kind].newest(np.array(mine, np.intp), [keys[place] for place in mine])
+        self._compute(found, {plan: np.arange(len(keys))}, folded, applied, priced, due.timestamp(), scheduled=True)
         return found
 
     def _compute(
         self,
         found: ConfiguredTicks,
-        places: Mapping[Plan, list[int]],
-        folded: Mapping[SeriesKind, Sequence[FoldedTicks]],
+        places: Mapping[Plan, Rows],
+        folded: Mapping[SeriesKind, FoldedTicks],
         applied: AppliedTicks,
         priced: PricedOptions,
         now: float,
@@ -217,58 +238,77 @@ class ConfiguredCycle:
         greeks = GreeksOfTicks(self.book, self.params, applied, priced, now)
         units = self._units(places, folded, len(applied.ticks)) + greeks.units(places)
         computed = self.units.run(units, len(applied.ticks))
-        found.failures, self.units.failures = self.units.failures, []
-        newest = applied.newest.tolist()
+        found.failures += self.units.failures
+        self.units.failures = []
+        in_bars = {kind: np.isin(np.arange(len(applied.ticks)), ticks.places) for kind, ticks in folded.items()}
         for plan, mine in places.items():
+            newest = np.flatnonzero(applied.newest[mine]).tolist()
             try:
-                rows = PlanRows(plan, computed, greeks, applied.ticks, self.source)
-                results = [(place, rows.result(place)) for place in mine]
-                members = [member_of(each, found.members[place]) for place, each in results] if plan.public else []
-                due = [
-                    each for place, each in results if newest[place] and (scheduled or self._is_due(plan, each, now))
-                ]
-                records = records_of(plan, due, computed, self.versions) if due else None
+                rows = PlanRows(plan, mine, computed, greeks, in_bars, applied.ticks, self.source)
+                members = rows.members([found.members[place] for place in mine.tolist()]) if plan.public else []
+                due = [row for row in newest if scheduled or self._is_due(plan, rows.ticks[row].contract.text, now)]
+                if plan.heavy_bars:
+                    found.unfinished += self._unfinished(rows, mine, newest, due, folded, computed)
+                    due = []  # their rows follow when they are finished
+                records = records_of(plan, [*map(rows.result, due)], computed, self.versions) if due else None
             except Exception as error:  # noqa: BLE001 - of this configuration alone
                 found.failures.append((f"configuration {plan.id}", error))
                 continue
-            for (place, _), member in zip(results, members, strict=False):
+            for place, member in zip(mine.tolist(), members, strict=False):
                 found.members[place] = member
-            found.newest += [each for place, each in results if newest[place]]
-            if plan.heavy:
-                found.heavy += [(plan, applied.ticks[place]) for place, _ in results if newest[place]]
+            self._publish(found, rows, newest)
+            if plan.heavy and self.source is Source.TICK:
+                found.heavy += [(plan, rows.ticks[row]) for row in newest]
             if records is not None:
                 found.records.add(records)
 
-    def _places(self, applied: AppliedTicks) -> dict[Plan, list[int]]:
+    def _unfinished(
+        self,
+        rows: PlanRows,
+        mine: Rows,
+        newest: Sequence[int],
+        due: Sequence[int],
+        folded: Mapping[SeriesKind, FoldedTicks],
+        computed: Mapping[str, Computed],
+    ) -> list[Unfinished]:
+        results = {int(mine[row]): rows.result(row) for row in newest}
+        kept = [int(mine[row]) for row in due]
+        bars = [(self.series[kind], folded[kind]) for kind in self.kinds_of(rows.plan)]
+        return unfinished(rows.plan, results, kept, bars, self.series, computed)
+
+    def _publish(self, found: ConfiguredTicks, rows: PlanRows, newest: Sequence[int]) -> None:
+        configuration = str(rows.plan.id)
+        for row in newest:
+            contract = rows.ticks[row].contract
+            try:
+                found.topics[contract.underlying][results_topic(configuration, contract.text)] = rows.state(row)
+            except UnwritableResult as error:
+                found.failures.append((f"configuration {configuration}", error))
+
+    def _places(self, applied: AppliedTicks, part: slice) -> dict[Plan, Rows]:
         """Return the places of the ticks that each configuration is computed with.
 
         A private one shows only in its own topics, which hold the newest tick: the others would be seen by nobody.
         """
         found: defaultdict[Plan, list[int]] = defaultdict(list)
-        by_key = self._by_key
-        for place, (tick, newest) in enumerate(zip(applied.ticks, applied.newest.tolist(), strict=True)):
+        by_key, newest = self._by_key, applied.newest[part].tolist()
+        for place, (tick, is_newest) in enumerate(zip(applied.ticks[part], newest, strict=True), part.start):
             for plan in by_key.get(tick.contract.text, ()):
-                if (newest or plan.public) and plan.document.frequency is None:
+                if (is_newest or plan.public) and plan.document.frequency is None:
                     found[plan].append(place)
-        return found
+        return {plan: np.array(mine, np.intp) for plan, mine in found.items()}
 
-    def _fold(self, applied: AppliedTicks) -> dict[SeriesKind, list[FoldedTicks]]:
-        """Fold the ticks into the bars of every series that has their instrument."""
-        time = np.rint(applied.quotes.time * SECOND).astype(np.int64)
-        found: dict[SeriesKind, list[FoldedTicks]] = {}
+    def _fold(self, applied: AppliedTicks, time: Ints, part: slice) -> dict[SeriesKind, FoldedTicks]:
+        """Fold a part of the ticks into the bars of every series that has their instrument."""
+        found: dict[SeriesKind, FoldedTicks] = {}
         for kind, series in self.series.items():
-            lanes = np.array([series.lanes.get(tick.contract.text, -1) for tick in applied.ticks], np.int64)
-            mine = np.flatnonzero(lanes >= 0)
-            found[kind] = []
-            for begin in range(0, len(mine), TOGETHER):
-                some = mine[begin : begin + TOGETHER]
-                columns = (time[some], applied.quotes.last[some], applied.quotes.volume[some])
-                found[kind].append(series.apply(some, lanes[some], *columns))
+            lanes = np.array([series.lanes.get(tick.contract.text, -1) for tick in applied.ticks[part]], np.int64)
+            some = np.flatnonzero(lanes >= 0)
+            lanes, some = lanes[some], some + part.start
+            found[kind] = series.apply(some, lanes, time[some], applied.quotes.last[some], applied.quotes.volume[some])
         return found
 
-    def _units(
-        self, places: Mapping[Plan, Sequence[int]], folded: Mapping[SeriesKind, Sequence[FoldedTicks]], count: int
-    ) -> list[Unit]:
+    def _units(self, places: Mapping[Plan, Rows], folded: Mapping[SeriesKind, FoldedTicks], count: int) -> list[Unit]:
         """Return the computations on bars that these plans need, each for all of its ticks."""
         wanted: defaultdict[tuple[SeriesKind, str], NDArray[np.bool_]] = defaultdict(lambda: np.zeros(count, bool))
         units: dict[tuple[SeriesKind, str], Callable[..., Values]] = {}
@@ -289,10 +329,10 @@ class ConfiguredCycle:
         """Return the series of a plan's instruments that are here."""
         return self._kinds.get(plan.id, set()) & self.series.keys()
 
-    def _is_due(self, plan: Plan, result: ConfiguredResult, now: float) -> bool:
-        """Return whether a row of the result is kept, and if so start the next interval."""
-        key = plan.id, result.instrument_key
-        if 0 <= now - self._recorded.get(key, -np.inf) < self.record:
+    def _is_due(self, plan: Plan, key: str, now: float) -> bool:
+        """Return whether a row of an instrument's result is kept, and if so start the next interval."""
+        recorded = self._recorded[plan.id]
+        if 0 <= now - recorded.get(key, -np.inf) < self.record:
             return False
-        self._recorded[key] = now
+        recorded[key] = now
         return True

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from realtime.ticks.core.applied_ticks import AppliedTicks, join_quotes
-from realtime.ticks.core.book import Book
+from realtime.ticks.core.book import Book, Rows
 from realtime.ticks.core.configured_units import Values
 from realtime.ticks.core.plans import GREEKS, Plan
 from realtime.ticks.core.pricing import PricedOptions, price_options
@@ -31,12 +31,14 @@ class GreeksOfTicks:
         self._row_of = {place: row for row, place in enumerate(priced.options.tolist())}
         self._answers: dict[GreeksParams, Columns] = {params: priced.columns}
 
-    def units(self, plans: Mapping[Plan, Sequence[int]]) -> list[tuple[str, Callable[[], Values]]]:
+    def units(self, plans: Mapping[Plan, Rows]) -> list[tuple[str, Callable[[], Values]]]:
         """Return the pricings with other parameters than the ticks' own that these plans need."""
         wanted: dict[GreeksParams, set[int]] = {}
         for plan, mine in plans.items():
             if plan.greeks_params is not None and plan.greeks_params != self.params:
-                wanted.setdefault(plan.greeks_params, set()).update(place for place in mine if place in self._row_of)
+                wanted.setdefault(plan.greeks_params, set()).update(
+                    place for place in mine.tolist() if place in self._row_of
+                )
         return [(unit_name(params), partial(self._price, params, some)) for params, some in wanted.items() if some]
 
     def _price(self, params: GreeksParams, places: set[int]) -> Values:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from realtime.ticks.core.configured_units import Computed
-from realtime.ticks.core.plans import FUNCTIONS, GREEKS, INDICATORS, Plan
+from realtime.ticks.core.plans import EXTERNAL, FUNCTIONS, GREEKS, INDICATORS, Plan
 from signals.configs.core.results import ConfiguredResult
+from signals.functions.core.registry import internal_function
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,15 @@ def records_of(
 ) -> ConfiguredRecords:
     """Return the rows of one configuration's results. `versions`: of what computes each kind; functions have theirs."""
     found = ConfiguredRecords(results)
-    functions = ",".join(f"{each.function.name}@{each.function.version}" for each in plan.functions)
+    ours = [internal_function(each.function, FUNCTIONS) for each in plan.document.functions]
+    functions = {
+        FUNCTIONS: ",".join(f"{each.name}@{each.version}" for each in ours),
+        EXTERNAL: ",".join(each.function for each in plan.document.external_functions),
+    }
     names = {GREEKS: [], INDICATORS: [str(spec) for spec, _ in plan.indicators.values()],
-             FUNCTIONS: [each.key for each in plan.functions]}  # fmt: skip
+             FUNCTIONS: [each.key for each in plan.functions], EXTERNAL: []}  # fmt: skip
     for kind, own in names.items():
+        own += [f"{kind}.{label}" for heavy, label in plan.heavy if heavy == kind]
         numbers = [number for result in results for number in _numbers(result.values.get(kind, {}).values())]
         if not numbers:
             continue
@@ -52,7 +58,7 @@ def records_of(
             KindRecord(
                 kind=kind,
                 result=results[-1],
-                computation_version=versions.get(kind, functions),
+                computation_version=versions.get(kind) or functions[kind],
                 instruments=len(results),
                 values=len(numbers) - missing,
                 missing=missing,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from realtime.ticks.core.forming_indicators import FormingIndicator
 from realtime.ticks.core.plans import PlannedFunction
 from realtime.ticks.core.rests import Rests
-from realtime.ticks.core.window_bars import FoldedTicks, WindowBars
+from realtime.ticks.core.window_bars import FoldedTicks, OnDemand, WindowBars
 from signals.functions.core.last_values import LAST_VALUES
 from timeframes.core.bars import Floats
 
@@ -73,38 +73,41 @@ class Units:
 
 
 def of_indicator(
-    indicator: FormingIndicator, series: WindowBars, ticks: Sequence[FoldedTicks], wanted: NDArray[np.bool_]
+    indicator: FormingIndicator, series: WindowBars, ticks: FoldedTicks, wanted: NDArray[np.bool_]
 ) -> Values:
     """Compute an indicator for the `wanted` ones among all ticks of a cycle."""
     found = np.full((len(indicator.names), len(wanted)), np.nan)
-    for some in _wanted(ticks, wanted):
+    if len((some := _wanted(ticks, wanted)).places):
         found[:, some.places] = np.stack([*indicator.values(series, some).values()])
     return dict(zip(indicator.names, found, strict=True))
 
 
-def of_function(
-    asked: PlannedFunction, series: WindowBars, ticks: Sequence[FoldedTicks], wanted: NDArray[np.bool_]
-) -> Values:
+def of_function(asked: PlannedFunction, series: WindowBars, ticks: FoldedTicks, wanted: NDArray[np.bool_]) -> Values:
     """Compute an internal function on the last closed bars and the forming one of the `wanted` ticks."""
     found = {name: np.full(len(wanted), np.nan) for name in asked.function.outputs}
-    for some in _wanted(ticks, wanted):
-        columns = series.windows(some, asked.bars + 1)
-        columns |= {name: columns[other] for name, other in SESSION_COLUMNS.items()}
+    if len((some := _wanted(ticks, wanted)).places):
         with np.errstate(all="ignore"):
-            made = LAST_VALUES[asked.function.name](columns, asked.params) if asked.columnar else _apart(asked, columns)
+            made = _together(asked, series, some) if asked.columnar else _apart(asked, series, some)
         for name, values in made.items():
             found[name][some.places] = np.where(np.isinf(values), np.nan, values)
     return found
 
 
-def _apart(asked: PlannedFunction, columns: Mapping[str, Floats]) -> Values:
+def _together(asked: PlannedFunction, series: WindowBars, ticks: FoldedTicks) -> Values:
+    columns = OnDemand(lambda name: series.column(SESSION_COLUMNS.get(name, name), ticks, asked.bars + 1))
+    return LAST_VALUES[asked.function.name](columns, asked.params)
+
+
+def _apart(asked: PlannedFunction, series: WindowBars, ticks: FoldedTicks) -> Values:
     """Call a function for each instrument."""
+    columns = series.windows(ticks, asked.bars + 1)
+    columns |= {name: columns[other] for name, other in SESSION_COLUMNS.items()}
     first = np.isnan(columns["close"]).sum(axis=0).tolist()
     calls = [{name: each[begin:, lane].copy() for name, each in columns.items()} for lane, begin in enumerate(first)]
     made = [asked.function.compute(each, asked.params) for each in calls]
     return {name: np.array([each[name][-1] for each in made]) for name in asked.function.outputs}
 
 
-def _wanted(ticks: Sequence[FoldedTicks], wanted: NDArray[np.bool_]) -> list[FoldedTicks]:
-    found = [each.take(np.flatnonzero(wanted[each.places])) for each in ticks]
-    return [each for each in found if len(each.places)]
+def _wanted(ticks: FoldedTicks, wanted: NDArray[np.bool_]) -> FoldedTicks:
+    mine = wanted[ticks.places]
+    return ticks if mine.all() else ticks.take(np.flatnonzero(mine))

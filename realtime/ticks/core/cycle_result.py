@@ -8,6 +8,7 @@ from realtime.ticks.core.applied_ticks import AppliedTicks
 from realtime.ticks.core.configured_records import ConfiguredRecords
 from realtime.ticks.core.plans import Plan
 from realtime.ticks.core.tick import Tick
+from realtime.ticks.core.unfinished import Key, Unfinished
 
 
 @dataclass(slots=True)
@@ -28,3 +29,4 @@ class CycleResult:
     evaluated: int = 0  # chains
     configured: ConfiguredRecords = field(default_factory=ConfiguredRecords)  # rows to keep of configurations
     heavy: list[tuple[Plan, Tick]] = field(default_factory=list)  # what workers compute
+    unfinished: dict[Key, Unfinished] = field(default_factory=dict)  # what is computed at the end of a batch

@@ -4,15 +4,15 @@ By kernels only. They equal `compute_indicators` on the last bars of each tick, 
 are those of the window, always as many. Lanes with fewer bars are computed whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.ticks.core.window_bars import FoldedTicks, WindowBars
-from signals.indicators.core.compute import bar_series, compute_indicators, kernel_of, names_of, outputs_of, prepared
-from signals.indicators.core.run import Run
+from realtime.ticks.core.window_bars import NAMES, FoldedTicks, OnDemand, WindowBars
+from signals.indicators.core.compute import compute_indicators, kernel_of, names_of, outputs_of, periods
+from signals.indicators.core.run import Run, Series
 from signals.indicators.core.spec import COLUMNS, Spec
 from timeframes.core.bars import Floats
 
@@ -41,19 +41,21 @@ class FormingIndicator:
         """Return each output for each tick, NaN where there is none."""
         found = np.full((len(self.names), len(ticks.lanes)), np.nan)
         rest = np.arange(len(ticks.lanes))
+        first = np.empty(len(series.loads), np.int64)  # by lane: the place of the bar of its first tick
         while len(rest):  # a round more for each bar that closed among the ticks of one lane
-            order = np.lexsort((ticks.at[rest], ticks.lanes[rest]))
-            lanes, at = ticks.lanes[rest][order], ticks.at[rest][order]
-            starts = np.flatnonzero(np.diff(lanes, prepend=-1))
-            first = np.repeat(at[starts], np.diff(np.append(starts, len(lanes))))
-            some, rest = rest[order[at == first]], rest[order[at != first]]
-            found[:, some] = self._of(series, ticks.take(some))
+            lanes, at = ticks.lanes[rest], ticks.at[rest]
+            first[lanes[::-1]] = at[::-1]
+            now = at == first[lanes]
+            some, rest = rest[now], rest[~now]
+            found[:, some] = self._of(series, ticks.take(some) if len(some) < len(ticks.lanes) else ticks)
         return dict(zip(self.names, found, strict=True))
 
     def _of(self, series: WindowBars, ticks: FoldedTicks) -> Floats:
         """Return the outputs of ticks whose lanes have had the same closed bars at each of their ticks."""
-        found = np.full((len(self.names), len(ticks.lanes)), np.nan)
         full = ~np.isnan(series.bar_times(ticks.lanes, ticks.at - self.bars))
+        if full.all():
+            return self._continued(series, ticks)
+        found = np.full((len(self.names), len(ticks.lanes)), np.nan)
         whole, few = np.flatnonzero(full), np.flatnonzero(~full)
         if len(whole):
             found[:, whole] = self._continued(series, ticks.take(whole))
@@ -68,20 +70,26 @@ class FormingIndicator:
         if stale.any():
             lanes, place = np.unique(ticks.lanes[stale], return_index=True)
             some = np.flatnonzero(stale)[place]
-            rows = {name: column[:-1] for name, column in series.windows(ticks.take(some), self.bars + 1).items()}
-            _, states = self._run(rows, 0, None)
+            behind = ticks.take(some)
+            _, states = self._run(lambda name: series.column(name, behind, self.bars + 1)[:-1], 0, None)
             self._keep(lanes, states)
             self._made_at[lanes], self._loads[lanes] = closed[some], series.loads[lanes]
         mine = [[each[..., ticks.lanes] for each in state] for state in self._states]
-        forming = {name: column[None, :] for name, column in series.named(ticks.forming).items()}
-        return np.stack([column[-1] for column in self._run(forming, self.bars, mine)[0]])
+        made, _ = self._run(lambda name: ticks.forming[None, :, NAMES.index(name)].copy(), self.bars, mine)
+        return np.where(np.isinf(made), np.nan, made)
 
-    def _run(self, rows: Mapping[str, Floats], begin: int, states: States | None) -> tuple[list[Floats], States]:
+    def _run(self, column: Callable[[str], Floats], begin: int, states: States | None) -> tuple[Floats, States]:
+        """Return the outputs at the last row, and the states after it. `column`: rows x lanes."""
+
+        def series(name: str) -> Series:
+            if name in COLUMNS:
+                return Series(column(name))
+            return periods(days_of(column("session")))[name]
+
         run = Run(begin, states)
         with np.errstate(all="ignore"):
-            series = bar_series(prepared(columns_of(rows)))
-            made = [each.values for each in outputs_of(run, series, self.spec, self._kernel)]
-        return [np.where(np.isinf(each), np.nan, each) for each in made], run.after
+            made = outputs_of(run, OnDemand(series), self.spec, self._kernel)
+            return np.stack([each.values[-1] for each in made]), run.after
 
     def _anew(self, series: WindowBars, ticks: FoldedTicks) -> Floats:
         """Compute lanes with fewer bars: those with as many together."""
@@ -116,5 +124,8 @@ class FormingIndicator:
 
 def columns_of(rows: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
     """Return the columns that indicators see, with days that tell sessions apart."""
-    days = np.nan_to_num(rows["session"] // DAY_SECONDS).astype(np.int64)
-    return {**{name: rows[name] for name in COLUMNS}, "session": days}
+    return {**{name: rows[name] for name in COLUMNS}, "session": days_of(rows["session"])}
+
+
+def days_of(session: Floats) -> NDArray[np.int64]:
+    return np.nan_to_num(session // DAY_SECONDS).astype(np.int64)

@@ -14,6 +14,7 @@ from realtime.ticks.core.indicator_groups import IndicatorGroups, bar_columns, m
 from realtime.ticks.core.indicator_outbox import IndicatorOutbox
 from realtime.ticks.core.live_series import LiveSeries
 from realtime.ticks.core.loaded_series import Loaded
+from realtime.ticks.core.resting_library import RestingLibrary
 from realtime.ticks.core.series_book import NEVER, PRICES, SeriesBook
 from signals.indicators.core.compute import Outputs
 from signals.indicators.core.sessions import session_days
@@ -25,13 +26,13 @@ MOST_CAUGHT_UP = 100
 
 
 class IndicatorBook:
-    """`values`: how many were computed."""
+    """`library`: computes what has no kernel. `values`: how many were computed."""
 
-    def __init__(self, outbox: IndicatorOutbox) -> None:
-        self.outbox = outbox
+    def __init__(self, outbox: IndicatorOutbox, library: RestingLibrary) -> None:
+        self.outbox, self.library = outbox, library
         self.series = SeriesBook()
         self.values = 0
-        self._groups = IndicatorGroups()
+        self._groups = IndicatorGroups(library)
         self._by_row: dict[int, LiveSeries] = {}
         self._texts: dict[int, tuple[str, ...]] = {}  # by row: of its indicators
         self._working: list[int] = []  # rows of the last piece
@@ -201,15 +202,18 @@ class IndicatorBook:
         """Have bars published: of each series those from its first on."""
         firsts = [0] * len(rows) if firsts is None else firsts
         skipped = min(firsts)
+        rested, self.library.reasons = self.library.reasons, {}
         columns = [{name: column[skipped:].tolist() for name, column in each.items()} for each in outputs]
         for lane, (row, first) in enumerate(zip(rows, firsts, strict=True)):
             series, texts = self._by_row[row], self._texts[row]
+            specs = self._groups.specs(row) if rested else ()
+            reasons = {text: rested[spec] for text, spec in zip(texts, specs, strict=False) if spec in rested}
             for place, begin in enumerate(times[first:, lane].tolist(), first - skipped):
                 values = {
                     text: {name: column[place][lane] for name, column in each.items()}
                     for text, each in zip(texts, columns, strict=True)
                 }
-                self.outbox.add(series, begin, values, complete=complete)
+                self.outbox.add(series, begin, values, reasons, complete=complete)
         self.values += sum(map(len, columns)) * sum(len(times) - first for first in firsts)
 
 

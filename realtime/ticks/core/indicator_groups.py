@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from realtime.ticks.core.series_book import PRICES
 from signals.indicators.core.compute import Outputs, kernel_of
 from signals.indicators.core.spec import Spec
-from signals.indicators.core.stream import IndicatorStream
+from signals.indicators.core.stream import IndicatorStream, Library
 
 Specs = tuple[Spec, ...]
 MOST_TOGETHER = 256  # series whose kernels run at once: some milliseconds
@@ -42,7 +42,10 @@ def bar_columns(
 
 
 class IndicatorGroups:
-    def __init__(self) -> None:
+    """`library`: computes what has no kernel."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
         self._groups: dict[tuple[Specs, int], Group] = {}
         self._of: dict[int, Group] = {}
 
@@ -52,7 +55,7 @@ class IndicatorGroups:
     def begin(self, rows: Sequence[int], specs: Specs, bars: Bars) -> list[Outputs]:
         """Add series with the bars of their history, equally many. Return the outputs on those."""
         stream = IndicatorStream(specs)
-        found = stream.push(bars)
+        found = stream.push(bars, self._library)
         self._add(stream, list(rows))
         return found
 
@@ -77,7 +80,7 @@ class IndicatorGroups:
 
     def peek(self, rows: Sequence[int], bars: Bars) -> list[Outputs]:
         """Return the outputs on bars that are forming, of a part."""
-        return self._stream_of(rows).peek(bars)
+        return self._stream_of(rows).peek(bars, self._library)
 
     def push(self, rows: Sequence[int], bars: Bars) -> list[Outputs]:
         """Take bars that have closed, of a part, and return the outputs on them."""
@@ -94,7 +97,7 @@ class IndicatorGroups:
             del self._groups[group.stream.specs, group.stream.bars]
         for row in rows:
             del self._of[row]  # where the kernels raise, these are gone and the others are whole
-        found = stream.push(bars)
+        found = stream.push(bars, self._library)
         self._add(stream, list(rows))
         return found
 

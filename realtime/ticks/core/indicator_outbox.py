@@ -16,7 +16,15 @@ class IndicatorOutbox:
     def __init__(self) -> None:
         self.rounds: Rounds = {}
 
-    def add(self, series: LiveSeries, time: int, values: Mapping[str, Mapping[str, float]], *, complete: bool) -> None:
+    def add(
+        self,
+        series: LiveSeries,
+        time: int,
+        values: Mapping[str, Mapping[str, float]],
+        reasons: Mapping[str, str],
+        *,
+        complete: bool,
+    ) -> None:
         """A forming bar's state takes the place of one that waits; a complete one stays."""
         wanted, begin = series.wanted, _text(time)
         state = IndicatorState(
@@ -25,6 +33,7 @@ class IndicatorOutbox:
             anchor=default_anchor(series.exchange).value,
             time=begin,
             values=values,
+            reasons=reasons,
             complete=complete,
         )
         self._put(series.underlying, series.topic, encode_state(state))

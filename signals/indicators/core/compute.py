@@ -4,9 +4,10 @@ One instrument's columns have one dimension; those of many have two, bars x inst
 0 on and NaN after its last one.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +68,8 @@ def names_of(spec: Spec) -> tuple[str, ...]:
 
 
 def outputs_of(run: Run, bars: Mapping[str, Series], spec: Spec, kernel: Kernel) -> Sequence[Series]:
-    """Return the outputs of one indicator in a run."""
-    seen = bars if spec.source == "close" else {**bars, "close": bars[spec.source]}
+    """Return the outputs of one indicator in a run. Of the bars it reads only what the formula asks for."""
+    seen = bars if spec.source == "close" else ChainMap({"close": bars[spec.source]}, cast(Any, bars))
     made = kernel.formula(run, seen, kernel.completed(dict(spec.params)))
     return [run.shift(each, spec.offset) for each in made]
 
@@ -79,12 +80,15 @@ def bar_series(columns: Mapping[str, Floats]) -> dict[str, Series]:
     missing = np.full(shape, np.nan)
     found = {name: Series(columns.get(name, missing)) for name in COLUMNS}
     if "session" in columns or "time" in columns:  # only an average by period needs them
-        day = np.asarray(columns["session"] if "session" in columns else columns["time"] // _DAY)
-        months = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-        numbers = {"D": day, "W": (day + 3) // 7, "M": months}  # 1970-01-01 is a Thursday, and weeks begin on Mondays
-    else:
-        return found | {f"period_{name}": Series(np.zeros(shape)) for name in PERIODS}
-    return found | {f"period_{name}": Series(np.ascontiguousarray(each, np.float64)) for name, each in numbers.items()}
+        return found | periods(np.asarray(columns["session"] if "session" in columns else columns["time"] // _DAY))
+    return found | {f"period_{name}": Series(np.zeros(shape)) for name in PERIODS}
+
+
+def periods(day: NDArray[np.int64]) -> dict[str, Series]:
+    """Return the numbers of the days, weeks and months. `day`: days since 1970."""
+    months = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    numbers = {"D": day, "W": (day + 3) // 7, "M": months}  # 1970-01-01 is a Thursday, and weeks begin on Mondays
+    return {f"period_{name}": Series(np.ascontiguousarray(each, np.float64)) for name, each in numbers.items()}
 
 
 def prepared(columns: Columns) -> dict[str, NDArray[Any]]:

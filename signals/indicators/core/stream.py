@@ -20,6 +20,7 @@ from signals.indicators.core.spec import Spec
 from signals.indicators.core.warm_up import MOST_WARM_UP, warm_up
 
 Rows = Mapping[str, NDArray[Any]]
+Library = Callable[[Rows, Sequence[Spec]], list[Outputs]]
 
 
 class IndicatorStream:
@@ -27,7 +28,7 @@ class IndicatorStream:
 
     `push` takes bars that have closed, `peek` one that is forming. Both take columns as compute_indicators does (bars x
     instruments) and return the outputs of those bars. By kernels they equal those of compute_indicators on all bars so
-    far to the last digit. What the library serves is computed anew of the bars of its warm-up.
+    far to the last digit. What the library serves is computed anew of the bars of its warm-up, by `library`.
     """
 
     def __init__(self, specs: Sequence[Spec]) -> None:
@@ -40,16 +41,16 @@ class IndicatorStream:
             (MOST_WARM_UP if each is None else min(each + 1, MOST_WARM_UP) for each in lengths), default=0
         )
 
-    def push(self, rows: Rows) -> list[Outputs]:
-        found, states = self._advance(rows)
+    def push(self, rows: Rows, library: Library = compute_indicators) -> list[Outputs]:
+        found, states = self._advance(rows, library)
         self._states = states
         self.bars += len(rows["close"])
         if self._keeps:
             self._kept = {name: column[-self._keeps :] for name, column in self._whole(rows).items()}
         return found
 
-    def peek(self, rows: Rows) -> list[Outputs]:
-        return self._advance(rows)[0]
+    def peek(self, rows: Rows, library: Library = compute_indicators) -> list[Outputs]:
+        return self._advance(rows, library)[0]
 
     def take(self, lanes: NDArray[np.intp]) -> "IndicatorStream":
         """Return the stream of some of the instruments, in this order."""
@@ -77,7 +78,7 @@ class IndicatorStream:
         found._kept = {name: made([each._kept[name] for each in streams]) for name in self._kept}
         return found
 
-    def _advance(self, rows: Rows) -> tuple[list[Outputs], list[list[Any] | None]]:
+    def _advance(self, rows: Rows, library: Library) -> tuple[list[Outputs], list[list[Any] | None]]:
         states = list(self._states)
         found: list[Outputs] = [{} for _ in self.specs]
         rows = prepared(rows)
@@ -91,13 +92,13 @@ class IndicatorStream:
                 states[place] = run.after
                 values = [np.where(np.isinf(each.values), np.nan, each.values) for each in made]
                 found[place] = dict(zip(names_of(spec), values, strict=True))
-        self._by_library(rows, found)
+        self._by_library(rows, found, library)
         return found, states
 
-    def _by_library(self, rows: Rows, found: list[Outputs]) -> None:
+    def _by_library(self, rows: Rows, found: list[Outputs], library: Library) -> None:
         places = [place for place, kernel in enumerate(self._kernels) if kernel is None]
         if places:
-            done = compute_indicators(self._whole(rows), [self.specs[place] for place in places])
+            done = library(self._whole(rows), [self.specs[place] for place in places])
             for place, made in zip(places, done, strict=True):
                 found[place] = {name: values[len(values) - len(rows["close"]) :] for name, values in made.items()}
 
