@@ -7,12 +7,8 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import TextField
 from django.http import HttpRequest
 
-from signals.configs.admin import (
-    ConfigurationAdmin,
-    ConfigurationChangeAdmin,
-    ConfigurationRunAdmin,
-    ConfigurationVersionAdmin,
-)
+from signals.configs.admin import ConfigurationAdmin
+from signals.configs.record_admin import ConfigurationChangeAdmin, ConfigurationRunAdmin, ConfigurationVersionAdmin
 from signals.functions.admin import FunctionRunAdmin, UserFunctionAdmin
 from signals.instruments.models import Instrument, Underlying
 from signals.rates.admin import DatedYieldAdmin, DividendAdmin, ZeroRateAdmin

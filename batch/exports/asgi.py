@@ -23,7 +23,8 @@ SLOT = "batch.export_slot"  # the key of the slot in the scope
 EXPORT_STALLED_SECONDS = 60.0  # without reading 64 KB
 LONGEST_SECONDS = 3600.0
 _PATH = re.compile(
-    r"/api/v2/(?:signals/)?(?:batch/jobs/[0-9a-f-]{36}/(?:export|errors)|historical/(?:bars|greeks)/.+/export)"
+    r"/api/v2/(?:signals/)?(?:batch/jobs/[0-9a-f-]{36}/(?:export|errors)|configs/[0-9a-f-]{36}/results/export"
+    r"|historical/(?:bars|greeks|indicators|moneyness)/.+/export)"
 )
 
 BROKEN_OFF = Counter("batch_exports_broken_off", "Exports that ended before their last row.", ["why"])

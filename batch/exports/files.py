@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from batch.exports.formats import SUFFIXES
 from batch.exports.writers import WRITERS
-
-SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".arrow": "arrow"}
 
 
 def write_file(path: Path, rows: pa.Table) -> None:

@@ -26,3 +26,6 @@ FORMATS = {
         Format("arrow", "application/vnd.apache.arrow.stream", 5000),
     )
 }
+
+SUFFIXES = {f".{name}": name for name in ("csv", "parquet", "ndjson", "arrow")}
+"""The format of a file that a command writes, by its suffix."""

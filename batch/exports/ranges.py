@@ -24,8 +24,12 @@ def format_field() -> serializers.Field:
     return serializers.ChoiceField(list(FORMATS), required=False, help_text="Takes precedence over the Accept header.")
 
 
+Columns = Sequence[Column] | Callable[[], Sequence[Column]]
+"""The columns of a file, or how to find them: then a thread of exports does, before the first byte."""
+
+
 def file_response(
-    request: Request, wanted: str, name: str, columns: Sequence[Column], parts: Callable[[Format], Iterator[Part]]
+    request: Request, wanted: str, name: str, columns: Columns, parts: Callable[[Format], Iterator[Part]]
 ) -> HttpResponseBase:
     """Answer with a file of these columns. `wanted`: the format that the query names, empty for none.
 
@@ -48,7 +52,7 @@ def file_response(
     return response
 
 
-def _encoded(columns: Sequence[Column], parts: Iterator[Part], format_: Format, coding: str) -> Iterator[bytes]:
+def _encoded(columns: Columns, parts: Iterator[Part], format_: Format, coding: str) -> Iterator[bytes]:
     """Yield the file's bytes, a piece for each part."""
     import pyarrow as pa  # which only exports need
 
@@ -56,7 +60,7 @@ def _encoded(columns: Sequence[Column], parts: Iterator[Part], format_: Format, 
     from batch.exports.writers import WRITERS
     from signalsite.foundation.computations.arrow import schema
 
-    fields = schema(columns)
+    fields = schema(columns() if callable(columns) else columns)
     outlet = Outlet()
     body = encoder(coding, outlet)
     writer = WRITERS[format_.name](body, fields)

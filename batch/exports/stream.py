@@ -14,6 +14,7 @@ from batch.jobs.core.answers import rows_of_status
 from batch.jobs.core.key_columns import key_columns
 from batch.jobs.models import Job
 from batch.jobs.results import read_layout, read_part
+from signalsite.foundation.blocks import conform
 from signalsite.foundation.computations.arrow import schema
 from signalsite.foundation.computations.columns import Column
 from signalsite.foundation.computations.contract import Computation
@@ -61,6 +62,14 @@ def with_key_columns(table: pa.Table, computation: Computation, wanted: Sequence
     for name, values in zip(names, key_columns(table.column(key)), strict=True):
         table = table.append_column(name, values)
     return table
+
+
+def table_of(job: Job, columns: Sequence[Column]) -> pa.Table:
+    """Return these columns of all answers of an ended job."""
+    wanted = schema(columns)
+    computation = find(job.kind)
+    found = [conform(with_key_columns(page, computation, columns), wanted) for page in pages(job)]
+    return pa.concat_tables(found) if found else wanted.empty_table()
 
 
 def encoded(job: Job, format_: Format, coding: str, columns: Sequence[Column], status: str = "") -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pyarrow import csv, parquet
 from signalsite.foundation.blocks import conform, json_lines
 
 _FORMULA = pa.array(["=", "+", "-", "@", "\t", "\r", "\n"])  # spreadsheets run a cell that begins so (OWASP)
+_STRUCTURE = frozenset('",\r\n')
 _ROW_GROUP = 10_000  # smaller groups make files larger and slower to read; this is 2 MB of Greeks
 
 
@@ -47,7 +48,8 @@ class CsvWriter(TableWriter):
 
     def __init__(self, file: IO[bytes], columns: pa.Schema):
         self.columns = columns
-        self._writer = csv.CSVWriter(file, columns, write_options=csv.WriteOptions(eol="\r\n", quoting_header="none"))
+        quoted = "needed" if any(_STRUCTURE.intersection(name) for name in columns.names) else "none"
+        self._writer = csv.CSVWriter(file, columns, write_options=csv.WriteOptions(eol="\r\n", quoting_header=quoted))
 
     def write(self, table: pa.Table) -> None:
         self._writer.write(without_formulas(conform(table, self.columns)))

@@ -1,4 +1,4 @@
-"""Configurations in the admin: the document with all its faults, its history, pausing; versions, changes and runs."""
+"""Configurations in the admin: the document with all its faults, its history, pausing."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,13 +15,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from signals.configs import services
-from signals.configs.admin_pages import ReadOnly, difference_table, pretty, shown_json
+from signals.configs.admin_pages import STYLES, difference_table, pretty, shown_json
 from signals.configs.core.text import read_text
-from signals.configs.models import Configuration, ConfigurationChange, ConfigurationRun, ConfigurationVersion
+from signals.configs.models import Configuration, ConfigurationVersion
 from signalsite.foundation.errors import Conflict
 
 SHOWN_VERSIONS = 20  # in the history
-STYLES = {"all": ("signalsite/admin.css",)}
 
 
 class ConfigurationForm(forms.ModelForm):
@@ -86,8 +85,8 @@ class ConfigurationAdmin(admin.ModelAdmin):
         css = STYLES
 
     form = ConfigurationForm
-    list_display = (
-        *("name", "owner", "interval", "frequency_shown", "active", "next_due", "runs", "instruments", "version"),
+    list_display = (  # the first ones fit beside the filters
+        *("name", "interval", "frequency_shown", "active", "runs", "next_due", "owner", "instruments", "version"),
         *("origin", "updated_at"),
     )
     list_filter = (
@@ -199,78 +198,3 @@ def _step(versions: list[ConfigurationVersion], place: int) -> SafeString | str:
     if place + 1 == len(versions):
         return "The first version." if versions[place].number == 1 else ""
     return difference_table(versions[place + 1].document, versions[place].document)
-
-
-@admin.register(ConfigurationVersion)
-class ConfigurationVersionAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("configuration", "number", "origin", "entry_id", "created_at")
-    list_filter = ("origin",)
-    list_select_related = ("configuration",)
-    date_hierarchy = "created_at"
-    search_fields = ("configuration__name", "configuration__id__exact")
-    fields = ("configuration", "number", "origin", "entry_id", "created_at", "document_shown")
-    ordering = ("-created_at",)
-    show_full_result_count = False
-
-    @admin.display(description="document")
-    def document_shown(self, version: ConfigurationVersion) -> SafeString:
-        return shown_json(version.document)
-
-
-@admin.register(ConfigurationRun)
-class ConfigurationRunAdmin(ReadOnly, admin.ModelAdmin):
-    class Media:
-        css = STYLES
-
-    list_display = (
-        *("due", "configuration", "state_shown", "attempt", "lateness", "duration", "instruments", "failed", "missed"),
-        "error_shown",
-    )
-    list_filter = ("state",)
-    list_select_related = ("configuration",)
-    date_hierarchy = "due"
-    search_fields = ("configuration__name", "configuration__id__exact")
-    show_full_result_count = False
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup == "configuration__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
-
-    @admin.display(description="state", ordering="state")
-    def state_shown(self, run: ConfigurationRun) -> SafeString:
-        return format_html('<span class="state {}">{}</span>', run.state, run.state)
-
-    @admin.display(description="late, ms", ordering="lateness_ms")
-    def lateness(self, run: ConfigurationRun) -> str:
-        return "" if run.lateness_ms is None else f"{run.lateness_ms:,.0f}"
-
-    @admin.display(description="took, ms", ordering="duration_ms")
-    def duration(self, run: ConfigurationRun) -> str:
-        return "" if run.duration_ms is None else f"{run.duration_ms:,.0f}"
-
-    @admin.display(description="error")
-    def error_shown(self, run: ConfigurationRun) -> str:
-        return run.error[:120]
-
-
-@admin.register(ConfigurationChange)
-class ConfigurationChangeAdmin(ReadOnly, admin.ModelAdmin):
-    class Media:
-        css = STYLES
-
-    list_display = ("id", "name", "owner_id", "what", "time", "applied_at")
-    list_filter = (("applied_at", admin.EmptyFieldListFilter),)
-    date_hierarchy = "time"
-    search_fields = ("name", "configuration_id__exact")
-    fields = ("name", "configuration_id", "owner_id", "time", "applied_at", "difference")
-    ordering = ("-id",)
-    show_full_result_count = False
-
-    @admin.display(description="change")
-    def what(self, change: ConfigurationChange) -> str:
-        if change.before is None:
-            return "created"
-        return "deleted" if change.after is None else "changed"
-
-    @admin.display(description="difference")
-    def difference(self, change: ConfigurationChange) -> SafeString:
-        return difference_table(change.before, change.after)

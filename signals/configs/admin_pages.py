@@ -1,5 +1,6 @@
 """What admin pages of configurations show: documents as JSON, and tables of differences."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from signals.configs.core.canonical import in_order
 from signals.configs.core.difference import Difference, differences
 from signalsite.foundation.stored_json import Unreadable
 
+STYLES = {"all": ("signalsite/admin.css",)}
 LONGEST_VALUE = 300  # characters in a table
 _NONE = "(none)"
 
@@ -51,6 +53,13 @@ def difference_table(before: Any, after: Any) -> SafeString:
         ((each.path or "document", _before(each), _after(each)) for each in rows),
     )
     head = "<thead><tr><th scope=col>Field</th><th scope=col>Before</th><th scope=col>After</th></tr></thead>"
+    return format_html('<table class="difference">{}<tbody>{}</tbody></table>', SafeString(head), body)
+
+
+def reasons_table(rows: Sequence[tuple[str, str, str]]) -> SafeString:
+    """Return a table of instruments, labels and why their values are missing."""
+    body = format_html_join("", "<tr><th scope=row>{}</th><td>{}</td><td>{}</td></tr>", rows)
+    head = "<thead><tr><th scope=col>Instrument</th><th scope=col>Value</th><th scope=col>Reason</th></tr></thead>"
     return format_html('<table class="difference">{}<tbody>{}</tbody></table>', SafeString(head), body)
 
 

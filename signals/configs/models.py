@@ -53,7 +53,8 @@ class Configuration(models.Model):
 
 
 class ConfigurationVersion(models.Model):
-    """What a configuration was. A row never changes: PostgreSQL refuses an UPDATE (migration 0007)."""
+    """What a configuration was. A row never changes: PostgreSQL refuses an UPDATE (migration 0007). It goes with the
+    configuration or by the sweep (`batch.configs.sweeping`): PostgreSQL refuses any other DELETE (migration 0008)."""
 
     configuration = models.ForeignKey(Configuration, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -141,6 +142,7 @@ class ConfigurationRun(models.Model):
                 condition=models.Q(state__in=["waiting", "running"]),
             ),
             models.Index(fields=["due"], name="configuration_run_due"),
+            models.Index(fields=["configuration", "version"], name="configuration_run_version"),
         ]
 
     def __str__(self) -> str:
@@ -165,7 +167,10 @@ class ConfigurationResult(models.Model):
 
     class Meta:
         db_table = "signal_configuration_results"
-        indexes = [models.Index(fields=["configuration_id", "time"], name="configuration_result_time")]
+        indexes = [
+            models.Index(fields=["configuration_id", "time"], name="configuration_result_time"),
+            models.Index(fields=["configuration_id", "version"], name="configuration_result_version"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.instrument_key} at {self.time}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db.models import F, Max, Q, QuerySet
 
 from signals.configs.core.canonical import UnreadableDocument, document_of
@@ -52,6 +54,12 @@ def active_of(rows: Iterable[Configuration]) -> list[Active]:
             continue
         found.append(Active(id=row.pk, owner_id=row.owner_id, version=row.version, document=document))
     return found
+
+
+def public_owner() -> int | None:
+    """Return whose configurations every user may see: the owner of the stream's."""
+    found = get_user_model().objects.filter(username=settings.CONFIG_STREAM_OWNER)
+    return found.values_list("pk", flat=True).first()
 
 
 def newest_change() -> int:

@@ -25,7 +25,7 @@ class FunctionForm(forms.ModelForm):
     source = forms.CharField(
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 24, "cols": 110, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 24, "cols": 110, "spellcheck": "false", "class": "code"}),
         help_text="Python that defines compute(data, params). For an existing function: a new version of it.",
     )
     user: Any = None
@@ -67,7 +67,7 @@ class FunctionForm(forms.ModelForm):
 
 class VersionInline(admin.TabularInline):
     model = FunctionVersion
-    fields = readonly_fields = ("number", "digest", "created_at", "text")
+    fields = readonly_fields = ("number", "made", "text")
     can_delete = False
     extra = 0
     ordering = ("-number",)
@@ -83,6 +83,11 @@ class VersionInline(admin.TabularInline):
             "signals.change_userfunction"
         )
 
+    @admin.display(description="made")
+    def made(self, version: FunctionVersion) -> SafeString:
+        at, digest = f"{version.created_at:%Y-%m-%d %H:%M:%S} UTC", version.digest[:SHOWN_DIGEST]
+        return format_html('{}<br><span title="{}">{}</span>', at, version.digest, digest)
+
     @admin.display(description="source")
     def text(self, version: FunctionVersion) -> SafeString:
         return format_html("<pre>{}</pre>", version.source)
@@ -90,6 +95,9 @@ class VersionInline(admin.TabularInline):
 
 @admin.register(UserFunction)
 class UserFunctionAdmin(admin.ModelAdmin):
+    class Media:
+        css = {"all": ("signalsite/admin.css",)}
+
     form = FunctionForm
     list_display = ("name", "owner", "newest", "description", "created_at")
     list_select_related = ("owner",)
@@ -133,7 +141,8 @@ class UserFunctionAdmin(admin.ModelAdmin):
 
 @admin.register(FunctionRun)
 class FunctionRunAdmin(admin.ModelAdmin):
-    list_display = ("time", "owner", "name", "short_digest", "action", "calls", "failed", "milliseconds", "error")
+    list_display = ("time", "owner", "name", "action", "calls", "failed", "took", "error", "short_digest")
+    fields = ("time", "owner", "name", "action", "calls", "failed", "took", "error", "digest")
     list_filter = ("action",)
     list_select_related = ("owner",)
     date_hierarchy = "time"
@@ -143,6 +152,10 @@ class FunctionRunAdmin(admin.ModelAdmin):
     @admin.display(description="digest", ordering="digest")
     def short_digest(self, run: FunctionRun) -> str:
         return run.digest[:SHOWN_DIGEST]
+
+    @admin.display(description="took, ms", ordering="milliseconds")
+    def took(self, run: FunctionRun) -> str:
+        return "" if run.milliseconds is None else f"{run.milliseconds:,.1f}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -17,15 +17,14 @@ from rest_framework.views import APIView
 from signals.functions import services
 from signals.functions.core.internal import Argument, InternalFunction
 from signals.functions.core.registry import INTERNAL
-from signals.functions.dry_runs import dry_run
+from signals.functions.dry_run_serializers import DryRunAnswerSerializer, DryRunSerializer
+from signals.functions.dry_runs import ReadStored, dry_run
 from signals.functions.models import FunctionVersion, UserFunction
 from signals.functions.running import FunctionRefused
 from signals.functions.sandbox.starter import SandboxUnavailable
 from signals.functions.selectors import PERMISSION, functions_of, runs_of
 from signals.functions.serializers import (
     DescriptionSerializer,
-    DryRunAnswerSerializer,
-    DryRunSerializer,
     FunctionListSerializer,
     FunctionSerializer,
     InternalListSerializer,
@@ -178,18 +177,21 @@ class VersionView(FunctionsAPIView):
 
 
 class DryRunView(FunctionsAPIView):
+    read_stored: ReadStored | None = None  # of the room above, which the addresses give
+
     @extend_schema(
         tags=TAGS,
         request=DryRunSerializer,
         responses=DryRunAnswerSerializer,
         operation_id=f"{PREFIX}_dry_run",
-        summary="Try a function on sample data, and time it",
+        summary="Try a function on sample data or on a stored instrument, and time it",
         description="A source that does not compile is a 400 that names its lines. An error of the call is part of the "
         "answer. Stores nothing but a row of the log.",
     )
     def post(self, request: Request) -> HttpResponse:
         given = _checked(DryRunSerializer, request)
-        answer = dry_run(cast(User, request.user), given, now=timezone.now())
+        assert self.read_stored is not None
+        answer = dry_run(cast(User, request.user), given, now=timezone.now(), read_stored=self.read_stored)
         return HttpResponse(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), content_type="application/json")
 
 

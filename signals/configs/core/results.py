@@ -20,7 +20,7 @@ class Source(StrEnum):
 class ConfiguredResult:
     """`time`: the moment that counted as now: the due one, or the tick's own. `tick`: the ID of the tick's entry.
 
-    `values`: by kind and label, NaN for null:
+    `values`: by kind and label, NaN or None for null:
     {"greeks": {"delta": 0.5}, "indicators": {"rsi(length=14)": {"RSI_14": 61.2}}, "functions": {"pivots": {"p": 1.0}},
     "external_functions": {"spread": {"value": 2.0}}}.
     `reasons`: why a value is missing, by "KIND.LABEL".

@@ -10,7 +10,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from signals.functions.inside.names import DEFINABLE, OF_CLASSES, is_denied, is_dunder
+from signals.functions.inside.names import DEFINABLE, OF_CLASSES, is_dunder, is_plain
 
 _PLAIN_BASES: tuple[Any, ...] = (object, list, dict, set, frozenset, tuple, int, float, complex, typing.Generic)
 _PLAIN_BASES += (collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque)
@@ -33,6 +33,8 @@ class UserType(type):
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **keywords: Any) -> None:
         super().__init__(name, bases, body)  # __new__ has given the keywords to __init_subclass__
+        if not all(map(is_plain, getattr(cls, "__match_args__", ()))):  # of a named tuple, say
+            type.__setattr__(cls, "__match_args__", ())
 
 
 class AbstractType(UserType, ABCMeta):
@@ -95,10 +97,13 @@ def _check_body(body: dict[str, Any]) -> None:
         if type(each) is not str or (is_dunder(each) and each not in DEFINABLE | OF_CLASSES):
             raise TypeError(f"a class may not define {each!r}")
     names = body.get("__match_args__", ())
-    if any(type(each) is not str or each.startswith("_") or is_denied(each) for each in names):
+    if type(names) is not tuple or any(type(each) is not str or not is_plain(each) for each in names):
         raise TypeError("__match_args__ may name public attributes only")
-    slots = body.get("__slots__", ())
-    for each in [slots] if type(slots) is str else tuple(slots):
+    if "__slots__" not in body:
+        return
+    slots = body["__slots__"]
+    body["__slots__"] = slots = (slots,) if type(slots) is str else tuple(slots)  # what Python will read, is read here
+    for each in slots:
         if type(each) is not str or (is_dunder(each) and each not in ("__dict__", "__weakref__")):
             raise TypeError("__slots__ may name no attribute with two underscores around it")
 

@@ -14,6 +14,7 @@ import enum
 import fractions
 import functools
 import heapq
+import inspect
 import itertools
 import json
 import math
@@ -39,6 +40,7 @@ from signals.functions.inside.facades_numpy import NAMES as NUMPY_NAMES
 from signals.functions.inside.facades_numpy import make_numpy, of
 from signals.functions.inside.facades_pandas import make_pandas
 from signals.functions.inside.guards import safe_getattr
+from signals.functions.inside.names import is_plain
 from signals.functions.inside.stand_ins import Facade, Ignored, IgnoredBlock
 
 _TYPING = """
@@ -118,9 +120,27 @@ def _own_class(kind: Any) -> Any:
 
 
 def _dataclass(kind: Any = None, /, **options: Any) -> Any:
+    """Make a dataclass. Patterns read without a guard, and no field by its place where a guard closes a name."""
     if kind is None:
-        return lambda kind: dataclasses.dataclass(**options)(_own_class(kind))
-    return dataclasses.dataclass(_own_class(kind))
+        return lambda kind: _dataclass(kind, **options)
+    names = {name for each in _own_class(kind).__mro__ if is_users(each) for name in inspect.get_annotations(each)}
+    if not all(map(is_plain, names)):
+        options["match_args"] = False
+    return dataclasses.dataclass(**options)(kind)
+
+
+def _singledispatch(call: Any) -> Any:
+    """functools.singledispatch evaluates an annotation that is a text; this one is told the class."""
+    dispatching: Any = functools.singledispatch(call)
+    register = dispatching.register
+
+    def register_for(kind: Any, call: Any = None) -> Any:
+        if not isinstance(kind, type | types.UnionType):
+            raise TypeError("register() needs the class: @size.register(list)")
+        return register(kind, call)
+
+    dispatching.register = register_for
+    return dispatching
 
 
 def _shared(kind: Any) -> Any:
@@ -158,8 +178,12 @@ def _collections() -> Facade:
 
 
 def _functools() -> Facade:
-    own = {"wraps": _wraps, "total_ordering": lambda kind: functools.total_ordering(_own_class(kind))}
-    names = "cache cached_property cmp_to_key lru_cache partial partialmethod reduce singledispatch"
+    own = {
+        "singledispatch": _singledispatch,
+        "total_ordering": lambda kind: functools.total_ordering(_own_class(kind)),
+        "wraps": _wraps,
+    }
+    names = "cache cached_property cmp_to_key lru_cache partial partialmethod reduce"
     return Facade("functools", of(functools, names) | own)
 
 

@@ -8,11 +8,11 @@ from signals.functions.inside.stand_ins import Facade, Ignored, IgnoredBlock
 
 _NAMES = """
 BooleanDtype Categorical CategoricalDtype CategoricalIndex DataFrame DateOffset DatetimeIndex DatetimeTZDtype
-Float32Dtype Float64Dtype Grouper Index Int16Dtype Int32Dtype Int64Dtype Int8Dtype Interval IntervalIndex MultiIndex
-NA NaT NamedAgg Period PeriodIndex RangeIndex Series StringDtype Timedelta TimedeltaIndex Timestamp UInt8Dtype array
-bdate_range concat cut date_range factorize from_dummies get_dummies infer_freq interval_range isna isnull lreshape
-melt merge merge_asof merge_ordered notna notnull period_range pivot qcut timedelta_range to_datetime to_numeric
-to_timedelta unique wide_to_long
+Float32Dtype Float64Dtype Grouper Index IndexSlice Int16Dtype Int32Dtype Int64Dtype Int8Dtype Interval IntervalIndex
+MultiIndex NA NaT NamedAgg Period PeriodDtype PeriodIndex RangeIndex Series StringDtype Timedelta TimedeltaIndex
+Timestamp UInt16Dtype UInt32Dtype UInt64Dtype UInt8Dtype array bdate_range concat cut date_range factorize from_dummies
+get_dummies infer_freq interval_range isna isnull lreshape melt merge merge_asof merge_ordered notna notnull
+period_range pivot qcut timedelta_range to_datetime to_numeric to_timedelta unique wide_to_long
 """
 _OFFSETS = """
 BDay BMonthBegin BMonthEnd BQuarterEnd BusinessDay Day Hour Minute MonthBegin MonthEnd QuarterBegin QuarterEnd Second

@@ -108,6 +108,8 @@ def _private(thing: Any, name: str) -> Any:
         return None if found is None else str(found)
     if name in ("__cause__", "__context__") and isinstance(thing, BaseException):
         return getattr(thing, name)
+    if name[1:].isdecimal() and isinstance(thing, tuple):
+        return getattr(thing, name)  # of itertuples(): the column in this place, whose own name is no Python name
     if name in NAMED_TUPLES and (isinstance(thing, tuple) or (isinstance(thing, type) and issubclass(thing, tuple))):
         return getattr(thing, name)
     if name in _CHANGES and (thing is object or type(thing) is super):

@@ -76,6 +76,7 @@ INSTEAD = {
     "vars": "use x.__dict__ of your own objects",
     "resize": "use np.resize",
     "setflags": "make a copy",
+    "import of '*'": "name what you import, as in from math import sqrt",
     "async def": "use def",
     "async for": "use for",
     "async with": "use with",

@@ -106,11 +106,12 @@ class Command(BaseCommand):
             f"{name} {_text(getattr(rows.quotes, name)[0])}" for name in ("bid", "ask", "last", "settle", "close")
         )
         price, age = _text(answer["price_used"]), _text(answer["price_age_seconds"])
+        used = f"{price} ({answer['price_source']}, {age} s old)" if answer["price_source"] else "none"
         lines = [
             ("instrument", f"{key} (not listed: its terms are those of the key)" if rows.unlisted else key),
             ("as of", as_of.isoformat()),
             ("quote", "  ".join(prices)),
-            ("price used", f"{price} ({answer['price_source']}, {age} s old)"),
+            ("price used", used),
             ("spot", _text(around.spot)),
             ("forward", f"{_text(answer['forward'])} (from {answer['forward_source']}{_priced(answer)})"),
             *_strikes(around.forward.parity),
