@@ -1,24 +1,19 @@
-"""The API's client inside this process, so that commands and requests do exactly the same."""
+"""The API's client inside this process."""
 
 import logging
 
 import httpx
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.wsgi import get_wsgi_application
 from rest_framework_simplejwt.tokens import AccessToken
 
 from batch.client import Client
-
-COMMAND_LINE_USER = "command-line"
+from batch.jobs.command_jobs import command_line_user
 
 
 def client() -> Client:
     """Return a client that calls this process, signed in as the command line's user. It needs no web server."""
-    user, made = get_user_model().objects.get_or_create(username=COMMAND_LINE_USER)
-    if made:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
+    user = command_line_user()
     application = get_wsgi_application()
     logging.getLogger("django.request").setLevel(logging.ERROR)  # the caller reports a 4xx
     return Client(

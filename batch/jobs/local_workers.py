@@ -8,9 +8,10 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from threading import Event
@@ -30,50 +31,44 @@ RETRY_SECONDS = 1.0
 STOP_SECONDS = 10.0
 _fork = multiprocessing.get_context("fork")  # a fork has the parent's imports
 
-Compute = Callable[[uuid.UUID], None]
-
 
 class WorkerEnded(RuntimeError):
-    """A local worker ended before its job did."""
+    """All local workers ended before their job did."""
 
 
 class LocalWorkers:
-    """A pool of processes. Start it early: they load the kernels meanwhile. Start it before any thread: it forks."""
+    """Processes that compute one job. Start them early and before any thread: a fork is made.
+
+    The fork loads the kernels while this process goes on. When it gets the job, it forks the workers, so that they are
+    loaded once.
+    """
 
     def __init__(self, count: int) -> None:
         connections.close_all()  # a fork must not share connections
-        self._pipes: list[Connection] = []
-        self._processes = []
-        for number in range(count):
-            ours, theirs = _fork.Pipe()
-            process = _fork.Process(target=_work, args=(theirs, number, count, os.getpid()), daemon=True)
-            process.start()
-            theirs.close()
-            self._pipes.append(ours)
-            self._processes.append(process)
+        self._job, theirs = _fork.Pipe()
+        self._forker = _fork.Process(target=_fork_workers, args=(theirs, count, os.getpid()))
+        self._forker.start()
+        theirs.close()
 
-    def compute(self, job_id: uuid.UUID) -> None:
-        """Prepare a job, unless a Celery worker was first, and start computing it."""
-        preparation.prepare(job_id)
-        for pipe in self._pipes:
-            with suppress(BrokenPipeError):  # a dead process: the others do its part, and `check` reports the last
-                pipe.send(job_id)
+    def compute(self, job_id: uuid.UUID) -> list[int]:
+        """Prepare a job, start computing it, and return its chunks, for the caller to enqueue."""
+        chunk_ids = preparation.prepare(job_id)
+        with suppress(BrokenPipeError):  # `check` reports it
+            self._job.send(job_id)
+        return chunk_ids
 
     def check(self) -> None:
-        """Raise WorkerEnded if no process is left."""
-        if not any(process.is_alive() for process in self._processes):
-            codes = ", ".join(str(process.exitcode) for process in self._processes)
-            raise WorkerEnded(f"the local workers ended with exit codes {codes} before the job did")
+        """Raise WorkerEnded if the workers ended, but not because the job had."""
+        if self._forker.exitcode:
+            code = self._forker.exitcode
+            raise WorkerEnded(f"the local workers ended before the job did, with exit code {code}; the log says more")
 
     def stop(self) -> None:
-        """Let each process finish its chunk. Kill those that take too long: the leases of their chunks expire."""
-        for process in self._processes:
-            process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for process in self._processes:
-            process.join(max(deadline - time.monotonic(), 0.0))
-            process.kill()
-            process.join()
+        """Let each worker finish its chunk. Kill those that take too long: the leases of their chunks expire."""
+        self._forker.terminate()
+        self._forker.join(STOP_SECONDS)
+        self._forker.kill()
+        self._forker.join()
 
 
 @contextmanager
@@ -85,22 +80,47 @@ def local_workers(count: int) -> Iterator[LocalWorkers]:
         workers.stop()
 
 
-def _work(jobs: Connection, number: int, count: int, parent: int) -> None:
+def _fork_workers(job: Connection, count: int, parent: int) -> None:
+    """Load what the workers need, wait for the job, and fork them. Exit with 0 if one of them saw the job end."""
+    end_with_parent(signal.SIGTERM, parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C: it cancels the job
+    _load()
+    job_id = job.recv()
+    workers = [_fork.Process(target=_work, args=(job_id, each, count, os.getpid())) for each in range(count)]
+    for worker in workers:
+        worker.start()
+
+    def end(*_: object) -> None:
+        for worker in workers:
+            worker.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    for worker in workers:
+        worker.join()
+        if worker.exitcode:
+            logger.error("local worker %s of job %s ended with exit code %s", worker.pid, job_id, worker.exitcode)
+    sys.exit(all(worker.exitcode for worker in workers))
+
+
+def _load() -> None:
+    """Load the kernels of Greeks. A computation that needs more loads it with its first chunk."""
+    import pandas  # noqa: F401 - pyarrow imports it for the first list that it converts
+
+    from signals.greeks.core import engine  # noqa: F401 - importing it loads its kernels
+
+
+def _work(job_id: uuid.UUID, number: int, count: int, parent: int) -> None:
+    """Compute chunks. Exit with 0 if the job has ended."""
     end_with_parent(signal.SIGTERM, parent)
     ending = Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C: it cancels the job
-    from moneyness.core.warm import warm
-
-    warm()
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    while not ending.is_set():
-        if jobs.poll(PAUSE_SECONDS):
-            _compute(jobs.recv(), number, count, name, ending)
+    _compute(job_id, number, count, ending)
+    sys.exit(ending.is_set())
 
 
-def _compute(job_id: uuid.UUID, number: int, count: int, name: str, ending: Event) -> None:
+def _compute(job_id: uuid.UUID, number: int, count: int, ending: Event) -> None:
     """Compute chunks until the job ends."""
+    name = f"{socket.gethostname()}:{os.getpid()}"
     while not ending.is_set():
         try:
             open_chunks = _open_chunks(job_id)

@@ -15,7 +15,6 @@ from batch.jobs.core.portfolio_items import PortfolioReader
 from batch.jobs.services import Submission, too_many_rows
 from batch.webhooks.core.addresses import LONGEST_URL, ForbiddenAddress, read_url
 from batch.webhooks.core.signing import InvalidSecret, read_secret
-from batch.webhooks.sending import site_policy
 from signalsite.foundation.computations.columns import PORTFOLIO
 from signalsite.foundation.computations.contract import Computation
 from signalsite.foundation.computations.registry import computations
@@ -73,6 +72,8 @@ class WebhookSerializer(StrictSerializer):
     )
 
     def validate_url(self, url: str) -> str:
+        from batch.webhooks.sending import site_policy  # it imports httpx, and few submissions have a webhook
+
         try:
             read_url(url, site_policy())
         except ForbiddenAddress as error:
@@ -118,7 +119,7 @@ class SubmissionSerializer(StrictSerializer):
         """
         if not isinstance(data, dict):
             raise serializers.ValidationError({"body": "must be a JSON object"})
-        self.raw_items, self.raw_params = data.pop("items", None), data.get("params")
+        self.raw_items, self.raw_params = data.pop("items", None), data.get("params", {})
         rest = {name: value for name, value in data.items() if name != "params"}
         attrs: dict[str, Any] = super().to_internal_value(rest)
         return attrs
@@ -134,7 +135,7 @@ class SubmissionSerializer(StrictSerializer):
         selector = attrs.get("selector")
         if (self.raw_items is None) == (selector is None):
             raise serializers.ValidationError({"items": "give either items or selector"})
-        params = params_serializer(computation)(data={} if self.raw_params is None else self.raw_params)
+        params = params_serializer(computation)(data=self.raw_params)
         if not params.is_valid():
             raise serializers.ValidationError({"params": params.errors})
         items: Given | None = None

@@ -3,8 +3,6 @@
 import uuid
 
 from batch.jobs.models import Job
-from batch.jobs.serializers import JobEventSerializer
-from batch.webhooks import outbox
 
 
 def publish_end(job_id: uuid.UUID) -> None:
@@ -16,6 +14,9 @@ def publish_end(job_id: uuid.UUID) -> None:
     job = ended.first()
     if job is None or job.finished_at is None:
         return
+    from batch.jobs.serializers import JobEventSerializer  # few jobs have a webhook, and these take a while to import
+    from batch.webhooks import outbox
+
     outbox.publish(
         key=f"batch.job:{job.pk}:ended",
         type=f"batch.{job.status}",

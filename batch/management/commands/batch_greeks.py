@@ -2,25 +2,15 @@
 
 import argparse
 import json
-import sys
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from tqdm import tqdm
 
-from batch.client import ApiError, Client, Job, ServiceUnreachable
-from batch.exports.chain_table import NEEDED, chain_lines
-from batch.exports.files import SUFFIXES, write_file
-from batch.exports.plots import check_plot, draw
-from batch.jobs import in_process_client
-from batch.jobs.local_workers import LocalWorkers, WorkerEnded, local_workers
-from signalsite.foundation.blocks import count_words
-from signalsite.foundation.computations.files import choose_columns, split_names
+from batch.exports.formats import SUFFIXES
+from batch.jobs.local_workers import local_workers
+from signalsite.foundation.computations.files import split_names
 from signalsite.foundation.computations.registry import computations
-from signalsite.foundation.errors import ConfigurationError, InvalidInput
 
 
 def parameter(text: str) -> tuple[str, str | float | list[str]]:
@@ -103,63 +93,10 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if (options["keys"] or options["item"]) and selector(options):
             raise CommandError("give either instruments or a selection, not both")
-        out, plot = (Path(options[name]) if options[name] else None for name in ("out", "plot"))
-        fields = _check(options, out, plot)
-        with local_workers(settings.WORKERS) as workers, in_process_client.client() as client:
-            try:
-                job = self.run(client, workers, options)
-                answers = client.to_arrow(job)
-            except ApiError as error:
-                wrong = "; ".join(f"{row.field}: {row.detail}" for row in error.errors)
-                raise CommandError(wrong or str(error)) from error
-            except (ServiceUnreachable, WorkerEnded) as error:
-                raise CommandError(str(error)) from error
-        self.stdout.write(
-            f"job {job.id} as of {job.as_of:%Y-%m-%d %H:%M:%S %Z}: {job.counts.total} items, "
-            f"{job.counts.completed} with a value, {job.counts.failed} with a reason, in {job.duration_seconds:.2f} s"
-        )
-        words = Counter(count_words(answers.column("status")))
-        for status, count in [("ok", words.pop("ok", 0)), *words.most_common()]:
-            self.stdout.write(f"  {status:16} {count}")
-        if chain := list(chain_lines(answers, ascii_only=not self.stdout.isatty())):
-            self.stdout.write("\n".join(["", *chain]))
-        if out:
-            write_file(out, answers.select(fields))
-            self.stdout.write(f"written to {out}")
-        if plot:
-            try:
-                draw(plot, answers, as_of=f"{job.as_of:%d %B %Y, %H:%M %Z}")
-            except InvalidInput as error:
-                raise CommandError(str(error)) from error
-            self.stdout.write(f"drawn in {plot}")
+        with local_workers(settings.WORKERS) as workers:
+            from batch.management.running import run  # here, because the workers load the kernels meanwhile
 
-    def run(self, client: Client, workers: LocalWorkers, options: dict[str, Any]) -> Job:
-        """Run the job to its end and return it. Ctrl-C cancels it."""
-        items = [*options["keys"], *options["item"]]
-        job = client.submit(
-            items or None,
-            selector=None if items else selector(options),
-            kind=options["kind"],
-            params=dict(options["param"]),
-            as_of=options["at"],
-        )
-        try:
-            with tqdm(total=1, unit=" items", file=sys.stderr) as bar:
-
-                def show(state: Job) -> None:
-                    if not state.done:
-                        workers.check()
-                    bar.total = state.counts.total or 1
-                    bar.update(state.counts.answered - bar.n)
-
-                workers.compute(job.id)
-                job = client.wait(job, progress=show)
-        except KeyboardInterrupt:
-            client.cancel(job)
-            raise
-        if job.status != "completed":
-            raise CommandError(f"job {job.id} {job.status}: {job.error}")
-        return job
+            run(workers, options, selector(options), self.stdout)
 
 
 def selector(options: dict[str, Any]) -> dict[str, Any]:
@@ -170,26 +107,3 @@ def selector(options: dict[str, Any]) -> dict[str, Any]:
         if options[window]:
             chosen[window] = dict(zip(("min", "max"), options[window], strict=True))
     return chosen
-
-
-def _check(options: dict[str, Any], out: Path | None, plot: Path | None) -> list[str]:
-    """Return the columns to write. Raises CommandError for what would fail after the job."""
-    kind, fields, params = options["kind"], options["fields"], dict(options["param"])
-    if out and out.suffix.lower() not in SUFFIXES:
-        raise CommandError(f"out: {out} must end in {' or '.join(SUFFIXES)}")
-    if fields is not None and not out:
-        raise CommandError("fields: they choose the columns of a file; name it with --out")
-    for name, path in (("out", out), ("plot", plot)):
-        if path and not path.absolute().parent.is_dir():
-            raise CommandError(f"{name}: there is no folder {path.parent}")
-    try:
-        computation = computations()[kind]
-        if plot:
-            check_plot(plot)
-            there = {column.name for column in computation.file_columns_for(params)}
-            for name in sorted(NEEDED & computation.picked.keys() - there):
-                raise InvalidInput("plot", f"it needs {name}: {computation.picked[name]} must name it")
-        columns = choose_columns(computation, params, [] if fields is None else split_names(fields))
-    except (InvalidInput, ConfigurationError) as error:
-        raise CommandError(str(error)) from error
-    return [column.name for column in columns]

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from batch.exports.files import SUFFIXES, write_file
+from batch.exports.files import write_file
+from batch.exports.formats import SUFFIXES
 from signals.comparison.core import report
 from signals.comparison.core.settings import BOUNDS, CHOICES, MEANINGS, NAMES, parse_setting
 from signals.comparison.files import MAX_LEGS
