@@ -29,7 +29,7 @@ STATEMENT_MILLISECONDS = 1000
 MOST_STREAMS, SCANS, SCAN_KEYS = 20, 10, 1000
 MOST_ERRORS = 5
 RECENT = timedelta(hours=24)
-GROUP = "signals"  # the consumers of the live market
+CONFIG_GROUP = "signals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ def _configs(server: "redis.Redis") -> tuple[Lag | None, int | None]:
         pipeline.xinfo_groups(settings.CONFIG_STREAM)
         pipeline.xlen(CONFIG_DEAD_LETTERS)
         groups, refused = pipeline.execute(raise_on_error=False)  # there may be no such stream
-    mine = next((each for each in groups if _text(each["name"]) == GROUP), None) if isinstance(groups, list) else None
+    known = groups if isinstance(groups, list) else []
+    mine = next((each for each in known if _text(each["name"]) == CONFIG_GROUP), None)
     lag = Lag(settings.CONFIG_STREAM, mine.get("lag"), mine["pending"]) if mine else None
     return lag, refused if isinstance(refused, int) else None
 
@@ -116,7 +117,7 @@ def _lags(server: "redis.Redis") -> list[Lag]:
         Lag(underlying_of(_text(stream)), group.get("lag"), group["pending"])
         for stream, groups in zip(chosen, answers, strict=True)
         for group in (groups if isinstance(groups, list) else ())
-        if _text(group["name"]) == GROUP
+        if _text(group["name"]) == settings.TICK_GROUP
     ]
     return sorted(lags, key=lambda lag: -(lag.waiting or 0) - lag.pending)
 

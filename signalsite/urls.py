@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from batch.configs.urls import config_run_urls
 from batch.exports.bars import BarsExportView
 from batch.exports.chain_values import AtmExportView, LevelExportView
+from batch.exports.config_results import ConfigurationResultsExportView
 from batch.exports.historical_greeks import HistoricalGreeksExportView
 from batch.exports.indicators import IndicatorExportView
 from batch.jobs.historical_greeks import HistoricalGreeksView
@@ -20,6 +21,7 @@ from realtime.snapshot.live_keys import live_among
 from realtime.snapshot.newest_smile import newest_smile
 from realtime.sockets.asyncapi_views import asyncapi
 from realtime.sockets.ticket_views import TicketView
+from signals.computations.dry_run_bars import stored_bars
 from signals.configs.urls import config_urls
 from signals.functions.urls import function_urls
 from signals.indicators.urls import indicator_urls
@@ -69,7 +71,12 @@ v2: list[URLPattern | URLResolver] = [
     *listing_urls(live_among),
     *instrument_service_urls(newest_smile),
     path("positions/greeks", accepts(PositionGreeksView.as_view(), POSITION_BYTES), name="position-greeks"),
-    *function_urls(),
+    *function_urls(stored_bars),
+    path(
+        "configs/<uuid:config_id>/results/export",
+        ConfigurationResultsExportView.as_view(),
+        name="configuration-results-export",
+    ),
     *config_run_urls,
     *config_urls,
     path("subscriptions/ticket", TicketView.as_view(), name="socket-ticket"),

@@ -1,7 +1,7 @@
 """Blocks: columns as a self-describing Arrow IPC stream, compressed with zstd."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -62,9 +62,14 @@ def json_list(table: pa.Table) -> bytes:
 
 
 def _rows(table: pa.Table) -> list[Any]:
-    row = _row_type(tuple(table.column_names))
+    names = tuple(table.column_names)
+    row: Any = _row_type(names) if all(map(str.isidentifier, names)) else partial(_mapping, names)
     columns = [[None] * len(each) if each.null_count == len(each) else each.to_pylist() for each in table.columns]
     return list(map(row, *columns))
+
+
+def _mapping(names: tuple[str, ...], *values: Any) -> dict[str, Any]:
+    return dict(zip(names, values, strict=True))
 
 
 @cache

@@ -1,5 +1,6 @@
 """Children that end with their parent, and processes by their working folder."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -31,6 +32,20 @@ def end_with_parent(by: signal.Signals, parent: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it died before prctl()
         os._exit(1)
+
+
+def give_way(niceness: int) -> None:
+    """Let other processes have the processors first. Add `niceness`, 0 to 19, to this leader of a session.
+
+    Safe between fork and exec: system calls only.
+    """
+    if not niceness:
+        return
+    os.nice(niceness)
+    with contextlib.suppress(OSError):  # a kernel without groups of sessions, which would weigh more than niceness
+        group = os.open("/proc/self/autogroup", os.O_WRONLY)
+        os.write(group, b"%d" % niceness)
+        os.close(group)
 
 
 def living_in(folder: Path) -> list[int]:

@@ -57,6 +57,7 @@ _BODY = (b"content-length", b"transfer-encoding")
 _CONVERTERS = {"path": "(.+)", "str": "([^/]+)"}
 _CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")  # Django weighs them
 _UNCLEAR = re.compile(r"//|/\.\.?(/|$)|/export$")  # in the address of a page: not kept as it is, or another view's
+_NO_QUERY = QueryDict()  # making one takes a twentieth of an answer's time
 _GOOD: Headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _OF_PAGES: Headers = [(b"content-type", b"application/json"), (b"cache-control", CACHE_CONTROL.encode())]
 
@@ -157,7 +158,7 @@ class LiveReads:
             if not await self._tokens.stands(asked.token):
                 return None
             query = asked.scope["query_string"]
-            parameters = QueryDict(query)
+            parameters = QueryDict(query) if query else _NO_QUERY
             seconds = ANSWER_SECONDS - (time.perf_counter() - asked.began)
             if asked.route.pages:
                 page = await asked.route.read(*asked.captured, parameters.dict(), self._run)

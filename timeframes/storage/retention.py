@@ -176,7 +176,8 @@ def _delete(due: _Due, *, plain: bool) -> Iterator[int]:
         if compressed:  # by whole segments, without decompressing them
             with _batch() as cursor:
                 removed = _run(cursor, due.table, [_DELETE_ALL.format(table=sql.Identifier(due.table), due=rows)])
-            yield removed
+            if removed:  # a chunk that has nothing due ends no run
+                yield removed
         else:
             within = sql.SQL(" AND time >= {} AND time < {}").format(begin, end)
             yield from _along_the_key(due, rows, end, within)
