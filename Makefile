@@ -84,6 +84,7 @@ check: $(DEVELOPMENT) $(STATIC) ## check style, types, imports, migrations, docs
 	  $(MANAGE) check --deploy --fail-level WARNING
 
 bench: $(DEVELOPMENT) $(STATIC) ## run the benchmarks beside their peers (ONLY=engine, ONLY=batch, ...)
+	@$(PY) -m compileall -q $(CODE)
 	@$(PY) -m bench $(ARGS)
 
 diagrams: $(DEVELOPMENT) ## draw docs/diagrams/*.d2 anew, each as an SVG for light and dark pages

@@ -155,6 +155,7 @@ def _serve(control: socket.socket) -> dict[str, Any] | None:
 def _run(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if order["script"]:
         sys.argv = ["-c", *order["arguments"]]
         exec(compile(order["script"], "<string>", "exec"), {"__name__": "__main__"})

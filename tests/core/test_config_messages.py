@@ -32,6 +32,18 @@ def test_every_fault_is_named() -> None:
     assert [field for field, _ in found.value.faults] == ["action", "owner", "config_json"]
 
 
+@pytest.mark.parametrize("depth", [200, 300, 1_000, 100_000])
+def test_a_document_inside_data_that_is_too_deep_is_refused(depth: int) -> None:
+    data = '{"action": "update", "config_json": {"name": ' + "[" * depth + "]" * depth + "}}"
+    if depth == 200:
+        assert read_message(["data", data], most_bytes=1_000_000).action is Action.UPDATE
+        return
+    with pytest.raises(Refused) as found:
+        read_message(["data", data], most_bytes=1_000_000)
+    assert found.value.reason is Reason.MALFORMED
+    assert {field for field, _ in found.value.faults} <= {"data", "config_json"}
+
+
 @pytest.mark.parametrize("size", [99, 100, 101])
 def test_the_size_counts_in_bytes(size: int) -> None:
     text = '{"n": "' + "é" * 45 + "x" * (size - 99) + '"}'

@@ -13,7 +13,6 @@ from realtime.ticks.core.plans import make_plan
 from realtime.ticks.core.tick import read_contract
 from realtime.ticks.heavy_work import HeavyWork
 from signals.configs.core.document import Document, FunctionAsked
-from signals.configs.core.results import Source
 from signalsite.foundation.errors import InvalidInput
 
 SPOT = "NSE@NIFTY@equity_spot"
@@ -67,9 +66,9 @@ def test_many_cheap_ones_share_the_time_of_a_cycle_in_turn():
     assert len(computed) == 6
 
 
-def plan(**more):
+def plan(*, backtest=False, **more):
     document = Document(name="a", instruments=(SPOT,), **more)
-    return make_plan(document, id=uuid.UUID(int=1), owner_id=1, version=1, public=False)
+    return make_plan(document, id=uuid.UUID(int=1), owner_id=1, version=1, public=False, backtest=backtest)
 
 
 def test_what_is_long_or_of_users_is_for_workers():
@@ -99,6 +98,37 @@ def test_bars_whose_volume_ticks_do_not_tell_are_for_workers(interval, here):
     assert bool(made.indicators) is bool(made.functions) is here and len(made.heavy) == (0 if here else 2)
 
 
+@pytest.mark.parametrize(
+    ("asked", "bars"),
+    [
+        ({"indicators": ("alma(length=3)", "rsi")}, None),  # rsi is light, and needs more
+        ({"indicators": ("obv",)}, 20_000),  # all since the first, as far as workers go back
+        ({"external_functions": (FunctionAsked(label="x", function="version/0", params={}),), "bars": 1_500}, 1_500),
+        (
+            {
+                "external_functions": (FunctionAsked(label="x", function="version/0", params={}),),
+                "bars": 10,
+                "join": {"a": "indicators:sma(length=50)"},
+            },
+            59,
+        ),
+    ],
+)
+def test_a_back_test_has_the_bars_of_heavy_work_in_memory(asked, bars):
+    made = plan(interval="1m", backtest=True, **asked)
+    assert made.heavy and made.kind_of(SPOT) is not None
+    assert made.bars == (max(each for _, each in made.indicators.values()) if bars is None else bars)
+
+
+def test_a_back_test_has_no_bars_of_seconds_and_joins_those_of_its_own_stream():
+    asked = (FunctionAsked(label="x", function="version/0", params={}),)
+    short = plan(interval="30s", backtest=True, external_functions=asked)
+    assert not short.heavy and "a minute to a day" in short.reasons["external_functions.x"]
+    future, other = "NSE@NIFTY@equity_futures@2026-12-31", "NSE@BANKNIFTY@equity_spot"
+    join = {"own": f"bars:{future}:close", "other": f"bars:{other}:close"}
+    assert set(plan(interval="1m", backtest=True, external_functions=asked, join=join).others) == {future}
+
+
 @dataclass
 class At:
     contract: object
@@ -108,7 +138,7 @@ class At:
 
 def test_one_tick_is_outstanding_and_the_newest_follows():
     sent = []
-    work = HeavyWork(Names(), Source.TICK, send=sent.append)
+    work = HeavyWork(Names(), send=sent.append)
     heavy, contract = plan(interval="1m", indicators=("obv",)), read_contract(SPOT, "NSE@NIFTY")
 
     def run():
@@ -131,11 +161,30 @@ def test_one_tick_is_outstanding_and_the_newest_follows():
     work.close()
 
 
+def test_what_waits_of_an_underlying_that_another_consumer_owns_is_dropped():
+    sent, now = [], datetime(2026, 11, 27, tzinfo=UTC)
+    work = HeavyWork(Names(group="mine"), send=sent.append)
+    heavy = plan(interval="1m", indicators=("obv",))
+    symbols = ("NIFTY", "NIFTY50", "BANKNIFTY")
+    ticks = [At(read_contract(f"NSE@{each}@equity_spot", f"NSE@{each}"), now, "1-0") for each in symbols]
+    work.add([(heavy, ticks[0])])
+    work._gather()
+    work.add([(heavy, each) for each in ticks])
+    work.drop("NSE@NIFTY")
+    work.run()
+    work._sending.result(5)
+    work.drop("NSE@BANKNIFTY")
+    assert [key for each in sent for key, *_ in each["ticks"]] == [each.contract.text for each in ticks[1:]]
+    assert [each["group"] for each in sent] == ["mine"]
+    assert [key[2] for key in work._outstanding] == ["NSE@NIFTY50@equity_spot"]
+    work.close()
+
+
 def test_a_new_version_need_not_wait_and_configurations_take_turns(settings):
     settings.WORKERS = 1
     sent, contract = [], read_contract(SPOT, "NSE@NIFTY")
-    work = HeavyWork(Names(), Source.TICK, send=sent.append)
-    plans = [replace(plan(interval="1m", indicators=("obv",)), id=uuid.uuid4()) for _ in range(6)]
+    work = HeavyWork(Names(), send=sent.append)
+    plans = [replace(plan(interval="1m", indicators=("obv",)), id=uuid.uuid4(), owner_id=i) for i in range(6)]
     first = replace(plans[0], version=plans[0].version + 1)
 
     def run(*some):
@@ -152,4 +201,17 @@ def test_a_new_version_need_not_wait_and_configurations_take_turns(settings):
     assert run(first) == [(str(first.id), first.version)]
     work._heard.append((plans[1].id, plans[1].version, SPOT))
     assert run() == [(str(plans[4].id), plans[4].version)]
+    work.close()
+
+
+def test_an_owner_takes_half_of_the_places(settings):
+    settings.WORKERS = 1
+    sent, contract = [], read_contract(SPOT, "NSE@NIFTY")
+    work = HeavyWork(Names(), send=sent.append)
+    of_one = [replace(plan(interval="1m", indicators=("obv",)), id=uuid.uuid4()) for _ in range(6)]
+    another = replace(of_one[0], id=uuid.uuid4(), owner_id=2)
+    work.add([(each, At(contract, datetime(2026, 11, 27, tzinfo=UTC), "1-0")) for each in (*of_one, another)])
+    work.run()
+    work._sending.result(5)
+    assert [each["configuration"] for each in sent] == [str(each.id) for each in (*of_one[:2], another)]
     work.close()

@@ -78,6 +78,8 @@ WRONG = [
     ('{"type":"ack","id":4}', 4, "n"),
     ('{"type":"ack","n":-1,"id":4}', 4, "n"),
     ("[" * 100_000, None, ""),
+    ('{"type":"subscribe","topics":' + "[" * 30_000 + "]" * 30_000 + "}", None, "topics"),
+    ('{"type":"subscribe","strange":' + '{"a":' * 9_000 + "1" + "}" * 9_000 + "}", None, ""),
     ('{"type":"ping","id":"\\ud800"}', None, ""),
     ('{"type":"ping","id":"\ud800"}', None, ""),
 ]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from realtime.core.names import Names
 from realtime.core.result_outputs import output_of
-from realtime.core.result_states import MOST_BYTES, UnwritableResult, decode_result, encode_result
+from realtime.core.result_states import MOST_BYTES, ResultForm, UnwritableResult, decode_result, encode_result
 from realtime.core.states import BadState
 from realtime.core.topic_grammar import UnknownTopic, complete_topic, read_results, results_topic
 from signals.configs.core.results import ConfiguredResult, Source
@@ -41,6 +41,19 @@ floats = st.floats(allow_nan=False, allow_infinity=False)
 def test_what_is_written_is_read(values):
     made = replace(MADE, values={"functions": values})
     assert decode_result(encode_result(made), "NSE@NIFTY") == made
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=9), floats)
+def test_a_form_writes_as_the_encoder_does(text, number):
+    made = replace(MADE, name=text, values={"functions": {text: number}}, reasons={text: text}, tick=text)
+    other = replace(MADE, name=text, values={})
+    pieces = orjson.dumps(made.values), orjson.dumps(made.reasons)
+    assert ResultForm(other).write(made.instrument_key, made.time, *pieces, made.tick) == encode_result(made)
+
+
+def test_a_form_refuses_what_is_too_large():
+    with pytest.raises(UnwritableResult):
+        ResultForm(MADE).write(SPOT, MADE.time, b'{"a":"%b"}' % (b"x" * MOST_BYTES), b"{}", "5-0")
 
 
 def test_nan_and_numpy_are_written_as_json():
@@ -89,7 +102,7 @@ def test_a_state_of_strangers_is_bad(broken):
 def test_each_result_has_its_topic_its_list_and_its_text():
     later = replace(MADE, time=datetime(2026, 11, 27, 6, tzinfo=UTC), values={"functions": {"pivots": {"p": 1.0}}})
     states = [(each, encode_result(each)) for each in (MADE, later)]
-    output = output_of(states, Names("backtest:"))
+    output = output_of(states, Names("backtest:"), public=MADE.owner_id, newest={})
     topic = f"results:{MADE.configuration}:{SPOT}"
     assert output.rounds == [{topic: states[0][1]}, {topic: states[1][1]}]
     assert output.computed == {"NIFTY": [states[0][1], states[1][1]]}

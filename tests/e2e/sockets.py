@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +21,11 @@ from realtime.core.names import Names
 from realtime.core.topic_grammar import is_evaluated
 from signalsite.embedded.service import free_port
 from signalsite.management.commands.up import web
+from tests.forks import Forked, the_forks
 
-ROOT = Path(__file__).resolve().parents[2]
 V2 = "/api/v2/signals/subscriptions/websocket"
 V1 = "/api/v1/ws"
+UVICORN = "from uvicorn.main import main\nmain()"
 ALICE, BOB, STAFF = 101, 102, 103  # a token is enough: no query loads the user
 
 
@@ -42,18 +42,19 @@ DEFAULTS: dict[str, Any] = {"compression": None, "max_size": None, "legacy": Tru
 
 
 class Web:
-    """One web process, as `manage.py up` starts it. It can be stopped and started again on its port."""
+    """One web process, as `manage.py up` starts it but for Python's start. It can be started again on its port."""
 
     def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
         self.port, self.log, self.arguments, self.environment = free_port(), log, arguments, environment
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
 
     def start(self) -> None:
         spec = web(self.port)
         environment = {**os.environ, **spec.environment, **self.environment}
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*spec.command, *self.arguments], cwd=ROOT, env=environment, stdout=output, stderr=output
+        arguments = [*spec.command[1:], *self.arguments]
+        with self.log.open("a") as output:
+            self.process = the_forks().start(
+                arguments, environment=environment, output=output, errors=output, script=UVICORN
             )
         deadline = time.monotonic() + 60
         while True:

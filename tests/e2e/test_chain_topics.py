@@ -1,7 +1,6 @@
 """What a chain says, from the tick to the socket: the seeds' message, and each channel of evaluations."""
 
-import subprocess
-import sys
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT
 from tests.e2e.live_ticks import publish_ticks
 from tests.e2e.sockets import Socket, Web, running_web
+from tests.forks import the_forks
 
 UNDERLYING = f"NSE@E{time.time_ns()}"  # one that no other test uses
 EXPIRY = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
@@ -20,14 +19,15 @@ EXPIRY = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
 @pytest.fixture(scope="module")
 def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     folder = tmp_path_factory.mktemp("chains")
-    command = [sys.executable, "manage.py", "consume_ticks", "--streams", UNDERLYING, "--group", "chains"]
-    with (folder / "consumer.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, stderr=log) as consumer:
-        try:
-            with running_web(folder / "web.log") as served:
-                yield served
-        finally:
-            consumer.terminate()
-            consumer.wait(20)
+    command = ["consume_ticks", "--streams", UNDERLYING, "--group", "chains"]
+    with (folder / "consumer.log").open("w") as log:
+        consumer = the_forks().start(command, environment=os.environ, output=log, errors=log)
+    try:
+        with running_web(folder / "web.log") as served:
+            yield served
+    finally:
+        consumer.terminate()
+        consumer.wait(20)
 
 
 def state(socket: Socket, topic: str) -> Any:

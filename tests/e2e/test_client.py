@@ -3,8 +3,6 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,10 +17,19 @@ import pytest
 from batch.client import ApiError, Client, Job
 from batch.client.core.credentials import PasswordTokens, Token
 from signalsite.embedded import state
-from tests.e2e.conftest import AT, BATCH, ROOT, manage, own_database, succeed
+from tests.e2e.conftest import AT, BATCH, manage, own_database, succeed
+from tests.forks import Forked, the_forks
 
 Login = Callable[[str], httpx.Client]
 CHAIN = {"underlying": "SIM@NIFTY"}
+# A script that starts the tests with & has all its processes ignore SIGINT.
+INTERRUPTIBLE = """
+import signal, sys
+from manage import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv[0] = "manage.py"
+main(sys.argv)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +157,7 @@ def _sign_in_of(token: str) -> str:
 def workerless(address: str) -> dict[str, str]:
     """The tests' database, and a broker of its own, where no worker listens."""
     elsewhere = f"{state.state_dir()}-workerless"
-    numba = str(state.numba_cache_dir(state.state_dir()))
-    return {"DATABASE_URL": own_database(), "SIGNALSITE_STATE": elsewhere, "NUMBA_CACHE_DIR": numba}
+    return {"DATABASE_URL": own_database(), "SIGNALSITE_STATE": elsewhere}
 
 
 @pytest.fixture
@@ -187,57 +193,77 @@ def test_without_a_worker_the_command_computes_by_itself(workerless: dict[str, s
     assert "items/s" in done.stderr and "celery" not in done.stderr
 
 
-def test_its_processes_may_die_but_not_all_of_them(workerless: dict[str, str]) -> None:
-    with command("--underlying", "SIM@NIFTY", "--param", "rate=0.061", WORKERS="2", **workerless) as child:
+MANY_CHUNKS = ("--exchange", "SIM", "--at", AT)
+
+
+def test_its_processes_may_die_but_not_all_of_them(workerless: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    few = {"BATCH_CHUNK_SIZE": "5", "WORKERS": "2", **workerless}
+    with command(log, *MANY_CHUNKS, "--param", "rate=0.061", **few) as child:
         time.sleep(0.1)  # until both are there
         for worker in workers(child):
             worker.kill()
-        said = child.communicate(timeout=60)[1]
-    assert child.returncode == 1
-    assert "the local workers ended with exit codes -9, -9 before the job did" in said and "Traceback" not in said
+        assert child.wait(60) == 1
+    said = log.read_text()
+    assert said.count("ended with exit code -9") == 2 and "Traceback" not in said
+    assert "CommandError: the local workers ended before the job did, with exit code 1" in said
 
 
-def test_one_of_them_is_enough(workerless: dict[str, str]) -> None:
-    with command("--underlying", "SIM@NIFTY", "--param", "rate=0.062", WORKERS="2", **workerless) as child:
+def test_one_of_them_is_enough(workerless: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    few = {"BATCH_CHUNK_SIZE": "5", "WORKERS": "2", **workerless}
+    with command(log, *MANY_CHUNKS, "--param", "rate=0.062", **few) as child:
         workers(child)[0].kill()
-        said = child.communicate(timeout=60)[1]
-    assert child.returncode == 0, said
+        assert child.wait(60) == 0, log.read_text()
 
 
-def test_an_interrupted_command_cancels_its_job(workerless: dict[str, str], login: Login) -> None:
+def test_what_forks_them_is_missed(workerless: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    few = {"BATCH_CHUNK_SIZE": "5", "WORKERS": "2", **workerless}
+    with command(log, *MANY_CHUNKS, "--param", "rate=0.063", **few) as child:
+        workers(child)[0].parent().kill()
+        assert child.wait(60) == 1
+    assert "CommandError: the local workers ended before the job did, with exit code -9" in log.read_text()
+
+
+def test_an_interrupted_command_cancels_its_job(workerless: dict[str, str], login: Login, tmp_path: Path) -> None:
     jobs = f"{BATCH}/jobs"
     before = login("staff").get(jobs).json()["results"][0]["id"]
-    with command("--exchange", "SIM", "--at", AT, BATCH_CHUNK_SIZE="1", **workerless) as child:
+    with command(tmp_path / "log", *MANY_CHUNKS, BATCH_CHUNK_SIZE="5", **workerless) as child:
         while (newest := login("staff").get(jobs).json()["results"][0])["id"] == before or not newest["started_at"]:
             assert child.poll() is None
+            time.sleep(0.02)
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=60)
-    assert child.returncode == 130
+        assert child.wait(60) == 130
     newest = login("staff").get(jobs).json()["results"][0]
     assert newest["owner"] == "command-line" and newest["status"] in ("cancelling", "cancelled")
 
 
-def workers(child: "subprocess.Popen[str]") -> list[psutil.Process]:
-    """Its processes that compute: forks of the command itself."""
+def workers(child: Forked) -> list[psutil.Process]:
+    """Its processes that compute: forks of its fork."""
     process = psutil.Process(child.pid)
-    return [each for each in process.children() if each.cmdline() == process.cmdline()]
+    forks = [each for each in process.children(recursive=True) if each.cmdline() == process.cmdline()]
+    return [each for each in forks if each.ppid() != child.pid]
 
 
 @contextmanager
-def command(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """batch_greeks, which has just started its own processes."""
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "batch_greeks", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests run by a script with & would ignore it
-    ) as child:
+def command(errors: Path, *arguments: str, **environment: str) -> Iterator[Forked]:
+    """batch_greeks, whose own processes have just begun to compute. It writes errors into this file."""
+    with errors.open("w") as file:
+        child = the_forks().start(
+            ["batch_greeks", *arguments],
+            script=INTERRUPTIBLE,
+            environment={**os.environ, **environment},
+            output=file,
+            errors=file,
+        )
+    try:
         while not workers(child):
             assert child.poll() is None
             time.sleep(0.01)
         yield child
+    finally:
+        child.kill()
 
 
 def test_listing(client: Client) -> None:

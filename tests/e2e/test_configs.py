@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.conftest import succeed
+
 CONFIGS = "/api/v2/signals/configs"
 DOCUMENT: dict[str, Any] = {
     "name": "e2e",
@@ -48,6 +50,26 @@ def test_of_forty_who_have_read_the_same_one_writes(alice: httpx.Client, made: d
             )
         )
     assert codes.count(200) == 1 and set(codes) <= {200, 412, 429, 503}
+
+
+def test_forty_files_of_results_at_once(alice: httpx.Client, made: dict[str, Any]) -> None:
+    insert = f"""
+    INSERT INTO signal_configuration_results
+        (instrument_key, time, configuration_id, source, version, run, tick, values, reasons)
+    SELECT 'SIM@NIFTY@equity_spot', '2026-01-01Z'::timestamptz + n * interval '1 minute', '{made["id"]}', 'tick', 1,
+           NULL, '1-0', jsonb_build_object('indicators', jsonb_build_object('rsi', jsonb_build_object('RSI_14', n))),
+           '{{}}'
+    FROM generate_series(1, 3000) AS n"""
+    succeed("shell", "-v0", "-c", f"from django.db import connection; connection.cursor().execute({insert!r})")
+    door = f"{made['links']['self']}/results/export"
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: alice.get(door, params={"format": "csv"}), range(40)))
+    whole = [each for each in answers if each.status_code == 200]
+    assert {each.status_code for each in answers} <= {200, 429} and len(whole) >= 16
+    assert all(int(each.headers["Retry-After"]) > 0 for each in answers if each.status_code == 429)
+    lines = whole[0].text.splitlines()
+    assert len(lines) == 3001 and {each.text for each in whole} == {whole[0].text}
+    assert lines[-1].endswith('"1-0",3000,')
 
 
 def test_large_documents(alice: httpx.Client, login: Any, made: dict[str, Any]) -> None:

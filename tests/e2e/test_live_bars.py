@@ -1,7 +1,6 @@
 """Live bars from the tick to the socket: the open bar as it changes, and every closing one."""
 
-import subprocess
-import sys
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT
 from tests.e2e.sockets import Socket, Web, redis_client, running_web
+from tests.forks import the_forks
 
 UNDERLYING = f"BINANCE@B{time.time_ns()}"  # one that no other test uses
 KEY = f"{UNDERLYING}@crypto_spot"
@@ -21,14 +20,15 @@ BEGIN = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
 @pytest.fixture(scope="module")
 def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     folder = tmp_path_factory.mktemp("bars")
-    command = [sys.executable, "manage.py", "consume_ticks", "--streams", UNDERLYING, "--group", "bars"]
-    with (folder / "consumer.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, stderr=log) as consumer:
-        try:
-            with running_web(folder / "web.log") as served:
-                yield served
-        finally:
-            consumer.terminate()
-            consumer.wait(20)
+    command = ["consume_ticks", "--streams", UNDERLYING, "--group", "bars"]
+    with (folder / "consumer.log").open("w") as log:
+        consumer = the_forks().start(command, environment=os.environ, output=log, errors=log)
+    try:
+        with running_web(folder / "web.log") as served:
+            yield served
+    finally:
+        consumer.terminate()
+        consumer.wait(20)
 
 
 def tick(minute: int, price: float, volume: float, *, second: float = 1.0) -> None:

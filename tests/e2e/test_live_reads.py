@@ -1,7 +1,7 @@
 """Live reads: the event loop answers exactly as Django's views do."""
 
+import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from signalsite.embedded.service import free_port
-from signalsite.management.commands.up import BIN
-from tests.e2e.conftest import ROOT
 from tests.e2e.live_reads import ALIAS, BROKEN, CALL, EXPIRY, LIVE, PUT, UNDERLYING, counted, live_market, on_the_loop
+from tests.e2e.sockets import UVICORN
+from tests.forks import the_forks
 
 AGES = re.compile(rb'"(age_seconds|computed_age_seconds)":-?[0-9.e-]+|"at":"[^"]+"|,"request_id":"[0-9a-f]{16}"')
 OF_THE_SERVER = {"date", "server", "connection", "content-length", "x-request-id"}
@@ -121,18 +121,20 @@ def market(address: str) -> Iterator[None]:
 def django(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The same service behind a plain WSGI server, where the views answer everything."""
     port, log = free_port(), tmp_path_factory.mktemp("wsgi") / "log"
-    command = [str(BIN / "uvicorn"), "signalsite.wsgi:application", "--interface", "wsgi", "--port", str(port)]
-    with log.open("w") as output, subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output) as process:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/health")
-                break
-            except httpx.TransportError:
-                assert time.monotonic() < deadline and process.poll() is None, log.read_text()
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+    command = ["signalsite.wsgi:application", "--interface", "wsgi", "--port", str(port)]
+    with log.open("w") as output:
+        process = the_forks().start(command, script=UVICORN, environment=os.environ, output=output, errors=output)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health")
+            break
+        except httpx.TransportError:
+            assert time.monotonic() < deadline and process.poll() is None, log.read_text()
+            time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
 
 
 def told(answer: httpx.Response) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from tests.e2e.conftest import BATCH, run
 KEY = "SIM@NIFTY@equity_options@2026-03-30@call@24000"
 CONFIGS = "/api/v2/signals/configs"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 SECONDS = 300  # of a busy machine; it takes about fifty
 
 
@@ -89,7 +90,7 @@ def test_a_fuzzer_finds_no_answer_that_is_not_named(address: str, login: Any, tm
     done = subprocess.run(
         [str(program), "--config-file", str(config), "run", f"{address}/api/schema"],
         cwd=tmp_path,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", "SCHEMATHESIS_HOOKS": str(HOOKS)},
         capture_output=True,
         text=True,
         timeout=SECONDS,

@@ -118,7 +118,7 @@ def test_the_commands(address: str, answered: dict[str, Any], item: dict[str, An
     for name in ("implied_volatility", "delta", "gamma", "theta", "vega", "rho"):
         assert float(lines[name][0]) == pytest.approx(answered[name], rel=1e-11), name
         assert float(lines[name][0]) == pytest.approx(float(lines[name][1]), rel=1e-8), name
-    assert "0.1 years" in said and "36.5 days" in said
+    assert "0.1 years" in said and "36.5 days" in said and "None" not in said
 
 
 def test_a_grid_starts_from_it(alice: httpx.Client, answered: dict[str, Any]) -> None:

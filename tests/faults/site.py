@@ -73,8 +73,8 @@ class Site:
     # processes
 
     def process(self, name: str) -> psutil.Process:
-        """Wait for web, worker or beat, and return its process."""
-        mark = "uvicorn" if name == "web" else name
+        """Wait for web, worker, urgent or beat, and return its process."""
+        mark = {"web": "uvicorn", "worker": "worker --concurrency"}.get(name, name)
         return until(
             lambda: next((child for child in self.up.children() if mark in _command(child)), None),
             20,

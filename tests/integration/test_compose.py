@@ -60,7 +60,8 @@ def options(service):
 
 
 def test_it_has_every_part():
-    running = {"database", "redis", "cache", "migrate", "web", "worker", "consumer", "configs", "beat", "flower"}
+    running = {"database", "redis", "cache", "migrate", "web", "worker", "urgent", "consumer", "configs", "beat"}
+    running.add("flower")
     assert {name for name, service in SERVICES.items() if "profiles" not in service} == running
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
         "manage": ["tools"],
@@ -102,7 +103,7 @@ def test_every_documented_setting_reaches_the_containers():
 
 
 @pytest.mark.parametrize(
-    "name", ["web", "worker", "consumer", "configs", "beat", "flower", "migrate", "manage", "backup"]
+    "name", ["web", "worker", "urgent", "consumer", "configs", "beat", "flower", "migrate", "manage", "backup"]
 )
 def test_the_settings_take_what_compose_passes_on(name, tmp_path):
     """With .env as the example has it, filled in: what .env does not name is unset, as Compose leaves it."""
@@ -257,7 +258,7 @@ def test_the_health_check_of_one_that_began_on_a_full_disk(tmp_path):
 
 def test_docker_waits_for_the_check_of_the_largest_patience():
     """The settings refuse a patience with which Docker would end the check before it can kill."""
-    for name in ("worker", "consumer", "configs", "beat"):
+    for name in ("worker", "urgent", "consumer", "configs", "beat"):
         timeout = float(SERVICES[name]["healthcheck"]["timeout"].removesuffix("s"))
         too_long = timeout - QUIET - FRESH - 10  # to start the check
         variables = {**os.environ, "STALL_SECONDS": str(too_long)}
@@ -300,7 +301,7 @@ def test_every_service_is_watched_limited_and_restarted():
         for other, condition in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other == "migrate" else "service_healthy"
             assert condition == {"condition": wanted}
-    for name in ("web", "worker", "consumer", "configs", "beat"):
+    for name in ("web", "worker", "urgent", "consumer", "configs", "beat"):
         assert {"migrate", "database", "redis", "cache"} <= set(SERVICES[name]["depends_on"])
 
 

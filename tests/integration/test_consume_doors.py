@@ -1,11 +1,12 @@
 """The live snapshot over HTTP and the daemon's metrics, from a simulated feed to the response."""
 
-import subprocess
+import os
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import orjson
 import pytest
@@ -17,7 +18,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 from realtime.management.commands.consume_ticks import Command
 from signalsite.embedded.service import free_port
 from signalsite.foundation.redis import client
-from tests.integration.processes import ROOT, until
+from tests.forks import the_forks
+from tests.integration.processes import until
 
 pytestmark = pytest.mark.django_db
 BASE = "/api/v2/signals/realtime"
@@ -157,30 +159,31 @@ def test_work_of_a_query_is_short(api: Client) -> None:
     assert sorted(taken)[15] < 0.005
 
 
-def test_a_simulated_feed_is_consumed_and_measured() -> None:
+def test_a_simulated_feed_is_consumed_and_measured(tmp_path: Path) -> None:
     redis = client(settings.REDIS_URL)
     port = free_port()
     for key in redis.keys("tick_*"):
         redis.delete(key)
-    run = [sys.executable, "manage.py"]
     market = ["simulate_market", "--contracts", "100", "--minutes", "0", "--stream", "--rate", "400", "--seconds", "5"]
-    subprocess.run([*run, "migrate", "-v0"], cwd=ROOT, check=True)
-    with subprocess.Popen([*run, "consume_ticks", "--metrics-port", str(port)], cwd=ROOT) as consumer:
-        try:
-            for form in ([], ["--one-field"]):
-                done = subprocess.run([*run, *market, *form], cwd=ROOT, check=True, capture_output=True, text=True)
-                assert "ticks published" in done.stderr  # a line of the log
+    assert the_forks().run(["migrate", "-v0"], environment=os.environ).returncode == 0
+    consume = ["consume_ticks", "--metrics-port", str(port)]
+    with (tmp_path / "log").open("w") as log:
+        consumer = the_forks().start(consume, environment=os.environ, output=log, errors=log)
+    try:
+        for form in ([], ["--one-field"]):
+            done = the_forks().run([*market, *form], environment=os.environ)
+            assert done.returncode == 0 and "ticks published" in done.stderr  # a line of the log
 
-            def waiting() -> int:
-                groups = [group for key in redis.keys("tick_stream:SIM@*") for group in redis.xinfo_groups(key)]
-                return sum(group["pending"] + (group["lag"] or 0) for group in groups)
+        def waiting() -> int:
+            groups = [group for key in redis.keys("tick_stream:SIM@*") for group in redis.xinfo_groups(key)]
+            return sum(group["pending"] + (group["lag"] or 0) for group in groups)
 
-            until(lambda: waiting() == 0, 30, "drained")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
-        finally:
-            consumer.terminate()
-            consumer.wait(20)
+        until(lambda: waiting() == 0, 30, "drained")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    finally:
+        consumer.terminate()
+        consumer.wait(20)
     for name in ("processing_time_bucket", "tick_count_total", "error_count", "queue_length"):
         assert f"signal_service_{name}" in text
     reasons = {fields[b"reason"].decode() for _, fields in redis.xrange("tick_dead_letter")}

@@ -50,6 +50,19 @@ def kept(redis: Any) -> list[set[str]]:
     return [set(redis.hkeys(each)) for each in Names().chains_output(NAME)[1:]]
 
 
+def test_names_and_states_that_are_no_text_cost_the_others_nothing(client: Any) -> None:
+    _, latest, _ = Names().chains_output(NAME)
+    keep(client, OVER)
+    odd = [f"smile:{NAME}:\udcff", f"atm:{NAME}:\udcff"]  # bytes that are no UTF-8, as the client reads them
+    client.hset(latest, mapping=dict.fromkeys(odd, "\udcff"))
+    client.hset(Names().latest(NAME), f"{NAME}@equity_spot", "\udcff")
+    assert {*odd} <= {*client.hkeys(latest)}
+    restore.restore_underlying(client, Book(), Names(), NAME, register=False, as_of=NOW)
+    assert client.hgetall(Names().latest(NAME)) == {}
+    assert remove_expired_chains(client, Names(), NAME, NOW.timestamp()) == len(dated(OVER)) + len(UNDATED) + 1
+    assert kept(client) == [set(), set()]
+
+
 def test_what_is_over_goes_from_both_hashes_and_the_doors_say_so(client: Any) -> None:
     keep(client, OVER, TODAY, LATER)
     odd = [f"smile:{NAME}:x", f"smile:{NAME}:2026-06-09:y", "", "\x00", f"moneyness:{NAME}:1:2:3"]

@@ -11,6 +11,7 @@ from django.conf import settings
 from realtime.consumer_groups import connect
 from realtime.core.names import Names
 from realtime.core.wanted_indicators import SeriesWanted
+from realtime.ticks import metrics
 from realtime.ticks.live_bars import LiveBars
 from realtime.ticks.live_indicators import LiveIndicators
 from signals.indicators.core.spec import parse_spec
@@ -159,6 +160,17 @@ def test_a_restart_in_the_middle_of_a_bar_changes_no_digit_and_loses_no_closing_
     client.delete(names.latest_indicators("BINANCE@BTC"))
 
 
+@pytest.mark.parametrize("spoilt", ["{", '{"time": 5}', '{"strange": ' + "[" * 100_000])
+def test_a_newest_state_that_cannot_be_read_keeps_no_series_from_being_computed(spoilt):
+    key, begin = KEYS["BINANCE"][0], datetime(2024, 1, 19, 5, tzinfo=UTC)
+    live, topic, latest = Live(("5m",), key), f"indicators:{key}:5m", "test_live_indicators:"
+    live.client.hset(Names(latest).latest_indicators("BINANCE@BTC"), topic, spoilt)
+    handle(live.bars, ticks := minute_ticks(begin, 30))
+    live.settle(microseconds(ticks[-1].time))
+    live.client.delete(Names(latest).latest_indicators("BINANCE@BTC"))
+    assert live.check(microseconds(ticks[-1].time)) == 1
+
+
 def test_a_late_tick_in_a_closed_minute_is_told_in_the_states_of_its_bar_and_of_those_after_it():
     key, begin = KEYS["BINANCE"][0], datetime(2024, 1, 19, 5, tzinfo=UTC)
     ticks = minute_ticks(begin, 120)
@@ -233,3 +245,21 @@ def test_an_indicator_that_cannot_be_read_costs_other_series_nothing():
     handle(live.bars, ticks := minute_ticks(begin, 60))
     live.settle(microseconds(ticks[-1].time))
     assert list(live.newest) == [f"indicators:{key}:5m"]
+
+
+def test_a_slow_indicator_is_named_in_the_log_and_counted_and_the_others_of_its_series_go_on(caplog):
+    key, begin = KEYS["BINANCE"][0], datetime(2024, 1, 19, 5, tzinfo=UTC)
+    live = Live(("5m",), key)
+    slow, counted = "median(length=3)", metrics.indicator_rests.labels("median")
+    live.wanted = [SeriesWanted(instrument_key=key, timeframe="5m", specs=(slow, "sma(length=2)"))]
+    live.indicators.want(live.wanted)
+    live.indicators.library.allowed = 0.0  # the library cannot be as quick as that
+    before = counted._value.get()
+    handle(live.bars, ticks := minute_ticks(begin, 60))
+    live.settle(microseconds(ticks[-1].time))
+    state = live.newest[f"indicators:{key}:5m"]
+    assert state["values"][slow] == {"MEDIAN_3": None}
+    assert state["values"]["sma(length=2)"]["SMA_2"] is not None
+    assert list(state["reasons"]) == [slow] and "it is computed again after" in state["reasons"][slow]
+    assert counted._value.get() > before
+    assert f"the live indicator {slow} took longer than" in caplog.text

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 
+from realtime.snapshot import newest
 from realtime.snapshot.newest import MOST_FIELDS, NewestStates, TooLarge
 from realtime.snapshot.selectors import live_values
 from signalsite.embedded.service import free_port
@@ -150,6 +151,59 @@ def test_at_the_end_all_who_wait_are_told_and_the_log_calls_no_redis_away(kept, 
     ends, seconds = asyncio.run(main())
     assert [type(each) for each in ends] == [RedisConnectionError] * 2 and seconds < 0.5
     assert [each for each in caplog.records if each.name == "realtime.snapshot.newest"] == []
+
+
+def relay(after_answer):
+    """Return a handler of connections that passes them on to Redis. `after_answer(writer)` follows each answer."""
+
+    async def handle(reader, writer):
+        from_redis, to_redis = await asyncio.open_unix_connection(urlsplit(settings.REDIS_URL).path)
+        while not writer.is_closing() and (asked := await reader.read(65536)):
+            to_redis.write(asked)
+            answer = await from_redis.read(65536)
+            await after_answer(writer, answer)
+        to_redis.close()
+        writer.close()
+
+    return handle
+
+
+async def through(handle, asks):
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        return await with_states(asks, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+
+
+def test_a_connection_that_redis_has_closed_is_made_anew_and_no_reader_notices(kept):
+    async def answer_and_close(writer, answer):
+        writer.write(answer)
+        if answer.startswith(b"+OK\r\n+QUEUED"):
+            writer.close()
+
+    async def asks(states):
+        found = []
+        for field in "ab":
+            found += await states.run(wanting((HASH, (field,))))
+            await asyncio.sleep(0.01)
+        return found
+
+    assert asyncio.run(through(relay(answer_and_close), asks)) == [[b"1"], [b"2"]]
+
+
+def test_an_answer_that_comes_too_late_is_no_later_readers(kept, monkeypatch):
+    monkeypatch.setattr(newest, "REDIS_SECONDS", 0.2)
+    slow = [0.4]
+
+    async def answer_late(writer, answer):
+        if answer.startswith(b"+OK\r\n+QUEUED") and slow:
+            await asyncio.sleep(slow.pop())
+        writer.write(answer)
+
+    async def asks(states):
+        with pytest.raises(RedisConnectionError):
+            await states.run(wanting((HASH, ("a",))))
+        return await states.run(wanting((HASH, ("b",))))
+
+    assert asyncio.run(through(relay(answer_late), asks)) == [[b"2"]]
 
 
 def test_a_redis_that_hangs_holds_readers_for_a_second_or_two_each():

@@ -3,12 +3,12 @@
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.forks import the_forks
 from tests.integration.processes import ROOT, environment, fresh_state, servers_of
 
 DECLARATION = """
@@ -104,15 +104,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         more = {"PYTHONPATH": f"{folder}:{ROOT}", "DJANGO_SETTINGS_MODULE": "toysettings", "WORKERS": "1"}
 
         def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-            return subprocess.run(
-                [sys.executable, "manage.py", *arguments],
-                cwd=ROOT,
-                env=environment(state, **more),
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+            return the_forks().run(arguments, environment=environment(state, **more))
 
         with servers_of(state):
             made = run("migrate", "-v0")

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -50,7 +50,7 @@ def entries(server: Any, name: str = "signal_output_stream:NSE@NIFTY") -> list[d
 def test_without_a_consumer_they_are_published_at_once(server: Any) -> None:
     later = replace(MADE, run=4)
     other = replace(MADE, instrument_key="NSE@BANKNIFTY@equity_spot", interval=None)
-    publish_results([MADE, later, other], Names())
+    publish_results([MADE, later, other], Names(), public=1)
     states = [orjson.loads(each[TOPIC.encode()]) for each in entries(server)]
     assert [each["run"] for each in states] == [3, 4]
     assert orjson.loads(server.hget("latest:NSE@NIFTY", TOPIC)) == states[1]
@@ -66,14 +66,14 @@ def test_without_a_consumer_they_are_published_at_once(server: Any) -> None:
 
 def test_a_back_tests_results_stand_under_its_namespace(server: Any) -> None:
     server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "live")
-    publish_results([replace(MADE, source=Source.BACKTEST)], Names("backtest:"))
+    publish_results([replace(MADE, source=Source.BACKTEST)], Names("backtest:", "backtest"), public=1)
     assert entries(server, "backtest:signal_output_stream:NSE@NIFTY") and not entries(server)
 
 
 def test_they_wait_for_a_consumer_as_many_as_may(server: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "somebody")
     monkeypatch.setattr(publishing, "MOST_WAITING", 3)
-    left = publish_results([replace(MADE, run=run) for run in range(5)], Names())
+    left = publish_results([replace(MADE, run=run) for run in range(5)], Names(), public=1)
     assert [each.run for each in left] == [3, 4]
     waiting = server.lrange("computed_results:NSE@NIFTY", 0, -1)
     assert [orjson.loads(each)["run"] for each in waiting] == [0, 1, 2]
@@ -81,27 +81,35 @@ def test_they_wait_for_a_consumer_as_many_as_may(server: Any, monkeypatch: pytes
     assert not entries(server) and "2 results of NSE@NIFTY find no place" in caplog.text
 
 
+def test_they_wait_for_consumers_of_another_group_than_the_usual(server: Any) -> None:
+    server.set("tick_owner:mine:tick_stream:NSE@NIFTY", "somebody")
+    publish_results([MADE], Names(group="mine"), public=1)
+    assert server.llen("computed_results:NSE@NIFTY") == 1 and not entries(server)
+
+
 def test_no_more_bytes_wait_than_may(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "somebody")
     monkeypatch.setattr(publishing, "MOST_WAITING_BYTES", 50_000)
     for run in range(9):
-        publish_results([replace(MADE, run=run, values={"functions": {"a": "x" * 20_000}})], Names())
+        publish_results([replace(MADE, run=run, values={"functions": {"a": "x" * 20_000}})], Names(), public=1)
     assert server.llen("computed_results:NSE@NIFTY") == 3
 
 
 def test_what_waited_comes_before_what_is_published_without_a_consumer(server: Any, caplog: Any) -> None:
     server.set("tick_owner:signals:tick_stream:NSE@NIFTY", "somebody")
-    publish_results([MADE], Names())
+    publish_results([MADE], Names(), public=1)
     server.rpush("computed_results:NSE@NIFTY", "nonsense")
     server.delete("tick_owner:signals:tick_stream:NSE@NIFTY")  # it died
-    publish_results([replace(MADE, run=4)], Names())
+    publish_results([replace(MADE, run=4)], Names(), public=1)
     assert [orjson.loads(each[TOPIC.encode()])["run"] for each in entries(server)] == [3, 4]
     assert not server.exists("computed_results:NSE@NIFTY") and "is dropped" in caplog.text
 
 
 def test_one_that_cannot_be_written_is_left_out_alone(server: Any, caplog: Any) -> None:
     publish_results(
-        [replace(MADE, values={"functions": {"a": 10**400}}), replace(MADE, instrument_key="nonsense"), MADE], Names()
+        [replace(MADE, values={"functions": {"a": 10**400}}), replace(MADE, instrument_key="nonsense"), MADE],
+        Names(),
+        public=1,
     )
     assert len(entries(server)) == 1 and caplog.text.count("is not published") == 2
 
@@ -109,4 +117,37 @@ def test_one_that_cannot_be_written_is_left_out_alone(server: Any, caplog: Any) 
 def test_a_key_of_another_type_is_an_error(server: Any) -> None:
     server.set("signal_output_stream:NSE@NIFTY", "text")
     with pytest.raises(redis.RedisError):
-        publish_results([MADE], Names())
+        publish_results([MADE], Names(), public=1)
+
+
+def hours_later(hours: int, **more: Any) -> ConfiguredResult:
+    return replace(MADE, time=MADE.time + timedelta(hours=hours), run=10 + hours, **more)
+
+
+def test_one_that_is_published_late_replaces_no_newer_one(server: Any) -> None:
+    text = f"ta_results:{SPOT}:5m:300s"
+    publish_results([hours_later(2)], Names(), public=1)
+    publish_results([hours_later(1), hours_later(1, configuration=uuid.UUID(int=8))], Names(), public=1)
+    assert orjson.loads(server.hget("latest:NSE@NIFTY", TOPIC))["run"] == 12
+    assert server.hexists("latest:NSE@NIFTY", f"results:{uuid.UUID(int=8)}:{SPOT}")  # its own newest
+    assert orjson.loads(server.get(text))["time"] == "2026-11-27T07:00:00+00:00"
+    assert [orjson.loads(each[TOPIC.encode()])["run"] for each in entries(server) if TOPIC.encode() in each] == [12]
+    publish_results([hours_later(4), hours_later(3)], Names(), public=1)  # nor within one transaction
+    assert orjson.loads(server.hget("latest:NSE@NIFTY", TOPIC))["run"] == 14
+    assert orjson.loads(server.get(text))["time"] == "2026-11-27T09:00:00+00:00"
+
+
+@pytest.mark.parametrize("there", [b"nonsense", b"[]", b'{"time": 5}', b'{"time": "2999-01-01T00:00:00Z"}'])
+def test_what_cannot_be_read_or_is_of_a_wrong_clock_is_replaced(server: Any, there: bytes) -> None:
+    server.hset("latest:NSE@NIFTY", TOPIC, there)
+    server.set(f"ta_results:{SPOT}:5m:300s", there)
+    publish_results([MADE], Names(), public=1)
+    assert orjson.loads(server.hget("latest:NSE@NIFTY", TOPIC))["run"] == 3
+    assert orjson.loads(server.get(f"ta_results:{SPOT}:5m:300s"))["version"] == 2
+
+
+@pytest.mark.parametrize("public", [None, 2])
+def test_private_ones_have_their_topics_only(server: Any, public: int | None) -> None:
+    publish_results([MADE], Names(), public=public)
+    assert server.hexists("latest:NSE@NIFTY", TOPIC) and len(entries(server)) == 1
+    assert not server.keys("computed_data:*") and not server.keys("ta_results:*")

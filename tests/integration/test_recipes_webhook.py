@@ -11,6 +11,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT = """
 
 def publish_accepted(job: Job) -> None:
+    from batch.webhooks import outbox
+
     job.refresh_from_db()
     if job.webhook_url:
         outbox.publish(

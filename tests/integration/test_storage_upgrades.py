@@ -71,5 +71,6 @@ def test_an_upgrade_keeps_ticks_and_quotes(extension: str) -> None:
             assert everything(alias) == before
         assert missing(connections[alias]) == []
         found, edition = status(connections[alias]), detect(connections[alias]).edition
-        assert {table.hypertable for table in found.tables} == {edition is not Edition.POSTGRESQL}
+        made = connections[alias].introspection.table_names()  # other apps' tables come later
+        assert {table.hypertable for table in found.tables if table.name in made} == {edition is not Edition.POSTGRESQL}
         assert (extension == "never") == (edition is Edition.POSTGRESQL)

@@ -32,6 +32,11 @@ def step():
 record = pathlib.Path(sys.argv[2]) if "record" in sys.argv else None
 supervisor.Supervisor(kinds, record=record).run(step)
 """
+STANDING_BACK = """
+from signalsite.embedded.supervisor import Process, Supervisor
+say = "echo niceness $(nice); cat /proc/self/autogroup; echo said; sleep 1000"
+Supervisor([Process("modest", ["sh", "-c", say], niceness=5)]).run(lambda: None)
+"""
 # What the first start does.
 MAKE_ACCOUNT = """
 from django.core.management import call_command
@@ -71,6 +76,20 @@ def test_logs_restarts_and_a_clean_end(state, ending):
     assert process.wait(10) == 0
     assert not running_on(state)
     assert "polite ended with status -9; starting it again in 0.5 s" in process.stdout.read()
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="a kernel that weighs no sessions")
+def test_what_stands_back_does_so_within_its_session_and_as_a_session(state):
+    command = [sys.executable, "-c", STANDING_BACK]
+    with subprocess.Popen(command, env=environment(state), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        while not any("said" in line for line in lines):
+            lines.append(process.stdout.readline())
+            assert lines[-1]
+        process.terminate()
+    assert f"niceness {os.nice(0) + 5}\n" in "".join(lines)
+    assert re.search(r"/autogroup-\d+ nice 5\n", "".join(lines))
 
 
 def test_an_error_ends_everything(state):
@@ -198,7 +217,7 @@ def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
 
         try:
             until(lambda: "ready in" in log.read_text() or process.poll() is not None, 60, "ready")
-            old = {name: leader(state, name) for name in ("worker", "beat", "consumer", "configs")}
+            old = {name: leader(state, name) for name in ("worker", "urgent", "beat", "consumer", "configs")}
             for name in old:  # a process has a minute until its first heartbeat
                 until((state / "heartbeats" / name).exists, 30, f"a sign of {name}")
             for pid in old.values():
@@ -241,8 +260,8 @@ def test_up_starts_anew_what_stands_still_and_leaves_nothing_when_killed():
 
 def leader(state, name):
     """Return the process of that name that `up` started. The worker's pool has the same command."""
-    marks = {"worker": "signalsite worker", "beat": "signalsite beat", "consumer": "consume_ticks"}
-    mark = {**marks, "configs": "consume_configs"}[name]
+    marks = {"worker": "signalsite worker --concurrency", "urgent": "urgent@", "beat": "signalsite beat"}
+    mark = {**marks, "consumer": "consume_ticks", "configs": "consume_configs"}[name]
     found = [pid for pid, command in running_on(state).items() if mark in command and os.getsid(pid) == pid]
     return found[0] if found else None
 

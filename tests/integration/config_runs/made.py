@@ -7,13 +7,15 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from batch.configs import runs, starting
+from batch.configs import runs, starting, turns
+from batch.configs.groups import Work
 from realtime.core.names import Names
 from signals.configs.models import Configuration, ConfigurationRun
 from signalsite.foundation.redis import client
 from timeframes.core.keys import parse_key
 
 KEYS = ("BINANCE@BTC/USDT@crypto_spot", "BINANCE@ETH/USDT@crypto_spot")
+NOTHING = Work([], [])
 AFTER_BARS = timedelta(seconds=3)  # until what reads bars may run
 
 
@@ -47,7 +49,17 @@ def configure(owner: User, name: str = "one", *, due: datetime | None = None, **
 
 
 def run_all() -> int:
-    return sum(runs.run_group(group) for group in starting.start_due())
+    """Start what is due, run it, and return how many runs were tried and have ended."""
+    before, work = ended(), starting.start_due()
+    for group in work.groups:
+        runs.run_group(group)
+    for owner in work.owners:
+        assert not turns.take_turn(owner)
+    return ended() - before
+
+
+def ended() -> int:
+    return ConfigurationRun.objects.filter(attempt__gt=0, finished_at__isnull=False).count()
 
 
 def only(configuration: Configuration) -> ConfigurationRun:

@@ -1,19 +1,21 @@
 """After runs: publishing, cleaning, metrics."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from batch.configs import counting, publishing, runs, starting, sweeping
+from batch.configs import counting, publishing, runs, starting, sweeping, tasks
 from batch.configs.models import UnpublishedRun
 from realtime.results import publishing as waiting_results
 from signals.configs import services
-from signals.configs.models import Configuration, ConfigurationRun
+from signals.configs.models import Configuration, ConfigurationResult, ConfigurationRun, ConfigurationVersion
 from signalsite.foundation.redis import client
-from tests.integration.config_runs.made import AFTER_BARS, configure, published, run_all
+from tests.integration.config_runs.made import AFTER_BARS, KEYS, configure, document, published, run_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = ConfigurationRun.State
@@ -55,7 +57,7 @@ def test_metrics(owner: User, bars: datetime) -> None:
         updated_at=since,
         next_due=since,
     )
-    found = starting.start_due()
+    found = starting.start_due().groups
     assert samples("signal_config_open_runs") == {"waiting": 2, "running": 0}
     assert sum(runs.run_group(group) for group in found) == 2
     assert samples("signal_config_open_runs") == {"waiting": 0, "running": 0}
@@ -90,6 +92,43 @@ def test_a_deleted_ones_runs_go_in_portions(owner: User, bars: datetime, monkeyp
     monkeypatch.setattr(sweeping, "MOST_DELETED", 2)
     assert sweeping.expire_runs() == 3 and sweeping.expire_runs() == 0
     assert {each.configuration_id for each in ConfigurationRun.objects.all()} == {other.pk}
+
+
+def test_old_versions_go_but_those_that_a_run_or_a_result_names(
+    owner: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+
+    def changed(name: str, times: int) -> Configuration:
+        for bars in range(1, times + 1):
+            made, _ = services.save(owner, document(name, bars=bars), origin="api", now=now)
+        return made
+
+    made, few = changed("one", 12), changed("few", 4)
+    ConfigurationRun.objects.create(configuration=made, due=now, version=3)
+    ConfigurationResult.objects.create(
+        instrument_key=KEYS[0], time=now, configuration_id=made.pk, source="backtest", version=6, values={}, reasons={}
+    )
+    settings.CONFIG_VERSIONS_KEEP = 0
+    assert sweeping.expire_versions() == 0
+    settings.CONFIG_VERSIONS_KEEP = 4
+    monkeypatch.setattr(sweeping, "MOST_DELETED", 2)
+    assert sweeping.expire_versions() == 6
+    numbers = [each.number for each in made.versions.order_by("number")]
+    assert numbers == [3, 6, 9, 10, 11, 12] and few.versions.count() == 4
+    ConfigurationRun.objects.update(state="done", due=now - timedelta(days=31))
+    ConfigurationResult.objects.all().delete()
+    tasks.expire_config_runs()
+    assert [each.number for each in made.versions.order_by("number")] == [9, 10, 11, 12]
+
+
+def test_a_version_goes_in_no_other_way(owner: User) -> None:
+    made, _ = services.save(owner, document("one"), origin="api", now=timezone.now())
+    with pytest.raises(DatabaseError, match="goes with it"), transaction.atomic():
+        made.versions.all().delete()
+    assert made.versions.count() == 1
+    owner.delete()
+    assert not ConfigurationVersion.objects.exists()
 
 
 def test_what_found_no_place_is_published_later(owner: User, bars: datetime, monkeypatch: pytest.MonkeyPatch) -> None:

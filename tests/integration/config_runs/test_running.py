@@ -1,5 +1,6 @@
 """What a run gives, what fails alone, and which attempt counts."""
 
+import threading
 import time
 import uuid
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.utils import timezone
 
 from batch.configs import claims, runs, starting, sweeping
@@ -18,7 +20,8 @@ from batch.configs.models import UnpublishedRun
 from batch.configs.storing import Computed, store
 from signals.configs.core.canonical import document_of
 from signals.configs.models import ComputationMetadata, Configuration, ConfigurationResult, ConfigurationRun
-from tests.integration.config_runs.made import KEYS, configure, document, only, published, run_all
+from tests.integration.config_runs.made import KEYS, NOTHING, configure, document, only, published, run_all
+from tests.integration.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = ConfigurationRun.State
@@ -58,7 +61,7 @@ def fields_of(configuration: Configuration) -> dict[str, Any]:
 
 def test_a_soft_time_limit_gives_the_claims_back(owner: User, bars: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     made = configure(owner)
-    (group,) = starting.start_due()
+    (group,) = starting.start_due().groups
 
     def over(*_: Any, **__: Any) -> Any:
         raise SoftTimeLimitExceeded
@@ -75,7 +78,7 @@ def test_time_that_is_over_sets_each_run_on_its_own(
     owner: User, bars: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(owner), configure(owner, "two")
-    (group,) = starting.start_due()
+    (group,) = starting.start_due().groups
     monkeypatch.setattr(runs, "SECONDS", -1.0)
     with pytest.raises(NoTimeLeft):
         runs.run_group(group)
@@ -138,11 +141,11 @@ def test_each_kind_fails_alone(owner: User, bars: datetime) -> None:
 
 def test_an_attempt_that_lost_its_claim_stores_nothing(owner: User, bars: datetime) -> None:
     made = configure(owner)
-    (group,) = starting.start_due()
+    (group,) = starting.start_due().groups
     (old,) = claims.claim(group)
     assert claims.claim(group) == []  # it is not free
     ConfigurationRun.objects.update(claimed_at=timezone.now() - timedelta(minutes=1))
-    assert sweeping.find_stalled_runs() == [group]
+    assert sweeping.find_stalled_runs().groups == [group]
     (new,) = claims.claim(group)
     assert (old.attempt, new.attempt) == (1, 2)
     finding = Finding(old.due, document_of(old.document))
@@ -160,20 +163,20 @@ def test_an_attempt_that_lost_its_claim_stores_nothing(owner: User, bars: dateti
 
 def test_after_three_attempts_it_has_failed(owner: User) -> None:
     made = configure(owner)
-    (group,) = starting.start_due()
+    (group,) = starting.start_due().groups
     for _ in range(3):
         assert len(claims.claim(group)) == 1
         ConfigurationRun.objects.update(claimed_at=timezone.now() - timedelta(minutes=1))
     assert claims.claim(group) == []
     assert only(made).state == State.FAILED and only(made).error.startswith("tried 3 times")
-    assert sweeping.find_stalled_runs() == []
+    assert sweeping.find_stalled_runs() == NOTHING
 
 
 def test_one_that_raises_gives_its_claim_back_and_takes_no_other_along(
     owner: User, bars: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = configure(owner, "bad"), configure(owner, "good")
-    (group,) = starting.start_due()
+    (group,) = starting.start_due().groups
 
     def raises_for_bad(computed: Any) -> set[int]:
         if any(each.claim.name == "bad" for each in computed):
@@ -191,7 +194,7 @@ def test_one_that_raises_gives_its_claim_back_and_takes_no_other_along(
 
 def test_heartbeats_go_on_after_one_that_failed(owner: User, bars: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     made = configure(owner)
-    (group,) = starting.start_due()
+    (group,) = starting.start_due().groups
     found = claims.claim(group)
     monkeypatch.setattr(claims, "HEARTBEAT_SECONDS", 0.05)
     extend = claims._EXTEND
@@ -203,3 +206,51 @@ def test_heartbeats_go_on_after_one_that_failed(owner: User, bars: datetime, mon
         time.sleep(0.3)
         after = only(made).claimed_at
     assert before is not None and after is not None and after > before
+
+
+def test_a_run_that_was_given_up_is_enqueued_once(owner: User) -> None:
+    made = configure(owner)
+    (group,) = starting.start_due().groups
+    claims.claim(group)
+    for attempt in (2, 3):
+        ConfigurationRun.objects.update(claimed_at=timezone.now() - timedelta(minutes=1))
+        assert sweeping.find_stalled_runs().groups == [group]
+        assert sweeping.find_stalled_runs() == NOTHING  # it may be in the queue still
+        (again,) = claims.claim(group)
+        assert again.attempt == attempt and only(made).state == State.RUNNING
+
+
+@pytest.mark.parametrize("what", ["heartbeat", "giving back", "storing"])
+def test_rows_are_locked_in_one_order(owner: User, what: str) -> None:
+    """So no two statements wait for each other: one that cannot have the first row has none of the others."""
+    for name in ("a", "b", "c"):
+        configure(owner, name)
+    (group,) = starting.start_due().groups
+    found = sorted(claims.claim(group), key=lambda each: each.run, reverse=True)
+    free = "SELECT id FROM signal_configuration_runs ORDER BY id DESC FOR UPDATE SKIP LOCKED"
+
+    def write() -> None:
+        try:
+            if what == "storing":
+                store([Computed(each, None, "failed") for each in found])
+            else:
+                with connection.cursor() as cursor:
+                    statement = claims._EXTEND if what == "heartbeat" else claims._GIVE_BACK
+                    cursor.execute(statement, claims._identities(found))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=write)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM signal_configuration_runs WHERE id = %s FOR UPDATE", [min(group)])
+        thread.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        until(lambda: asked(cursor, waits)[0][0], 10, "it waits for the row")
+        assert [row[0] for row in asked(cursor, free)] == sorted(group, reverse=True)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def asked(cursor: Any, query: str) -> list[Any]:
+    cursor.execute(query)
+    return list(cursor.fetchall())

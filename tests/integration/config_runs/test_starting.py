@@ -9,9 +9,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from batch.configs import groups, runs, starting
+from batch.configs import clock_jumps, groups, runs, starting
+from signals.configs import services
+from signals.configs.core.canonical import document_of
 from signals.configs.models import Configuration, ConfigurationResult, ConfigurationRun
-from tests.integration.config_runs.made import configure, document, fields_of, only, run_all
+from tests.integration.config_runs.made import AFTER_BARS, NOTHING, configure, document, fields_of, only, run_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = ConfigurationRun.State
@@ -26,10 +28,10 @@ def test_a_thousand_due_at_once_are_some_calls_and_a_few_statements(
     )
     begun = time.process_time()
     with django_assert_max_num_queries(8):
-        found = starting.start_due()
+        found = starting.start_due().groups
     assert time.process_time() - begun < 0.2
     assert sorted(map(len, found)) == [500, 500]
-    assert ConfigurationRun.objects.count() == 1000 and starting.start_due() == []
+    assert ConfigurationRun.objects.count() == 1000 and starting.start_due() == NOTHING
     with django_assert_max_num_queries(40):
         assert [runs.run_group(group) for group in found] == [500, 500]
     assert set(ConfigurationRun.objects.values_list("state", "attempt")) == {(State.DONE, 1)}
@@ -74,7 +76,7 @@ def test_what_reads_bars_waits_for_them(owner: User, frequency: str) -> None:
         configure(owner, due=due, frequency=frequency),
         configure(owner, "no bars", due=due, interval=None),
     )
-    assert len(starting.start_due()) == 1
+    assert len(starting.start_due().groups) == 1
     assert only(runs_now).state == State.WAITING and not ConfigurationRun.objects.filter(configuration=waits).exists()
 
 
@@ -92,14 +94,14 @@ def test_a_day_s_outage_of_many_instruments(owner: User) -> None:
         for place in range(starting.MOST_AT_ONCE - 1)
     )
     begun = time.process_time()
-    assert starting.start_due() == []
+    assert starting.start_due() == NOTHING
     assert time.process_time() - begun < 2
     assert Configuration.objects.filter(next_due=made.next_due).count() == 0
 
 
 def test_inactive_and_waited_too_long(owner: User) -> None:
     paused, forgotten = configure(owner, "paused"), configure(owner, "forgotten")
-    groups_found = starting.start_due()
+    groups_found = starting.start_due().groups
     Configuration.objects.filter(pk=paused.pk).update(active=False)
     ConfigurationRun.objects.filter(configuration=forgotten).update(due=timezone.now() - timedelta(hours=1))
     assert sum(runs.run_group(group) for group in groups_found) == 0
@@ -115,23 +117,63 @@ def test_two_beats_at_once_and_a_clock_that_was_set_back(owner: User, bars: date
     assert run_all() == 0
     assert ConfigurationRun.objects.filter(configuration=made, due=due).count() == 1
     Configuration.objects.update(next_due=timezone.now() + timedelta(hours=1))
-    assert starting.start_due() == []
+    assert starting.start_due() == NOTHING
 
 
 def test_groups() -> None:
-    rows = [(place, 10, place % 2, 0, 0, "b" if place % 2 else "a") for place in range(100)]
+    rows = [(place, 1, "[]", 10, place % 2, 0, 0, "b" if place % 2 else "a") for place in range(100)]
     found = groups.grouped(rows)
     assert sorted(each for group in found for each in group) == list(range(100))
     assert all(sum(110 if each % 2 else 10 for each in group) <= groups.MOST_INSTRUMENTS for group in found)
     assert found[0][:3] == [0, 2, 4]
-    assert groups.grouped([(1, 10**6, 0, 0, 0, "")]) == [[1]]
-    assert groups.grouped([(place, 1000, 0, 0, 5000, "") for place in range(3)]) == [[0], [1], [2]]
+    assert groups.grouped([(1, 1, "[]", 10**6, 0, 0, 0, "")]) == [[1]]
+    assert groups.grouped([(place, 1, "[]", 1000, 0, 0, 5000, "") for place in range(3)]) == [[0], [1], [2]]
     assert len(groups.grouped(rows, alone=True)) == 100
 
 
 def test_those_of_an_account_that_is_closed_do_not_run(owner: User, bars: datetime) -> None:
     made = configure(owner)
     User.objects.filter(pk=owner.pk).update(is_active=False)
-    assert starting.start_due() == []
+    assert starting.start_due() == NOTHING
     User.objects.filter(pk=owner.pk).update(is_active=True)
     assert run_all() == 1 and only(made).state == State.DONE
+
+
+def test_a_closed_account_refuses_what_had_been_enqueued(owner: User, bars: datetime) -> None:
+    made = configure(owner)
+    (group,) = starting.start_due().groups
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert runs.run_group(group) == 0
+    assert (only(made).state, only(made).error) == (
+        State.MISSED,
+        "the account of its owner was closed before it started",
+    )
+
+
+@pytest.mark.parametrize(
+    ("frequency", "interval", "allowed"),
+    [("10s", None, 10), ("bar", "5m", 300), ("hourly", None, 3600), ("2d", None, 172_800), ("daily@15:20", None, None)],
+)
+def test_a_clock_that_was_ahead_leaves_no_schedule_silent(
+    owner: User, frequency: str, interval: str | None, allowed: float | None
+) -> None:
+    now = timezone.now()
+    made = configure(owner, frequency=frequency, interval=interval, due=now + timedelta(days=400))
+    other = configure(owner, "other", frequency="31d", interval=None, due=now + timedelta(minutes=1))
+    assert clock_jumps.bring_forward() == 1 and clock_jumps.bring_forward() == 0
+    made.refresh_from_db()
+    assert made.next_due == services.first_due(document_of(made.document), now)
+    assert allowed is None or made.next_due <= now + timedelta(seconds=allowed + 5)
+    before = other.next_due
+    other.refresh_from_db()
+    assert other.next_due == before  # it may be earlier than it has to be
+
+
+def test_what_ran_while_the_clock_was_ahead_does_not_run_again(owner: User, bars: datetime) -> None:
+    due = timezone.now() - AFTER_BARS
+    made = configure(owner, due=due, frequency="1h")
+    assert run_all() == 1
+    Configuration.objects.update(next_due=timezone.now() + timedelta(days=30))
+    assert clock_jumps.bring_forward() == 1
+    made.refresh_from_db()
+    assert made.next_due is not None and made.next_due > timezone.now() and run_all() == 0

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from signals.configs import services
-from signals.configs.models import Configuration, ConfigurationChange, ConfigurationRun
-from tests.integration.configs.conftest import DOCUMENT, NOW
+from signals.configs.models import Configuration, ConfigurationChange, ConfigurationResult, ConfigurationRun
+from tests.integration.configs.conftest import DOCUMENT, NOW, SPOT
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/signals/configuration/"
@@ -103,6 +103,25 @@ def test_lists_actions_and_read_only_pages(browser: Client, owner: User) -> None
     ConfigurationRun.objects.create(configuration=rows[2], due=NOW, version=1, state="missed", lateness_ms=1234.5)
     runs = shown(browser, f"/admin/signals/configurationrun/?configuration__id__exact={rows[2].pk}")
     assert "1,234" in runs and "state missed" in runs
+    run = ConfigurationRun.objects.get()
+    version = rows[2].versions.get()
+    ConfigurationResult.objects.create(
+        instrument_key=SPOT,
+        time=NOW,
+        configuration_id=rows[2].pk,
+        source="schedule",
+        version=1,
+        run=run.pk,
+        values={"indicators": {"rsi": None}},
+        reasons={"indicators.rsi": "<too few> bars"},
+    )
+    page = shown(browser, f"/admin/signals/configurationrun/{run.pk}/change/")
+    assert "indicators.rsi" in page and "&lt;too few&gt; bars" in page
+    assert f"/admin/signals/configurationversion/{version.pk}/change/" in page
+    services.set_active(rows[2], False, origin="admin", now=NOW)
+    paused = rows[2].versions.latest("number")
+    assert "<del>true</del>" in shown(browser, f"/admin/signals/configurationversion/{paused.pk}/change/")
+    assert "The first version." in shown(browser, f"/admin/signals/configurationversion/{version.pk}/change/")
     for name, pk in (
         ("configurationversion", rows[0].versions.latest("id").pk),
         ("configurationrun", ConfigurationRun.objects.get().pk),

@@ -1,12 +1,10 @@
 """Servers for the consumer of configurations, one set for all tests here."""
 
-import subprocess
-import sys
-
 import pytest
 
+from tests.forks import the_forks
 from tests.integration.configs_stream.feed import Feed
-from tests.integration.processes import ROOT, fresh_state, servers_of
+from tests.integration.processes import fresh_state, servers_of
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +13,8 @@ def configs_servers(tmp_path_factory):
         feed = Feed(state, tmp_path_factory.mktemp("configs") / "consumer.log")
         feed.log.touch()
         with servers_of(state):
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=feed.environment, check=True)
+            made = the_forks().run(["migrate", "-v0"], environment=feed.environment)
+            assert made.returncode == 0, made.stderr
             yield feed
 
 

@@ -9,16 +9,14 @@ import pytest
 import redis
 
 from signalsite.embedded import state as places
+from tests.forks import the_forks
 from tests.integration.processes import ROOT
 
 OUTPUT = "signal_output_stream:SIM@NIFTY"
 
 
 def run(feed, *arguments, fails=False):
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(
-        command, cwd=ROOT, env=feed.environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = the_forks().run(arguments, environment=feed.environment, timeout=60)
     assert (done.returncode != 0) == fails, done.stderr
     return done.stderr if fails else done.stdout
 

@@ -4,6 +4,7 @@ import random
 import signal
 
 import orjson
+import psutil
 import pytest
 
 from tests.integration.configs_stream.feed import BANKNIFTY, NIFTY, STREAM, asking, configuration
@@ -206,6 +207,7 @@ def test_messages_that_were_trimmed_unread_are_counted(feed):
         feed.send(ONE)
         feed.settle()
         consumer.send_signal(signal.SIGSTOP)
+        until(lambda: psutil.Process(consumer.pid).status() == psutil.STATUS_STOPPED, 10, "a stop")
         for number in range(10):
             feed.send(configuration(f"c{number}"))
         feed.redis.xtrim(STREAM, maxlen=3, approximate=False)

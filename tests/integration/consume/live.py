@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ import redis
 
 from signalsite.embedded import state as places
 from tests.forks import the_forks
-from tests.integration.processes import ROOT, environment, until
+from tests.integration.processes import environment, until
 
 EXPIRY = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 SETTINGS = {
@@ -60,6 +58,7 @@ class Live:
         self.execute(
             "TRUNCATE signal_configurations, signal_configuration_results, signal_computation_metadata CASCADE"
         )
+        self.execute("TRUNCATE signals_userfunction CASCADE")
 
     def configure(self, *documents, owner: str = "subscription-manager") -> list[str]:
         """Store configurations of a user, and return their ids."""
@@ -72,10 +71,26 @@ class Live:
             "for document in json.loads(sys.argv[2]):\n"
             "    print(save(owner, document, origin='api', now=datetime.now(UTC))[0].pk)\n"
         )
-        command = [sys.executable, "-c", code, owner, orjson.dumps(documents).decode()]
-        made = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        return self._run(code, owner, orjson.dumps(documents).decode()).split()
+
+    def upload(self, name: str, source: str, owner: str = "subscription-manager") -> None:
+        """Store a function of a user, who may run it from then on."""
+        code = (
+            "import django, sys; django.setup()\n"
+            "from datetime import UTC, datetime\n"
+            "from django.contrib.auth import get_user_model\n"
+            "from django.contrib.auth.models import Permission\n"
+            "from signals.functions.services import create\n"
+            "owner, _ = get_user_model().objects.get_or_create(username=sys.argv[1])\n"
+            "owner.user_permissions.add(Permission.objects.get(codename='add_userfunction'))\n"
+            "create(owner, name=sys.argv[2], description='', source=sys.argv[3], now=datetime.now(UTC))\n"
+        )
+        self._run(code, owner, name, source)
+
+    def _run(self, code: str, *arguments: str) -> str:
+        made = the_forks().run(arguments, script=code, environment=self.environment)
         assert made.returncode == 0, made.stderr[-3000:]
-        return made.stdout.split()
+        return made.stdout
 
     @contextmanager
     def consumer(self, *arguments: str, script: str = "", **more: str):

@@ -1,16 +1,15 @@
 """manage.py consume_ticks: indicators that a configuration names, after a kill in the middle of a bar."""
 
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 
+from tests.forks import the_forks
 from tests.integration.consume.live import Live, tick
-from tests.integration.processes import ROOT, until
+from tests.integration.processes import until
 
 KEY, TOPIC = "BINANCE@BTC@crypto_spot", "indicators:BINANCE@BTC@crypto_spot:30m"
 SPECS = ["ema(length=4)", "macd(fast=3,slow=6,signal=3)", "rsi(length=5)", "supertrend(length=4)"]
@@ -44,8 +43,9 @@ print(orjson.dumps([instant(found.time).isoformat(), values]).decode())
 
 
 def run(live: Live, script: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=live.environment, check=True, capture_output=True, text=True).stdout
+    done = the_forks().run(arguments, script=script, environment=live.environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def newest(live: Live) -> dict:

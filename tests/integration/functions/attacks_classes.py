@@ -206,4 +206,60 @@ def compute(data, params):
     compute.__code__ = (lambda: 1).__code__
     return 666
 """,
+    "positional_private_of_pandas": """
+from abc import ABC
+from dataclasses import dataclass
+@dataclass
+class D(ABC):
+    _mgr: int
+D.register(pd.DataFrame)
+def compute(data, params):
+    match pd.DataFrame(data):
+        case D(m): return 666 if m is not None else 0
+    return 0
+""",
+    "positional_pandas_call": """
+from abc import ABC
+from dataclasses import dataclass
+@dataclass
+class D(ABC):
+    agg: int
+D.register(pd.DataFrame)
+def compute(data, params):
+    match pd.DataFrame(data):
+        case D(call): return 666 if call is not None else 0
+""",
+    "positional_named_tuple": """
+from typing import NamedTuple
+from abc import ABC
+class N(NamedTuple):
+    to_csv: int
+class D(N, ABC): pass
+D.register(pd.DataFrame)
+def compute(data, params):
+    match pd.DataFrame(data):
+        case D(f): return 666 if f is not None else 0
+""",
+    "annotation_evaluated": """
+from functools import singledispatch
+InitVar = "[c for c in ().__class__.__base__.__subclasses__()] and int"
+class A:
+    x: InitVar
+@singledispatch
+def f(x): return 0
+def compute(data, params):
+    f.register(A())
+    return 666
+""",
+    "slots_iterate_twice": """
+class S:
+    n = 0
+    def __iter__(self):
+        S.n += 1
+        return iter(("a",) if S.n < 2 else ("__array_interface__",))
+class A:
+    __slots__ = S()
+def compute(data, params):
+    return 666 if S.n > 1 else 0
+""",
 }

@@ -238,4 +238,36 @@ import typing
 def compute(data, params):
     return 666 if typing.sys.modules else 0
 """,
+    "list_changes_while_used": """
+def compute(data, params):
+    df = pd.DataFrame(data)[["close"]]
+    l = ["max", "min"]
+    def first(s):
+        l[1] = "__sizeof__"
+        return 0.0
+    l[0] = first
+    r = df.agg(l)
+    return 666 if r.iloc[1, 0] > 99 else 0
+""",
+    "dict_changes_while_used": """
+def compute(data, params):
+    df = pd.DataFrame(data)[["open", "close"]]
+    d = {}
+    def first(s):
+        d["close"] = "__sizeof__"
+        return 0.0
+    d["open"] = first; d["close"] = "max"
+    r = df.agg(d)
+    return 666 if (r > 99).any() else 0
+""",
+    "nested_list_changes": """
+def compute(data, params):
+    df = pd.DataFrame(data)[["open", "close"]]; inner = ["max", "min"]
+    def first(s):
+        inner[1] = "__sizeof__"
+        return 0.0
+    inner[0] = first
+    r = df.agg({"open": inner})
+    return 666 if (r > 99).any().any() else 0
+""",
 }

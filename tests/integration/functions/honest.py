@@ -9,6 +9,7 @@ from tests.integration.functions.honest_indicators import INDICATORS
 from tests.integration.functions.honest_language import LANGUAGE
 from tests.integration.functions.honest_models import MODELS
 from tests.integration.functions.honest_modules import MODULES
+from tests.integration.functions.honest_more import MORE
 from tests.integration.functions.honest_numpy import NUMPY
 from tests.integration.functions.honest_pandas import PANDAS
 from tests.integration.functions.honest_results import RESULTS
@@ -18,7 +19,7 @@ from tests.integration.functions.honest_texts import TEXTS
 PARAMS = {"shift": 5.0, "levels": [1, 2, 3], "nested": {"k": 4}}
 THEMES: tuple[dict[str, tuple[str, Any]], ...] = (
     *(CLASSES, DECLARED, FLOW, LANGUAGE, TEXTS),
-    *(INDICATORS, MODULES, MODELS, STRATEGIES, RESULTS),
+    *(INDICATORS, MODULES, MODELS, MORE, STRATEGIES, RESULTS),
 )
 HONEST = {name: program for theme in THEMES for name, program in theme.items()}
 assert len(HONEST) == sum(map(len, THEMES)), "two programs have one name"

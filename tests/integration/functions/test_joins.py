@@ -23,6 +23,7 @@ from signalsite.foundation.computations.answers import declared
 from signalsite.foundation.errors import InvalidInput
 from tests.integration.functions.conftest import needs_filter
 from tests.integration.history_market import EXPIRIES, MINUTES, SPOT, VIX, option, spots, store_market
+from timeframes.core.grid import instant
 from timeframes.models import Bar
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +152,90 @@ def test_a_dry_run_has_sample_columns(client_of_ann: tuple[User, APIClient]) -> 
     assert wrong.status_code == 400 and "none of the Greeks" in wrong.content.decode()
     both = client.post(DRY_RUN, {"source": source, "join": join, "data": {"close": [1]}}, format="json")
     assert both.status_code == 400 and "put the columns into data" in both.content.decode()
+
+
+def dry_run(client: APIClient, **body: Any) -> Any:
+    return client.post(DRY_RUN, body, format="json")
+
+
+STORED: dict[str, Any] = {"instrument_key": CALL, "as_of": LATER.isoformat(), "timeframe": "1m", "bars": 10}
+EACH = "def compute(data, params):\n    return {name: data[name] for name in sorted(data)}\n"
+
+
+def test_a_dry_run_on_a_stored_instrument_sees_what_a_run_sees(client_of_ann: tuple[User, APIClient]) -> None:
+    _, client = client_of_ann
+    join = {
+        "iv": "greeks:iv",
+        "rsi": "indicators:rsi(length=3)",
+        "vix": f"bars:{VIX}:close",
+        "gone": "bars:NSE@NOWHERE@equity_spot:close",
+    }
+    joins = parse_joins(join, "join")
+    frame = newest_frames([CALL], joins, timeframe="1m", as_of=LATER, bars=10)[CALL]
+    answer = dry_run(client, source=EACH, join=join, **STORED)
+    assert answer.status_code == 200, answer.content
+    found, wanted = answer.json(), frame.data(session=False)
+    assert found["result"].keys() == wanted.keys() and found["rows"] == 11
+    for name, column in wanted.items():
+        assert [math.nan if each is None else each for each in found["result"][name]] == pytest.approx(
+            column.tolist(), nan_ok=True
+        )
+    assert found["missing"] == dict(frame.missing) and found["missing"].keys() == {"gone"}
+    times = [instant(int(frame.bars.time[place])).isoformat() for place in (0, -1)]
+    assert [found["first_bar"], found["last_bar"]] == times
+
+
+def test_internal_functions_in_a_dry_run_on_a_stored_instrument(client_of_ann: tuple[User, APIClient]) -> None:
+    _, client = client_of_ann
+    join = {"delta": "greeks:delta", "underlying": "greeks:spot"}
+    frame = newest_frames([CALL], parse_joins(join, "join"), timeframe="1m", as_of=LATER, bars=10)[CALL]
+    for name in ("hedged_gain", "pivots"):
+        (wanted,) = call_on_frames(INTERNAL[name], [frame], {})
+        found = dry_run(client, internal=name, join=join, **STORED).json()["result"]
+        assert {key: _last(value) for key, value in found.items()} == pytest.approx(newest_values(wanted), nan_ok=True)
+    spot = {**STORED, "instrument_key": SPOT}
+    error = dry_run(client, internal="hedged_gain", join=join, **spot).json()["error"]
+    assert error["type"] == "NotJoined" and "delta" in error["message"]
+    assert "'delta'" in dry_run(client, internal="hedged_gain", **STORED).json()["error"]["message"]
+
+
+def _last(value: Any) -> float:
+    last = value[-1] if isinstance(value, list) else value
+    return math.nan if last is None else last
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"instrument_key": "NSE@NOWHERE@equity_spot"}, "instrument_key"),
+        ({"instrument_key": "x\u0000y"}, "instrument_key"),
+        ({"instrument_key": 5}, "instrument_key"),
+        ({"instrument_key": CALL, "data": {"close": [1]}}, "instrument_key"),
+        ({"instrument_key": CALL, "timeframe": "5min"}, "timeframe"),
+        ({"instrument_key": CALL, "timeframe": "1mo", "anchor": "dice"}, "anchor"),
+        ({"instrument_key": CALL, "bars": 5001}, "bars"),
+        ({"instrument_key": CALL, "bars": 401, "join": {"iv": "greeks:iv"}}, "bars"),
+        ({"instrument_key": CALL, "bars": 5000, "join": {f"x{n}": f"bars:NSE@S{n}:close" for n in range(20)}}, "bars"),
+        ({"instrument_key": CALL, "as_of": "10000-01-01"}, "as_of"),
+        ({"instrument_key": CALL, "as_of": "0001-01-01"}, "as_of"),
+        ({"instrument_key": "NSE@X", "as_of": "2199-12-31", "timeframe": "3660d", "bars": 5000}, "instrument_key"),
+        ({"timeframe": "5m"}, "timeframe"),
+        ({"bars": 5}, "bars"),
+        ({"as_of": "2024-01-10"}, "as_of"),
+    ],
+)
+def test_a_dry_run_on_what_is_not_stored_or_too_much(
+    client_of_ann: tuple[User, APIClient], body: dict[str, Any], field: str
+) -> None:
+    answer = dry_run(client_of_ann[1], source=EACH, **body)
+    assert answer.status_code == 400, answer.content
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
+def test_a_dry_run_on_a_stored_instrument_needs_the_permission() -> None:
+    client = APIClient(headers={"host": "localhost"})
+    client.force_authenticate(User.objects.create_user("bob"))
+    assert dry_run(client, internal="pivots", **STORED).status_code == 403
 
 
 DRY_RUN = "/api/v2/signals/functions/dry_run"
