@@ -62,10 +62,15 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         server.delete(mark)
     with monkeypatch.context() as patch:
         patch.setitem(app.conf.task_routes, "batch.take_turn", {"queue": name})
-        app.amqp.flush_routes()
+        route_anew(app)
         yield lambda: server.llen(name)
-    app.amqp.flush_routes()
+    route_anew(app)
     server.delete(name)
+
+
+def route_anew(app: Any) -> None:
+    app.amqp.flush_routes()
+    vars(app.amqp).pop("router", None)  # which keeps the routes that it began with
 
 
 def test_an_owner_has_one_turn_in_the_queue(owner: User, another: User, queue: Any) -> None:
