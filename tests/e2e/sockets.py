@@ -96,6 +96,20 @@ def running_web(log: Path, *arguments: str, **environment: str) -> Iterator[Web]
             served.stop()
 
 
+@contextmanager
+def web_and_consumer(folder: Path, stream: str, group: str) -> Iterator[Web]:
+    """A web process, and a consumer of one stream in a group of its own. Their logs stand in the folder."""
+    command = ["consume_ticks", "--streams", stream, "--group", group]
+    with (folder / "consumer.log").open("w") as log:
+        consumer = the_forks().start(command, environment=os.environ, output=log, errors=log)
+    try:
+        with running_web(folder / "web.log") as served:
+            yield served
+    finally:
+        consumer.terminate()
+        consumer.wait(20)
+
+
 class Socket:
     """A client of the protocol: messages as dicts, without heartbeats."""
 

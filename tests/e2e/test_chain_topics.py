@@ -1,6 +1,5 @@
 """What a chain says, from the tick to the socket: the seeds' message, and each channel of evaluations."""
 
-import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.live_ticks import publish_ticks
-from tests.e2e.sockets import Socket, Web, running_web
-from tests.forks import the_forks
+from tests.e2e.sockets import Socket, Web, web_and_consumer
 
 UNDERLYING = f"NSE@E{time.time_ns()}"  # one that no other test uses
 EXPIRY = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
@@ -18,16 +16,8 @@ EXPIRY = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
 
 @pytest.fixture(scope="module")
 def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    folder = tmp_path_factory.mktemp("chains")
-    command = ["consume_ticks", "--streams", UNDERLYING, "--group", "chains"]
-    with (folder / "consumer.log").open("w") as log:
-        consumer = the_forks().start(command, environment=os.environ, output=log, errors=log)
-    try:
-        with running_web(folder / "web.log") as served:
-            yield served
-    finally:
-        consumer.terminate()
-        consumer.wait(20)
+    with web_and_consumer(tmp_path_factory.mktemp("chains"), UNDERLYING, "chains") as served:
+        yield served
 
 
 def state(socket: Socket, topic: str) -> Any:

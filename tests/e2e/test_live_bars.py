@@ -1,6 +1,5 @@
 """Live bars from the tick to the socket: the open bar as it changes, and every closing one."""
 
-import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sockets import Socket, Web, redis_client, running_web
-from tests.forks import the_forks
+from tests.e2e.sockets import Socket, Web, redis_client, web_and_consumer
 
 UNDERLYING = f"BINANCE@B{time.time_ns()}"  # one that no other test uses
 KEY = f"{UNDERLYING}@crypto_spot"
@@ -19,16 +17,8 @@ BEGIN = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
 
 @pytest.fixture(scope="module")
 def web(tables: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    folder = tmp_path_factory.mktemp("bars")
-    command = ["consume_ticks", "--streams", UNDERLYING, "--group", "bars"]
-    with (folder / "consumer.log").open("w") as log:
-        consumer = the_forks().start(command, environment=os.environ, output=log, errors=log)
-    try:
-        with running_web(folder / "web.log") as served:
-            yield served
-    finally:
-        consumer.terminate()
-        consumer.wait(20)
+    with web_and_consumer(tmp_path_factory.mktemp("bars"), UNDERLYING, "bars") as served:
+        yield served
 
 
 def tick(minute: int, price: float, volume: float, *, second: float = 1.0) -> None:
