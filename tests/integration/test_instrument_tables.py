@@ -24,6 +24,7 @@ from moneyness.instrument_service.own import OwnInstrumentService
 from moneyness.management.commands.simulate_instruments import instrument_server
 from moneyness.models import ChainReading
 from signals.instruments.services import register_instruments
+from tests.integration.portfolios import black
 from timeframes.core.keys import parse_key
 from timeframes.models import Quote
 
@@ -40,8 +41,6 @@ def option(strike: float, right: str, expiry: str = EXPIRY) -> str:
 @pytest.fixture
 def market(db: None) -> None:
     """Two expiries of one underlying with prices at 15 % of volatility, and its spot at 24,020."""
-    from tests.integration.test_positions import black
-
     spot = f"{NAME}@equity_spot"
     keys = [option(k, right, expiry) for expiry in (EXPIRY, LATER) for k in STRIKES for right in ("call", "put")]
     register_instruments({key: parse_key(key) for key in (spot, *keys)}, lot_sizes=[None, *[75] * len(keys)])

@@ -1,103 +1,32 @@
-"""Portfolios over HTTP and as jobs: their totals are those of `greeks` and `greeks_grid`, leg by leg."""
+"""Portfolios over HTTP: their totals are those of `greeks` and `greeks_grid`, leg by leg."""
 
 import math
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
-import orjson
-import pyarrow as pa
 import pytest
-from django.contrib.auth import get_user_model
 from django.test import Client
 
 from signals.greeks.core.py_vollib_reference import py_vollib_greeks
 from signals.instruments.models import Instrument
-from signals.instruments.services import register_instruments
-from signals.positions.core.legs import read_legs
-from signals.positions.core.portfolio_text import portfolio_text
-from signalsite.foundation.computations.contract import Params
-from signalsite.foundation.computations.registry import find
-from timeframes.core.keys import parse_key
-from timeframes.models import Quote
+from tests.integration.portfolios import (
+    FUTURE,
+    GREEKS,
+    NEAR,
+    NIFTY,
+    SPOT,
+    SPX,
+    http,
+    market,
+    option,
+    post,
+    single,
+    some_legs,
+    terms,
+)
+
+__all__ = ["http", "market"]  # fixtures
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 12, 1, 5, 0, tzinfo=UTC)
-RATE, SPOT = 0.065, 24_000.0
-NIFTY, SPX = "NSE@NIFTY", "CBOE@SPX"
-NEAR, FAR = "2026-12-29", "2027-01-26"
-FUTURE = f"{NIFTY}@equity_futures@{NEAR}"
-STRIKES = range(22_000, 26_001, 250)
-ADDRESS = "/api/v2/signals/positions/greeks"
-GREEKS = ("delta", "gamma", "theta", "vega", "rho")
-
-
-def option(strike: float, right: str, expiry: str = NEAR, underlying: str = NIFTY) -> str:
-    return f"{underlying}@equity_options@{expiry}@{right}@{strike:g}"
-
-
-def years(expiry: str) -> float:
-    return float((datetime.fromisoformat(f"{expiry}T10:00:00+00:00") - NOW) / timedelta(days=365))
-
-
-def black(strike: float, right: str, expiry: str, volatility: float) -> float:
-    left = years(expiry)
-    forward = SPOT * math.exp(RATE * left)
-    d1 = (math.log(forward / strike) + volatility**2 * left / 2) / (volatility * math.sqrt(left))
-    d2, sign = d1 - volatility * math.sqrt(left), 1.0 if right == "call" else -1.0
-
-    def normal(x: float) -> float:
-        return 0.5 * math.erfc(-x / math.sqrt(2))
-
-    return sign * math.exp(-RATE * left) * (forward * normal(sign * d1) - strike * normal(sign * d2))
-
-
-@pytest.fixture(autouse=True)
-def market() -> None:
-    """Two expiries of NIFTY with a smile, its future and spot, and the spot of SPX."""
-    prices = {f"{NIFTY}@equity_spot": SPOT, f"{SPX}@equity_spot": 6_000.0, FUTURE: SPOT * math.exp(RATE * years(NEAR))}
-    for expiry in (NEAR, FAR):
-        for strike in STRIKES:
-            volatility = 0.12 + 2.0 * math.log(strike / SPOT) ** 2
-            for right in ("call", "put"):
-                prices[option(strike, right, expiry)] = black(strike, right, expiry, volatility)
-    keys = {key: parse_key(key) for key in prices}
-    register_instruments(keys, lot_sizes=[75 if key.startswith(NIFTY) else None for key in keys])
-    Quote.objects.bulk_create(
-        Quote(instrument_key=key, time=NOW, last=price, volume=10, source="test") for key, price in prices.items()
-    )
-
-
-@pytest.fixture
-def http() -> Client:
-    client = Client()
-    client.force_login(get_user_model().objects.create_user("desk"))
-    return client
-
-
-def post(http: Client, legs: Any, status: int = 200, **asked: Any) -> Any:
-    body = {"legs": legs, "params": asked.pop("params", {}), **asked}
-    found = http.post(ADDRESS, orjson.dumps(body), content_type="application/json")
-    assert found.status_code == status, found.content[:500]
-    return orjson.loads(found.content)
-
-
-def single(name: str, keys: list[str], params: Params | None = None) -> list[dict[str, Any]]:
-    """Return the rows of another computation about these instruments."""
-    computation = find(name)
-    asked = {**computation.defaults, **(params or {})}
-    prepared = computation.prepare([keys], NOW, asked)
-    answers = computation.evaluate(computation.load(keys, {}, NOW, asked, prepared.context))
-    return [dict(zip(answers.columns, row, strict=True)) for row in zip(*answers.columns.values(), strict=True)]
-
-
-def some_legs(count: int, seed: int = 1, strikes: range = STRIKES) -> list[dict[str, Any]]:
-    random = np.random.default_rng(seed)
-    keys = [option(k, right, expiry) for expiry in (NEAR, FAR) for k in strikes for right in ("call", "put")]
-    return [
-        {"instrument_key": str(random.choice(keys)), "quantity": float(random.integers(-20, 21)) * 75}
-        for _ in range(count)
-    ]
 
 
 class TestTotals:
@@ -192,10 +121,6 @@ class TestTotals:
         assert {cell["value"] for cell in found["grid"]} == {None}
 
 
-def terms(strike: float, right: str, expiry: str = NEAR) -> dict[str, Any]:
-    return {"underlying": "NIFTY", "expiry": expiry, "strike": strike, "option_type": right}
-
-
 class TestGrid:
     SHOCKS = {"spot_shocks": [-0.1, 0.0, 0.05], "volatility_shocks": [-0.03, 0.1], "days_forward": [0.0, 10.0, 40.0]}
 
@@ -239,157 +164,3 @@ class TestGrid:
         shocks = [place / 1000 for place in range(500)]
         found = post(http, some_legs(4001), 400, params={"spot_shocks": shocks})
         assert found["errors"] == [{"field": "params", "detail": "4001 legs x 500 cells; 2000000 are allowed"}]
-
-
-class TestJob:
-    def rows(self, portfolios: list[Any], **asked: Any) -> list[dict[str, Any]]:
-        computation = find("portfolios")
-        params = {**computation.defaults, **asked}
-        texts = [portfolio_text(read_legs(legs, computation.bounds, "NSE")) for legs in portfolios]
-        prepared = computation.prepare([texts], NOW, params)
-        answers = computation.evaluate(computation.load(texts, {}, NOW, params, prepared.context))
-        assert answers.item is not None
-        rows = zip(*answers.columns.values(), strict=True)
-        return [
-            {"item": item, **dict(zip(answers.columns, row, strict=True))}
-            for item, row in zip(answers.item.tolist(), rows, strict=True)
-        ]
-
-    def test_its_rows_are_the_answers_over_http(self, http: Client) -> None:
-        portfolios = [some_legs(size, seed=size) for size in (1, 7, 2, 40)]
-        shocks = {"spot_shocks": [-0.1, 0.1], "days_forward": [0.0, 40.0]}
-        rows = self.rows(portfolios, **shocks)
-        assert [row["item"] for row in rows] == [place for place in range(4) for _ in range(4)]
-        for place, legs in enumerate(portfolios):
-            alone = post(http, legs, params=shocks)
-            for cell, row in zip(alone["grid"], rows[4 * place :][:4], strict=True):
-                assert row["status"] == "ok"
-                for name in ("value", "profit_and_loss", *GREEKS, "delta_value", "gamma_value", "legs_expired"):
-                    assert row[name] == pytest.approx(cell[name], rel=1e-13, abs=1e-9), name
-                assert row["market_value"] == alone["net"]["market_value"]
-
-    def test_one_that_cannot_be_computed_has_one_row_and_no_neighbour_suffers(self) -> None:
-        mixed = [{**terms(24_000, "put"), "quantity": 1}, {"instrument_key": f"{SPX}@equity_spot", "quantity": 1}]
-        unknown = [{"instrument_key": "NSE@NOBODY@equity_spot", "quantity": 1}]
-        fine = [{**terms(24_000, "call"), "quantity": 1}]
-        rows = self.rows([mixed, fine, unknown], spot_shocks=(-0.1, 0.1))
-        assert [(row["item"], row["status"]) for row in rows] == [
-            (0, "mixed_currencies"),
-            (1, "ok"),
-            (1, "ok"),
-            (2, "incomplete"),
-        ]
-        assert "no usable auto price" in rows[-1]["reason"]
-
-    def test_an_arrow_stream_makes_the_same_job(self, http: Client) -> None:
-        items = [
-            {"custom_id": "a", "legs": [{**terms(24_000, "put"), "quantity": 75.0}]},
-            {"custom_id": "b", "legs": [{"instrument_key": FUTURE, "quantity": -50.0, "lot_size": 25.0}]},
-            {"custom_id": "c", "legs": []},
-        ]
-        head = {"kind": "portfolios", "as_of": NOW.isoformat()}
-        table = pa.Table.from_pylist(items).replace_schema_metadata({b"submission": orjson.dumps(head)})
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        arrow = "application/vnd.apache.arrow.stream"
-        bodies = {arrow: sink.getvalue().to_pybytes(), "application/json": orjson.dumps({**head, "items": items})}
-        kept = {"Idempotency-Key": "same"}
-        found = [
-            http.post("/api/v2/signals/batch/jobs", body, content_type=kind, headers=kept)
-            for kind, body in bodies.items()
-        ]
-        assert [each.status_code for each in found] == [202, 202], [each.content for each in found]
-        assert found[0].json()["id"] == found[1].json()["id"]  # to an Idempotency-Key both are one submission
-
-    def test_it_goes_through_the_batch_api(self, http: Client) -> None:
-        items = [
-            {"custom_id": "a", "legs": [{**terms(24_000, "put"), "quantity": 75}]},
-            {"custom_id": "b", "legs": [{**terms(24_000, "put"), "quantity": True}]},
-            {"custom_id": "a", "legs": [{**terms(24_000, "put"), "quantity": 1}]},
-            {"custom_id": "c", "legs": [{**terms(24_000, "put"), "quantity": 75}], "price": 3},
-            {"legs": [{**terms(24_000, "put"), "quantity": 75}]},
-        ]
-        body = {"items": items, "params": {"spot_shocks": [-0.1, 0.1]}}
-        found = http.post("/api/v2/batch/portfolios", orjson.dumps(body), content_type="application/json")
-        assert found.status_code == 200, found.content
-        rows = orjson.loads(found.content)["data"]
-        assert [(row["position"], row["custom_id"], row["status"]) for row in rows] == [
-            (0, "a", "ok"),
-            (0, "a", "ok"),
-            (1, "b", "bad_input"),
-            (2, "a", "bad_input"),
-            (3, "c", "bad_input"),
-            (4, None, "ok"),
-            (4, None, "ok"),
-        ]
-        assert rows[2]["reason"] == "legs[0].quantity: quantity must be a number"
-        assert rows[0]["portfolio"] == rows[5]["portfolio"] and len(rows[0]["portfolio"]) == 32
-        assert rows[2]["portfolio"] is None
-        refused = http.post(
-            "/api/v2/batch/portfolios", orjson.dumps({"selector": {"underlying": "NIFTY"}}), "application/json"
-        )
-        assert refused.status_code == 400 and orjson.loads(refused.content)["errors"][0]["field"] == "selector"
-
-
-@pytest.mark.parametrize(
-    ("legs", "field"),
-    [
-        (None, "legs"),
-        ([], "legs"),
-        ({}, "legs"),
-        ("x", "legs"),
-        ([[]], "legs[0]"),
-        ([{"quantity": 1}], "legs[0].instrument_key"),
-        ([{"instrument_key": FUTURE}], "legs[0].quantity"),
-        ([{"instrument_key": FUTURE, "quantity": "1"}], "legs[0].quantity"),
-        ([{"instrument_key": FUTURE, "quantity": 1e13}], "legs[0].quantity"),
-        ([{"instrument_key": FUTURE, "quantity": 1, "volatility": 0.2}], "legs[0].volatility"),
-        ([{"instrument_key": FUTURE, "quantity": 1, "lot_size": 0}], "legs[0].lot_size"),
-        ([{"instrument_key": FUTURE, "quantity": 1, "price_paid": -1}], "legs[0].price_paid"),
-        ([{"instrument_key": FUTURE, "quantity": 1, "q" * 100: 1}], f"legs[0].{'q' * 50}"),
-        ([{"instrument_key": NIFTY, "quantity": 1}], "legs[0].instrument_key"),
-        ([{"instrument_key": "a\x00b", "quantity": 1}], "legs[0].instrument_key"),
-        ([{"instrument_key": 'NSE@X"\r\n@equity_spot', "quantity": 1}], "legs[0].instrument_key"),
-        ([{"instrument_key": FUTURE, "underlying": "NIFTY", "quantity": 1}], "legs[0].instrument_key"),
-        ([{"underlying": "NIFTY", "expiry": "0001-01-01", "quantity": 1}], "legs[0].expiry"),
-        ([{"underlying": "NIFTY", "expiry": NEAR, "strike": 100, "quantity": 1}], "legs[0].option_type"),
-        ([{"underlying": ["NIFTY"], "quantity": 1}], "legs[0].underlying"),
-        ([{"underlying": "NIFTY", "exchange": "nse", "quantity": 1}], "legs[0].exchange"),
-        ([{"instrument_key": FUTURE, "quantity": 1}] * 10_001, "legs"),
-    ],
-)
-def test_what_is_wrong_is_named(http: Client, legs: Any, field: str) -> None:
-    assert post(http, legs, 400)["errors"][0]["field"] == field
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"null",
-        b'{"legs":' + b"[" * 100_000,
-        b'{"legs":[{"instrument_key":"x","quantity":' + b"9" * 401 + b"}]}",
-        b'{"legs":[{"instrument_key":"x","quantity":NaN}]}',
-        b'{"legs":[{"instrument_key":"x","quantity":1}],"params":7}',
-        b'{"legs":[{"instrument_key":"x","quantity":1}],"params":null}',
-        b'{"legs":[{"instrument_key":"x","quantity":1}],"leg":7}',
-        b'{"legs":[{"instrument_key":"x","quantity":1}],"as_of":"0001-01-01"}',
-        b'{"legs":[{"instrument_key":"x","quantity":1}],"params":{"spot_shocks":[' + b"0," * 1000 + b"0]}}",
-    ],
-)
-def test_a_hostile_body_is_refused(http: Client, body: bytes) -> None:
-    found = http.post(ADDRESS, body, content_type="application/json")
-    assert found.status_code == 400 and orjson.loads(found.content)["status"] == 400
-
-
-def test_ten_thousand_legs_of_what_nobody_knows(http: Client) -> None:
-    legs = [{"underlying": f"N{place}", "quantity": 1} for place in range(10_000)]
-    found = post(http, legs)
-    assert found["net"]["legs_left_out"] == 10_000 and len(found["underlyings"]) == 10_000
-    assert {leg["status"] for leg in found["legs"]} == {"no_price"}
-
-
-def test_strangers_are_refused() -> None:
-    assert Client().post(ADDRESS, b"{}", content_type="application/json").status_code in (401, 403)
