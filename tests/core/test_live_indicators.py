@@ -1,126 +1,23 @@
 """Indicators on live bars equal those of a fold of all minutes, bar by bar, however minutes come."""
 
 import random
-from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
 import orjson
 import pytest
 
-from realtime.core.bar_places import place_bar, refusal
+from realtime.core.bar_places import place_bar
 from realtime.core.indicator_states import closes_indicators
 from realtime.core.wanted_indicators import SeriesWanted, wanted_series
-from realtime.ticks.core.indicator_book import IndicatorBook
 from realtime.ticks.core.indicator_outbox import IndicatorOutbox
 from realtime.ticks.core.live_series import LiveSeries
 from realtime.ticks.core.loaded_series import Asked, Loaded
-from realtime.ticks.core.resting_library import AFTER_A_SLOW_ONE, RestingLibrary
 from realtime.ticks.core.series_book import PRICES
 from signals.configs.core.document import Document
-from signals.indicators.core.compute import compute_indicators
-from signals.indicators.core.sessions import session_days
-from signals.indicators.core.spec import parse_spec
-from timeframes.core.bars import NUMBERS, BarColumns, join_folded
-from timeframes.core.fold import fold
-from timeframes.core.grid import SECOND, Anchor, default_anchor, instant, make_grid
-from timeframes.core.keys import parse_key
-from timeframes.core.minutes import NOWHERE
-from timeframes.core.timeframe import Months, parse_timeframe
-
-MINUTE = 60 * SECOND
-OPENING = 1_704_253_500 * SECOND  # 2024-01-03 09:15 in India
-SPECS = ("rsi(length=5)", "sma(length=3)", "macd(fast=3,slow=6,signal=3)", "vwap", "obv", "supertrend(length=4)")
-KEYS = ("NSE@NIFTY@equity_spot", "NSE@BANKNIFTY@equity_spot", "NSE@FINNIFTY@equity_spot")
-
-
-def minutes(chance: random.Random, begin: int, count: int, gaps: float) -> BarColumns:
-    rows, price = [], 100.0
-    for place in range(count):
-        if chance.random() < gaps:
-            continue
-        price = max(price + chance.choice([-1.0, -0.25, 0.0, 0.5]), 1.0)
-        more = chance.choice([0.0, 0.5])
-        rows.append((begin + place * MINUTE, price, price + more, price - more, price, float(chance.randrange(9))))
-    columns = dict(zip(("time", *PRICES), np.array(rows).T, strict=True))
-    others = {name: np.full(len(rows), np.nan) for name in NUMBERS if name not in PRICES}
-    return BarColumns(**{**columns, "time": columns["time"].astype(np.int64)}, **others)
-
-
-def folded(key: str, timeframe: str, all_minutes: BarColumns):
-    exchange, parsed = parse_key(key).exchange, parse_timeframe(timeframe)
-    first, last = (instant(int(each)).date() for each in all_minutes.time[[0, -1]])
-    return fold({60: all_minutes}, None, make_grid(exchange, parsed, default_anchor(exchange), first, last))
-
-
-def expected(key: str, timeframe: str, all_minutes: BarColumns, texts) -> dict[int, dict]:
-    """Return the values of each bar by its beginning, of all minutes so far."""
-    bars = folded(key, timeframe, all_minutes)
-    exchange = parse_key(key).exchange
-    columns = {name: getattr(bars, name) for name in PRICES} | {
-        "time": bars.time,
-        "session": session_days(bars.time, exchange, default_anchor(exchange)),
-    }
-    made = compute_indicators(columns, [parse_spec(text, "x") for text in texts])
-    return {
-        time: {
-            text: {name: None if values[place] != values[place] else values[place] for name, values in each.items()}
-            for text, each in zip(texts, made, strict=True)
-        }
-        for place, time in enumerate(bars.time.tolist())
-    }
-
-
-class Feed:
-    """A book with series, which are loaded at once with nothing before them."""
-
-    def __init__(self, wanted, upto=OPENING, library=None):
-        self.outbox = IndicatorOutbox()
-        self.book = IndicatorBook(self.outbox, library or RestingLibrary(lambda: 0.0, lambda: 0.0))
-        self.series = [LiveSeries(each) for each in wanted]
-        for each in self.series:
-            self.load(each, upto)
-        self.states = defaultdict(list)
-
-    def load(self, each: LiveSeries, upto: int, bars=None, time=None, prices=None, published=None):
-        row = self.book.begin_row(each, upto)
-        asked = Asked(
-            row=row, key=each.wanted.instrument_key, exchange=each.exchange, timeframe=each.timeframe, specs=each.specs,
-            texts=each.wanted.specs, upto=upto, opened=True, latest="", topic=each.topic,
-        )  # fmt: skip
-        day = place_bar(each.exchange, each.timeframe, OPENING).date_begin
-        self.book.begin([Loaded(asked, join_folded([]) if bars is None else bars, time, prices, day, published)])
-
-    def run(self):
-        self.book.note_changes()
-        while self.book.due:
-            self.book.compute()
-        rounds = self.outbox.take()
-        for underlying in rounds.values():
-            for some in underlying:
-                for topic, state in some.items():
-                    self.states[topic].append(orjson.loads(state))
-
-
-def play(feed: Feed, given: dict[str, BarColumns], chance: random.Random, until: int):
-    """Open each minute, change it, and close it, some instruments together and some later."""
-    for time in range(OPENING, until, MINUTE):
-        here = {key: each.take(each.time == time) for key, each in given.items()}
-        here = {key: each for key, each in here.items() if len(each)}
-        if here and chance.random() < 0.7:
-            opened = [BarColumns(**{**vars(each), "close": each.open}) for each in here.values()]
-            feed.book.series.open_minutes(list(here), stacked(opened))
-            feed.run()
-        for key, each in here.items():
-            feed.book.series.close_minutes([key], each)
-        if chance.random() < 0.5:
-            feed.run()
-    feed.book.series.close_ended(until)
-    feed.run()
-
-
-def stacked(parts):
-    return BarColumns(**{name: np.concatenate([getattr(each, name) for each in parts]) for name in ("time", *NUMBERS)})
+from tests.core.indicator_feed import KEYS, MINUTE, OPENING, SPECS, Feed, expected, folded, minutes, play, stacked
+from timeframes.core.bars import BarColumns
+from timeframes.core.grid import instant
 
 
 @pytest.mark.parametrize("timeframe", ["1m", "5m", "7m", "1h", "1d"])
@@ -183,67 +80,6 @@ def test_loading_in_the_middle_of_a_bar_changes_nothing():
     }
 
 
-class SlowLibrary(RestingLibrary):
-    """Whose clocks say that each indicator takes `taken` seconds. `now`: when it is, after them."""
-
-    def __init__(self, taken):
-        self.taken, self.now, self._worked, self._ends = taken, 0.0, 0.0, False
-        super().__init__(self._work, lambda: self.now, allowed=0.05)
-
-    def _work(self):
-        self._worked += self.taken if self._ends else 0.0
-        self._ends = not self._ends
-        return self._worked
-
-
-def test_an_indicator_that_takes_too_long_rests_with_a_reason_and_the_others_go_on():
-    library = SlowLibrary(taken=0.0)
-    slow, mixed = "median(length=3)", ("median(length=3)", "sma(length=3)")
-    feed = Feed(
-        [
-            SeriesWanted(instrument_key=KEYS[0], timeframe="1m", specs=mixed),
-            SeriesWanted(instrument_key=KEYS[1], timeframe="1m", specs=mixed),
-            SeriesWanted(instrument_key=KEYS[2], timeframe="1m", specs=("sma(length=3)",)),
-        ],
-        library=library,
-    )
-    given = minutes(random.Random(4), OPENING, 6, 0.0)
-    library.taken, states = 0.2, []
-    for place in range(5):
-        for key in KEYS:
-            feed.book.series.close_minutes([key], given.take(np.array([place])))
-        feed.run()
-        states.append([feed.states[f"indicators:{key}:1m"][-1] for key in KEYS])
-    assert all("reasons" not in state for state in states[0][::2])  # its first value counts, however long it took
-    assert list(library.slow) == [parse_spec(slow, "x")]
-    why = "took longer than 50 ms; it is computed again after 1 s"
-    for first, second, plain in states[1:]:
-        for state in (first, second):  # it rests on every instrument
-            assert state["reasons"] == {slow: why} and list(state["values"][slow].values()) == [None]
-            assert list(state)[-1] == "complete"
-        assert "reasons" not in plain
-    assert all(None not in state["values"]["sma(length=3)"].values() for state in states[-1])
-    assert library.slow_seconds == pytest.approx(0.2)
-    library.now, library.taken = 1.5, 0.01
-    feed.book.series.close_minutes([KEYS[0]], given.take(np.array([5])))
-    feed.run()
-    state = feed.states[f"indicators:{KEYS[0]}:1m"][-1]
-    expected_values = expected(KEYS[0], "1m", given, mixed)
-    assert state["values"] == expected_values[max(expected_values)] and "reasons" not in state
-
-
-def test_ticks_wait_for_one_slow_indicator_at_a_time():
-    library, specs = SlowLibrary(taken=0.2), [parse_spec(text, "x") for text in ("median(length=3)", "skew(length=4)")]
-    columns = {name: np.arange(1.0, 9.0) for name in PRICES}
-    found = library(columns, specs)
-    assert np.isfinite(found[0]["MEDIAN_3"][-1]) and np.isnan(found[1]["SKEW_4"]).all()
-    assert library.reasons == {specs[1]: AFTER_A_SLOW_ONE}
-    library(columns, specs)  # the first one rests, and the second one has its turn
-    assert list(library.reasons) == specs[:1] and list(library.slow) == specs
-    library({name: np.arange(1.0, 9_999.0) for name in PRICES}, specs[:1])  # which rests on series of as many bars
-    assert not library.reasons
-
-
 def test_a_minute_that_changes_after_it_closed_makes_the_series_doubtful_and_is_told_again():
     given = minutes(random.Random(1), OPENING, 12, 0.0)
     feed = Feed([SeriesWanted(instrument_key=KEYS[0], timeframe="5m", specs=("sma(length=2)",))])
@@ -287,46 +123,6 @@ def test_series_of_other_instruments_do_not_matter_and_rows_are_used_again():
     assert not feed.states
     feed.load(feed.series[0], OPENING)
     assert feed.series[0].row is not None
-
-
-@pytest.mark.parametrize(
-    ("exchange", "timeframe", "anchor", "refused"),
-    [
-        ("NSE", "5m", None, False),
-        ("NSE", "5m", "session", False),
-        ("NSE", "5m", "epoch", True),
-        ("BINANCE", "7m", "epoch", False),
-        ("NSE", "90s", None, True),
-        ("NSE", "1d", None, False),
-        ("NSE", "36h", None, True),
-        ("BINANCE", "36h", None, False),
-        ("NSE", "3mo", None, False),
-    ],
-)
-def test_what_cannot_be_folded_of_minutes_is_refused(exchange, timeframe, anchor, refused):
-    assert bool(refusal(exchange, parse_timeframe(timeframe), anchor)) is refused
-
-
-@pytest.mark.parametrize("timeframe", [60, 300, 420, 3600, 86_400, 7 * 86_400, Months(1)])
-@pytest.mark.parametrize("exchange", ["NSE", "BINANCE"])
-def test_a_bar_is_placed_as_the_grid_places_it(exchange, timeframe):
-    chance = random.Random(1)
-    for _ in range(40):
-        time = OPENING + chance.randrange(3_000) * MINUTE
-        place = place_bar(exchange, timeframe, time)
-        if place is None:
-            continue
-        anchor = default_anchor(exchange)
-        day = instant(time).date()
-        grid = make_grid(exchange, timeframe, anchor, day, day)
-        at = np.array([time])
-        assert grid.bar(at, grid.place(at)).tolist() == [place.begin]
-        assert place.begin <= time < place.end
-        assert place.date_begin <= place.begin
-        if anchor is Anchor.EPOCH and isinstance(timeframe, int) and timeframe < 86_400:
-            assert place.date_begin % (86_400 * SECOND) == 0
-    assert place_bar("NSE", 300, OPENING - MINUTE) is None
-    assert NOWHERE < 0
 
 
 def test_no_newer_state_takes_the_place_of_one_of_a_complete_bar():
