@@ -47,7 +47,7 @@ LONG = (
     "tests/e2e/test_live_bars.py",
     "tests/integration/test_new_computation.py",
     "tests/integration/functions/test_attacks.py",
-    "tests/integration/test_compose.py",
+    "tests/integration/test_compose_commands.py",
     "tests/core/test_client_package.py",
     "tests/e2e/test_sockets.py",
 )
