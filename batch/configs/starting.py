@@ -90,8 +90,7 @@ def start_due() -> Work:
     A configuration that another process is looking at is left to it. One whose schedule cannot be read fails alone:
     its run says why, and it has no next one until it is changed.
     """
-    # Most looks find nothing: they need no transaction.
-    if not _any_due():
+    if not any_due():  # another process was quicker: no transaction is needed
         return Work([], [])
     with worker_transaction():
         found = binary_rows(_DUE, {"delay": settings.CONFIG_BAR_DELAY_SECONDS, "most": MOST_AT_ONCE})
@@ -157,7 +156,7 @@ def _slow_among(configurations: list[uuid.UUID]) -> set[uuid.UUID]:
     return {row[0] for row in rows if is_slow(row)}
 
 
-def _any_due() -> bool:
+def any_due() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM signal_configurations c WHERE active AND next_due <= now()"

@@ -86,8 +86,8 @@ class ConfigConsumer:
         if self.intervals.is_due("verify", self.options.verify):
             self._verify()
         self._apply()
-        self._handle()
-        self._apply()
+        if self._handle():
+            self._apply()
         if self.intervals.is_due("look again", LOOK_AGAIN_SECONDS):
             self.outbox.look_again()
         if self.intervals.is_due("tidy", TIDY_SECONDS):
@@ -110,23 +110,27 @@ class ConfigConsumer:
         metrics.repaired.inc(wrong)
         logger.info("%d keys of configurations were wrong, after %.2f s", wrong, time.monotonic() - begun)
 
-    def _handle(self) -> None:
-        """Handle messages. A fault of the stream's own keys, such as a wrong type, must not keep changes waiting."""
+    def _handle(self) -> int:
+        """Handle messages, and return how many.
+
+        A fault of the stream's own keys, such as a wrong type, must not keep changes waiting.
+        """
         stream = self.options.stream
         if self.paused.at(time.monotonic()):
             self.stop.wait(self.options.poll)
-            return
+            return 0
         try:
             if self.intervals.is_due("maintain", self.options.maintenance):
                 self.stream.maintain()
-            self.stream.handle()
+            handled = self.stream.handle()
         except redis.ResponseError as error:
             metrics.errors.labels("stream").inc()
             seconds = self.paused.pause(stream, time.monotonic())
             logger.error("%s is left alone for %.0f s: %s", stream, seconds, error)
             self.stream.forget()
-        else:
-            self.paused.succeeded(stream)
+            return 0
+        self.paused.succeeded(stream)
+        return handled
 
     def _apply(self) -> None:
         while self.outbox.apply(now=self._now()) and not self.stop.is_set():
