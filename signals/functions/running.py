@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from signals.functions.sandbox.process import Columns, FunctionProcess, Limits
 from signals.functions.sandbox.results import Fault, Outcome
 from signals.functions.sandbox.starter import SandboxUnavailable
 from signalsite.foundation.errors import ExternalFunctionExecutionError, LimitExceeded
+from signalsite.foundation.once import made_once
 
 WAIT_SECONDS = 1.0  # for a place among the processes of functions
 REQUEST_SECONDS = 1.5  # of a call, and of a compilation, within a request that is answered within 5 s
@@ -42,7 +42,7 @@ class Timed:
     warm_ms: float | None
 
 
-@cache
+@made_once
 def _places() -> threading.BoundedSemaphore:
     return threading.BoundedSemaphore(settings.FUNCTIONS_CONCURRENCY)
 

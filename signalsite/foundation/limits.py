@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from signalsite.foundation.errors import RedisConnectionError
+from signalsite.foundation.once import made_once
 
 _TAKE = """
 local clock = redis.call('TIME')
@@ -61,7 +62,7 @@ class GrowingDelay:
         return [self.free, *(round(each * 1000) for each in (self.first, self.longest, self.forget))]
 
 
-@cache
+@made_once
 def counters() -> "redis.Redis":
     """Return a client without redis-py's retries, which would count an attempt twice."""
     return redis.Redis.from_url(settings.REDIS_URL, **settings.REDIS_OPTIONS, retry=Retry(NoBackoff(), 0))

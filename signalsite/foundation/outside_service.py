@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TypeVar
 
 import httpx
@@ -19,6 +18,7 @@ import tenacity
 from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError, CircuitMemoryStorage
 
 from signalsite.foundation.errors import ExternalServiceError
+from signalsite.foundation.once import made_once
 
 T = TypeVar("T")
 ATTEMPTS, FAILURES, REST_SECONDS = 3, 3, 30.0
@@ -169,7 +169,7 @@ class OutsideService:
             return b"".join(parts)
 
 
-@cache
+@made_once
 def _loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="outside-services", daemon=True).start()

@@ -1,11 +1,11 @@
 """Redis clients: one pool per process and URL, with a time limit on every call."""
 
-from functools import cache
-
 import redis
 from django.conf import settings
 
+from signalsite.foundation.once import made_once
 
-@cache
+
+@made_once
 def client(url: str) -> "redis.Redis":
     return redis.Redis.from_url(url, **settings.REDIS_OPTIONS)

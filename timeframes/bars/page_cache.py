@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Iterable
-from functools import cache
 
 import redis
 from django.conf import settings
@@ -11,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from signalsite.foundation.once import made_once
 from timeframes.bars.pages import BarsPage, decode, encode
 
 logger = logging.getLogger(__name__)
@@ -19,10 +19,14 @@ WAIT_SECONDS = 0.2  # for the server: making a page anew rarely takes longer
 REST_SECONDS = 5.0  # after a failure, without asking it
 
 
-@cache
 def _client() -> "redis.Redis":
+    return _client_of(settings.CACHE_URL)
+
+
+@made_once
+def _client_of(url: str) -> "redis.Redis":
     options = {**settings.REDIS_OPTIONS, "socket_timeout": WAIT_SECONDS, "socket_connect_timeout": WAIT_SECONDS}
-    return redis.Redis.from_url(settings.CACHE_URL, **options, retry=Retry(NoBackoff(), 0))
+    return redis.Redis.from_url(url, **options, retry=Retry(NoBackoff(), 0))
 
 
 class RedisPages:
