@@ -6,20 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 from celery import schedules
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django_celery_beat.models import IntervalSchedule
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from batch.configs.starting import any_due
 from signalsite.beat import Beat
 from signalsite.foundation import heartbeat
-from signalsite.foundation.postgres import UNAVAILABLE
 
 DRIFT_SECONDS = 0.01
 """Celery looks at an entry so long before it is due, and then without a pause until it is."""
 LOOK_SECONDS = 1.0  # between looks for what staff have changed
 NEEDED: Mapping[str, Callable[[], bool]] = {"batch.start_configs": any_due}
-"""Tasks that find nothing to do most times: a query here costs less than a message, a worker and the same query there."""
+"""Tasks that find nothing to do most times: a query here costs less than a message, and the same query there."""
 
 
 class Entry(ModelEntry):
@@ -64,9 +63,9 @@ class Scheduler(DatabaseScheduler):
 
 
 def _is_needed(task: str) -> bool:
-    """Return whether a task may find something to do: yes too while PostgreSQL cannot say."""
+    """Return whether a task may find something to do: yes too when PostgreSQL cannot say."""
     try:
         return task not in NEEDED or NEEDED[task]()
-    except UNAVAILABLE:
+    except (DatabaseError, InterfaceError):  # of the schema too, while an upgrade is under way: it must not end beat
         connection.close()
         return True

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from celery.signals import before_task_publish
 from django.contrib.auth.models import User
+from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
 from signalsite.celery import app
@@ -55,6 +56,18 @@ def test_a_worker_is_asked_to_start_configurations_only_when_one_is_due(
     configure(User.objects.create_user("owner"))
     scheduler.apply_entry(scheduler.schedule["start-configs"])
     assert published == ["batch.sweep_configs", "batch.start_configs"]
+
+
+def test_a_worker_is_asked_too_when_postgresql_cannot_say(scheduler: Scheduler, published: list[str]) -> None:
+    entry = scheduler.schedule["start-configs"]
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE signal_configurations RENAME TO elsewhere")
+    try:
+        scheduler.apply_entry(entry)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO signal_configurations")
+    assert published == ["batch.start_configs"]
 
 
 def test_ticks_have_pauses_between_them(scheduler: Scheduler) -> None:
