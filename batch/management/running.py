@@ -21,6 +21,7 @@ from signalsite.foundation.blocks import count_words
 from signalsite.foundation.computations.files import choose_columns, split_names
 from signalsite.foundation.computations.registry import computations, find
 from signalsite.foundation.errors import ConfigurationError, InvalidInput
+from signalsite.foundation.process import uninterrupted
 
 
 def run(workers: LocalWorkers, options: dict[str, Any], selector: dict[str, Any], stdout: OutputWrapper) -> None:
@@ -65,9 +66,10 @@ def _finished(workers: LocalWorkers, options: dict[str, Any], selector: dict[str
     try:
         with tqdm(total=1, unit=" items", file=sys.stderr) as bar:
             chunk_ids = workers.compute(job.id)
-            from batch.tasks import enqueue_chunks  # it imports what delivers webhooks; the workers compute meanwhile
+            with uninterrupted():  # Celery stays without tasks when its set-up is interrupted
+                from batch.tasks import enqueue_chunks  # it loads Celery; the workers compute meanwhile
 
-            enqueue_chunks(chunk_ids)  # for Celery's workers, if there are any
+                enqueue_chunks(chunk_ids)  # for Celery's workers, if there are any
             for state in follow(job.id):
                 if state.finished_at is None:
                     workers.check()

@@ -4,8 +4,11 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,6 +49,35 @@ def give_way(niceness: int) -> None:
         group = os.open("/proc/self/autogroup", os.O_WRONLY)
         os.write(group, b"%d" % niceness)
         os.close(group)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Raise the KeyboardInterrupt of a Ctrl-C at the end of the block. A second Ctrl-C raises it at once.
+
+    For imports and set-up of libraries, which can be half done after an interruption and fail when they are used again.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that one is interrupted
+        yield
+        return
+    pressed = False
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.default_int_handler:  # it is ignored, or somebody else's
+        yield
+        return
+    signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def living_in(folder: Path) -> list[int]:

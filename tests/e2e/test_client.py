@@ -30,6 +30,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv[0] = "manage.py"
 main(sys.argv)
 """
+# Celery calls this while it sets up its tasks, which the command starts when its workers compute.
+INTERRUPTED_IN_CELERY = f"""
+import os, signal
+from celery._state import connect_on_app_finalize
+connect_on_app_finalize(lambda app: os.kill(os.getpid(), signal.SIGINT))
+{INTERRUPTIBLE}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -234,8 +241,18 @@ def test_an_interrupted_command_cancels_its_job(workerless: dict[str, str], logi
             assert child.poll() is None
             time.sleep(0.02)
         child.send_signal(signal.SIGINT)
-        assert child.wait(60) == 130
+        assert child.wait(60) == 130, (tmp_path / "log").read_text()
     newest = login("staff").get(jobs).json()["results"][0]
+    assert newest["owner"] == "command-line" and newest["status"] in ("cancelling", "cancelled")
+
+
+def test_an_interruption_does_not_leave_celery_half_set_up(
+    workerless: dict[str, str], login: Login, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with command(log, *MANY_CHUNKS, script=INTERRUPTED_IN_CELERY, BATCH_CHUNK_SIZE="5", **workerless) as child:
+        assert child.wait(60) == 130, log.read_text()
+    newest = login("staff").get(f"{BATCH}/jobs").json()["results"][0]
     assert newest["owner"] == "command-line" and newest["status"] in ("cancelling", "cancelled")
 
 
@@ -247,12 +264,12 @@ def workers(child: Forked) -> list[psutil.Process]:
 
 
 @contextmanager
-def command(errors: Path, *arguments: str, **environment: str) -> Iterator[Forked]:
+def command(errors: Path, *arguments: str, script: str = INTERRUPTIBLE, **environment: str) -> Iterator[Forked]:
     """batch_greeks, whose own processes have just begun to compute. It writes errors into this file."""
     with errors.open("w") as file:
         child = the_forks().start(
             ["batch_greeks", *arguments],
-            script=INTERRUPTIBLE,
+            script=script,
             environment={**os.environ, **environment},
             output=file,
             errors=file,

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 
 from batch.jobs.core.answers import whole
+from tests.integration.databases import drop_database
 
 ROOT = Path(__file__).resolve().parents[2]
 EARLY = Path(__file__).parent / "early_schemas"  # the schemas of 0001 of `batch` before it was edited in place
@@ -53,7 +54,7 @@ def unblocked(django_db_blocker: Any) -> Iterator[None]:
 def scratch(name: str, template: str = "template0") -> Iterator[str]:
     """Create a separate database, and yield its alias."""
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        drop_database(cursor.execute, name)
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     connections.databases[name] = {**connection.settings_dict, "NAME": name}
     try:
@@ -62,7 +63,7 @@ def scratch(name: str, template: str = "template0") -> Iterator[str]:
         connections[name].close()
         del connections.databases[name], connections[name]
         with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            drop_database(cursor.execute, name)
 
 
 def catalogue(alias: str) -> dict[str, set[Any]]:
