@@ -21,15 +21,25 @@ from signals.configs.models import Configuration, ConfigurationVersion
 from signalsite.foundation.errors import Conflict
 
 SHOWN_VERSIONS = 20  # in the history
+EXAMPLE = """{
+  "name": "nifty-5m",
+  "instruments": ["NSE@NIFTY@equity_spot"],
+  "interval": "5m",
+  "frequency": "bar",
+  "indicators": ["rsi(length=14)", "macd"],
+  "functions": ["pivots"]
+}"""
 
 
 class ConfigurationForm(forms.ModelForm):
     """The document as text. The form holds the lock of changes from its check until it is saved."""
 
     text = forms.CharField(
-        label="document",
+        label="Document",
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 32, "cols": 110, "spellcheck": "false", "class": "code"}),
+        widget=forms.Textarea(
+            attrs={"rows": 32, "cols": 110, "spellcheck": "false", "class": "code", "placeholder": EXAMPLE}
+        ),
         help_text="JSON, as docs/configurations.md describes it. Short forms are understood.",
     )
     read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)

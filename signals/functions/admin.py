@@ -18,6 +18,11 @@ from signals.functions.running import FunctionRefused, check_in_sandbox
 from signals.functions.sandbox.starter import SandboxUnavailable
 from signalsite.foundation.errors import InvalidInput, LimitExceeded
 
+EXAMPLE = """def compute(data, params):
+    close = data["close"]
+    return close[-1] / close[-params.get("length", 20):].mean() - 1.0
+"""
+
 
 class FunctionForm(forms.ModelForm):
     """The source is compiled in the sandbox while the form is checked, so that errors stand beside it."""
@@ -25,7 +30,9 @@ class FunctionForm(forms.ModelForm):
     source = forms.CharField(
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 24, "cols": 110, "spellcheck": "false", "class": "code"}),
+        widget=forms.Textarea(
+            attrs={"rows": 24, "cols": 110, "spellcheck": "false", "class": "code", "placeholder": EXAMPLE}
+        ),
         help_text="Python that defines compute(data, params). For an existing function: a new version of it.",
     )
     user: Any = None

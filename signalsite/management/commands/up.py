@@ -1,6 +1,7 @@
 """Run the whole service: servers, web, workers, beat, the consumers of ticks and configurations, and Flower."""
 
 import errno
+import logging
 import os
 import socket
 import subprocess
@@ -28,6 +29,8 @@ from signalsite.embedded.keep_running import RunningServer, keep_running
 from signalsite.embedded.presence import present
 from signalsite.embedded.supervisor import Process, Supervisor
 from signalsite.foundation.redis import client
+
+logger = logging.getLogger(__name__)
 
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
@@ -66,6 +69,7 @@ class Command(BaseCommand):
         _refuse_busy(options["port"], "PORT=8001 make up, or --port 8001")
         if options["flower"]:
             _refuse_busy(options["flower_port"], "FLOWER_PORT=5556, --flower-port 5556, or --no-flower")
+        logger.info("starting the servers, updating tables, loading kernels: the first time takes a minute or two")
         try:
             warm = [sys.executable, "-c", WARM]
             with subprocess.Popen(warm, cwd=settings.BASE_DIR) as warming, keep_running(wait=True) as servers:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -54,6 +55,14 @@ def test_a_configuration_is_made_and_changed(browser: Client, owner: User) -> No
     assert "Open it again" in browser.post(page, change).content.decode(), "it has been changed since"
     assert browser.post(f"{LIST}{made.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Configuration.objects.exists()
+
+
+def test_the_example_of_an_empty_page_can_be_saved(browser: Client, owner: User) -> None:
+    found = re.search(r'<textarea[^>]*placeholder="([^"]+)"', shown(browser, f"{LIST}add/"))
+    assert found
+    answer = browser.post(f"{LIST}add/", {"owner": owner.pk, "text": unescape(found[1])})
+    assert answer.status_code == 302, answer.content
+    assert Configuration.objects.get().name == "nifty-5m"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Functions in the admin: upload, a new version, the source as text, the log."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -50,6 +52,12 @@ def test_staff_upload_and_see_sources_as_text(client: Client) -> None:
     assert client.post(f"/admin/signals/userfunction/{function.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not UserFunction.objects.exists()
     assert FunctionRun.objects.filter(action="delete").count() == 1
+
+
+def test_the_example_of_an_empty_page_can_be_saved(client: Client) -> None:
+    found = re.search(r'<textarea[^>]*placeholder="([^"]+)"', client.get(ADD).content.decode())
+    assert found
+    assert client.post(ADD, form(source=unescape(found[1]))).status_code == 302
 
 
 @pytest.mark.parametrize(
