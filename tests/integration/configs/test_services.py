@@ -145,7 +145,7 @@ def test_two_in_a_hurry_end_with_the_later_and_no_version_is_lost(
         versions = sorted(pool.map(save, range(8)))
     assert versions == list(range(1, 9))
     (found,) = Configuration.objects.all()
-    changes = list(ConfigurationChange.objects.all())
+    changes = list(ConfigurationChange.objects.filter(configuration_id=found.pk))
     assert found.version == 8 and len(changes) == 8
     assert found.document == changes[-1].after == found.versions.first().document
     assert [each.before for each in changes[1:]] == [each.after for each in changes[:-1]], "one after the other"
