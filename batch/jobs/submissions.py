@@ -221,7 +221,9 @@ class UnknownKindSerializer(SubmissionSerializer):
     """The serializer of an unknown kind. It reports that, and all other errors."""
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "kind": KindField(list(computations()))}
+        """Return the fields of the first computation: their names are the same for all."""
+        first = job_submission_serializer(next(iter(computations().values())))
+        return {**first().get_fields(), "kind": KindField(list(computations()))}
 
 
 def read_job(data: Any) -> SubmissionSerializer:

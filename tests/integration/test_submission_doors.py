@@ -41,6 +41,25 @@ def test_too_many_items_are_refused_before_one_is_read(client: Client, settings:
     ]
 
 
+@pytest.mark.parametrize(
+    ("door", "head"), [("jobs", {"kind": "greeks"}), ("jobs", {"kind": "grks"}), ("jobs", {}), ("greeks", {})]
+)
+def test_an_unknown_field_is_told_the_known_ones_and_each_of_them_is_known(
+    client: Client, door: str, head: dict[str, Any]
+) -> None:
+    def refused(**body: Any) -> dict[str, str]:
+        answer = client.post(f"/api/v2/signals/batch/{door}", {**head, **body}, content_type="application/json")
+        assert answer.status_code == 400
+        return {error["field"]: error["detail"] for error in answer.json()["errors"]}
+
+    said = refused(spurious=1)["spurious"]
+    known = said.removeprefix("unknown field; known are ").split(", ")
+    common = {"items", "params", "selector", "as_of", "reuse", "webhook", "dry_run", "async"}
+    assert set(known) == common | ({"kind"} if door == "jobs" else set())
+    bad = refused(**dict.fromkeys(known, [[]]))  # none of them takes this
+    assert not any("unknown field" in detail for detail in bad.values()), bad
+
+
 SPOT = "DERIBIT@BTC@crypto_spot"  # an exchange in UTC
 
 
