@@ -52,6 +52,7 @@ class _Query:
     """Tokens that one query looks up. `error` is why it failed."""
 
     shown: dict[bytes, Shown] = field(default_factory=dict)
+    asked: float = field(default_factory=time.monotonic)
     error: Exception | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -85,7 +86,9 @@ class StandingTokens:
             async with asyncio.timeout(PROOF_SECONDS):
                 return await self._is_proved(text, shown)
         except TimeoutError as error:
-            raise TokensUnknown("the database did not answer in time") from error
+            late = TokensUnknown("the database did not answer in time")
+            self._say(late)
+            raise late from error
 
     def user_of(self, text: bytes) -> int:
         """Return the user of a token that stands; 0 if its proof is gone."""
@@ -140,7 +143,8 @@ class StandingTokens:
                     await self._look_up(query.shown)
                 except Exception as error:  # noqa: BLE001 - the waiting requests raise it
                     query.error = error
-                self._say(query.error)
+                if query.error is not None or time.monotonic() - query.asked < PROOF_SECONDS:
+                    self._say(query.error)  # an answer that came too late does not end the outage
                 query.done.set()
         finally:
             self._working = None

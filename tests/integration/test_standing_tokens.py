@@ -151,6 +151,31 @@ def test_a_database_that_is_away_and_back_is_one_line_each(caplog):
     assert [each.levelname for each in caplog.records if each.name == standing.__name__] == ["ERROR", "WARNING"]
 
 
+@pytest.mark.parametrize("hangs", [60.0, 0.4])  # it never answers, or each time too late
+def test_a_database_that_hangs_and_is_back_is_one_line_each(caplog, monkeypatch, hangs):
+    monkeypatch.setattr(standing, "PROOF_SECONDS", 0.2)
+
+    async def main():
+        back = asyncio.Event()
+
+        async def prove(shown):
+            await asyncio.wait([asyncio.ensure_future(back.wait())], timeout=hangs)
+            return [True] * len(shown)
+
+        tokens = StandingTokens(prove, dict)
+        for number in range(5):
+            with pytest.raises(TokensUnknown):
+                await tokens.stands(token(number))
+        back.set()
+        for number in range(5):
+            assert await tokens.stands(token(number))
+
+    asyncio.run(main())
+    said = [(each.levelname, each.getMessage()) for each in caplog.records if each.name == standing.__name__]
+    assert [level for level, _ in said] == ["ERROR", "WARNING"]
+    assert "did not answer in time" in said[0][1]
+
+
 def test_a_database_that_hangs_holds_nobody_for_long(monkeypatch):
     monkeypatch.setattr(standing, "PROOF_SECONDS", 0.2)
 
