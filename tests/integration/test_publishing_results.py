@@ -146,6 +146,34 @@ def test_what_cannot_be_read_or_is_of_a_wrong_clock_is_replaced(server: Any, the
     assert orjson.loads(server.get(f"ta_results:{SPOT}:5m:300s"))["version"] == 2
 
 
+BROKEN = {
+    "not UTF-8": b'{"time": "\xff\xfe"}',
+    "not UTF-8 elsewhere": b'{"name": "\xff\xfe", "time": "2026-11-27T01:00:00+00:00"}',
+    "half a character": b'{"name": "\\ud800", "time": "2026-11-27T01:00:00+00:00"}',
+    "deep": b'{"values": %b%b, "time": "2026-11-27T01:00:00+00:00"}' % (b"[" * 200_000, b"]" * 200_000),
+    "deep and cut": b'{"values": ' + b'{"a":' * 200_000,
+    "large": b'{"name": "%b", "time": "2026-11-27T01:00:00+00:00"}' % (b"x" * 10_000_000),
+    "no offset": b'{"time": "2999-01-01T00:00:00"}',
+    "the last year": b'{"time": "9999-12-31T23:59:59-14:00"}',
+    "the first year": b'{"time": "0001-01-01T00:00:00+14:00"}',
+    "a huge number": b'{"values": 1%b, "time": "2026-11-27T01:00:00+00:00"}' % (b"0" * 5_000),
+}
+
+
+@pytest.mark.parametrize("there", BROKEN.values(), ids=BROKEN)
+def test_what_is_broken_there_takes_no_neighbour_along(server: Any, there: bytes) -> None:
+    """One result replaces what is broken; its neighbour, which is published late, replaces no newer one."""
+    other = uuid.UUID(int=8)
+    publish_results([hours_later(2, configuration=other, frequency="900s")], Names(), public=1)
+    server.hset("latest:NSE@NIFTY", TOPIC, there)
+    server.set(f"ta_results:{SPOT}:5m:300s", there)
+    publish_results([MADE, hours_later(1, configuration=other, frequency="900s")], Names(), public=1)
+    newest = {topic: orjson.loads(state)["run"] for topic, state in server.hgetall("latest:NSE@NIFTY").items()}
+    assert newest == {TOPIC.encode(): 3, f"results:{other}:{SPOT}".encode(): 12}
+    times = [orjson.loads(server.get(f"ta_results:{SPOT}:5m:{each}"))["time"][11:13] for each in ("300s", "900s")]
+    assert times == ["05", "07"]
+
+
 @pytest.mark.parametrize("public", [None, 2])
 def test_private_ones_have_their_topics_only(server: Any, public: int | None) -> None:
     publish_results([MADE], Names(), public=public)

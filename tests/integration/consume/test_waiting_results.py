@@ -4,6 +4,7 @@ import signal
 import time
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 import orjson
 
@@ -44,6 +45,28 @@ def test_results_are_published_without_ticks_and_what_is_unreadable_is_dropped(l
     assert not live.redis.exists(f"ta_results:{SPOT}:5m:none")
     assert [orjson.loads(each).get("run") for each in live.redis.lrange("computed_data:NIFTY", 0, -1)] == [None]
     assert live.log.read_text().count("a result that waits for NSE@NIFTY is dropped") == 2
+
+
+def test_what_is_broken_in_redis_takes_no_neighbour_along(live):
+    """Neither the newest states that results are compared with, nor results that wait: deep, large or no text."""
+    deep = b'{"values": %b%b, "time": "2026-11-27T01:00:00+00:00"}' % (b"[" * 200_000, b"]" * 200_000)
+    broken = [b'{"time": "\xff\xfe"}', deep, b'{"name": "%b"}' % (b"x" * 2_000_000)]
+    ours = [replace(MADE, run=run, configuration=uuid.UUID(int=100 + run)) for run in range(len(broken) + 1)]
+    topics = [f"results:{each.configuration}:{SPOT}" for each in ours]
+    live.publish([tick()])
+    with live.consumer():
+        live.drain()
+        live.redis.hset("latest:NSE@NIFTY", mapping=dict(zip(topics, broken, strict=False)))
+        late = replace(ours[-1], time=ours[-1].time - timedelta(hours=1), run=99)
+        live.redis.rpush(LIST, encode_result(ours[-1]), *broken, *map(encode_result, ours[:-1]), encode_result(late))
+        until(lambda: not live.redis.exists(LIST), 5, "the list is empty")
+        live.publish([tick(ltp=24_001.0)])
+        live.drain()
+    newest = [orjson.loads(state)["run"] for state in live.redis.hmget("latest:NSE@NIFTY", topics)]
+    assert newest == [each.run for each in ours]
+    assert sorted(published(live)) == newest
+    assert live.log.read_text().count("a result that waits for NSE@NIFTY is dropped") == len(broken)
+    assert "Traceback" not in live.log.read_text() and live.stored() == 2
 
 
 def test_kills_lose_no_result_and_double_none(live):
