@@ -9,7 +9,7 @@ from .async_driver import AsyncDriver, iterating, returning
 from .core.listening import Feed as FeedFlow
 from .core.service import Service
 from .core.subscriptions import Subscriptions
-from .operations import exports, listing, live
+from .operations import configs, exports, listing, live
 from .operations import jobs as batch
 from .transport import checked_address, credentials_of, socket_url
 
@@ -72,6 +72,11 @@ class AsyncClient:
     to_pandas = returning(exports.to_pandas)
     to_polars = returning(exports.to_polars)
     export = returning(exports.export)
+
+    config_results = iterating(configs.config_results)
+    config_results_bytes = iterating(configs.config_results_bytes)
+    config_results_to_arrow = returning(configs.config_results_to_arrow)
+    export_config_results = returning(configs.export_config_results)
 
     underlyings = iterating(listing.underlyings)
     expiries = returning(listing.expiries)

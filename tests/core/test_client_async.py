@@ -5,9 +5,12 @@ import io
 import json
 import threading
 import time
+import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import pandas
 import polars
@@ -155,6 +158,45 @@ def test_batches_frames_and_rows_of_an_export(network: Network) -> None:
         "format=arrow&status=ok",
         "format=ndjson",
     ]
+
+
+CONFIG = "00000000-0000-0000-0000-0000000000c7"
+
+
+def test_results_of_a_configuration_as_rows_bytes_a_table_and_a_file(network: Network, tmp_path: Path) -> None:
+    lines = b'{"greeks.delta":0.5}\n{"greeks.delta":null}\n'
+    since = datetime(2026, 6, 11, 4, tzinfo=UTC)
+
+    async def use(client: AsyncClient) -> None:
+        network.script = [(200, {}, lines)]
+        rows = [row async for row in client.config_results(CONFIG, source="tick", start_time=since)]
+        assert rows == [{"greeks.delta": 0.5}, {"greeks.delta": None}]
+        parts = client.config_results_bytes(uuid.UUID(CONFIG), format="csv", end_time=date(2026, 6, 12))
+        assert b"".join([part async for part in parts]) == lines
+        written = await client.export_config_results(CONFIG, tmp_path / "all.parquet", instrument="NSE@NIFTY@x")
+        assert written.read_bytes() == lines and list(tmp_path.iterdir()) == [written]
+        network.script = [(200, {}, arrow())]
+        assert (await client.config_results_to_arrow(CONFIG, end_time="2026-06-12T04:00:00Z")).equals(TABLE)
+
+    ask(network, use)
+    paths, queries = zip(*(path.split("?") for _, path, _, _ in network.seen), strict=True)
+    assert set(paths) == {f"/api/v2/signals/configs/{CONFIG}/results/export"}
+    assert list(map(unquote, queries)) == [
+        "format=ndjson&source=tick&start_time=2026-06-11T04:00:00+00:00",
+        "format=csv&end_time=2026-06-12",
+        "format=parquet&instrument=NSE@NIFTY@x",
+        "format=arrow&end_time=2026-06-12T04:00:00Z",
+    ]
+
+
+def test_results_of_a_configuration_that_break_off_are_not_continued(network: Network, tmp_path: Path) -> None:
+    network.script = [(200, {"X-Cut-At": "10"}, b"x" * 1000)]
+    with Client(network.address, token="t") as client:
+        with pytest.raises(ServiceUnreachable, match=f"configuration {CONFIG} broke off"):
+            client.export_config_results(CONFIG, tmp_path / "all.csv")
+        with pytest.raises(ValueError, match="badly formed"):
+            client.export_config_results("../jobs", tmp_path / "all.csv")
+    assert list(tmp_path.iterdir()) == [] and len(network.seen) == 1
 
 
 def test_an_export_that_ends_early_is_no_table(network: Network) -> None:

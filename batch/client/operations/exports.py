@@ -1,24 +1,20 @@
 """All results of an ended job as one stream: rows, tables, files."""
 
-import json
 import os
-import uuid
-from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.arrow_stream import ArrowDecoder
-from ..core.effects import Effect, Emit, Flow, Interrupted, Pause, Read, Stream, Work, collect, each
+from ..core.effects import Emit, Flow, Interrupted, Pause, Read, Stream
 from ..core.errors import ClientError, ServiceUnreachable
 from ..core.service import ATTEMPTS, Service, backoff
+from .files import batches_of, rows_of, table_of, write_file
 from .jobs import JobId, job_path, wait
 
 if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
-
-FORMATS = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".parquet": "parquet", ".arrow": "arrow"}
 
 
 class ExportChanged(ClientError):
@@ -58,29 +54,17 @@ def iter_bytes(service: Service, job: JobId, *, format: str = "ndjson", status: 
 
 def stream(service: Service, job: JobId, *, status: str | None = None) -> Stream[dict[str, Any]]:
     """Iterate over all results in one request, when the job has ended. `results` does not wait for the end."""
-    rest = b""
-
-    def rows(part: bytes) -> Iterator[Emit[dict[str, Any]]]:
-        nonlocal rest
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            yield Emit(json.loads(line))
-
-    yield from each(iter_bytes(service, job, status=status), rows)
+    return rows_of(iter_bytes(service, job, status=status))
 
 
 def iter_batches(service: Service, job: JobId, *, status: str | None = None) -> "Stream[pyarrow.RecordBatch]":
     """Iterate over all results as pyarrow RecordBatches, when the job has ended. One batch is in memory at a time."""
-    return _batches(service, job, status, ArrowDecoder())
+    return batches_of(iter_bytes(service, job, format="arrow", status=status), ArrowDecoder())
 
 
 def to_arrow(service: Service, job: JobId, *, status: str | None = None) -> "Flow[pyarrow.Table]":
     """Return all results as a pyarrow Table, when the job has ended."""
-    import pyarrow
-
-    decoder = ArrowDecoder()
-    batches = yield from collect(_batches(service, job, status, decoder))
-    return pyarrow.Table.from_batches(batches, decoder.schema)
+    return table_of(iter_bytes(service, job, format="arrow", status=status))
 
 
 def to_pandas(service: Service, job: JobId, *, status: str | None = None) -> "Flow[pandas.DataFrame]":
@@ -110,26 +94,4 @@ def export(
     The format follows from the name: .ndjson (or .jsonl), .csv, .parquet or .arrow. The file appears when it is
     complete; until then the results are in a temporary file beside it.
     """
-    target = Path(path)
-    chosen = format or FORMATS.get(target.suffix.lower())
-    if chosen is None:
-        raise ValueError(f"path: {target} ends in none of {', '.join(FORMATS)}: give format")
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    file = yield Work(lambda: part.open("xb"))
-
-    def write(data: bytes) -> Generator[Effect, Any, None]:
-        yield Work(lambda: file.write(data))
-
-    try:
-        yield from each(iter_bytes(service, job, format=chosen, status=status), write)
-        yield Work(file.close)
-        yield Work(lambda: part.replace(target))
-    finally:
-        file.close()
-        part.unlink(missing_ok=True)
-    return target
-
-
-def _batches(service: Service, job: JobId, status: str | None, decoder: ArrowDecoder) -> "Stream[pyarrow.RecordBatch]":
-    yield from each(iter_bytes(service, job, format="arrow", status=status), lambda part: map(Emit, decoder.feed(part)))
-    decoder.end()
+    return write_file(path, format, lambda chosen: iter_bytes(service, job, format=chosen, status=status))

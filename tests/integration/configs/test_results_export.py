@@ -2,19 +2,25 @@
 
 import csv
 import io
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pyarrow as pa
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.urls import get_resolver, reverse
 from pyarrow import parquet
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
 
+from batch.client import ApiError, Client
 from batch.configs import result_files
 from batch.configs.core import flattening
 from batch.configs.result_files import ResultFile
@@ -195,3 +201,23 @@ def test_the_event_loop_streams_every_export() -> None:
         ((pattern, parameters), *_) = get_resolver().reverse_dict.getlist(name)[-1][0]
         values = {each: samples["uuid"] if each.endswith("_id") else "NSE@X" for each in parameters}
         assert is_export({"method": "GET", "path": "/" + pattern % values}), name
+
+
+def test_the_python_client_reads_them_in_every_form(
+    configuration: Configuration, keep: Callable[..., None], tmp_path: Path
+) -> None:
+    for minute in range(3):
+        keep({"greeks": {"delta": minute / 4}}, minute=minute)
+    keep({"greeks": {"delta": 0.9}}, minute=1, source="tick")
+    token = str(AccessToken.for_user(configuration.owner))
+    transport = httpx.WSGITransport(get_wsgi_application())
+    with Client("https://localhost", token=token, transport=transport) as client:
+        rows = list(client.config_results(configuration.pk))
+        assert [row["greeks.delta"] for row in rows] == [0.0, 0.25, 0.9, 0.5]
+        asked: dict[str, Any] = {"source": "schedule", "start_time": BEGIN + timedelta(minutes=1), "instrument": SPOT}
+        table = client.config_results_to_arrow(str(configuration.pk), **asked)
+        assert table.column("greeks.delta").to_pylist() == [0.25, 0.5]
+        written = client.export_config_results(configuration.pk, tmp_path / "all.parquet", **asked)
+        assert parquet.read_table(written).equals(table)
+        with pytest.raises(ApiError, match="404"):
+            next(client.config_results(uuid.uuid4()))
