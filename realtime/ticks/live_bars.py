@@ -15,24 +15,21 @@ from django.db import transaction
 from realtime.core.bar_states import bar_states
 from realtime.ticks.bar_instruments import TIMEFRAME, BarInstruments
 from realtime.ticks.core.applied_ticks import AppliedTicks
-from realtime.ticks.core.bar_book import BarBook, Changes, Doubtful, Rows
+from realtime.ticks.core.bar_book import BarBook, Changes, Rows
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.tick import read_contract
 from realtime.ticks.live_indicators import LiveIndicators
 from realtime.ticks.postgres_retry import PostgresRetry
 from realtime.ticks.store import store_ticks
-from timeframes.bars import stream_bars
-from timeframes.bars.stream_bars import FOREVER, SOURCE, Span
-from timeframes.core.bars import BarColumns, Floats, TickColumns
-from timeframes.core.grid import SECOND, microseconds
-from timeframes.core.minutes import MINUTE, NOWHERE, FoldedMinutes, earlier_session, fold_minutes
-from timeframes.storage.retention import kept_since
-from timeframes.ticks.models import AbstractTick, Tick
+from realtime.ticks.stored_minutes import StoredMinutes
+from timeframes.core.bars import BarColumns, TickColumns
+from timeframes.core.grid import SECOND
+from timeframes.core.minutes import MINUTE, NOWHERE
+from timeframes.ticks.models import AbstractTick
 
 GRACE = 1 * SECOND
 """The clock closes a minute so much later, so that ticks on their way still count in it."""
-RESTORED = 200  # instruments that are restored at once, which bounds the ticks in memory
 
 Rounds = dict[str, list[dict[str, bytes]]]  # states by underlying; a later round has newer ones
 
@@ -48,15 +45,15 @@ class LiveBars:
         self.book = book
         self.retry = retry
         self.model = model
-        self.stores = model is Tick
         self.bars = BarBook()
         self.instruments = BarInstruments()
+        self.table = StoredMinutes(self.bars, self.instruments, model)
         self._lost: set[int] = set()  # rows to restore, whether or not they tick
         self._closed: Rounds = {}  # published with the next batch
         self.indicators: LiveIndicators | None = None
         self._opened: set[int] = set()  # rows whose open minute is published, and indicators have not seen it
 
-    # --- what is known of the table ---------------------------------------------------------------------------------
+    # --- what is held -----------------------------------------------------------------------------------------------
 
     def forget(self) -> None:
         """Drop everything: what is held may not agree with the table."""
@@ -84,68 +81,11 @@ class LiveBars:
 
     def take(self, underlying: str, keys: Sequence[str]) -> None:
         """Have the minutes of these instruments restored, also of those that do not tick any more."""
-        newest = stream_bars.newest_of(keys, table=self._table, stored=self.stores)
+        newest = self.table.newest_of(keys)
         for key, (tick, bar) in zip(keys, newest, strict=True):
             if tick is not None and (bar is None or tick >= bar):
                 self._lost.add(self.instruments.row(read_contract(key, underlying)))
         self.bars.grow(len(self.instruments))
-
-    def _restore(self, rows: Iterable[int]) -> Iterator[tuple[Rows, BarColumns, Floats]]:
-        """Read the ticks since each row's last stored minute. Yield the minutes that are complete.
-
-        The last stored one is among them: whoever stored it may have ended before it was published.
-        """
-        wanted = np.array(sorted(rows), np.intp)
-        for begin in range(0, len(wanted), RESTORED):
-            some = wanted[begin : begin + RESTORED]
-            keys = self.instruments.keys(some)
-            asked, stored = [], {}
-            newest_of = stream_bars.newest_of(keys, table=self._table, stored=self.stores)
-            for row, (tick, bar) in zip(some.tolist(), newest_of, strict=True):
-                since = bar
-                if tick is not None and since is None:  # nothing is stored yet: earlier days stay as ticks
-                    since = earlier_session(self.instruments.exchange(row), tick)
-                if tick is None or since is None:
-                    continue
-                session = int(self.instruments.minutes(np.array([row]), np.array([since])).session[0])
-                asked.append(Doubtful(row, session, since, FOREVER, FOREVER, float("nan")))
-                if bar is not None:
-                    stored[row] = bar
-            for row in some.tolist():
-                self.bars.entries[row] = ""
-            self.bars.forget(some)
-            if asked:
-                folded, newest = self._fold_again(asked)
-                rows_of = np.array([each.row for each in asked], np.intp)[folded.group]
-                lasts = np.flatnonzero(np.diff(folded.group, append=-1))
-                self.bars.hold(rows_of[lasts], folded.take(lasts), newest[lasts])
-                old = np.array([stored.get(row, NOWHERE) for row in rows_of.tolist()], np.int64)
-                self.bars.stored[rows_of[lasts]] = folded.bars.time[lasts] <= old[lasts]
-                opened = lasts[~self.bars.stored[rows_of[lasts]]]
-                passed = np.setdiff1d(np.flatnonzero(folded.bars.time >= old), opened)
-                self.bars.touched[rows_of[lasts]] = True
-                yield rows_of[passed], folded.bars.take(passed), folded.highest[passed]
-            self.bars.known[some] = True
-
-    def _fold_again(self, asked: Sequence[Doubtful]) -> tuple[FoldedMinutes, np.ndarray]:
-        """Fold minutes from the table. Their group is the place in `asked`. Also return each one's newest tick."""
-        span = Span(
-            key=[self.instruments.contracts[each.row].text for each in asked],
-            session=[each.session for each in asked],
-            since=[each.since for each in asked],
-            until=[each.until for each in asked],
-            limit=[each.limit for each in asked],
-            volume=[each.volume for each in asked],
-        )
-        found = stream_bars.load_spans(span, table=self._table, source=self._source)
-        rows = np.array([each.row for each in asked], np.intp)[found.place]
-        minutes = self.instruments.minutes(rows, found.ticks.time)
-        here = np.flatnonzero((minutes.begin != NOWHERE) & (minutes.begin < found.until))
-        ticks, at = found.ticks.take(here), minutes.take(here)
-        sessions = np.array([each.session for each in asked], np.int64)[found.place[here]]
-        known = np.where(at.session == sessions, found.highest[here], 0.0)
-        folded = fold_minutes(found.place[here].astype(np.intp), ticks, at, known)
-        return folded, ticks.time[folded.last]
 
     # --- a batch ----------------------------------------------------------------------------------------------------
 
@@ -181,54 +121,12 @@ class LiveBars:
 
     def _store(self, result: CycleResult, changes: Changes) -> None:
         """Store ticks, and then what they change, in one transaction."""
-        with transaction.atomic() if changes and self.stores else nullcontext():
+        with transaction.atomic() if changes and self.table.stores else nullcontext():
             store_ticks(self.model, result.ticks)
-            if changes.reopened and self.stores:
-                kept = self._kept_since()
-                if reopened := [each for each in changes.reopened if each[1] >= kept]:
-                    rows, minutes = zip(*reopened, strict=True)
-                    stream_bars.remove_bars(self.instruments.keys(rows), minutes)
-            found = [*self._add(changes.closed), *self._mended(changes.doubtful)]
+            if changes.reopened and self.table.stores:
+                self.table.remove(changes.reopened)
+            found = [*self.table.add(changes.closed), *self.table.mend(changes.doubtful)]
         self._publish(found)
-
-    def _add(self, closed: Iterable[tuple[Rows, BarColumns, Floats]]) -> list[tuple[Rows, BarColumns]]:
-        """Store closed minutes, and return them. If one is stored already, by whomever, the table decides."""
-        found = []
-        for rows, bars, highest in closed:
-            if not len(rows):
-                continue
-            added = np.ones(len(rows), bool)
-            if self.stores:
-                added = stream_bars.add_bars(self.instruments.keys(rows), bars, highest)
-            found.append((rows[added], bars.take(added)))
-            if not added.all():
-                again = zip(rows[~added].tolist(), bars.time[~added].tolist(), strict=True)
-                found += self._mended([self._one(row, minute) for row, minute in again])
-        return found
-
-    def _one(self, row: int, minute: int) -> Doubtful:
-        at = self.instruments.minutes(np.array([row]), np.array([minute]))
-        end = int(at.end[0])
-        return Doubtful(row, int(at.session[0]), minute, end, end, float("nan"))
-
-    def _mended(self, doubtful: Sequence[Doubtful]) -> list[tuple[Rows, BarColumns]]:
-        """Fold minutes again, store and return them, in the caller's transaction.
-
-        A minute whose ticks retention may have removed stays as it is.
-        """
-        if doubtful and self.stores:
-            kept = self._kept_since()
-            doubtful = [each for each in doubtful if each.since >= kept]
-        if not doubtful:
-            return []
-        asked = _joined(doubtful)
-        if self.stores:
-            stream_bars.lock_bars([self.instruments.contracts[each.row].text for each in asked])
-        folded, _ = self._fold_again(asked)
-        rows = np.array([each.row for each in asked], np.intp)[folded.group]
-        if self.stores and len(rows):
-            stream_bars.replace_bars(self.instruments.keys(rows), folded.bars, folded.highest)
-        return [(rows, folded.bars)]
 
     # --- between batches --------------------------------------------------------------------------------------------
 
@@ -261,20 +159,20 @@ class LiveBars:
         return rounds
 
     def _store_restored(self, rows: Iterable[int]) -> None:
-        for closed in self._restore(rows):
+        for closed in self.table.restore(rows):
             with transaction.atomic():
-                found = self._add([closed])
+                found = self.table.add([closed])
             self._publish(found)
 
     def _settle_doubted(self, rows: Rows) -> None:
-        folded, _ = self._fold_again([self.bars.doubtful(row) for row in rows.tolist()])
+        folded, _ = self.table.fold_again([self.bars.doubtful(row) for row in rows.tolist()])
         again = rows[folded.group]
         self.bars.hold(again, folded, self.bars.newest[again])
         self.bars.doubted[rows] = False
 
     def _close(self, rows: Rows) -> None:
         with transaction.atomic():
-            found = self._add([(rows, self.bars.open_bars(rows), self.bars.highest[rows])])
+            found = self.table.add([(rows, self.bars.open_bars(rows), self.bars.highest[rows])])
         self.bars.stored[rows] = True
         self._publish(found)
 
@@ -318,30 +216,3 @@ class LiveBars:
         if self.bars.stored[row]:
             return minute + MINUTE * SECOND, None
         return minute, self.bars.open_bars(np.array([row], np.intp))
-
-    # --- instruments ------------------------------------------------------------------------------------------------
-
-    @property
-    def _table(self) -> str:
-        return self.model._meta.db_table
-
-    @property
-    def _source(self) -> str | None:
-        return SOURCE if self.stores else None
-
-    def _kept_since(self) -> int:
-        """Return the moment from which every tick is still in the table."""
-        found = kept_since(self._table)
-        return NOWHERE if found is None else microseconds(found)
-
-
-def _joined(doubtful: Sequence[Doubtful]) -> list[Doubtful]:
-    """Return one for each row, which covers all of its own."""
-    by_row: dict[int, Doubtful] = {}
-    for each in sorted(doubtful, key=lambda each: each.since):
-        held = by_row.get(each.row)
-        by_row[each.row] = each if held is None else Doubtful(
-            each.row, held.session, held.since, max(held.until, each.until), max(held.limit, each.limit),
-            float(np.fmax(held.volume, each.volume)),
-        )  # fmt: skip
-    return list(by_row.values())
