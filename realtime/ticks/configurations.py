@@ -84,7 +84,7 @@ class LiveConfigurations:
         succeeds("reading the configurations", lambda: self.refresh(underlyings))
         if not self.options.own_time:
             self.loading.install()
-            self.loading.collect(self.cycle.series.values(), time.monotonic())
+            self.loading.collect(self.cycle.running.series.values(), time.monotonic())
         self.heavy.run()
 
     def ask(self, now: float) -> None:
@@ -108,7 +108,7 @@ class LiveConfigurations:
         self.cycle.set_plans(plans, lambda key: parse_key(key).underlying in self._underlyings)
         self.indicators.want(wanted_series([each.document for each in active], self._underlyings))
         self._change = change  # last: what raised above is tried again
-        for name, error in self.cycle.warm():
+        for name, error in self.cycle.running.warm():
             metrics.errors.labels("configuration").inc()
             logger.error("%s cannot be run with ticks: %s", name, error, exc_info=error)
         metrics.configurations.set(len(plans))
@@ -138,7 +138,7 @@ class LiveConfigurations:
 
     def load_for(self, ticks: Sequence[Tick]) -> None:
         """Load the bars that these ticks of a back-test need, as they were before them."""
-        for series in self.cycle.series.values():
+        for series in self.cycle.running.series.values():
             wanted = {key for key, lane in series.lanes.items() if not series.known[lane]}
             for tick in ticks if wanted else ():
                 if tick.contract.text in wanted:
@@ -187,14 +187,14 @@ class LiveConfigurations:
 
     def drop(self, underlying: str) -> None:
         """Another consumer has this underlying from now on."""
-        self.cycle.forget(underlying)
+        self.cycle.running.forget(underlying)
         self.heavy.drop(underlying)
         self._underlyings -= {underlying}
         self._asked = None  # if its stream comes back within a second, its configurations are read again
 
     def forget(self) -> None:
         """What was folded may not be stored: load all bars again."""
-        self.cycle.doubt()
+        self.cycle.running.doubt()
         self.loading.forget()
         self.heavy.forget()
 
