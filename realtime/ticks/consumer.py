@@ -10,8 +10,7 @@ and a stream at fault is paused.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Event
 
@@ -28,7 +27,6 @@ from realtime.ticks.batch_writer import BatchWriter
 from realtime.ticks.batches import Batches
 from realtime.ticks.chain_evaluations import ChainEvaluations
 from realtime.ticks.configurations import LiveConfigurations
-from realtime.ticks.contracts import load_terms
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.computations import Computation
 from realtime.ticks.core.cycle import Cycle
@@ -40,14 +38,13 @@ from realtime.ticks.options import Options
 from realtime.ticks.ownership import LeaseLost, Ownership
 from realtime.ticks.pending_entries import PendingEntries
 from realtime.ticks.postgres_retry import PostgresRetry
-from realtime.ticks.restore import restore_underlying
 from realtime.ticks.running import run_steps
 from realtime.ticks.store import store_quotes
+from realtime.ticks.underlying_history import UnderlyingHistory
 from realtime.ticks.upkeep import Upkeep
 from realtime.ticks.volatility_indices import VolatilityIndices
 from realtime.ticks.waiting_results import WaitingResults
 from signals.greeks.core.conventions import GreeksParams
-from signals.instruments.selectors import recent_instruments
 from signalsite.foundation import heartbeat
 from signalsite.foundation.postgres import UNAVAILABLE
 from timeframes.core.tick_stream import underlying_of
@@ -79,9 +76,7 @@ class TickConsumer:
         computations: Mapping[str, Computation] = {},
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.client = client
         self.find = find
-        self.names = names
         self.options = options
         self.clock = clock
         self.stop = Event()
@@ -92,6 +87,7 @@ class TickConsumer:
         self.paused = PausedStreams()
         self.retry = PostgresRetry(self.ownership, self.owned, self.stop)
         self.evaluations = ChainEvaluations(self.book, params, self.retry, options=options)
+        self.history = UnderlyingHistory(client, self.book, self.evaluations, names, options=options, clock=clock)
         bars = LiveBars(self.book, self.retry, model=model, on=options.bars)
         self.indicators = bars.indicators = LiveIndicators(
             client, names, bars.not_closed, own_time=options.own_time, on=options.bars
@@ -137,7 +133,7 @@ class TickConsumer:
             intervals=self.intervals,
             stop=self.stop,
         )
-        self.indices = VolatilityIndices(client, self.book, self._restore)
+        self.indices = VolatilityIndices(client, self.book, self.history.restore)
         self.waiting = WaitingResults(
             client, names, self.configurations.heavy.heard, lambda: self.configurations.public
         )
@@ -174,7 +170,7 @@ class TickConsumer:
         if self.owned:
             succeeds("publishing results that wait", self._publish_waiting)
         if self.intervals.is_due("terms", TERMS_SECONDS):
-            self.retry.run(lambda: self._read_terms(self.book.underlyings))
+            self.retry.run(lambda: self.history.read_terms(self.book.underlyings))
         succeeds("reading the volatility indices", self._read_indices)
         batch = self.batches.compute(self._read()) if self.owned else None
         self.batches.finish()
@@ -272,32 +268,14 @@ class TickConsumer:
         """Take a stream: restore its part of the book, then handle its pending entries."""
         underlying = underlying_of(stream)
         self.group.create(stream)
-        self._read_terms([underlying])
-        restored = self._restore(underlying)
-        self.writer.bars.take(underlying, self._recent_instruments(underlying))
+        self.history.read_terms([underlying])
+        restored = self.history.restore(underlying)
+        self.writer.bars.take(underlying, self.history.recent_instruments(underlying))
         self._read_until = 0.0
         at = self.group.position(stream)
         self.owned[stream] = GroupProgress(at.delivered, at.position)
         claimed = self.pending.claim(stream, 0)
         logger.info("took %s: %d instruments restored, %d entries taken over", stream, restored, claimed)
-
-    def _read_terms(self, underlyings: Collection[str]) -> None:
-        for known, terms in load_terms(underlyings, None if self.options.own_time else self.clock()).items():
-            self.book.add_underlying(known, terms)
-        self.evaluations.read_rules(underlyings)
-
-    def _restore(self, underlying: str) -> int:
-        as_of = None if self.options.own_time else datetime.fromtimestamp(self.clock(), UTC)
-        register = self.options.register
-        restored = restore_underlying(self.client, self.book, self.names, underlying, register=register, as_of=as_of)
-        self.evaluations.beat.hold(restored.atm_strikes)
-        return restored.instruments
-
-    def _recent_instruments(self, underlying: str) -> list[str]:
-        """Return the instruments whose last minute may still have to be closed; none in a back-test."""
-        if self.options.own_time or not self.options.bars:
-            return []
-        return recent_instruments(underlying, datetime.fromtimestamp(self.clock(), UTC))
 
     def _pause(self, stream: str) -> None:
         seconds = self.paused.pause(stream, time.monotonic())
