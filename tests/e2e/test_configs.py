@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from batch.client import Client
 from tests.e2e.conftest import succeed
 
 CONFIGS = "/api/v2/signals/configs"
@@ -52,7 +53,9 @@ def test_of_forty_who_have_read_the_same_one_writes(alice: httpx.Client, made: d
     assert codes.count(200) == 1 and set(codes) <= {200, 412, 429, 503}
 
 
-def test_forty_files_of_results_at_once(alice: httpx.Client, made: dict[str, Any]) -> None:
+def test_forty_files_of_results_at_once(
+    address: str, passwords: dict[str, str], alice: httpx.Client, made: dict[str, Any]
+) -> None:
     insert = f"""
     INSERT INTO signal_configuration_results
         (instrument_key, time, configuration_id, source, version, run, tick, values, reasons)
@@ -70,6 +73,9 @@ def test_forty_files_of_results_at_once(alice: httpx.Client, made: dict[str, Any
     lines = whole[0].text.splitlines()
     assert len(lines) == 3001 and {each.text for each in whole} == {whole[0].text}
     assert lines[-1].endswith('"1-0",3000,')
+    with Client(address, username="alice", password=passwords["alice"]) as client:
+        table = client.config_results_to_arrow(made["id"], source="tick", end_time="2026-01-02")
+        assert table.column("indicators.rsi.RSI_14").to_pylist() == list(range(1, 1440))
 
 
 def test_large_documents(alice: httpx.Client, login: Any, made: dict[str, Any]) -> None:
