@@ -36,7 +36,7 @@ def batches_of(parts: Stream[bytes], decoder: ArrowDecoder) -> "Stream[pyarrow.R
 
 
 def table_of(parts: Stream[bytes]) -> "Flow[pyarrow.Table]":
-    """Return an Arrow export as a table. Without rows it has columns still."""
+    """Return an Arrow export as a table. One without rows still has its columns."""
     import pyarrow
 
     decoder = ArrowDecoder()
