@@ -20,6 +20,7 @@ from realtime.configs.owners import owner_of
 from realtime.core.entry_ids import parse_id
 from realtime.models import ConfigStreamPosition
 from signals.configs import services
+from signals.configs.models import Configuration
 from signalsite.foundation.errors import Conflict, LimitExceeded
 from signalsite.foundation.postgres import UNAVAILABLE
 
@@ -130,19 +131,26 @@ def _update(message: Message, entry_id: str, owners: dict[str | None, Any], now:
         raise Refused(Reason.INVALID, error.faults) from None
     except (LimitExceeded, Conflict) as error:
         raise Refused(Reason.LIMIT, [("", str(error))]) from None
-    if not changed and configuration.entry_id and parse_id(configuration.entry_id) > parse_id(entry_id):
-        text = f"{configuration.name} has the newer message {configuration.entry_id}"
-        raise Refused(Reason.OLDER, [("", text)])
+    if not changed:
+        _refuse_older(configuration, entry_id)
     return "updated" if changed else "unchanged"
 
 
 def _delete(message: Message, entry_id: str, owners: dict[str | None, Any], now: datetime) -> str:
     found = deleting.find(_owner(message, owners), message.document)
+    _refuse_older(found, entry_id)
     try:
         services.delete(found, now=now)
     except Conflict as error:  # somebody else has deleted it meanwhile
         raise Refused(Reason.NOT_FOUND, [("name", str(error))]) from None
     return "deleted"
+
+
+def _refuse_older(configuration: Configuration, entry_id: str) -> None:
+    """Redis may come back with an older state, and deliver what was done before the configuration was sent anew."""
+    if configuration.entry_id and parse_id(configuration.entry_id) > parse_id(entry_id):
+        text = f"{configuration.name} has the newer message {configuration.entry_id}"
+        raise Refused(Reason.OLDER, [("", text)])
 
 
 _ACTIONS: dict[Action, Callable[[Message, str, dict[str | None, Any], datetime], str]] = {

@@ -182,8 +182,10 @@ def test_a_stream_that_begins_anew_with_lower_ids_is_read(feed):
         feed.send(configuration("two", BANKNIFTY))
         until(lambda: set(feed.kept()) == {"one", "two"}, 10, "kept")
         feed.send({**ONE, "indicators": ["rsi(length=3)"]})
+        feed.send({"name": "one"}, "delete")
         feed.settle()
-    assert feed.dead() == {"older": 1}  # the sender is told, since `one` has a message that counts as newer
+    assert set(feed.kept()) == {"one", "two"}
+    assert feed.dead() == {"older": 2}  # the sender is told, since `one` has a message that counts as newer
 
 
 def test_a_key_of_another_type_stops_the_stream_and_no_change(feed):
