@@ -26,7 +26,7 @@ class Event(StrEnum):
     RUN_GIVEN_UP = "run_given_up"  # its process ended too often
     RUN_REQUEUED = "run_requeued"  # its task was lost
     RUN_REFUSED = "run_refused"  # a worker finished after its claim was lost
-    RESULTS_UNPUBLISHED = "results_unpublished"  # Redis was away; the sweep publishes them
+    RESULTS_UNPUBLISHED = "results_unpublished"  # Redis was away, or too many wait; the sweep publishes them
     WEBHOOK_DELIVERED = "webhook_delivered"
     WEBHOOK_FAILED = "webhook_failed"  # one attempt failed; another follows
     WEBHOOK_GIVEN_UP = "webhook_given_up"

@@ -81,6 +81,8 @@ def _publish(runs: Sequence[int | None], results: Sequence[ConfiguredResult]) ->
     except redis.RedisError as error:
         log_event(Event.RESULTS_UNPUBLISHED, len(results), error=error)
         return False
+    if waiting:
+        log_event(Event.RESULTS_UNPUBLISHED, len(waiting), error="too many wait for their consumer")
     left = {each.run for each in waiting}
     with connection.cursor() as cursor:
         cursor.execute(_PUBLISHED, [[run for run in runs if run not in left]])

@@ -50,6 +50,7 @@ WHERE new.state = 'waiting' ORDER BY new.id
 """
 _TO_GROUP = f"SELECT c.id, {TO_GROUP} FROM signal_configurations c WHERE c.id = ANY(%(configurations)s)"
 _NOT_ENDED = "the run before it had not ended"
+_NEWER = "a newer due moment passed before it could start"
 _MOVE_ON = """
 UPDATE signal_configurations c SET next_due = moved.next_due
 FROM unnest(%(configurations)s::uuid[], %(following)s::timestamptz[]) AS moved(id, next_due) WHERE c.id = moved.id
@@ -112,7 +113,8 @@ def start_due() -> Work:
                 following.append(None)
                 continue
             if what.missed is not None:
-                rows.add(configuration, version, what.missed, _State.MISSED, missed=what.missed_before)
+                why = _NEWER if what.runs else f"it was more than {settings.CONFIG_LATE_SECONDS:g} s late"
+                rows.add(configuration, version, what.missed, _State.MISSED, missed=what.missed_before, error=why)
             if what.runs is not None and configuration in slow:
                 rows.add(configuration, version, what.runs, _State.MISSED, error=_NOT_ENDED)
             elif what.runs is not None:

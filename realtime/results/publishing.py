@@ -54,7 +54,7 @@ def publish_results(results: Sequence[ConfiguredResult], names: Names, *, public
     `ta_results:{instrument_key}:{interval}:{frequency}`.
 
     Returns those that found no place, since too many wait already: the caller may publish them later. A result that
-    cannot be written is left out, alone. Both have a log line and a metric. Raises redis.RedisError. Doing it again is
+    cannot be written is left out, alone. Both have a log line. Raises redis.RedisError. Doing it again is
     harmless.
     """
     left: list[ConfiguredResult] = []
@@ -64,7 +64,6 @@ def publish_results(results: Sequence[ConfiguredResult], names: Names, *, public
             underlying = parse_key(result.instrument_key).underlying
             by_underlying.setdefault(underlying, []).append((result, encode_result(result)))
         except (UnwritableResult, InvalidInstrumentKey) as error:
-            metrics.refused.labels("unwritable").inc()
             logger.error("a result of configuration %s is not published: %s", result.configuration, error)
     for underlying, written in by_underlying.items():
         for begin in range(0, len(written), TOGETHER):
@@ -84,7 +83,6 @@ def _publish(underlying: str, written: Sequence[Written], names: Names, public: 
         joined = server.eval(_LEAVE, 2, lease, waiting, *most, *states)
         if joined >= 0:
             if joined < len(written):
-                metrics.refused.labels("full").inc(len(written) - joined)
                 logger.error("%d results of %s find no place: too many wait", len(written) - joined, underlying)
             return int(joined)
         try:

@@ -150,9 +150,9 @@ class Functions(InstrumentComputation):
     rows_a_chunk = 50_000
     statuses = (
         *Bars.statuses,
-        StatusWord("failed", "the function raised an error, or returned what is no result"),
+        StatusWord("failed", "the function raised an error, used up its processor time, or returned what is no result"),
         StatusWord("not_joined", "a column that the function needs has no value at any bar", retryable=True),
-        StatusWord("stopped", "the function took too long, or the chunk's time was over", retryable=True),
+        StatusWord("stopped", "the call took too long by the clock, or the chunk's time was over", retryable=True),
         StatusWord("unavailable", "users' functions do not run, or the function has been deleted", retryable=True),
     )
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from batch.configs import counting, publishing, runs, starting, sweeping, tasks
 from batch.configs.models import UnpublishedRun
+from batch.models import EventCount
 from realtime.results import publishing as waiting_results
 from signals.configs import services
 from signals.configs.models import Configuration, ConfigurationResult, ConfigurationRun, ConfigurationVersion
@@ -142,6 +143,7 @@ def test_what_found_no_place_is_published_later(owner: User, bars: datetime, mon
         UnpublishedRun.objects.update(since=timezone.now() - timedelta(minutes=1))
         publishing.publish_left()
         assert UnpublishedRun.objects.count() == 1 and not published(made)
+        assert EventCount.objects.get(name="results_unpublished").count == 2  # of one of the two instruments
     finally:
         server.delete(lease)
     Configuration.objects.filter(pk=made.pk).update(interval="5m")

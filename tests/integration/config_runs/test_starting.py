@@ -45,6 +45,7 @@ def test_what_passed_is_missed_and_the_newest_runs(owner: User, bars: datetime) 
     assert run_all() == 1
     done, missed = ConfigurationRun.objects.filter(configuration=made).order_by("-due")
     assert (done.state, missed.state, missed.missed) == (State.DONE, State.MISSED, 11)
+    assert missed.error == "a newer due moment passed before it could start"
     assert missed.due - since == timedelta(seconds=110) and done.due - since == timedelta(seconds=120)
     assert ConfigurationResult.objects.filter(configuration_id=made.id).count() == 1
     made.refresh_from_db()
@@ -56,6 +57,7 @@ def test_too_late_is_missed_too(owner: User) -> None:
     made = configure(owner, due=now.replace(minute=0) - timedelta(hours=2), frequency="31d")
     assert run_all() == 0
     assert (only(made).state, only(made).missed) == (State.MISSED, 0)
+    assert only(made).error == "it was more than 300 s late"
 
 
 def test_a_bar_runs_when_it_is_stored_and_the_delay_is_no_lateness(owner: User, bars: datetime) -> None:
