@@ -5,10 +5,12 @@ event loop, where Django refuses to query.
 """
 
 import json
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
+from django.db import DatabaseError
 from prometheus_client import Metric
 from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -17,6 +19,32 @@ from batch import metrics as batch
 from realtime.sockets import metrics as realtime
 from signalsite.embedded.state import RESTARTS, heartbeats_dir
 from timeframes import metrics as storage
+
+logger = logging.getLogger(__name__)
+
+
+class DatabaseCollector(Collector):
+    """Collects what all processes have left in the database."""
+
+    def describe(self) -> list[Metric]:
+        return []  # registering must not query the database
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("signal_batch_up", "Whether the batch engine's tables could be read.")
+        found = _read(batch.read, "the batch engine")
+        up.add_metric([], found is not None)
+        yield up
+        if found is not None:  # a database that is away would take its seconds once more
+            yield from found
+            yield from _read(storage.read, "storage") or ()
+
+
+def _read(read: Callable[[], list[Metric]], what: str) -> list[Metric] | None:
+    try:
+        return read()
+    except DatabaseError as error:
+        logger.error("metrics of %s are missing: %s", what, error)
+        return None
 
 
 class ProcessCollector(Collector):
@@ -48,7 +76,6 @@ class ProcessCollector(Collector):
 
 
 def register() -> None:
-    batch.register()
-    storage.register()
+    REGISTRY.register(DatabaseCollector())
     realtime.register()
     REGISTRY.register(ProcessCollector())

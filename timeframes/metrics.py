@@ -1,50 +1,33 @@
 """Prometheus metrics of retention and of TimescaleDB's jobs, read from the database: they cover all processes."""
 
-import logging
-from collections.abc import Iterator
-
-from django.db import DatabaseError, connection
+from django.db import connection
 from prometheus_client import Metric
-from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from timeframes.storage.status import jobs_by_table, runs_of_retention
 
-logger = logging.getLogger(__name__)
 
-
-class StorageCollector(Collector):
-    def describe(self) -> list[Metric]:
-        return []  # registering must not query the database
-
-    def collect(self) -> Iterator[Metric]:
-        removed = CounterMetricFamily(
-            "signal_storage_removed", "Rows or chunks that beat's task removed by age.", labels=["table"]
-        )
-        finished = GaugeMetricFamily(
-            "signal_storage_finished_timestamp_seconds", "When nothing that is due was left.", labels=["table"]
-        )
-        failures = CounterMetricFamily(
-            "signal_storage_job_failures", "Failures of TimescaleDB's policies.", labels=["table", "job"]
-        )
-        success = GaugeMetricFamily(
-            "signal_storage_job_success_timestamp_seconds", "When a policy last succeeded.", labels=["table", "job"]
-        )
-        try:
-            for table, count, at in runs_of_retention(connection):
-                removed.add_metric([table], count)
-                if at is not None:
-                    finished.add_metric([table], at.timestamp())
-            for table, jobs in jobs_by_table(connection).items():
-                for job in jobs:
-                    failures.add_metric([table, job.name], job.failures or 0)
-                    if job.finished is not None:
-                        success.add_metric([table, job.name], job.finished.timestamp())
-        except DatabaseError as error:
-            logger.error("metrics of storage are missing: %s", error)
-            return
-        yield from (removed, finished, failures, success)
-
-
-def register() -> None:
-    REGISTRY.register(StorageCollector())
+def read() -> list[Metric]:
+    """Return the metrics. Raises DatabaseError."""
+    removed = CounterMetricFamily(
+        "signal_storage_removed", "Rows or chunks that beat's task removed by age.", labels=["table"]
+    )
+    finished = GaugeMetricFamily(
+        "signal_storage_finished_timestamp_seconds", "When nothing that is due was left.", labels=["table"]
+    )
+    failures = CounterMetricFamily(
+        "signal_storage_job_failures", "Failures of TimescaleDB's policies.", labels=["table", "job"]
+    )
+    success = GaugeMetricFamily(
+        "signal_storage_job_success_timestamp_seconds", "When a policy last succeeded.", labels=["table", "job"]
+    )
+    for table, count, at in runs_of_retention(connection):
+        removed.add_metric([table], count)
+        if at is not None:
+            finished.add_metric([table], at.timestamp())
+    for table, jobs in jobs_by_table(connection).items():
+        for job in jobs:
+            failures.add_metric([table, job.name], job.failures or 0)
+            if job.finished is not None:
+                success.add_metric([table, job.name], job.finished.timestamp())
+    return [removed, finished, failures, success]

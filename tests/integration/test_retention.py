@@ -8,7 +8,7 @@ from django.db import connection, connections
 
 from tests.integration.stored_series import KEY, edition, execute, refresh, store_bars, store_ticks, whole
 from timeframes import tasks
-from timeframes.metrics import StorageCollector
+from timeframes.metrics import read as read_metrics
 from timeframes.models import Retention, Tick
 from timeframes.storage import retention
 from timeframes.storage.ensure import ensure_policies
@@ -172,7 +172,7 @@ def test_metrics_tell_of_retention_and_policies(settings: Any, edition: Edition)
     run_retention()
     samples = {
         (sample.name, sample.labels.get("table"), sample.labels.get("job")): sample.value
-        for metric in StorageCollector().collect()
+        for metric in read_metrics()
         for sample in metric.samples
     }
     assert samples["signal_storage_removed_total", "historical_data", None] == 1
