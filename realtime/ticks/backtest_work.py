@@ -73,6 +73,7 @@ class BacktestWork:
         for work in works:
             _add(result, work, versions)
         result.unfinished.clear()
+        result.unfinished_bytes = 0
 
     def close(self) -> None:
         self._thread.submit(lambda: connection.close()).result()  # Django's connections are per thread

@@ -219,10 +219,10 @@ class Batches:
         if self.options.own_time:
             failures = self.evaluations.look_up()
             self.configurations.load_for(ticks)
-        result = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False)
+        between = self.configurations.between
+        result = self.cycle.handle(ticks, None if self.options.own_time else now, chains=False, between=between)
         result.failures += failures
-        if result.unfinished:
-            self.configurations.backtest.finish(result, self.configurations.cycle.versions)
+        self.configurations.finish(result)
         self._report(result)
         metrics.ticks.labels("skipped").inc(decoded.skipped)
         portion: Portion = {}

@@ -18,6 +18,7 @@ from realtime.ticks.configured_store import store_records
 from realtime.ticks.core.book import Book
 from realtime.ticks.core.configured import ConfiguredCycle
 from realtime.ticks.core.configured_records import ConfiguredRecords
+from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.plans import GREEKS, INDICATORS, Plan, make_plan
 from realtime.ticks.core.tick import Tick
 from realtime.ticks.core.window_bars import WindowBars
@@ -31,6 +32,7 @@ from realtime.ticks.window_loading import WindowLoading
 from signals.configs.core.results import ConfiguredResult, Source
 from signals.configs.selectors import Active, active_on_ticks, newest_change, public_owner
 from signals.greeks.core.conventions import GreeksParams
+from signalsite.foundation import heartbeat
 from signalsite.foundation.computations.registry import find
 from signalsite.foundation.postgres import UNAVAILABLE
 from timeframes.core.bars import join_folded
@@ -39,6 +41,7 @@ from timeframes.core.keys import parse_key
 logger = logging.getLogger(__name__)
 
 CHANGES_SECONDS = 1.0  # how soon a change counts
+UNFINISHED_BYTES = 64 << 20  # of bars that wait for the heavy work of a back-test
 ONE = timedelta(microseconds=1)
 
 
@@ -157,6 +160,21 @@ class LiveConfigurations:
             found = {key: (join_folded([]), np.empty(0, np.int64))}
         for bars, sessions in found.values():
             series.load(key, bars, sessions)
+
+    # --- back-tests -------------------------------------------------------------------------------------------------
+
+    def between(self, result: CycleResult) -> None:
+        """Keep the leases while a batch of a back-test is computed. Do its heavy work before too many bars wait."""
+        heartbeat.beat()
+        if self._intervals.is_due("leases", self.options.lease / 3):
+            self.retry.ownership.renew(self.retry.owned)
+        if result.unfinished_bytes > UNFINISHED_BYTES:
+            self.finish(result)
+
+    def finish(self, result: CycleResult) -> None:
+        """Do the heavy work of a back-test that waits."""
+        if result.unfinished:
+            self.backtest.finish(result, self.cycle.versions)
 
     # --- rows -------------------------------------------------------------------------------------------------------
 

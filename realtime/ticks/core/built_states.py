@@ -51,7 +51,7 @@ def add_configured(result: CycleResult, configured: ConfiguredTicks) -> None:
     result.failures += configured.failures
     result.configured.add(configured.records)
     result.heavy += configured.heavy
-    supersede(result.unfinished, configured.unfinished)
+    result.unfinished_bytes += supersede(result.unfinished, configured.unfinished)
 
 
 def build_chain_states(

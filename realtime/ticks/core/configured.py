@@ -5,7 +5,7 @@ Pure: no I/O. The caller loads bars (`unloaded`, `WindowBars.load`), stores rows
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -30,6 +30,7 @@ from realtime.ticks.core.window_bars import FoldedTicks, SeriesKind, parts_of
 from signals.configs.core.results import Source
 from signals.greeks.core.conventions import GreeksParams
 from timeframes.core.grid import SECOND
+from timeframes.core.keys import parse_key
 
 
 @dataclass(slots=True)
@@ -109,12 +110,17 @@ class ConfiguredCycle:
                 self._compute(found, places, folded, applied, priced, now)
         return found
 
-    def run_due(self, now: float, *, inclusive: bool) -> list[ConfiguredTicks]:
-        """Run what is due by a back-test's time, before `now` or also at it, with what is known of the instruments."""
-        return [self._run_one(plan, due) for plan, due in self.due.take(now, inclusive=inclusive)]
+    def run_due(self, now: float, underlyings: Iterable[str], *, inclusive: bool) -> Iterator[ConfiguredTicks]:
+        """Run what is due by a back-test's time, before `now` or also at it, with what is known of the instruments.
 
-    def _run_one(self, plan: Plan, due: datetime) -> ConfiguredTicks:
-        keys = [key for key in plan.document.instruments if key in self.running.by_key and key in self.book.rows]
+        `underlyings`: whose time it is.
+        """
+        for plan, underlying, due in self.due.take(now, underlyings, inclusive=inclusive):
+            yield self._run_one(plan, underlying, due)
+
+    def _run_one(self, plan: Plan, underlying: str, due: datetime) -> ConfiguredTicks:
+        known = (key for key in plan.document.instruments if key in self.running.by_key and key in self.book.rows)
+        keys = [key for key in known if parse_key(key).underlying == underlying]
         rows = np.array([self.book.rows[key] for key in keys], np.intp)
         moments = [Moment(self.book.contracts[row], due) for row in rows.tolist()]
         quotes = self.book.quotes(rows)

@@ -5,8 +5,7 @@ them. Of several due moments between two ticks the last one runs. In the live ma
 """
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from realtime.ticks.core.plans import Plan
@@ -15,66 +14,78 @@ from signals.configs.core.schedule import due_after
 from timeframes.core.keys import parse_key
 
 ONE = timedelta(microseconds=1)
-MOST = 100_000
-"""Due moments that are passed over one by one; beyond, as after a leap of years, counting begins anew."""
-
-
-@dataclass(slots=True)
-class _Due:
-    at: datetime | None
 
 
 class DueConfigurations:
-    """When each plan is due next, by the ticks' own time."""
+    """When each plan is due next, by the own time of the ticks of each of its underlyings: their streams are in no
+    order with each other."""
 
     def __init__(self) -> None:
         self._plans: dict[uuid.UUID, Plan] = {}
-        self._due: dict[uuid.UUID, _Due] = {}
+        self._by_underlying: dict[str, list[Plan]] = {}
+        self._due: dict[str, dict[uuid.UUID, datetime | None]] = {}  # by underlying; without those not begun
 
     def set_plans(self, plans: Mapping[uuid.UUID, Plan]) -> None:
         """Run these. One whose version has changed counts from the next tick on."""
         scheduled = {each: plan for each, plan in plans.items() if plan.document.frequency is not None}
         self._due = {
-            each: due
-            for each, due in self._due.items()
-            if each in scheduled and scheduled[each].version == self._plans[each].version
+            underlying: {
+                each: at
+                for each, at in due.items()
+                if each in scheduled and scheduled[each].version == self._plans[each].version
+            }
+            for underlying, due in self._due.items()
         }
+        self._by_underlying = {}
+        for plan in scheduled.values():
+            for underlying in {parse_key(key).underlying for key in plan.document.instruments}:
+                self._by_underlying.setdefault(underlying, []).append(plan)
         self._plans = scheduled
 
     def __bool__(self) -> bool:
         return bool(self._plans)
 
-    def take(self, now: float, *, inclusive: bool) -> list[tuple[Plan, datetime]]:
+    def take(self, now: float, underlyings: Iterable[str], *, inclusive: bool) -> list[tuple[Plan, str, datetime]]:
         """Return what is due before `now`, and at it where `inclusive`, each at its last due moment."""
         moment, found = datetime.fromtimestamp(now, UTC), []
-        for plan in self._plans.values():
-            due = self._due.get(plan.id)
-            if due is None:
-                self._due[plan.id] = _Due(_next(plan, moment, at=True))
-                due = self._due[plan.id]
-            if due.at is None or due.at > moment or (due.at == moment and not inclusive):
-                continue
-            last = due.at
-            for _ in range(MOST):
-                following = _next(plan, last)
-                if following is None or following > moment or (following == moment and not inclusive):
-                    break
-                last = following
-            else:
-                following = _next(plan, moment)
-            due.at = following
-            found.append((plan, last))
+        until = moment if inclusive else moment - ONE
+        for underlying in underlyings:
+            due = self._due.setdefault(underlying, {})
+            for plan in self._by_underlying.get(underlying, ()):
+                if plan.id not in due:
+                    due[plan.id] = _next(plan, moment - ONE)
+                first = due[plan.id]
+                if first is not None and first <= until:
+                    last, due[plan.id] = _last(plan, first, until)
+                    found.append((plan, underlying, last))
         return found
 
 
-def _next(plan: Plan, after: datetime, *, at: bool = False) -> datetime | None:
-    """Return the first due moment after `after`, or at it."""
+def _last(plan: Plan, first: datetime, until: datetime) -> tuple[datetime, datetime | None]:
+    """Return the last due moment at or before `until`, and the one after it. `first` is due, and no later.
+
+    Looks back from `until`, twice as far each time: between two ticks may be years, and a moment due every few seconds.
+    """
+    back, last = timedelta(seconds=1), first
+    while until - back > first:
+        near = _next(plan, until - back)
+        if near is not None and near <= until:
+            last = near
+            break
+        back *= 2
+    while (following := _next(plan, last)) is not None and following <= until:
+        last = following
+    return last, following
+
+
+def _next(plan: Plan, after: datetime) -> datetime | None:
+    """Return the first due moment after `after`."""
     document = plan.document
     assert document.frequency is not None
     exchange = parse_key(document.instruments[0]).exchange
     return due_after(
         parse_frequency(document.frequency),
-        after - ONE if at else after,
+        after,
         exchange=exchange,
         interval=document.interval,
         anchor=document.anchor,

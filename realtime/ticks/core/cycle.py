@@ -19,7 +19,7 @@ only itself, and a tick at fault makes `handle` raise.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import add
 
@@ -70,12 +70,20 @@ class Cycle:
     def decode(self, entries: Sequence[Entry], latest: float) -> Decoded:
         return self.decoder.decode(entries, latest)
 
-    def handle(self, ticks: Sequence[Tick], now: float | None, *, chains: bool = True) -> CycleResult:
+    def handle(
+        self,
+        ticks: Sequence[Tick],
+        now: float | None,
+        *,
+        chains: bool = True,
+        between: Callable[[CycleResult], None] = lambda _: None,
+    ) -> CycleResult:
         """Apply the ticks to the book, price what is due, and return what is to be stored and published.
 
         `now`: seconds since 1970. With None, each tick's own time is now: the ticks are handled one instant after the
         other, so that none sees a later one. `chains`: reprice the chains that are due; otherwise they stay due. With
-        the ticks' own times they are always repriced.
+        the ticks' own times they are always repriced, and `between` is called often, with the result so far: there may
+        be much to compute.
 
         Raises what a tick raises. The result's failures name the chains that could not be repriced.
         """
@@ -87,23 +95,33 @@ class Cycle:
         for end in range(1, len(ticks) + 1):
             if end == len(ticks) or ticks[end].seconds != ticks[begin].seconds:
                 some = ticks[begin:end]
-                self._run_due(some[0].seconds, result, inclusive=False)
+                self._run_due(some, result, between, inclusive=False)
                 self._handle_instant(some, self.sanity.sift(some, self.book, None), some[0].seconds, result)
                 if self.beat:
                     self.beat.evaluate(self.beat.choose(some[0].seconds), some[0].seconds, result)
-                self._run_due(some[0].seconds, result, inclusive=True)
+                self._run_due(some, result, between, inclusive=True)
+                between(result)
                 begin = end
         return result
 
-    def _run_due(self, now: float, result: CycleResult, *, inclusive: bool) -> None:
-        """Run the configurations that are due by the ticks' own time."""
+    def _run_due(
+        self, ticks: Sequence[Tick], result: CycleResult, between: Callable[[CycleResult], None], *, inclusive: bool
+    ) -> None:
+        """Run the configurations that are due by the time of these ticks."""
         if self.configured is None or not self.configured.due:
             return
-        try:
-            for each in self.configured.run_due(now, inclusive=inclusive):
-                add_configured(result, each)
-        except Exception as error:  # noqa: BLE001 - a fault of configurations costs no tick
-            result.failures.append(("configurations", error))
+        underlyings = {tick.contract.underlying for tick in ticks}
+        runs = self.configured.run_due(ticks[0].seconds, underlyings, inclusive=inclusive)
+        while True:
+            try:
+                found = next(runs, None)
+            except Exception as error:  # noqa: BLE001 - a fault of configurations costs no tick
+                result.failures.append(("configurations", error))
+                return
+            if found is None:
+                return
+            add_configured(result, found)
+            between(result)
 
     def observe(self, ticks: Sequence[Tick], now: float | None) -> None:
         """Apply ticks that another consumer stores and publishes: those of a volatility index.

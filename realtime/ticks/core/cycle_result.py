@@ -29,4 +29,5 @@ class CycleResult:
     evaluated: int = 0  # chains
     configured: ConfiguredRecords = field(default_factory=ConfiguredRecords)  # rows to keep of configurations
     heavy: list[tuple[Plan, Tick]] = field(default_factory=list)  # what workers compute
-    unfinished: dict[Key, Unfinished] = field(default_factory=dict)  # what is computed at the end of a batch
+    unfinished: dict[Key, Unfinished] = field(default_factory=dict)  # heavy work of a back-test
+    unfinished_bytes: int = 0  # of the bars that it holds

@@ -1,6 +1,7 @@
 """Results of a back-test that lack their heavy work: the bars that it needs are copied as they are at its tick.
 
-It is done when the whole batch is computed (`realtime.ticks.backtest_work`), from these bars: it sees no later tick.
+It is done when the whole batch is computed, or earlier where much waits (`realtime.ticks.backtest_work`), from these
+bars: it sees no later tick.
 """
 
 import uuid
@@ -39,6 +40,12 @@ class Unfinished:
     others: Mapping[str, Window]
     computed: Mapping[str, Computed]
 
+    @property
+    def bytes(self) -> int:
+        """Return how much memory the bars take."""
+        windows = [*self.others.values(), *([] if self.own is None else [self.own])]
+        return sum(column.nbytes for window in windows for column in window.columns.values())
+
 
 def unfinished(
     plan: Plan,
@@ -72,9 +79,20 @@ def _windows(series: WindowBars, ticks: FoldedTicks, bars: int) -> list[Window]:
     ]
 
 
-def supersede(waiting: dict[Key, Unfinished], more: Sequence[Unfinished]) -> None:
-    """Add results to those of a batch. Of an instrument, those whose rows are kept are needed, and the newest."""
+def supersede(waiting: dict[Key, Unfinished], more: Sequence[Unfinished]) -> int:
+    """Add results to those of a batch. Of an instrument, those whose rows are kept are needed, and the newest.
+
+    Returns by how many bytes the bars that wait have grown.
+    """
+    grown = 0
     for each in more:
         configuration, key = each.plan.id, each.result.instrument_key
-        waiting.pop((configuration, key, None), None)
-        waiting[configuration, key, each.result.time if each.kept else None] = each
+        for name in (
+            (configuration, key, None),
+            added := (configuration, key, each.result.time if each.kept else None),
+        ):
+            if (old := waiting.pop(name, None)) is not None:
+                grown -= old.bytes
+        waiting[added] = each
+        grown += each.bytes
+    return grown
