@@ -47,15 +47,17 @@ def run(workers: LocalWorkers, options: dict[str, Any], selector: dict[str, Any]
         stdout.write(f"  {status:16} {count}")
     if chain := list(chain_lines(answers, ascii_only=not stdout.isatty())):
         stdout.write("\n".join(["", *chain]))
-    if out:
-        write_file(out, answers.select(fields))
-        stdout.write(f"written to {out}")
-    if plot:
-        try:
+    try:
+        if out:
+            write_file(out, answers.select(fields))
+            stdout.write(f"written to {out}")
+        if plot:
             draw(plot, answers, as_of=f"{job.as_of:%d %B %Y, %H:%M %Z}")
-        except InvalidInput as error:
-            raise CommandError(str(error)) from error
-        stdout.write(f"drawn in {plot}")
+            stdout.write(f"drawn in {plot}")
+    except InvalidInput as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:  # a full disk, a folder of that name
+        raise CommandError(f"job {job.id} has its answers, but its file cannot be written: {error}") from error
 
 
 def _finished(workers: LocalWorkers, options: dict[str, Any], selector: dict[str, Any]) -> Job:

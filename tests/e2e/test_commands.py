@@ -124,6 +124,7 @@ def test_a_plot_without_matplotlib_says_what_to_install(address: str, tmp_path: 
         (["--underlying", "SIM@NIFTY", "--expiry", "tomorrow"], "selector.expiries"),
         (["--underlying", "SIM@NIFTY", "--param", "rate=high"], "params.rate"),
         (["--underlying", "SIM@NIFTY", "--param", "rate"], "not name=value"),
+        (["--item", r'{"instrument_key": "\ud800"}'], "surrogates not allowed"),
         (["--underlying", "SIM@NIFTY", "--at", "noon"], "as_of"),
         (["--underlying", "SIM@NIFTY", "--at", "2020-01-01"], "no option that was quoted"),
     ],
@@ -132,6 +133,14 @@ def test_batch_greeks_refuses_with_the_reason(address: str, arguments: list[str]
     done = manage("batch_greeks", *arguments)
     assert done.returncode != 0
     assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_a_reason(address: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    done = manage("batch_greeks", "--item", "SIM@NIFTY@equity_spot", "--out", str(tmp_path / "folder.csv"))
+    assert done.returncode == 1
+    assert "has its answers, but its file cannot be written: " in done.stderr and "Is a directory" in done.stderr
     assert "Traceback" not in done.stderr
 
 

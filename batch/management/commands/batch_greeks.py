@@ -27,10 +27,15 @@ def parameter(text: str) -> tuple[str, str | float | list[str]]:
 
 def item(text: str) -> str | dict[str, Any]:
     """Read an item: a key, or the API's object as JSON."""
+    try:
+        text.encode()  # neither bytes that are no UTF-8 nor, below, escapes that UTF-8 cannot write
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError("not UTF-8") from error
     if not text.lstrip().startswith("{"):
         return text
     try:
         found: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     return found
