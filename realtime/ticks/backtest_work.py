@@ -21,7 +21,6 @@ from realtime.core.result_states import UnwritableResult, encode_result
 from realtime.core.topic_grammar import results_topic
 from realtime.ticks.core.configured_records import records_of
 from realtime.ticks.core.configured_rows import NO_BAR
-from realtime.ticks.core.configured_units import Computed
 from realtime.ticks.core.cycle_result import CycleResult
 from realtime.ticks.core.plans import EXTERNAL, INDICATORS, Plan
 from realtime.ticks.core.unfinished import Unfinished, Window
@@ -148,9 +147,9 @@ def _add(result: CycleResult, work: _PlanWork, versions: Mapping[str, str]) -> N
             kept.setdefault(whole.time, []).append((each, whole))
     for rows in kept.values():
         share = len(rows) / len(asked)
-        taken = {f"{kind}.{label}": Computed(taken=share * each) for (kind, label), each in work.spent.items()}
-        computed = {**rows[0][0].computed, **taken}
-        result.configured.add(records_of(plan, [whole for _, whole in rows], computed, versions))
+        taken = {f"{kind}.{label}": share * each for (kind, label), each in work.spent.items()}
+        taken = {**rows[0][0].taken, **taken}
+        result.configured.add(records_of(plan, [whole for _, whole in rows], taken, versions))
 
 
 def _completed(light: ConfiguredResult, found: Mapping[tuple[str, str], Found]) -> ConfiguredResult:

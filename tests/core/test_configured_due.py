@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from realtime.ticks.core.configured_due import DueConfigurations
+from realtime.ticks.core.configured_records import records_of, seconds_taken
+from realtime.ticks.core.configured_units import Computed
 from realtime.ticks.core.unfinished import Unfinished, Window, supersede
 from signals.configs.core.results import ConfiguredResult, Source
 from tests.core.test_configured import SPOT, plan
@@ -98,3 +100,15 @@ def test_the_bars_that_wait_for_heavy_work_are_counted():
         grown += supersede(waiting, [waits(seconds, kept=kept)])
     assert len(waiting) == 2
     assert grown == sum(each.bytes for each in waiting.values()) == 2 * 2 * 2 * 10 * 8
+
+
+def test_a_configurations_time_is_that_of_its_computations_on_all_series():
+    made = plan(interval="1m", indicators=("rsi",))
+    result = ConfiguredResult(
+        configuration=made.id, name="a", version=1, owner_id=1, instrument_key=SPOT, interval="1m", frequency=None,
+        time=BEGIN, source=Source.TICK, values={"indicators": {"rsi": {"RSI_14": 50.0}}},
+    )  # fmt: skip
+    name = str(next(iter(made.indicators.values()))[0])
+    computed = {f"{name} on 1m": Computed(taken=0.25), f"{name} on 5m": Computed(taken=0.5), "other on 1m": Computed()}
+    (kind,) = records_of(made, [result], seconds_taken(computed), {"indicators": "1"}).kinds
+    assert (kind.milliseconds, kind.values, kind.missing) == (750.0, 1, 0)

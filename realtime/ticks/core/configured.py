@@ -18,9 +18,9 @@ from realtime.ticks.core.applied_ticks import AppliedTicks
 from realtime.ticks.core.book import Book, Rows
 from realtime.ticks.core.configured_due import DueConfigurations
 from realtime.ticks.core.configured_greeks import GreeksOfTicks
-from realtime.ticks.core.configured_records import ConfiguredRecords, records_of
+from realtime.ticks.core.configured_records import ConfiguredRecords, records_of, seconds_taken
 from realtime.ticks.core.configured_rows import PlanRows
-from realtime.ticks.core.configured_units import Computed, Units
+from realtime.ticks.core.configured_units import Units
 from realtime.ticks.core.plans import Plan
 from realtime.ticks.core.pricing import PricedOptions, price_due
 from realtime.ticks.core.running_plans import RunningPlans
@@ -150,6 +150,7 @@ class ConfiguredCycle:
         greeks = GreeksOfTicks(self.book, self.params, applied, priced, now)
         units = self.running.units(places, folded, len(applied.ticks)) + greeks.units(places)
         computed = self.units.run(units, len(applied.ticks))
+        taken = seconds_taken(computed)
         found.failures += self.units.failures
         self.units.failures = []
         in_bars = {kind: np.isin(np.arange(len(applied.ticks)), ticks.places) for kind, ticks in folded.items()}
@@ -160,9 +161,9 @@ class ConfiguredCycle:
                 members = rows.members([found.members[place] for place in mine.tolist()]) if plan.public else []
                 due = [row for row in newest if scheduled or self._is_due(plan, rows.ticks[row].contract.text, now)]
                 if plan.heavy_bars:
-                    found.unfinished += self._unfinished(rows, mine, newest, due, folded, computed)
+                    found.unfinished += self._unfinished(rows, mine, newest, due, folded, taken)
                     due = []  # their rows follow when they are finished
-                records = records_of(plan, [*map(rows.result, due)], computed, self.versions) if due else None
+                records = records_of(plan, [*map(rows.result, due)], taken, self.versions) if due else None
             except Exception as error:  # noqa: BLE001 - of this configuration alone
                 found.failures.append((f"configuration {plan.id}", error))
                 continue
@@ -181,7 +182,7 @@ class ConfiguredCycle:
         newest: Sequence[int],
         due: Sequence[int],
         folded: Mapping[SeriesKind, FoldedTicks],
-        computed: Mapping[str, Computed],
+        taken: Mapping[str, float],
     ) -> list[Unfinished]:
         results = {int(mine[row]): rows.result(row) for row in newest}
         kept = [int(mine[row]) for row in due]

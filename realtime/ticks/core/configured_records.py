@@ -1,5 +1,6 @@
 """What is kept of configurations that run with ticks: results, and how their values were made."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -35,10 +36,21 @@ class ConfiguredRecords:
         self.kinds += more.kinds
 
 
+def seconds_taken(computed: Mapping[str, Computed]) -> dict[str, float]:
+    """Return how long computations took, by name without their series. Once a cycle: many configurations ask."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for name, each in computed.items():
+        found[name.partition(" on ")[0]] += each.taken
+    return found
+
+
 def records_of(
-    plan: Plan, results: list[ConfiguredResult], computed: Mapping[str, Computed], versions: Mapping[str, str]
+    plan: Plan, results: list[ConfiguredResult], taken: Mapping[str, float], versions: Mapping[str, str]
 ) -> ConfiguredRecords:
-    """Return the rows of one configuration's results. `versions`: of what computes each kind; functions have theirs."""
+    """Return the rows of one configuration's results. `versions`: of what computes each kind; functions have theirs.
+
+    `taken`: by `seconds_taken`.
+    """
     found = ConfiguredRecords(results)
     ours = [internal_function(each.function, FUNCTIONS) for each in plan.document.functions]
     functions = {
@@ -53,7 +65,6 @@ def records_of(
         if not numbers:
             continue
         missing = sum(number is None or number != number for number in numbers)
-        taken = sum(each.taken for name, each in computed.items() if name.partition(" on ")[0] in own)
         found.kinds.append(
             KindRecord(
                 kind=kind,
@@ -62,7 +73,7 @@ def records_of(
                 instruments=len(results),
                 values=len(numbers) - missing,
                 missing=missing,
-                milliseconds=1000 * taken,
+                milliseconds=1000 * sum(taken.get(name, 0.0) for name in set(own)),
             )
         )
     return found

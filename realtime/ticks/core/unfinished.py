@@ -11,7 +11,6 @@ from datetime import datetime
 
 import numpy as np
 
-from realtime.ticks.core.configured_units import Computed
 from realtime.ticks.core.plans import Plan
 from realtime.ticks.core.window_bars import FoldedTicks, SeriesKind, WindowBars
 from signals.configs.core.results import ConfiguredResult
@@ -30,15 +29,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unfinished:
-    """`result`: with what the cycle has computed, `computed`. `kept`: a row of it is stored. `own`: None where the tick
-    is in no bar. `others`: of the instruments that join, those that have bars."""
+    """`result`: with what the cycle has computed. `kept`: a row of it is stored. `own`: None where the tick is in no
+    bar. `others`: of the instruments that join, those that have bars. `taken`: how long the cycle's computations took
+    (`seconds_taken`)."""
 
     plan: Plan
     result: ConfiguredResult
     kept: bool
     own: Window | None
     others: Mapping[str, Window]
-    computed: Mapping[str, Computed]
+    taken: Mapping[str, float]
 
     @property
     def bytes(self) -> int:
@@ -53,7 +53,7 @@ def unfinished(
     kept: Iterable[int],
     folded: Iterable[tuple[WindowBars, FoldedTicks]],
     series: Mapping[SeriesKind, WindowBars],
-    computed: Mapping[str, Computed],
+    taken: Mapping[str, float],
 ) -> list[Unfinished]:
     """`results`: by place among the ticks of the cycle. `folded`: these ticks in the series of the plan."""
     own: dict[int, Window] = {}
@@ -67,7 +67,7 @@ def unfinished(
             for each in _windows(series[kind], newest, plan.heavy_bars):  # one, or none
                 others[key] = each
     kept = {*kept}
-    return [Unfinished(plan, each, at in kept, own.get(at), others, computed) for at, each in results.items()]
+    return [Unfinished(plan, each, at in kept, own.get(at), others, taken) for at, each in results.items()]
 
 
 def _windows(series: WindowBars, ticks: FoldedTicks, bars: int) -> list[Window]:
