@@ -108,10 +108,12 @@ def _handle(kept: Kept, entry_id: str, entry: Sequence[str], owners: dict[str | 
             message = read_message(entry, most_bytes=settings.CONFIG_MAX_BYTES)
             kept.count(_ACTIONS[message.action](message, entry_id, owners, now))
     except Refused as refused:
+        owners.pop(None, None)  # the stream's own user, if this message made it
         kept.refuse(entry_id, Refusal.of(refused))
     except UNAVAILABLE:
         raise
     except Exception as error:  # a message's fault, whatever it is: the others are kept
+        owners.pop(None, None)
         logger.exception("message %s cannot be handled", entry_id)
         fault = Refused(Reason.HANDLER_ERROR, [("", f"{type(error).__name__}: {error}")])
         kept.refuse(entry_id, Refusal.of(fault))

@@ -25,9 +25,10 @@ def test_both_forms_say_the_same() -> None:
         assert read_message(["data", data], most_bytes=100) == flat
 
 
-def test_every_fault_is_named() -> None:
+@pytest.mark.parametrize("owner", ["", "a\0", "\udcff"], ids=["empty", "NUL", "no UTF-8"])
+def test_every_fault_is_named(owner: str) -> None:
     with pytest.raises(Refused) as found:
-        read_message(["action", "go", "owner", "", "config_json", "{"], most_bytes=100)
+        read_message(["action", "go", "owner", owner, "config_json", "{"], most_bytes=100)
     assert found.value.reason is Reason.MALFORMED
     assert [field for field, _ in found.value.faults] == ["action", "owner", "config_json"]
 

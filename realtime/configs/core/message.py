@@ -41,7 +41,7 @@ def read_message(entry: Sequence[str], *, most_bytes: int) -> Message:
     if not (isinstance(action, str) and action in tuple(Action)):
         faults.append(("action", f"must be update or delete, not {_shown(action)}"))
     owner = fields.get("owner")
-    if owner is not None and not (isinstance(owner, str) and 0 < len(owner) <= OWNER_CHARACTERS and "\0" not in owner):
+    if owner is not None and not (isinstance(owner, str) and 0 < len(owner) <= OWNER_CHARACTERS and _writable(owner)):
         faults.append(("owner", f"must be a user's name of 1 to {OWNER_CHARACTERS} characters"))
     document: Any = None
     try:
@@ -90,6 +90,11 @@ def _object(text: str, field: str, most_bytes: int) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise Refused(Reason.MALFORMED, [(field, f"must be a JSON object, not {_shown(found)}")])
     return found
+
+
+def _writable(text: str) -> bool:
+    """Return whether PostgreSQL can be asked for it. Bytes that were no UTF-8 are surrogates here."""
+    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _shown(value: Any) -> str:

@@ -187,7 +187,7 @@ class ConfiguredCycle:
         results = {int(mine[row]): rows.result(row) for row in newest}
         kept = [int(mine[row]) for row in due]
         bars = [(self.running.series[kind], folded[kind]) for kind in self.running.kinds_of(rows.plan)]
-        return unfinished(rows.plan, results, kept, bars, self.running.series, computed)
+        return unfinished(rows.plan, results, kept, bars, self.running.series, taken)
 
     def _publish(self, found: ConfiguredTicks, rows: PlanRows, newest: Sequence[int]) -> None:
         configuration = str(rows.plan.id)

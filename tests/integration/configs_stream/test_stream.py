@@ -218,3 +218,13 @@ def test_messages_that_were_trimmed_unread_are_counted(feed):
         feed.settle()
     kept = set(feed.kept())  # with c0 perhaps, which the server may have handed over before it was removed
     assert {"one", "c7", "c8", "c9"} <= kept <= {"one", "c0", "c7", "c8", "c9"}
+
+
+def test_a_refused_first_message_takes_no_owner_along(feed):
+    """Its user is rolled back with it: the next message of the same read makes the user again."""
+    feed.execute("DELETE FROM auth_user WHERE username = 'subscription-manager'")
+    feed.send_all([{**ONE, "name": "wrong", "interval": "5min"}, ONE])
+    with feed.consumer():
+        feed.settle()
+    assert list(feed.kept()) == ["one"] and feed.dead() == {"invalid": 1}
+    assert "the consumer failed" not in feed.log.read_text()
