@@ -1,5 +1,7 @@
 """Servers for the consumer of configurations, one set for all tests here."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from tests.forks import the_forks
@@ -18,23 +20,49 @@ def configs_servers(tmp_path_factory):
             yield feed
 
 
+class SharedConsumer:
+    """A consumer that successive tests of a file use."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._running = ExitStack()
+        self._there = False
+
+    def start(self) -> None:
+        if self._there:
+            self._feed.begin_anew()
+        else:
+            start_anew(self._feed)
+            self._running.enter_context(self._feed.consumer())
+            self._there = True
+
+    def stop(self) -> None:
+        self._running.close()
+        self._there = False
+
+
+def start_anew(feed: Feed) -> None:
+    feed.empty()
+    feed.log.write_text("")
+
+
 @pytest.fixture(scope="module")
-def one_consumer(configs_servers):
-    configs_servers.empty()
-    configs_servers.log.write_text("")
-    with configs_servers.consumer():
-        yield configs_servers
+def shared_consumer(configs_servers):
+    shared = SharedConsumer(configs_servers)
+    yield shared
+    shared.stop()
 
 
 @pytest.fixture
-def running(one_consumer):
-    """A consumer that works already, the same for all tests of a file that ask for it."""
-    one_consumer.begin_anew()
-    return one_consumer
+def running(configs_servers, shared_consumer):
+    """A consumer that works already."""
+    shared_consumer.start()
+    return configs_servers
 
 
 @pytest.fixture
-def feed(configs_servers):
-    configs_servers.empty()
-    configs_servers.log.write_text("")
+def feed(configs_servers, shared_consumer):
+    """No consumer: the shared one would take the lease from those of the test."""
+    shared_consumer.stop()
+    start_anew(configs_servers)
     return configs_servers
