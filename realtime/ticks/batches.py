@@ -241,6 +241,7 @@ class Batches:
     def _report(self, result: CycleResult) -> None:
         """Count each failure. Log a repeated one once a minute."""
         metrics.repriced.inc(result.priced)
+        metrics.left_out.inc(result.left_out)
         for name, error in result.failures:
             metrics.errors.labels(name).inc()
             now = time.monotonic()

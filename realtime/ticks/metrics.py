@@ -54,6 +54,10 @@ recorded = Counter("signal_service_recorded_levels", "Rows that evaluations have
 configured_results = Counter(
     "signal_service_configured_results", "Results of configurations that came from workers, and were published."
 )
+left_out = Counter(
+    "signal_service_left_out_configurations",
+    "Times that a configuration had no turn with a tick, since the results of others took all the time.",
+)
 configurations = Gauge("signal_service_live_configurations", "Configurations that run with ticks.")
 recorded_results = Counter("signal_service_recorded_results", "Rows of configurations' results that were stored.")
 outstanding_results = Gauge("signal_service_outstanding_results", "Results with ticks that workers compute now.")

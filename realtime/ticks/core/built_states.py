@@ -49,6 +49,7 @@ def add_configured(result: CycleResult, configured: ConfiguredTicks) -> None:
     for underlying, topics in configured.topics.items():
         result.topics[underlying].update(topics)
     result.failures += configured.failures
+    result.left_out += configured.left_out
     result.configured.add(configured.records)
     result.heavy += configured.heavy
     result.unfinished_bytes += supersede(result.unfinished, configured.unfinished)

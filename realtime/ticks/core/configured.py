@@ -3,6 +3,8 @@
 Pure: no I/O. The caller loads bars (`unloaded`, `WindowBars.load`), stores rows and has heavy work done.
 """
 
+import itertools
+import math
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +34,10 @@ from signals.greeks.core.conventions import GreeksParams
 from timeframes.core.grid import SECOND
 from timeframes.core.keys import parse_key
 
+WRITING = 5.0
+"""How much more time results have to be written in than their computations have. What is left over then comes first in
+the next cycle, so that no number of configurations holds up the ticks."""
+
 
 @dataclass(slots=True)
 class ConfiguredTicks:
@@ -39,6 +45,7 @@ class ConfiguredTicks:
 
     `topics`: states of the results with each instrument's newest tick, by underlying and topic. `records`: those of
     which rows are kept. `heavy`: plans and ticks for workers. `unfinished`: results of a back-test that lack it.
+    `left_out`: how many configurations had no turn.
     """
 
     members: list[bytes]
@@ -47,6 +54,7 @@ class ConfiguredTicks:
     heavy: list[tuple[Plan, Tick]] = field(default_factory=list)
     unfinished: list[Unfinished] = field(default_factory=list)
     failures: list[tuple[str, Exception]] = field(default_factory=list)
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +92,15 @@ class ConfiguredCycle:
         self.units = Units(timer, clock, allowed)
         self.due = DueConfigurations()  # those with a frequency, in a back-test
         self._recorded: dict[uuid.UUID, dict[str, float]] = {}  # by plan and instrument: when
+        self._writing = math.inf  # seconds that are left for results
+        self._left_out: dict[uuid.UUID, int] = {}  # plans that come first, the one that waits longest before all
+        self._turns = itertools.count()
 
     def set_plans(self, plans: Iterable[Plan], wanted: Callable[[str], bool]) -> None:
         """Run these from now on. `wanted`: whether an instrument's ticks come to this consumer."""
         self.running.set_plans(plans, wanted)
         self.due.set_plans(self.running.plans)
+        self._left_out = {each: turn for each, turn in self._left_out.items() if each in self.running.plans}
         self._recorded = {
             plan.id: {
                 key: at
@@ -103,6 +115,7 @@ class ConfiguredCycle:
         found = ConfiguredTicks([b""] * len(applied.ticks))
         if not self.running.by_key or not applied.ticks:
             return found
+        self._writing = WRITING * self.units.time_of(len(applied.ticks))
         time = np.rint(applied.quotes.time * SECOND).astype(np.int64)
         for part in parts_of(time):
             folded = self.running.fold(applied, time, part)
@@ -154,26 +167,46 @@ class ConfiguredCycle:
         found.failures += self.units.failures
         self.units.failures = []
         in_bars = {kind: np.isin(np.arange(len(applied.ticks)), ticks.places) for kind, ticks in folded.items()}
-        for plan, mine in places.items():
+        for plan, mine in sorted(places.items(), key=lambda each: self._left_out.get(each[0].id, math.inf)):
+            if self._writing <= 0.0:
+                self._left_out.setdefault(plan.id, next(self._turns))
+                found.left_out += 1
+                continue
+            begun = self.units.timer()
+            self._left_out.pop(plan.id, None)
             newest = np.flatnonzero(applied.newest[mine]).tolist()
             try:
                 rows = PlanRows(plan, mine, computed, greeks, in_bars, applied.ticks, self.source)
-                members = rows.members([found.members[place] for place in mine.tolist()]) if plan.public else []
                 due = [row for row in newest if scheduled or self._is_due(plan, rows.ticks[row].contract.text, now)]
-                if plan.heavy_bars:
-                    found.unfinished += self._unfinished(rows, mine, newest, due, folded, taken)
-                    due = []  # their rows follow when they are finished
-                records = records_of(plan, [*map(rows.result, due)], taken, self.versions) if due else None
+                self._add(found, rows, mine, newest, due, folded, taken)
             except Exception as error:  # noqa: BLE001 - of this configuration alone
                 found.failures.append((f"configuration {plan.id}", error))
-                continue
-            for place, member in zip(mine.tolist(), members, strict=False):
-                found.members[place] = member
-            self._publish(found, rows, newest)
-            if plan.heavy and self.source is Source.TICK:
-                found.heavy += [(plan, rows.ticks[row]) for row in newest]
-            if records is not None:
-                found.records.add(records)
+            self._writing -= self.units.timer() - begun
+
+    def _add(
+        self,
+        found: ConfiguredTicks,
+        rows: PlanRows,
+        mine: Rows,
+        newest: Sequence[int],
+        due: Sequence[int],
+        folded: Mapping[SeriesKind, FoldedTicks],
+        taken: Mapping[str, float],
+    ) -> None:
+        """Add what one configuration gives. What raises comes first, so that it adds all or nothing."""
+        plan = rows.plan
+        members = rows.members([found.members[place] for place in mine.tolist()]) if plan.public else []
+        if plan.heavy_bars:
+            found.unfinished += self._unfinished(rows, mine, newest, due, folded, taken)
+            due = []  # their rows follow when they are finished
+        records = records_of(plan, [*map(rows.result, due)], taken, self.versions) if due else None
+        for place, member in zip(mine.tolist(), members, strict=False):
+            found.members[place] = member
+        self._publish(found, rows, newest)
+        if plan.heavy and self.source is Source.TICK:
+            found.heavy += [(plan, rows.ticks[row]) for row in newest]
+        if records is not None:
+            found.records.add(records)
 
     def _unfinished(
         self,

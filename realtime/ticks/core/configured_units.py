@@ -44,7 +44,7 @@ class Units:
 
     def run(self, units: Sequence[tuple[str, Callable[[], Values]]], ticks: int) -> dict[str, Computed]:
         """Run computations by name within their time. One that raises, or for which no time is left, has a reason."""
-        allowed, begun = self.allowed * max(ticks / TICKS, 1.0), self.timer()
+        allowed, begun = self.time_of(ticks), self.timer()
         found: dict[str, Computed] = {}
         self._first = (self._first + 1) % max(len(units), 1)
         for name, unit in (*units[self._first :], *units[: self._first]):
@@ -56,6 +56,10 @@ class Units:
             else:
                 found[name] = self._measured(name, unit, allowed)
         return found
+
+    def time_of(self, ticks: int) -> float:
+        """Return the seconds that the computations of a cycle of so many ticks may take."""
+        return self.allowed * max(ticks / TICKS, 1.0)
 
     def _measured(self, name: str, unit: Callable[[], Values], allowed: float) -> Computed:
         before, made = self.timer(), Computed()

@@ -28,6 +28,7 @@ class CycleResult:
     records: ChainRecords = field(default_factory=ChainRecords)  # rows to keep of evaluations
     evaluated: int = 0  # chains
     configured: ConfiguredRecords = field(default_factory=ConfiguredRecords)  # rows to keep of configurations
+    left_out: int = 0  # configurations that had no turn
     heavy: list[tuple[Plan, Tick]] = field(default_factory=list)  # what workers compute
     unfinished: dict[Key, Unfinished] = field(default_factory=dict)  # heavy work of a back-test
     unfinished_bytes: int = 0  # of the bars that it holds
