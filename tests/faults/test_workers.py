@@ -58,20 +58,20 @@ def test_a_killed_worker_is_started_again_and_its_chunks_taken_over(site: Site, 
 def test_in_a_long_line_what_was_lost_does_not_wait_for_its_turn(site: Site, measured: dict[str, float]) -> None:
     worker = site.process("worker").pid
     with hanging(worker), site.redis() as redis:
-        jobs = [site.submit(WHOLE) for _ in range(10)]
+        jobs = [site.submit(WHOLE) for _ in range(20)]  # more than the workers do in the time of a takeover
         message = str(redis.rpop("celery"))
     lost = next(job for job in jobs if job in message)
     begun = time.time()
     other = next(job for job in jobs if job != lost)
     site.begun(other)
     chunk, moment = site.strike(other, lambda _: os.killpg(worker, signal.SIGKILL))
-    taken = measured["kill -9 of the whole worker, a million items waiting: its chunk runs again"] = site.takeover(
+    taken = measured["kill -9 of the whole worker, two million items waiting: its chunk runs again"] = site.takeover(
         chunk, moment
     )
     assert taken < TAKEOVER
     started = "SELECT started_at FROM batch_job WHERE id = %s AND started_at IS NOT NULL"
     found = until(partial(site.rows, started, lost), TAKEOVER, "the job whose task was lost")
-    waited = measured["a lost task, a million items waiting: it has run"] = found[0][0].timestamp() - begun
+    waited = measured["a lost task, two million items waiting: it has run"] = found[0][0].timestamp() - begun
     assert waited < TAKEOVER
     with site.redis() as redis:
         assert redis.llen("celery") > 0, "the line was too short to prove anything"
@@ -166,7 +166,7 @@ def test_a_chunk_that_kills_every_worker_is_given_up(site: Site, measured: dict[
         assert not site.rows("SELECT 1 FROM batch_chunk WHERE id = %s AND status = 'done'", chunk), "it got through"
     ended = site.finish(job, 90)
     measured["a chunk that kills its worker each time: given up"] = time.monotonic() - begun
-    assert (ended["status"], ended["request_counts"]["failed"] >= 5000) == ("completed", True)
     (size,) = site.rows("SELECT size FROM batch_chunk WHERE id = %s", chunk)[0]
+    assert (ended["status"], ended["request_counts"]["failed"] >= size) == ("completed", True)
     assert sum(word == "internal_error" for _, word in site.answers(job)) == size
     site.tells("chunk_given_up", job=job, chunk=str(chunk))
