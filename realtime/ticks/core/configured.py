@@ -174,11 +174,9 @@ class ConfiguredCycle:
                 continue
             begun = self.units.timer()
             self._left_out.pop(plan.id, None)
-            newest = np.flatnonzero(applied.newest[mine]).tolist()
             try:
                 rows = PlanRows(plan, mine, computed, greeks, in_bars, applied.ticks, self.source)
-                due = [row for row in newest if scheduled or self._is_due(plan, rows.ticks[row].contract.text, now)]
-                self._add(found, rows, mine, newest, due, folded, taken)
+                self._add(found, rows, mine, applied, folded, taken, None if scheduled else now)
             except Exception as error:  # noqa: BLE001 - of this configuration alone
                 found.failures.append((f"configuration {plan.id}", error))
             self._writing -= self.units.timer() - begun
@@ -188,39 +186,33 @@ class ConfiguredCycle:
         found: ConfiguredTicks,
         rows: PlanRows,
         mine: Rows,
-        newest: Sequence[int],
-        due: Sequence[int],
+        applied: AppliedTicks,
         folded: Mapping[SeriesKind, FoldedTicks],
         taken: Mapping[str, float],
+        now: float | None,
     ) -> None:
-        """Add what one configuration gives. What raises comes first, so that it adds all or nothing."""
-        plan = rows.plan
+        """Add what one configuration gives. What raises comes first, so that it adds all or nothing.
+
+        `now`: None where all its rows are kept.
+        """
+        plan, newest = rows.plan, np.flatnonzero(applied.newest[mine]).tolist()
         members = rows.members([found.members[place] for place in mine.tolist()]) if plan.public else []
-        if plan.heavy_bars:
-            found.unfinished += self._unfinished(rows, mine, newest, due, folded, taken)
-            due = []  # their rows follow when they are finished
-        records = records_of(plan, [*map(rows.result, due)], taken, self.versions) if due else None
+        due = [row for row in newest if now is None or self._is_due(plan, rows.ticks[row].contract.text, now)]
+        records, waiting = None, []
+        if plan.heavy_bars:  # its rows follow when they are finished
+            results = {int(mine[row]): rows.result(row) for row in newest}
+            bars = [(self.running.series[kind], folded[kind]) for kind in self.running.kinds_of(plan)]
+            waiting = unfinished(plan, results, mine[due].tolist(), bars, self.running.series, taken)
+        elif due:
+            records = records_of(plan, [*map(rows.result, due)], taken, self.versions)
         for place, member in zip(mine.tolist(), members, strict=False):
             found.members[place] = member
         self._publish(found, rows, newest)
+        found.unfinished += waiting
         if plan.heavy and self.source is Source.TICK:
             found.heavy += [(plan, rows.ticks[row]) for row in newest]
         if records is not None:
             found.records.add(records)
-
-    def _unfinished(
-        self,
-        rows: PlanRows,
-        mine: Rows,
-        newest: Sequence[int],
-        due: Sequence[int],
-        folded: Mapping[SeriesKind, FoldedTicks],
-        taken: Mapping[str, float],
-    ) -> list[Unfinished]:
-        results = {int(mine[row]): rows.result(row) for row in newest}
-        kept = [int(mine[row]) for row in due]
-        bars = [(self.running.series[kind], folded[kind]) for kind in self.running.kinds_of(rows.plan)]
-        return unfinished(rows.plan, results, kept, bars, self.running.series, taken)
 
     def _publish(self, found: ConfiguredTicks, rows: PlanRows, newest: Sequence[int]) -> None:
         configuration = str(rows.plan.id)
