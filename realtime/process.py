@@ -48,8 +48,8 @@ class Lifespan:
             self._servers[number] = signal.signal(number, at_signal)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await shared_hub.stop()
         await newest.close()
+        await shared_hub.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _begin_end(self, number: int) -> None:

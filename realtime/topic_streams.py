@@ -147,6 +147,10 @@ class StreamReader:
         """Read and delete a key, so that only the first reader gets it."""
         return cast(bytes | None, await self._redis.getdel(key))
 
+    async def fields(self, key: str) -> list[bytes]:
+        """Return the names of a hash's fields."""
+        return await cast(Awaitable[list[bytes]], self._redis.hkeys(key))
+
     async def scores(self, key: str) -> dict[str, float]:
         """Return a whole sorted set."""
         found = cast(list[tuple[bytes, float]], await self._redis.zrange(key, 0, -1, withscores=True))

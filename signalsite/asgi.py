@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter
@@ -20,6 +21,7 @@ from batch.exports import stream  # noqa: F401 isort: skip - loads pyarrow now, 
 from batch.exports.asgi import Exports  # isort: skip
 from realtime.process import Lifespan  # isort: skip
 from realtime.snapshot.newest import newest_states  # isort: skip
+from realtime.sockets.followed import FollowedStates  # isort: skip
 from realtime.sockets.shared_hub import the_hub  # isort: skip
 from realtime.sockets.routing import websocket  # isort: skip
 from signalsite.accounts.authentication import standing  # isort: skip
@@ -52,7 +54,11 @@ gate = Gate(
         places=settings.HTTP_LARGE_BODIES,
         queue_seconds=settings.HTTP_QUEUE_SECONDS,
     ),
-    live=LiveReads(newest_states, StandingTokens(prove, lambda: the_hub().ended), pages.run),
+    live=LiveReads(
+        partial(newest_states, partial(FollowedStates, the_hub)),
+        StandingTokens(prove, lambda: the_hub().ended),
+        pages.run,
+    ),
     rate=RateLimit(settings.API_V2_RATE_LIMIT, exchange, time.time) if settings.API_V2_RATE_LIMIT else None,
 )
 

@@ -40,7 +40,8 @@ class FanOut:
             stream = self._streams.get(name)
             if stream is None or stream.position != read_after[name]:
                 continue  # dropped while it was read, and perhaps opened again
-            if len(entries) == READ_COUNT and not await gaps.check(self._reader, [stream]):
+            stream.behind = len(entries) == READ_COUNT
+            if stream.behind and not await gaps.check(self._reader, [stream]):
                 continue  # so far behind that the stream was trimmed past us
             for entry_id, fields in entries:
                 stream.position = entry_id

@@ -31,6 +31,7 @@ from signalsite.foundation.errors import LimitExceeded
 logger = logging.getLogger(__name__)
 
 BLOCK_MS = 100  # the longest that a new stream waits for a running read to end
+FRESH_SECONDS = 0.25  # since the last read ended, for the newest states to count as those of Redis
 STALL_SECONDS = 1.0  # without a read, after which streams may have been trimmed
 LOOK_SECONDS = 2.0  # interval between checks of the streams for gaps
 MAX_STREAMS = 2_000
@@ -55,7 +56,7 @@ class Hub:
         self._fan_out = FanOut(self.reader, self.streams, self._pacer)
         self._heartbeats = Heartbeats(self.sessions, self.end)
         self.register = Register()
-        self._looked = 0.0
+        self._looked = self._heard = 0.0
         self._stopping = False
         # In empty contexts: the first socket makes the hub, and later lines must not have its request's id.
         self._reading = asyncio.create_task(self._read(), context=contextvars.Context())
@@ -155,6 +156,10 @@ class Hub:
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
+    def hears(self, stream: Stream, now: float) -> bool:
+        """Return whether the stream's newest states are those of Redis, but for what is on its way."""
+        return now - self._heard < FRESH_SECONDS and not stream.behind
+
     async def _open(self, feed: Feed) -> Stream:
         stream = Stream(feed)
         await gaps.load(self.reader, stream)
@@ -183,6 +188,7 @@ class Hub:
                 if positions:
                     found = await self.reader.read(positions, block_ms=BLOCK_MS, count=READ_COUNT)
                     await self._fan_out.publish(found, positions)
+                    self._heard = time.monotonic()
             except (RedisError, OSError) as error:
                 if not failing:
                     logger.error("the hub cannot read its streams, and tries again: %s", error)

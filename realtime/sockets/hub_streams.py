@@ -1,6 +1,6 @@
 """The streams that a hub reads: their topics and wildcards, and the sockets that want each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from realtime.core.entry_ids import parse_id
 from realtime.sockets.core.frames import BEGINNING, Frame
@@ -58,7 +58,8 @@ class Stream:
         self.position = BEGINNING  # read up to here
         self.anchor = BEGINNING  # the position at the last check for gaps
         self.added = 0  # entries ever added by then
-        self.pins = 0  # subscriptions about to begin
+        self.behind = False  # the last read left entries for the next one
+        self.pins = 0  # subscriptions about to begin, and live reads
         self.idle_since: float | None = None
         self.topics: dict[bytes, Topic] = {}
         self.wildcards: dict[str, Audience] = {}  # by prefix
@@ -100,6 +101,18 @@ class Stream:
             oldest = parse_id(first)
             for name, topic in list(self.topics.items()):
                 if not any(topic.audiences) and (topic.frame is None or parse_id(topic.frame.seq or "0") < oldest):
+                    del self.topics[name]
+
+    def states(self) -> dict[bytes, Frame]:
+        return {name: topic.frame for name, topic in self.topics.items() if topic.frame is not None}
+
+    def forget(self, states: Mapping[bytes, Frame]) -> None:
+        """Drop states, unless a newer one has replaced them."""
+        for name, frame in states.items():
+            topic = self.topics.get(name)
+            if topic is not None and topic.frame is frame:
+                topic.frame = None
+                if not any(topic.audiences):
                     del self.topics[name]
 
     @property

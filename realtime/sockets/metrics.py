@@ -16,12 +16,14 @@ class Totals:
 
     connections: int = 0
     streams: int = 0
+    followed: int = 0
     sent: int = 0
     conflated: int = 0
     dropped: int = 0
     refused: int = 0
     gaps: int = 0
     bad_states: int = 0
+    remembered: int = 0
 
 
 TOTALS = Totals()
@@ -33,7 +35,11 @@ STAGES = Durations(
 )
 """Hearing: from the entry's ID, in milliseconds by its writer's clock, to its reading. Sending: from there to the last
 of its sockets, as far as they accept it."""
-_GAUGES = {"connections": "Open sockets.", "streams": "Redis streams that the hub reads for them."}
+_GAUGES = {
+    "connections": "Open sockets.",
+    "streams": "Redis streams that the hub reads.",
+    "followed": "Those that it reads for live reads over HTTP.",
+}
 _COUNTERS = {
     "sent": "States of topics sent.",
     "conflated": "States that a newer one replaced before they were sent.",
@@ -41,6 +47,7 @@ _COUNTERS = {
     "refused": "Connections refused or closed for a limit, an origin or a missing token.",
     "bad_states": "Kept newest states that cannot be read, and are shown to nobody.",
     "gaps": "Times that a stream was found emptied or trimmed before it was read.",
+    "remembered": "Reads of newest states, for requests over HTTP, that the hub's memory answered and not Redis.",
 }
 
 

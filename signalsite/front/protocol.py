@@ -6,7 +6,6 @@ client is still sending. Its version is pinned, and tests/e2e/test_front*.py che
 """
 
 from asyncio import TimerHandle
-from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from signalsite.foundation.client_address import network_of, read_address
 from signalsite.front import metrics
+from signalsite.front.answer_transport import AnswerTransport
 from signalsite.front.cors import cors_headers
 from signalsite.front.refusals import Refused, bad_request, busy, headers_too_large, too_many_of_yours, too_slow
 from signalsite.front.sweep import connections_of
@@ -38,7 +38,7 @@ class FrontProtocol(HttpToolsProtocol):
         self._refused = self._lingers = False
         self._lingered_bytes = 0
         self._stalled: TimerHandle | None = None
-        self._end = _End(self)
+        self._end = AnswerTransport(self)
         self._connections = connections_of(self)
         superfluous = self._connections.enter(self, self.loop.time(), self._network())
         metrics.CONNECTIONS.set(len(self._connections))
@@ -63,7 +63,7 @@ class FrontProtocol(HttpToolsProtocol):
     def _leave(self) -> None:
         self._connections.leave(self)
         metrics.CONNECTIONS.set(len(self._connections))
-        self._end.protocol = None  # breaks the reference cycle
+        self._end.end()
         self._wait_no_more()
 
     def handle_websocket_upgrade(self) -> None:
@@ -147,6 +147,7 @@ class FrontProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.transport = self._end  # type: ignore[assignment]  # a cycle uses no more of it
+        self._end.begin(cycle)
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
@@ -230,20 +231,3 @@ class FrontProtocol(HttpToolsProtocol):
             self._refuse(too_slow(f"the headers took over {settings.HTTP_HEADER_SECONDS:g} s"))
         else:
             self.transport.close()
-
-
-class _End:
-    """The transport that a request cycle sees. Closing it waits until the client can read the answer."""
-
-    __slots__ = ("protocol", "write")
-
-    def __init__(self, protocol: FrontProtocol) -> None:
-        self.protocol: FrontProtocol | None = protocol
-        self.write: Callable[[bytes], None] = protocol.transport.write
-
-    def is_closing(self) -> bool:
-        return self.protocol is None or self.protocol.transport.is_closing()
-
-    def close(self) -> None:
-        if self.protocol is not None:
-            self.protocol.close_when_read()

@@ -143,6 +143,11 @@ def told(answer: httpx.Response) -> tuple[Any, ...]:
     return answer.status_code, headers, AGES.sub(b"", answer.content)
 
 
+def metric(address: str, name: str) -> float:
+    lines = httpx.get(f"{address}/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
 class TestTheSame:
     """Send each request to the event loop and to Django alone, and compare."""
 
@@ -180,6 +185,23 @@ class TestTheSame:
             ours, theirs = ask(method, f"{base}{path}")
             assert told(ours) == told(theirs), path
         assert on_the_loop(address) - before == 2 * len(GET)
+
+    def test_what_it_answers_from_memory(self, address: str, ask: Any) -> None:
+        """Many requests make the hub follow the streams of instruments and of chains: the answers stay the same."""
+        paths = (f"/greeks/{CALL}20", f"/smile/{UNDERLYING}")
+        for path in (*paths, f"/moneyness/{UNDERLYING}/greeks/ATM", f"/chain/{UNDERLYING}", "/greeks?keys=NSE@NIFTY"):
+            ours, _ = ask("GET", f"{LIVE}{path}")
+        with httpx.Client(base_url=address, headers=ours.request.headers) as client:
+            deadline = time.monotonic() + 20
+            while metric(address, "signal_websocket_followed") < 2:
+                assert time.monotonic() < deadline
+                for path in paths * 150:
+                    assert client.get(f"{LIVE}{path}").status_code == 200
+        before = metric(address, "signal_websocket_remembered_total")
+        for path in GET:
+            ours, theirs = ask("GET", f"{LIVE}{path}")
+            assert told(ours) == told(theirs), path
+        assert metric(address, "signal_websocket_remembered_total") - before > len(GET) / 3
 
     @pytest.mark.parametrize("path", DJANGOS)
     def test_what_it_leaves_to_django(self, address: str, ask: Any, path: str) -> None:
