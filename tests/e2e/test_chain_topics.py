@@ -31,6 +31,13 @@ def state(socket: Socket, topic: str) -> Any:
     raise AssertionError(f"no state of {topic}")
 
 
+def acked(socket: Socket) -> dict[str, Any]:
+    """Return the next acknowledgement: updates of earlier subscriptions may come before it."""
+    while (message := socket.next())["type"] != "ack":
+        pass
+    return message
+
+
 def test_each_channel_brings_what_the_chain_says(web: Web) -> None:
     greeks = {"channel": "moneyness", "instrument_key": "moneyness_greeks"}
     with web.connect() as socket:
@@ -53,7 +60,7 @@ def test_each_channel_brings_what_the_chain_says(web: Web) -> None:
         found = {}
         for channel, params in wanted.items():
             socket.send(type="subscribe", channel=channel, params=params)
-            topic = socket.next("ack")["items"][0]["topic"]
+            topic = acked(socket)["items"][0]["topic"]
             found[channel] = state(socket, topic)
         assert found["atm"]["atm_strike"] == 100 and found["atm"]["method"] == "interpolated"
         assert found["analytics"]["put_call_ratio_open_interest"] == 1
