@@ -3,8 +3,12 @@
 
 import gc
 import os
+import signal
 import sys
 from contextlib import nullcontext
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as in the background of a script
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `main`, Ctrl-C ends the process without a traceback
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -27,6 +31,8 @@ def main(arguments: list[str]) -> None:
     command = arguments[1] if len(arguments) > 1 else ""
     serverless = command in SERVERLESS or command.startswith("-") or {"-h", "--help"} & set(arguments)
     try:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with nullcontext([]) if serverless else keep_running() as servers:
             if command in SAY_SERVERS and not serverless and (line := servers_line(state_dir(), servers)):
                 print(line, file=sys.stderr)

@@ -7,10 +7,9 @@ thread, `realtime.snapshot.newest` drives many at once on the event loop.
 import logging
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import redis
@@ -40,8 +39,7 @@ Wanted = tuple[str, tuple[str, ...] | None]
 Reading = Generator[Sequence[Wanted], Sequence[Sequence[Any]], T]
 
 
-@dataclass(frozen=True, slots=True)
-class LiveValue:
+class LiveValue(NamedTuple):
     """An instrument's newest state with its age. `body` is the JSON object of the response.
 
     `price` is the last price, if there is one. A state that cannot be read has no price, and its body says so.
@@ -172,9 +170,13 @@ def live_chain(underlying: str, expiry: date | None, window: StrikeWindow, now: 
     price = money(forward["forward"], spot_price)
     listed = sorted(options[chosen])
     strikes = window.choose(listed, price)
-    wanted = [topic for strike in strikes for topic in options[chosen][strike].values()]
-    states = yield _wanted(wanted)
-    values = {topic: value for topic, value in zip(wanted, _values(wanted, states, now), strict=True) if value}
+    wanted = tuple(topic for strike in strikes for topic in options[chosen][strike].values())
+    states, seqs = yield [(latest, wanted), (NAMES.latest_seq(underlying), wanted)]
+    values = {
+        topic: live_value(topic, state, seq, now)
+        for topic, state, seq in zip(wanted, states, seqs, strict=True)
+        if state is not None
+    }
     bodies = {topic: value.body for topic, value in values.items()}
     head = {
         "underlying": underlying,
