@@ -175,8 +175,9 @@ def _reasons(inputs: HistoryInputs) -> dict[str, Any]:
 
 def _dates_of(part: Part, number: int) -> set[date]:
     times = [block.bars[number].time for block in part.blocks]
-    days = np.unique(np.concatenate([np.empty(0, np.int64), *times]) // 3_600_000_000)  # few hours stand for many bars
-    return {local_date(part.exchange, instant(int(hour) * 3_600_000_000 + 3_599_000_000)) for hour in days.tolist()}
+    # Few half hours stand for many bars. Dates of all exchanges begin at a half hour.
+    halves = np.unique(np.concatenate([np.empty(0, np.int64), *times]) // 1_800_000_000)
+    return {local_date(part.exchange, instant(int(half) * 1_800_000_000)) for half in halves.tolist()}
 
 
 def _stored(key: str, timeframe: Timeframe, anchor: Anchor | None) -> Stored | Refusal:

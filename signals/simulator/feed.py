@@ -26,9 +26,10 @@ def publish(
     one_field: bool,
     stop: Event,
     seconds: float | None = None,
+    until: datetime | None = None,
     report: Callable[..., None],  # takes a message and its arguments, as a logger does
 ) -> int:
-    """Publish `rate` ticks a second until `stop` is set or `seconds` have passed, and return how many.
+    """Publish `rate` ticks a second until `stop` is set, `seconds` have passed or it is `until`. Return how many.
 
     The market moves in steps. Each step requotes every contract at once, so that quotes of different ages agree and a
     job may read them side by side. The first step is immediate. Between steps come trades at unchanged prices.
@@ -39,7 +40,7 @@ def publish(
     last = begun
     while not stop.is_set():
         now = time.monotonic()
-        if seconds is not None and now - begun >= seconds:
+        if (seconds is not None and now - begun >= seconds) or (until is not None and datetime.now(UTC) >= until):
             break
         earned, last = (now - last) * rate, now
         saved += earned * STEPS_SHARE

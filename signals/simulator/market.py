@@ -11,10 +11,13 @@ from signals.greeks.core.conventions import GreeksParams
 from signals.instruments.models import Instrument
 from signals.instruments.selectors import quoted_at
 from signals.instruments.services import register_instruments
+from signals.simulator.core.simulated_bars import MINUTE, past_bars
 from signals.simulator.core.simulated_listing import EXCHANGE
-from signals.simulator.core.simulated_market import TICK, SimulatedMarket
+from signals.simulator.core.simulated_market import SOURCE, TICK, SimulatedMarket
+from timeframes.bars.services import record_bar_columns
+from timeframes.bars.stored import stored_of
 from timeframes.core.keys import InstrumentKey, Product, parse_key
-from timeframes.core.sessions import local_date
+from timeframes.core.sessions import local_date, session_open
 from timeframes.quotes.selectors import newest_quotes
 from timeframes.quotes.services import record_quotes
 
@@ -22,7 +25,7 @@ from timeframes.quotes.services import record_quotes
 def store_market(market: SimulatedMarket) -> int:
     """Register the instruments and record their quotes in one transaction. Return the number of quotes."""
     at = market.quotes.time
-    as_of = local_date("SIM", at) if isinstance(at, datetime) else [local_date("SIM", each) for each in at]
+    as_of = local_date(EXCHANGE, at) if isinstance(at, datetime) else [local_date(EXCHANGE, each) for each in at]
     lots = [lot or None for lot in market.lot_sizes]
     with transaction.atomic():
         register_instruments(
@@ -32,6 +35,19 @@ def store_market(market: SimulatedMarket) -> int:
             as_of=as_of,
         )
         return record_quotes(market.quotes) + record_quotes(market.path)
+
+
+def store_history(market: SimulatedMarket, at: datetime, *, days: int, seed: int) -> int:
+    """Store one-minute bars of the spots and futures from `days` whole dates before `at` on. Return how many.
+
+    Does nothing where something is stored of one of them: the past is what was recorded, and it is made up only once.
+    """
+    first = local_date(EXCHANGE, at) - timedelta(days=days)
+    past = past_bars(market, session_open(EXCHANGE, first), at, seed=seed)
+    with transaction.atomic():
+        if any(stored_of(key) for key in past.keys):
+            return 0
+        return record_bar_columns(past.keys, past.place, MINUTE, past.bars, source=SOURCE)
 
 
 class StoredMarket(NamedTuple):

@@ -125,7 +125,8 @@ EXCHANGES: MappingProxyType[str, Exchange] = MappingProxyType(
         for exchange in (
             _indian("NSE", _NSE_HOURS),
             _indian("BSE", _BSE_HOURS),
-            _indian("SIM", _NSE_HOURS),  # our simulated market keeps NSE's sessions
+            # Our simulated market never closes, so that it is alive whenever somebody looks. Its contracts are NSE's.
+            Exchange("SIM", KOLKATA, _ALWAYS, expires=time(15, 40), currency="INR"),
             *(_american(name) for name in ("CBOE", "NYSE", "NASDAQ", "OPRA")),
             *(_crypto(name) for name in ("DERIBIT", "BINANCE", "BYBIT", "OKX", "")),
         )

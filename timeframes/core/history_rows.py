@@ -10,8 +10,7 @@ import orjson
 
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.bars import BarColumns, no_bars
-from timeframes.core.exchanges import exchange_named
-from timeframes.core.grid import SECOND, microseconds
+from timeframes.core.grid import SECOND, Anchor, default_anchor, microseconds
 from timeframes.core.ranges import parse_moment
 from timeframes.core.sessions import local_date, session_open
 from timeframes.core.timeframe import DAY
@@ -104,7 +103,7 @@ def _bar(row: Any, exchange: str, seconds: int) -> tuple[int, tuple[float, ...],
 
 
 def _begins(moment: datetime, exchange: str, seconds: int) -> int:
-    if seconds >= DAY and exchange_named(exchange).hours[0].closes is not None:
+    if seconds >= DAY and default_anchor(exchange) is Anchor.SESSION:
         moment = session_open(exchange, local_date(exchange, moment))
     return microseconds(moment)
 

@@ -1,18 +1,20 @@
 """The listing of the simulated exchange: underlyings, expiries and strikes. Indices are like NSE's, stocks invented."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 
 import numpy as np
 
 from signalsite.foundation.errors import InvalidInput
-from timeframes.core.sessions import is_session
+from timeframes.core.keys import InstrumentKey
+from timeframes.core.sessions import expiry_moment, is_session, local_date, session_close
 
 EXCHANGE = "SIM"
+LIKE = "NSE"  # whose dates of expiry it has; it trades every day itself
 TUESDAY = 1
 STOCK_EXPIRIES, STOCK_STRIKES = 3, 80
 
@@ -51,6 +53,12 @@ def symbols_for(contracts: int, underlyings: int | None, day: date) -> list[str]
         raise InvalidInput("underlyings", f"underlyings must be 1 to 9,999, not {underlyings:,}")
     names = [*INDICES, *(f"STOCK{number:03d}" for number in range(1, underlyings - len(INDICES) + 1))]
     return names[:underlyings]
+
+
+def listed_until(instruments: Iterable[InstrumentKey], at: datetime) -> datetime:
+    """Return when the listing changes next: at the change of date, or when one of these contracts expires."""
+    ends = {expiry_moment(key) for key in instruments if key.expiry}
+    return min([session_close(EXCHANGE, local_date(EXCHANGE, at)), *ends])
 
 
 def strikes_around(listing: Listing, forward: float) -> list[float]:
@@ -123,6 +131,6 @@ def _next(scheduled: list[date], day: date, count: int) -> list[date]:
 
 
 def _session_before(day: date) -> date:
-    while not is_session(EXCHANGE, day):
+    while not is_session(LIKE, day):
         day -= timedelta(days=1)
     return day

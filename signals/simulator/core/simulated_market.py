@@ -18,7 +18,7 @@ from signals.simulator.core.simulated_listing import EXCHANGE, INDICES, Listing,
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.keys import InstrumentKey, Product, Right
 from timeframes.core.quotes import QuoteRows
-from timeframes.core.sessions import expiry_moment, local_date
+from timeframes.core.sessions import expiry_moment, local_date, session_close, session_open
 
 SOURCE = "simulation"
 VOLATILITY_INDEX = "INDIAVIX"
@@ -59,8 +59,9 @@ def simulate_market(
 ) -> SimulatedMarket:
     """Return a market as of `at` (aware) with exactly `contracts` options, and `minutes` of spot and VIX before it.
 
-    `spots` (by symbol) replace the seed's. `listed` are options of these symbols that are quoted too, on the same
-    surface. Raises InvalidInput, for example if the underlyings have too few strikes for that many contracts.
+    `spots` (by symbol) replace the seed's. `listed` are options and futures of these symbols that are quoted too, on
+    the same surface. Volumes are of the part of the session that is over. Raises InvalidInput, for example if the
+    underlyings have too few strikes for that many contracts.
     """
     if len(set(symbols)) != len(symbols) or VOLATILITY_INDEX in symbols:
         raise InvalidInput("symbols", f"symbols must be given once each, and not {VOLATILITY_INDEX}")
@@ -92,12 +93,14 @@ def simulate_market(
             tilts[listing.symbol, expiry] = _quote_options(book, future, listing, forward, years, strikes, sign, rng)
             counts[listing.symbol, expiry.isoformat()] += wanted
     level = round(100 * next((x.volatility for x in listings if x.symbol in INDICES), listings[0].volatility), 2)
+    level = (spots or {}).get(VOLATILITY_INDEX, level)
     book.add_spot(VOLATILITY_INDEX, level)
     numbers, blocks = np.concatenate(book.blocks), len(book.blocks)
     oddities = _make_odd(book, numbers, rng)
-    if more := _quote_listed(book, listings, listed, at, tilts, rng):
-        counts.update(more)
-        numbers = np.concatenate([numbers, *book.blocks[blocks:]])
+    counts.update(_quote_listed(book, listings, listed, at, tilts, rng))
+    numbers = np.concatenate([numbers, *book.blocks[blocks:]])
+    volume, lots = numbers[:, COLUMNS.index("volume")], np.maximum(book.lots, 1)
+    volume[:] = np.floor(_so_far(at) * volume / lots) * lots
     quotes = QuoteRows(
         instrument_key=list(map(str, book.keys)), time=at, source=SOURCE, **dict(zip(COLUMNS, numbers.T, strict=True))
     )
@@ -209,22 +212,25 @@ def _quote_listed(
     tilts: Mapping[tuple[str, date], float],
     rng: np.random.Generator,
 ) -> Counter[tuple[str, str]]:
-    """Add those of the `listed` options that are not in the book, unless they have expired. Return their counts."""
+    """Add those `listed` that are not in the book, unless they have expired. Return the counts of the options."""
     known = set(book.keys)
     expiries: dict[tuple[str, date], list[InstrumentKey]] = {}
     for key in listed:
-        if key not in known and key.product.is_option and key.expiry is not None:
+        if key not in known and key.expiry is not None:
             expiries.setdefault((key.symbol, key.expiry), []).append(key)
     counts: Counter[tuple[str, str]] = Counter()
     for listing in listings:
         for (symbol, expiry), keys in sorted(expiries.items()):
             future, years, forward = _expiry(listing, expiry, at)
             if symbol == listing.symbol and years > 0:
-                strikes = np.array([float(key.strike or 0) for key in keys])
-                sign = np.array([1.0 if key.right is Right.CALL else -1.0 for key in keys])
+                options = [key for key in keys if key.product.is_option]
+                if len(options) < len(keys):
+                    _quote_future(book, future, listing, forward, rng)
+                strikes = np.array([float(key.strike or 0) for key in options])
+                sign = np.array([1.0 if key.right is Right.CALL else -1.0 for key in options])
                 tilt = tilts.get((symbol, expiry), USUAL_TILT)
                 _quote_options(book, future, listing, forward, years, strikes, sign, rng, tilt)
-                counts[symbol, expiry.isoformat()] += len(keys)
+                counts[symbol, expiry.isoformat()] += len(options)
     return counts
 
 
@@ -274,7 +280,7 @@ def _make_odd(book: _Book, quotes: NDArray[np.float64], rng: np.random.Generator
 def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng: np.random.Generator) -> QuoteRows:
     """Return a geometric random walk by the minute for each key. `ends`: (value at `at`, annual volatility) by key."""
     times = [at.astimezone(UTC) - timedelta(minutes=back) for back in range(minutes, 0, -1)]
-    step = math.sqrt(1 / (252 * 375))
+    step = math.sqrt(60 / YEAR_SECONDS)  # it moves at all hours
     walks: list[NDArray[np.float64]] = []
     for value, volatility in ends.values():
         back = np.cumsum(rng.standard_normal(minutes))[::-1]
@@ -285,6 +291,13 @@ def _paths(ends: dict[str, tuple[float, float]], at: datetime, minutes: int, rng
         source=SOURCE,
         last=np.concatenate(walks),
     )
+
+
+def _so_far(at: datetime) -> float:
+    """Return which part of its session is over."""
+    day = local_date(EXCHANGE, at)
+    opens, closes = session_open(EXCHANGE, day), session_close(EXCHANGE, day)
+    return (at - opens) / (closes - opens)
 
 
 def _units(lots: NDArray[np.float64], listing: Listing) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from signals.simulator.core.simulated_listing import EXCHANGE
 from signals.simulator.core.simulated_market import RATE, TICK, VOLATILITY_INDEX, YEAR_SECONDS, SimulatedMarket
 from timeframes.core.exchanges import exchange_named
-from timeframes.core.keys import Right
+from timeframes.core.keys import Right, parse_key
 from timeframes.core.sessions import expiry_moment
 
 Fields = dict[str, Any]
@@ -26,6 +26,7 @@ LATE, SWAPPED, DUPLICATE, MALFORMED = 0.01, 0.01, 0.005, 0.002
 LATE_SECONDS = 5.0
 HALF_SPREAD_OF_FUTURES = 2e-5  # as in the market's quotes
 ANNUAL_VOLATILITY = 0.15
+VOLATILITY_OF_THE_INDEX = 6 * ANNUAL_VOLATILITY  # that of the volatility index
 
 
 @dataclass(slots=True)
@@ -73,6 +74,11 @@ class TickSource:
     def size(self) -> int:
         """The number of ticks that `chain` yields."""
         return len(self.walks) + len(self._futures) + len(self._options)
+
+    @property
+    def spots(self) -> dict[str, float]:
+        """The prices of now, by symbol."""
+        return {parse_key(name).symbol: round(walk.price, 2) for name, walk in self.walks.items()}
 
     def chain(self, at: datetime) -> list[tuple[str, Fields]]:
         """Move the market, then return a tick of every spot, future and option at its new price.
@@ -183,11 +189,11 @@ class TickSource:
     def _walk(self, at: datetime) -> None:
         seconds = max((at - self.last_at).total_seconds(), 0.0)
         self.last_at = max(at, self.last_at)
-        # Trading time is 6.25 hours on 252 days, so the market moves as it does during a session.
-        step = ANNUAL_VOLATILITY * math.sqrt(seconds / (252 * 22_500))
+        # The market never closes, so a year's moves spread over all its hours, as options' time to expiry does.
+        step = math.sqrt(seconds / YEAR_SECONDS)
         for name, walk in self.walks.items():
-            scale = 6 * step if name.endswith(VOLATILITY_INDEX) else step
-            walk.price *= math.exp(scale * float(self.rng.standard_normal()))
+            volatility = VOLATILITY_OF_THE_INDEX if name.endswith(VOLATILITY_INDEX) else ANNUAL_VOLATILITY
+            walk.price *= math.exp(volatility * step * float(self.rng.standard_normal()))
 
     def _tick(self, at: datetime) -> tuple[str, Fields]:
         name = self._draws[int(self.rng.integers(len(self._draws)))]
@@ -203,6 +209,7 @@ class TickSource:
         walk = self.walks[key.underlying]
         fair = walk.forwards[key.expiry] * walk.price
         half = max(fair * HALF_SPREAD_OF_FUTURES, TICK / 2)
+        self.volume[row] += (self.market.lot_sizes[row] or 1) * int(self.interest_rng.integers(1, 10))
         bid, ask = _to_tick(fair - half, math.floor), _to_tick(fair + half, math.ceil)
         numbers = {"volume": float(self.volume[row]), "oi": float(self.oi[row])}
         return key.underlying, self._fields(self.keys[row], at, ltp=_to_tick(fair, round), bid=bid, ask=ask, **numbers)

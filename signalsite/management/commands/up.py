@@ -201,7 +201,7 @@ def _configs() -> Process:
 
 def _ticks() -> Process:
     # Small enough that the market moves every few seconds. The same seed, so that a restart keeps the smiles.
-    market = ["--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", "0"]
+    market = ["--symbols", "NIFTY", "BANKNIFTY", "--contracts", "400", "--minutes", "0", "--history", "2"]
     return Process("ticks", _manage("simulate_market", *market, "--stream", "--rate", "200"))
 
 
