@@ -9,9 +9,18 @@ INTERVALS = "1m", "5m", "15m"
 FREQUENCIES = None, "5s", "bar", "1m", "hourly"
 INDICATORS = (
     *("rsi(length=14)", "rsi(length=7)", "ema(length=20)", "sma(length=50)", "macd(fast=12,slow=26,signal=9)"),
-    *("bbands(length=20)", "atr(length=14)", "adx(length=14)", "supertrend(length=10)", "obv", "cci(length=20)"),
+    *(
+        "bbands(length=20)",
+        "atr(length=14)",
+        "adx(length=14)",
+        "supertrend(length=10)",
+        "alma(length=10)",
+        "cci(length=20)",
+    ),
 )
 FUNCTIONS = "pivots", "close_zscore", "realised_volatility", "range_position", "drawdown"
+WINDOWS = {"1m": 3000, "5m": 600, "15m": 200}
+"""Bars that hold the session before, of 24 hours, whenever pivots are asked for."""
 GREEKS = "iv", "delta", "gamma", "theta", "vega"
 MOST_OPTIONS = 20
 DELETES, RESTORES = 0.15, 0.5  # shares of the changes, and of those where something can be restored
@@ -68,4 +77,6 @@ class SimulatedManager:
         document["indicators"] = sorted(drawn.sample(INDICATORS, drawn.randint(1, 4)))
         if drawn.random() < 0.5:
             document["functions"] = [drawn.choice(FUNCTIONS)]
+            if document["functions"] == ["pivots"]:
+                document["bars"] = WINDOWS[document["interval"]]
         return document

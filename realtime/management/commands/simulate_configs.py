@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import time
 from threading import Event
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.utils import timezone
 
 from realtime.configs.core.simulated import Sent, SimulatedManager
@@ -35,6 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="the same seed and market give the same messages")
         parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
         parser.add_argument(
+            "--wait", type=float, default=0.0, metavar="N", help="up to N seconds for options to be listed (default 0)"
+        )
+        parser.add_argument(
             "--underlyings",
             nargs="+",
             default=["SIM@NIFTY", "SIM@BANKNIFTY"],
@@ -43,7 +48,15 @@ class Command(BaseCommand):
         )
 
     def handle(
-        self, *, count: int, rate: float, seed: int, seconds: float | None, underlyings: list[str], **more: Any
+        self,
+        *,
+        count: int,
+        rate: float,
+        seed: int,
+        seconds: float | None,
+        wait: float,
+        underlyings: list[str],
+        **more: Any,
     ) -> None:
         if not 1 <= count <= 100_000:
             raise CommandError(f"--count {count}: from 1 to 100,000 configurations")
@@ -54,10 +67,14 @@ class Command(BaseCommand):
         except InvalidInstrumentKey as error:
             raise CommandError(f"--underlyings: {error}") from error
         spots = [str(InstrumentKey(key.exchange, key.symbol, Product.EQUITY_SPOT)) for key in keys]
-        manager = SimulatedManager(seed=seed, count=count, spots=spots, options=_options(underlyings))
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        begun = time.monotonic()
+        while not (options := _options(underlyings)) and time.monotonic() - begun < wait and not stop.wait(0.5):
+            pass
+        connection.close()  # no more is read
+        manager = SimulatedManager(seed=seed, count=count, spots=spots, options=options)
         for message in manager.first():
             _send(message, stop)
         logger.info("%d configurations sent, %g changes a second follow", count, rate)

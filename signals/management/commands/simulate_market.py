@@ -105,7 +105,7 @@ class Command(BaseCommand):
         if stream:
 
             def listed_anew(at: datetime, source: TickSource) -> SimulatedMarket:
-                return simulate_market(
+                later = simulate_market(
                     seed=seed,
                     at=at,
                     symbols=_names(symbols, contracts, underlyings, at),
@@ -114,6 +114,8 @@ class Command(BaseCommand):
                     spots=source.spots,
                     listed=source.market.instruments,
                 )
+                source.continue_in(later, at)
+                return later
 
             self._publish(market, seed, moment, listed_anew, **options)
 

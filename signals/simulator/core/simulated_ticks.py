@@ -17,7 +17,7 @@ from signals.simulator.core.simulated_listing import EXCHANGE
 from signals.simulator.core.simulated_market import RATE, TICK, VOLATILITY_INDEX, YEAR_SECONDS, SimulatedMarket
 from timeframes.core.exchanges import exchange_named
 from timeframes.core.keys import Right, parse_key
-from timeframes.core.sessions import expiry_moment
+from timeframes.core.sessions import expiry_moment, local_date
 
 Fields = dict[str, Any]
 SPOT_SHARE = 0.15  # of the ticks
@@ -79,6 +79,18 @@ class TickSource:
     def spots(self) -> dict[str, float]:
         """The prices of now, by symbol."""
         return {parse_key(name).symbol: round(walk.price, 2) for name, walk in self.walks.items()}
+
+    def continue_in(self, market: SimulatedMarket, at: datetime) -> None:
+        """Give the contracts of a later market the open interest that they have here, and their volume of this session.
+
+        Volume of another session stays as the market has it.
+        """
+        rows = {key: row for row, key in enumerate(self.keys) if self.market.instruments[row].expiry}
+        there = [row for row, key in enumerate(market.quotes.instrument_key) if key in rows]
+        here = [rows[market.quotes.instrument_key[row]] for row in there]
+        _column(market, "open_interest")[there] = self.oi[here]
+        if local_date(EXCHANGE, at) == local_date(EXCHANGE, self.last_at):
+            _column(market, "volume")[there] = self.volume[here]
 
     def chain(self, at: datetime) -> list[tuple[str, Fields]]:
         """Move the market, then return a tick of every spot, future and option at its new price.

@@ -207,7 +207,7 @@ def _ticks() -> Process:
 
 def _simulated_configs() -> Process:
     # One update in ten seconds, so that a newcomer sees results, and now and then a change.
-    return Process("manager", _manage("simulate_configs", "--count", "6", "--rate", "0.1"))
+    return Process("manager", _manage("simulate_configs", "--count", "6", "--rate", "0.1", "--wait", "60"))
 
 
 def _flower(port: int) -> tuple[Process, str]:
