@@ -81,7 +81,7 @@ ANCHOR = Parameter(
     default=DEFAULT_ANCHOR,
     choices=[DEFAULT_ANCHOR, *(each.value for each in Anchor)],
     help="session: bars count from the opening of each session; epoch: from 1970-01-01T00:00Z; default: epoch "
-    "where trading never stops, else session.",
+    "on crypto exchanges, else session.",
 )
 _grid = lru_cache(maxsize=32)(make_grid)  # many items share one
 _EMPTY = "nothing that is stored of it is in the range"

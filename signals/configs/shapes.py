@@ -67,7 +67,7 @@ class ConfigurationDocumentSerializer(serializers.Serializer):
     )
     anchor = _optional(
         {"type": "string", "enum": ["session", "epoch", None]},
-        "Where bars count from. Default: epoch where trading never stops, else session.",
+        "Where bars count from. Default: epoch on crypto exchanges, else session.",
     )
     greeks = _optional(
         {"anyOf": [{"type": "boolean"}, {"type": "array", "minItems": 1, "items": _TEXT}, _GREEKS]},

@@ -12,7 +12,7 @@ from signals.configs.core.schedule import END, FIRST, clock_on, due_after, shoul
 from signalsite.foundation.errors import InvalidInput
 from timeframes.core.exchanges import KOLKATA, NEW_YORK
 
-EXCHANGES = ("NSE", "NYSE", "BINANCE")
+EXCHANGES = ("NSE", "NYSE", "BINANCE", "SIM")
 INTERVALS = ("7m", "1m", "4h", "1d", "3d", "1w", "1mo", "90s")
 
 
@@ -53,6 +53,11 @@ def due(text: str, moment: str, exchange: str, interval: str | None = None, anch
         ("close-5m", "NYSE", "2025-11-28T12:00Z", "2025-11-28 17:55"),
         ("close+23h", "NSE", "2026-06-12T09:30Z", "2026-06-13 09:00"),  # of Friday, on a Saturday
         ("close-5m", "BINANCE", "2026-06-13T23:56Z", "2026-06-14 23:55"),
+        ("open+15m", "SIM", "2026-11-28T12:00Z", "2026-11-28 18:45"),  # Sunday's session begins at midnight in India
+        ("daily", "SIM", "2026-11-28T12:00Z", "2026-11-28 18:30"),
+        ("daily@09:30", "SIM", "2026-11-28T12:00Z", "2026-11-29 04:00"),
+        ("weekly@sat,15:20", "SIM", "2026-11-27T12:00Z", "2026-11-28 09:50"),
+        ("close-5m", "SIM", "2026-11-28T12:00Z", "2026-11-28 18:25"),
     ],
 )
 def test_moments(text: str, exchange: str, moment: str, expected: str) -> None:
@@ -73,6 +78,10 @@ def test_moments(text: str, exchange: str, moment: str, expected: str) -> None:
         ("1mo", None, "BINANCE", "2026-02-10T00:00Z", "2026-03-01 00:00"),
         ("1w", None, "BINANCE", "2026-06-10T00:00Z", "2026-06-15 00:00"),
         ("4h", None, "NSE", "2026-06-11T07:45Z", "2026-06-11 10:00"),
+        ("5m", None, "SIM", "2026-11-28T18:26Z", "2026-11-28 18:30"),
+        ("7m", None, "SIM", "2026-11-28T18:29Z", "2026-11-28 18:30"),  # the day's last bar has five minutes
+        ("7m", None, "SIM", "2026-11-28T18:30Z", "2026-11-28 18:37"),
+        ("1d", None, "SIM", "2026-11-28T12:00Z", "2026-11-28 18:30"),
     ],
 )
 def test_bars(interval: str, anchor: str | None, exchange: str, moment: str, expected: str) -> None:

@@ -1,6 +1,6 @@
 """Sessions and expiries on dates for which the exchanges' hours are known."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -23,7 +23,6 @@ def utc(text: str) -> datetime:
         ("NSE", "2026-07-31", "03:45", "10:00"),
         ("NSE", "2026-08-03", "03:45", "10:10"),  # derivatives close at 15:40 since then
         ("BSE", "2026-08-03", "03:45", "10:00"),
-        ("SIM", "2026-08-03", "03:45", "10:10"),
         ("NSE", "2024-01-20", "03:45", "10:00"),  # a whole Saturday
         ("NSE", "2024-03-02", "03:45", "07:00"),  # a Saturday's two short sessions
         ("NSE", "2024-11-01", "12:30", "13:30"),  # Muhurat trading
@@ -54,6 +53,17 @@ def test_a_day_of_crypto_ends_at_midnight(exchange: str) -> None:
     assert session_open(exchange, date(2024, 2, 28)) == utc("2024-02-28 00:00")
     assert session_close(exchange, date(2024, 2, 28)) == utc("2024-02-29 00:00")
     assert is_session(exchange, date(2024, 2, 24))
+
+
+@pytest.mark.parametrize("day", ["2026-08-03", "2026-11-28", "2026-11-29", "2026-12-25", "2061-01-26"])
+def test_the_simulated_market_never_closes(day: str) -> None:
+    """Its days are India's, weekends and holidays too. Its contracts end at NSE's hour."""
+    found = date.fromisoformat(day)
+    opens = utc(f"{day} 00:00") - timedelta(hours=5, minutes=30)
+    assert is_session("SIM", found)
+    assert (session_open("SIM", found), session_close("SIM", found)) == (opens, opens + timedelta(days=1))
+    assert local_date("SIM", opens) == found == local_date("SIM", opens + timedelta(days=1, microseconds=-1))
+    assert expiry_moment(parse_key(f"SIM@NIFTY@equity_options@{day}@call@23000")) == utc(f"{day} 10:10")
 
 
 @pytest.mark.parametrize(

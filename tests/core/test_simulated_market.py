@@ -7,14 +7,19 @@ import numpy as np
 import pytest
 
 from signals.instruments.core.underlyings import volatility_index_key
-from signals.simulator.core.simulated_listing import list_underlyings, symbols_for
+from signals.simulator.core.simulated_listing import list_underlyings, listed_until, symbols_for
 from signals.simulator.core.simulated_market import RATE, SimulatedMarket, simulate_market
+from signals.simulator.core.simulated_ticks import TickSource
 from signalsite.foundation.errors import InvalidInput
-from timeframes.core.keys import Right
+from timeframes.core.keys import Right, parse_key
 from timeframes.core.quotes import QuoteRows
 from timeframes.core.sessions import expiry_moment, is_session
 
 AT = datetime(2026, 6, 11, 10, 0, tzinfo=UTC)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def market(seed: int = 1, contracts: int = 1_000, symbols: tuple[str, ...] = ("NIFTY", "BANKNIFTY")) -> SimulatedMarket:
@@ -38,7 +43,7 @@ def test_it_has_what_was_asked_for() -> None:
     assert found.oddities == {"no price": 5, "one-sided": 10, "crossed": 5, "below intrinsic": 5}
     assert len(found.path) == 3 * 30
     assert set(found.path.instrument_key) == {f"SIM@{name}@equity_spot" for name in ("NIFTY", "BANKNIFTY", "INDIAVIX")}
-    assert all(is_session("SIM", key.expiry) and expiry_moment(key) > AT for key in found.instruments if key.expiry)
+    assert all(is_session("NSE", key.expiry) and expiry_moment(key) > AT for key in found.instruments if key.expiry)
 
 
 def test_prices_are_those_of_a_market() -> None:
@@ -101,6 +106,56 @@ def test_an_expiry_on_a_holiday_is_moved_ahead() -> None:
     assert bank.expiries[0] == date(2026, 11, 23)
     later = list_underlyings(["NIFTY"], date(2026, 11, 23), np.random.default_rng(1))[0]
     assert later.expiries[0] == date(2026, 12, 1)
+
+
+def test_the_listing_changes_with_the_date_and_when_contracts_expire() -> None:
+    keys = [parse_key(f"SIM@NIFTY@equity_options@{day}@call@24500") for day in ("2026-06-16", "2026-06-30")]
+    assert listed_until([parse_key("SIM@NIFTY@equity_spot"), *keys], AT) == utc("2026-06-11 18:30")
+    assert listed_until(keys, utc("2026-06-11 18:30")) == utc("2026-06-12 18:30")
+    assert listed_until(keys, utc("2026-06-16 02:00")) == utc("2026-06-16 10:10")
+    assert listed_until(keys[1:], utc("2026-06-16 10:10")) == utc("2026-06-16 18:30")
+
+
+def test_the_market_goes_on_over_midnight_and_over_an_expiry() -> None:
+    """What is listed stays until it expires, new expiries come, and prices and open interest go on."""
+
+    def source(market: SimulatedMarket, at: datetime) -> TickSource:
+        return TickSource(market, seed=1, at=at, flawed=False)
+
+    def later(before: TickSource, at: datetime) -> SimulatedMarket:
+        listed = before.market.instruments
+        made = simulate_market(
+            seed=1, at=at, symbols=["NIFTY"], contracts=400, minutes=0, spots=before.spots, listed=listed
+        )
+        before.continue_in(made, at)
+        return made
+
+    def column(market: SimulatedMarket, name: str) -> dict[str, float]:
+        return dict(zip(market.quotes.instrument_key, np.nan_to_num(market.quotes.numbers[name]).tolist(), strict=True))
+
+    evening = utc("2026-06-29 18:00")
+    monday = source(simulate_market(seed=1, at=evening, symbols=["NIFTY"], contracts=400, minutes=0), evening)
+    assert {"SIM@NIFTY@equity_futures@2026-06-30"} < set(monday.keys)
+    monday.chain(utc("2026-06-29 18:29"))
+    assert np.count_nonzero(monday.volume) > 300
+
+    midnight = utc("2026-06-29 18:30")  # the day on which the month's contracts expire begins
+    market = later(monday, midnight)
+    assert set(monday.keys) <= set(market.quotes.instrument_key)
+    assert not any(column(market, "volume").values())
+    assert dict(zip(monday.keys, monday.oi.tolist(), strict=True)).items() <= column(market, "open_interest").items()
+    tuesday = source(market, midnight)
+    assert tuesday.spots == monday.spots
+    ticked = {fields["instrument_key"] for _, fields in tuesday.chain(utc("2026-06-30 10:09"))}
+    assert ticked >= set(monday.keys) | {"SIM@NIFTY@equity_futures@2026-09-29"}
+
+    expired = utc("2026-06-30 10:10")
+    market = later(tuesday, expired)
+    (listing,) = list_underlyings(["NIFTY"], expired.date(), np.random.default_rng(1))
+    assert {key.expiry for key in market.instruments} - {None} == set(listing.expiries)
+    volumes = column(market, "volume")
+    known = {key: volume for key, volume in zip(tuesday.keys, tuesday.volume.tolist(), strict=True) if key in volumes}
+    assert len(known) > 300 and sum(known.values()) > 0 and known.items() <= volumes.items()
 
 
 def test_what_cannot_be_listed_is_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from signals.instruments.models import Instrument, Underlying
-from timeframes.models import Quote
+from timeframes.models import Bar, Quote, Tick
 
 pytestmark = pytest.mark.django_db
 AT = "2026-06-11T14:00:00+05:30"
@@ -58,6 +58,32 @@ def test_the_default_moment_is_this_minute() -> None:
     assert abs((datetime.now(UTC) - moment).total_seconds()) < 300
 
 
+HISTORY = ("--at", AT, "--contracts", "20", "--minutes", "0", "--history", "2")
+
+
+def test_a_fresh_installation_gets_a_past_once() -> None:
+    """Two whole days of India and the hours of today, of spots and futures; never in place of what is recorded."""
+    assert "33,480 one-minute bars" in run(*HISTORY)  # 2 x 1,440 + 840 of each of 9 instruments
+    stored = Bar.objects.order_by("instrument_key", "time")
+    assert set(stored.values_list("interval", "source")) == {("1m", "simulation")}
+    spot = stored.filter(instrument_key="SIM@NIFTY@equity_spot")
+    assert (spot.first().time, spot.last().time) == (
+        datetime(2026, 6, 8, 18, 30, tzinfo=UTC),
+        datetime(2026, 6, 11, 8, 29, tzinfo=UTC),
+    )
+    before = list(stored.values())
+    assert "\n0 one-minute bars" in run(*HISTORY[2:], "--seed", "2", "--at", "2026-06-12T14:00:00+05:30")
+    assert list(stored.values()) == before
+
+
+def test_a_market_that_has_ticked_gets_no_past() -> None:
+    Tick.objects.create(
+        instrument_key="SIM@NIFTY@equity_spot", time=datetime(2026, 6, 1, tzinfo=UTC), entry_id="1-0", ltp=24_000.0
+    )
+    assert "\n0 one-minute bars" in run(*HISTORY)
+    assert not Bar.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -67,6 +93,7 @@ def test_the_default_moment_is_this_minute() -> None:
         (("--symbols", "nifty 50"), "symbol 'nifty 50'"),
         (("--underlyings", "0"), "underlyings must be"),
         (("--minutes", "-1"), "minutes must be"),
+        (("--history", "31"), "--history 31: from 0 to 30 days"),
     ],
 )
 def test_what_cannot_be_simulated_says_why(arguments: tuple[str, ...], message: str) -> None:

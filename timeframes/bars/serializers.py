@@ -61,7 +61,7 @@ class BarsRangeSerializer(StrictSerializer):
         [each.value for each in Anchor],
         required=False,
         help_text="`session`: bars count from the opening of each session, and data outside the sessions is in no bar. "
-        "`epoch`: they count from 1970-01-01T00:00Z. Default: `epoch` where trading never stops, else `session`.",
+        "`epoch`: they count from 1970-01-01T00:00Z. Default: `epoch` on crypto exchanges, else `session`.",
     )
 
 

@@ -33,7 +33,8 @@ class Exchange:
 
     `calendar`: name in exchange_calendars; empty if every day is a session. `special`: sessions at other hours, and
     those that the calendar lacks. `closed`: days that the calendar wrongly lists as sessions. `fixed_holidays`:
-    (month, day) of holidays on weekdays, for the years beyond the calendar's last. `asset`: of its options' keys.
+    (month, day) of holidays on weekdays, for the years beyond the calendar's last. `asset`: of its options' keys, and
+    where its bars count from (`timeframes.core.grid`).
     """
 
     name: str

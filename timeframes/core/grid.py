@@ -9,7 +9,7 @@ Anchor `session`: bars follow the exchange's sessions. What lies outside a sessi
 Anchor `epoch`: bars count from 1970-01-01T00:00Z, whole weeks from Monday 1969-12-29, months by UTC. All data is in a
 bar. A date is a UTC date.
 
-An exchange has the anchor `session` by default; one that trades around the clock by the dates of UTC has `epoch`.
+An exchange has the anchor `session` by default, and a crypto exchange `epoch`.
 
 Times are int64, microseconds since 1970 in UTC.
 """
@@ -42,12 +42,8 @@ class Anchor(StrEnum):
 
 
 def default_anchor(exchange: str) -> Anchor:
-    """Return the anchor of an exchange. Raises InvalidInput for an unknown one.
-
-    It is epoch where trading never stops and dates are UTC's. In another zone such bars would not keep to its dates.
-    """
-    found = exchange_named(exchange)
-    return Anchor.EPOCH if found.hours[0].closes is None and found.zone.key == "UTC" else Anchor.SESSION
+    """Return the anchor of an exchange: epoch for crypto. Raises InvalidInput for an unknown one."""
+    return Anchor.EPOCH if exchange_named(exchange).asset == "crypto" else Anchor.SESSION
 
 
 def microseconds(instant: datetime) -> int:

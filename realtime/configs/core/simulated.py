@@ -9,14 +9,8 @@ INTERVALS = "1m", "5m", "15m"
 FREQUENCIES = None, "5s", "bar", "1m", "hourly"
 INDICATORS = (
     *("rsi(length=14)", "rsi(length=7)", "ema(length=20)", "sma(length=50)", "macd(fast=12,slow=26,signal=9)"),
-    *(
-        "bbands(length=20)",
-        "atr(length=14)",
-        "adx(length=14)",
-        "supertrend(length=10)",
-        "alma(length=10)",
-        "cci(length=20)",
-    ),
+    *("bbands(length=20)", "atr(length=14)", "adx(length=14)", "supertrend(length=10)"),
+    *("alma(length=10)", "cci(length=20)"),
 )
 FUNCTIONS = "pivots", "close_zscore", "realised_volatility", "range_position", "drawdown"
 WINDOWS = {"1m": 3000, "5m": 600, "15m": 200}
