@@ -4,8 +4,8 @@
     UNIT      = "s" | "m" | "h" | "d" | "w" | "mo"        seconds, minutes, hours, days, weeks, months
 
 A timeframe of fixed length is an int, its seconds: 7m is 420, and 60m, 1h and 3600s are one timeframe. Months have no
-fixed length and are `Months`. A whole number of days is 86,400 s each on crypto exchanges; on others it means that many of
-the exchange's dates (`timeframes.core.grid`), so 24h is 1d there.
+fixed length and are `Months`. A whole number of days is 86,400 s each on crypto exchanges; on others it means that many
+of the exchange's dates (`timeframes.core.grid`), so 24h is 1d there.
 
 `M` is refused: elsewhere 1M means a month, and whoever writes 15M may mean minutes.
 """
