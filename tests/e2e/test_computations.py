@@ -141,7 +141,7 @@ class TestGrid:
                 assert row["price"] == max(sign * (row["underlying"] - float(strike)), 0.0)
                 assert [row[name] for name in GREEKS] == [None] * 5 and "has expired by then" in row["reason"]
                 continue
-            if row["price"] < 1.0:  # too small for py_vollib to imply a volatility
+            if row["price"] < 1.0 or row["vega"] < 1e-6:  # it hardly depends on the volatility that py_vollib implies
                 continue
             theirs = py_vollib_greeks(
                 price=row["price"],

@@ -212,7 +212,7 @@ def test_day_counts(alice: httpx.Client, liquid: dict[str, Any]) -> None:
     exact = one(alice, liquid["instrument_key"])["expiry_years"]
     whole = one(alice, liquid["instrument_key"], params={"day_count": "calendar_days"})["expiry_years"]
     assert whole * 365 == pytest.approx(round(whole * 365), abs=1e-9)
-    assert exact * 365 == pytest.approx(whole * 365 + 4.5 / 24, abs=1e-9)  # 11:00 to 15:30
+    assert exact * 365 == pytest.approx(whole * 365 + 14 / 72, abs=1e-9)  # 11:00 to 15:40
 
 
 def test_named_forwards_are_strict_and_named(alice: httpx.Client, liquid: dict[str, Any]) -> None:
@@ -268,5 +268,5 @@ class TestSelector:
     def test_an_instant_without_quotes_fails_the_job_and_says_so(self, alice: httpx.Client) -> None:
         job = wait(alice, submit(alice, selector=NIFTY, as_of="2020-01-01"))
         assert job["status"] == "failed"
-        assert "no option that was quoted shortly before 2020-01-01T10:00:00" in job["error"]
+        assert "no option that was quoted shortly before 2020-01-01T18:30:00" in job["error"]
         assert read(alice, job) == []

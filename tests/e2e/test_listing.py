@@ -73,7 +73,7 @@ def test_expiries(alice: httpx.Client) -> None:
     march = next(row for row in rows if row["expiry"] == "2026-03-30")
     assert march["options"] == 2 * march["strikes"] and march["futures"] == 1
     assert march["lowest_strike"] < 24_000 < march["highest_strike"]
-    assert march["expires_at"] == "2026-03-30T10:00:00+00:00"
+    assert march["expires_at"] == "2026-03-30T10:10:00+00:00"
     assert march["days_to_expiry"] < 0  # the market's instant is long past
 
 
