@@ -30,6 +30,9 @@ from tests.integration.history_market import (
     store_market,
     times,
 )
+from timeframes.bars.services import record_bars
+from timeframes.core.bars import BarColumns
+from timeframes.core.grid import microseconds
 from timeframes.core.keys import parse_key
 from timeframes.core.quotes import QuoteRows
 from timeframes.core.sessions import session_close, session_open
@@ -157,6 +160,17 @@ def test_what_is_missing_is_null_with_a_reason_and_leaves_the_rest() -> None:
     assert (first["status"], first["bar_time"]) == ("no_bars", session_open("NSE", DAYS[0]).isoformat())
     assert first["reason"] == f"no bars of it are stored on {DAYS[0]}"
     assert len(others) == MINUTES * 4 + 1 and others[-1]["status"] == "no_bars" and others[-1]["item"] == 1
+
+
+def test_a_date_whose_bars_are_of_its_last_half_hour_has_bars() -> None:
+    """The dates of SIM begin at half past six in the evening, by UTC."""
+    key, late = "SIM@LATE@equity_options@2024-01-25@call@1000", datetime(2024, 1, 9, 18, 15, tzinfo=UTC)
+    price, unknown = np.array([10.0]), np.array([np.nan])
+    names = dict.fromkeys(("open", "high", "low", "close"), price)
+    more = dict.fromkeys(("volume", "vwap", "open_interest", "trades"), unknown)
+    record_bars(key, 60, BarColumns(time=np.array([microseconds(late)]), **names, **more), source="test")
+    missing = [row["reason"] for row in compute([key]) if row["status"] == "no_bars"]
+    assert missing == [f"no bars of it are stored on 2024-01-{day}" for day in ("08", "10")]
 
 
 def test_an_item_that_is_no_option_says_so() -> None:
