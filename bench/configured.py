@@ -24,12 +24,11 @@ from signals.simulator.core.simulated_ticks import Fields
 from signalsite.embedded import state as places
 from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.state import CHECKOUT, own_state_dir
-from timeframes.core.sessions import is_session, session_open
 from timeframes.core.tick_stream import tick_stream
 
 ROUNDS = 3
 LOADING_SECONDS = 20.0
-EARLIER_SESSIONS = 2  # whose minutes are stored
+MINUTES_BEFORE = 810  # stored of each instrument
 DOCUMENT = {
     "name": "bench",
     "interval": "1m",
@@ -145,16 +144,7 @@ def _prepare(ticks: list[tuple[str, Fields]]) -> None:
 
 
 def _minutes(until: datetime) -> list[datetime]:
-    """Return the minutes of the session before a moment, and of the two sessions before that one."""
-    found: list[datetime] = []
-    day, sessions = until.date(), 0
-    while sessions <= EARLIER_SESSIONS:
-        if is_session("SIM", day):
-            opening = session_open("SIM", day)
-            found += [opening + timedelta(minutes=n) for n in range(375) if opening + timedelta(minutes=n) < until]
-            sessions += 1
-        day -= timedelta(days=1)
-    return sorted(found)
+    return [until - timedelta(minutes=back) for back in range(MINUTES_BEFORE, 0, -1)]
 
 
 def _moment(text: Any) -> datetime:

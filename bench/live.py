@@ -24,7 +24,7 @@ from signalsite.embedded import state as places
 from signalsite.embedded.keep_running import keep_running
 from signalsite.embedded.state import CHECKOUT, own_state_dir
 from timeframes.core.exchanges import KOLKATA
-from timeframes.core.sessions import is_session, session_open
+from timeframes.core.sessions import session_open
 from timeframes.core.tick_stream import tick_stream
 
 TICKS = int(os.environ.get("LIVE_TICKS", "120000"))
@@ -54,10 +54,7 @@ def run() -> dict[str, float]:
 
 def session_ticks() -> list[tuple[str, Fields]]:
     """Return TICKS ticks of the last session, 20,000 in a minute, so that minutes begin and end among them."""
-    day = datetime.now(KOLKATA).date() - timedelta(days=1)
-    while not is_session("SIM", day):
-        day -= timedelta(days=1)
-    at = session_open("SIM", day) + timedelta(hours=1)
+    at = session_open("SIM", datetime.now(KOLKATA).date() - timedelta(days=1)) + timedelta(hours=1)
     market = simulate_market(seed=7, at=at, symbols=["NIFTY", "BANKNIFTY"], contracts=CONTRACTS, minutes=0)
     source = TickSource(market, seed=7, at=at, flawed=False)
     steps = range(TICKS // 1_000)
