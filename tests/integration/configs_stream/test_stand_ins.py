@@ -30,6 +30,19 @@ def test_every_message_of_the_subscription_managers_stand_in_is_kept(running):
     assert {document["instruments"][0].split("@")[0] for document in feed.kept().values()} == {"SIM"}
 
 
+def test_it_waits_for_options_so_that_it_asks_for_greeks(running, tmp_path):
+    feed = running
+    arguments = ["simulate_configs", "--count", "40", "--rate", "0", "--wait", "30"]
+    with (tmp_path / "said").open("w") as said:
+        waiting = the_forks().start(arguments, environment=feed.environment, output=said, errors=said)
+    time.sleep(2)
+    assert waiting.poll() is None and not feed.kept()
+    run(feed, "simulate_market", "--contracts", "20", "--minutes", "0")
+    assert waiting.wait(20) == 0
+    feed.settle(60)
+    assert any("greeks" in document for document in feed.kept().values())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
