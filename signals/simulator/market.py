@@ -52,19 +52,19 @@ def store_history(market: SimulatedMarket, at: datetime, *, days: int, seed: int
 
 class StoredMarket(NamedTuple):
     spots: dict[str, float]  # by symbol
-    options: list[InstrumentKey]
+    contracts: list[InstrumentKey]
 
 
 def read_stored(symbols: Sequence[str], at: datetime) -> StoredMarket:
-    """Return the newest spots of these symbols, and their options that have not expired.
+    """Return the newest spots of these symbols, and their options and futures that have not expired.
 
     Leaves out what no job reads by default because its newest quote is too old.
     """
     oldest = GreeksParams().max_quote_age_seconds
     spots = {symbol: str(InstrumentKey(EXCHANGE, symbol, Product.EQUITY_SPOT)) for symbol in symbols}
     found = {quote.instrument_key: quote for quote in newest_quotes(spots.values(), at)}
-    options = Instrument.objects.filter(
-        underlying__in=[f"{EXCHANGE}@{symbol}" for symbol in symbols], right__in=("call", "put"), expires_at__gt=at
+    contracts = Instrument.objects.filter(
+        underlying__in=[f"{EXCHANGE}@{symbol}" for symbol in symbols], expires_at__gt=at
     )
     return StoredMarket(
         {
@@ -72,5 +72,5 @@ def read_stored(symbols: Sequence[str], at: datetime) -> StoredMarket:
             for symbol, key in spots.items()
             if (quote := found.get(key)) and quote.last and at - quote.time < timedelta(seconds=oldest)
         },
-        list(map(parse_key, quoted_at(options, at, oldest).order_by("key").values_list("key", flat=True))),
+        list(map(parse_key, quoted_at(contracts, at, oldest).order_by("key").values_list("key", flat=True))),
     )

@@ -1,7 +1,7 @@
 """manage.py simulate_market."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count, Max, Sum
 
 from signals.instruments.models import Instrument, Underlying
+from signals.simulator.market import read_stored
 from timeframes.models import Bar, Quote, Tick
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,15 @@ def test_a_market_that_has_ticked_gets_no_past() -> None:
     )
     assert "\n0 one-minute bars" in run(*HISTORY)
     assert not Bar.objects.exists()
+
+
+def test_a_feed_continues_what_is_quoted_and_has_not_expired() -> None:
+    """Options and futures, also those that expire on the day, which are no longer listed anew."""
+    run("--at", "2026-06-29T23:59:00+05:30", "--symbols", "NIFTY", "--contracts", "200", "--minutes", "0")
+    found = read_stored(["NIFTY"], datetime(2026, 6, 29, 18, 31, tzinfo=UTC))  # the last day of June's contracts begins
+    of_the_day = [key for key in found.contracts if key.expiry == date(2026, 6, 30)]
+    assert len(of_the_day) > 15 and sum(key.product.is_future for key in of_the_day) == 1
+    assert len(found.contracts) > 190 and found.spots.keys() == {"NIFTY"}
 
 
 @pytest.mark.parametrize(

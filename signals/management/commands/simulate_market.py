@@ -93,7 +93,7 @@ class Command(BaseCommand):
                 contracts=contracts,
                 minutes=minutes,
                 spots=stored.spots,
-                listed=stored.options,
+                listed=stored.contracts,
             )
         except InvalidInput as error:
             raise CommandError(str(error)) from error
@@ -138,9 +138,9 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         logger.info("publishing %g ticks a second", rate)
-        begun, sent = time.monotonic(), 0
+        source = TickSource(market, seed=seed, at=moment, flawed=not clean)
+        begun, sent = time.monotonic(), 0  # many contracts take seconds to read
         while True:
-            source = TickSource(market, seed=seed, at=moment, flawed=not clean)
             sent += publish(
                 client(settings.REDIS_URL),
                 source,
@@ -148,7 +148,7 @@ class Command(BaseCommand):
                 one_field=one_field,
                 stop=stop,
                 seconds=None if seconds is None else seconds - (time.monotonic() - begun),
-                until=listed_until(market.instruments, moment),
+                until=listed_until(source.market.instruments, moment),
                 report=logger.info,
             )
             if stop.is_set() or (seconds is not None and time.monotonic() - begun >= seconds):
@@ -157,6 +157,7 @@ class Command(BaseCommand):
             market = listed_anew(moment, source)
             close_old_connections()  # hours have passed
             store_market(market)
+            source = TickSource(market, seed=seed, at=moment, flawed=not clean)
             logger.info("listed anew: %s", ", ".join(_summary(market)))
         logger.info("%d ticks published", sent)
 
