@@ -20,6 +20,8 @@ WHOLE = test -e $(MADE) && test ! -e $(INSTALLING) && $(PY) $(WILL_DO) 2> /dev/n
 # Runs in two terminals wait for each other.
 ALONE := exec 9< Makefile; flock 9
 MANAGE := $(PY) manage.py
+# On all processors, where pip compiles on one.
+COMPILE := $(PY) -m compileall -q --workers 0
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --progress-bar off --root-user-action ignore
 USERS := $(VENV)/.installed-requirements
 DEVELOPMENT := $(VENV)/.installed-requirements-dev
@@ -41,7 +43,7 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 setup: $(USERS) $(STATIC) ## install into .venv, create the database, compile the kernels (quick the second time)
-	@$(PY) -m compileall -q $(CODE)
+	@$(COMPILE) $(CODE)
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) shell --verbosity 0 --command "$(WARM)"
 
@@ -84,7 +86,7 @@ check: $(DEVELOPMENT) $(STATIC) ## check style, types, imports, migrations, docs
 	  $(MANAGE) check --deploy --fail-level WARNING
 
 bench: $(DEVELOPMENT) $(STATIC) ## run the benchmarks beside their peers (ONLY=engine, ONLY=batch, ...)
-	@$(PY) -m compileall -q $(CODE)
+	@$(COMPILE) $(CODE)
 	@$(PY) -m bench $(ARGS)
 
 diagrams: $(DEVELOPMENT) ## draw docs/diagrams/*.d2 anew, each as an SVG for light and dark pages
@@ -127,7 +129,7 @@ $(SITE): $(WRITERS) $(shell find docs -path docs/_build -prune -o -type f -print
 # pip considers a package installed that a kill has left half copied. $(INSTALLING) marks an unfinished installation.
 define install
 	@echo "Installing the packages of $<. The first time takes a minute or two."
-	@$(ALONE); touch $(INSTALLING); $(PIP) -r $<; touch $@; rm $(INSTALLING)
+	@$(ALONE); touch $(INSTALLING); $(PIP) --no-compile -r $<; $(COMPILE) $(VENV)/lib; touch $@; rm $(INSTALLING)
 endef
 
 # Collect static files once per set of packages. In development the site serves our own files from their folders.

@@ -9,13 +9,16 @@ share a service. What takes longest comes first, so that no process is left with
 """
 
 import fcntl
+import gc
 import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -81,6 +84,9 @@ sys.dont_write_bytecode = False
 # One for all processes and state folders: compiling the kernels takes half a minute of a processor.
 os.environ["NUMBA_CACHE_DIR"] = f"{state.own_state_dir()}-test/numba"
 
+# Each client of the tests would read the certificate authorities, in 30 ms of a processor, and ask no https address.
+httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
+
 _held = ExitStack()
 
 
@@ -115,6 +121,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.collect()
+    gc.freeze()  # tests and modules stay to the end: a collection need not look at a million objects
     from signalsite.embedded.keep_running import keep_running
 
     if not session.config.option.collectonly and any(SERVERLESS not in item.path.parents for item in session.items):

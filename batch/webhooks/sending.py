@@ -13,11 +13,11 @@ from threading import Thread
 from typing import Any
 
 import httpcore
-import httpx
 from django.conf import settings
 
 from batch.webhooks.core.addresses import Policy, check_address, read_url
 from signalsite.foundation.errors import ExternalServiceError
+from signalsite.foundation.tls import trusted_authorities
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
@@ -78,7 +78,7 @@ def post(
         extensions={"timeout": {"connect": CONNECT_SECONDS, "read": total_seconds, "write": total_seconds}},
     )
     try:
-        with httpcore.ConnectionPool(ssl_context=tls or httpx.create_ssl_context(), network_backend=network) as pool:
+        with httpcore.ConnectionPool(ssl_context=tls or trusted_authorities(), network_backend=network) as pool:
             response = pool.handle_request(request)
             try:
                 fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}

@@ -19,6 +19,7 @@ from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError, Circuit
 
 from signalsite.foundation.errors import ExternalServiceError
 from signalsite.foundation.once import made_once
+from signalsite.foundation.tls import trusted_authorities
 
 T = TypeVar("T")
 ATTEMPTS, FAILURES, REST_SECONDS = 3, 3, 30.0
@@ -144,9 +145,10 @@ class OutsideService:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        authorities = trusted_authorities()
         async with (
             asyncio.timeout(seconds),
-            httpx.AsyncClient(timeout=seconds, follow_redirects=False, trust_env=False) as http,
+            httpx.AsyncClient(timeout=seconds, verify=authorities, follow_redirects=False, trust_env=False) as http,
             http.stream("GET", url, params=parameters, headers=headers) as response,
         ):
             if response.status_code >= 500 or response.status_code == 429:

@@ -12,6 +12,7 @@ INTERRUPTED = """
 import runpy, signal, sys
 
 module, sys.argv = sys.argv[1], ["manage.py", "diffsettings"]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background, it is ignored
 
 class Finder:
     def find_spec(name, path=None, target=None):

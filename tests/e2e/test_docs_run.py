@@ -38,6 +38,7 @@ import batch.client
 from signalsite.embedded.service import running_service
 from tests.e2e.conftest import BATCH, ROOT, SHARED_DATA, succeed, wait
 from tests.e2e.docs_blocks import RUNNABLE, Block, blocks_of, is_excused
+from tests.forks import the_forks
 from tests.integration.processes import fresh_state, running_on, until
 
 PAGES = ["README.md", *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").rglob("*.md"))]
@@ -62,8 +63,11 @@ for name in ("demo", "admin"):
 class Page:
     """Runs the blocks of one page."""
 
-    def __init__(self, *, address: str, folder: Path, password: str, environment: dict[str, str]) -> None:
-        self.address, self.folder, self.password, self.environment = address, folder, password, environment
+    def __init__(
+        self, *, address: str, folder: Path, programs: Path, password: str, environment: dict[str, str]
+    ) -> None:
+        self.address, self.folder, self.programs = address, folder, programs
+        self.password, self.environment = password, environment
         self.kept = folder / ".kept"
         self.kept.write_text("")
         self.client = httpx.Client(base_url=address, timeout=30)
@@ -97,11 +101,11 @@ class Page:
         self.finish(block)
         kept = shlex.quote(str(self.kept))
         script = f"source {kept}\nset -a -e -o pipefail\n{code}\n{{ export -p; declare -f; }} > {kept}\n"
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{self.programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
-            env={**os.environ, **self.environment, **self.variables, "PATH": path},
+            env={**os.environ, **self.environment, **self.variables, "PATH": path, "FORKS": the_forks().address},
             capture_output=True,
             text=True,
             timeout=BLOCK_SECONDS,
@@ -248,12 +252,24 @@ def service(environment: dict[str, str], folder: Path, tmp_path_factory: pytest.
     print(log.read_text()[-4000:])
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the `python` of scripts."""
+    folder = tmp_path_factory.mktemp("programs")
+    python = folder / "python"
+    python.write_text(f"#!{sys.executable} -IS\n{(ROOT / 'tests/forked_python.py').read_text()}")
+    python.chmod(0o755)
+    return folder
+
+
 @pytest.fixture
-def page(service: str, environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page(
+    service: str, environment: dict[str, str], folder: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Page]:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(ROOT))
     password = environment["DOCS_PASSWORD"]
-    page = Page(address=service, folder=folder, password=password, environment=environment)
+    page = Page(address=service, folder=folder, programs=programs, password=password, environment=environment)
     yield page
     page.client.close()
 

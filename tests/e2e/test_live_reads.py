@@ -192,16 +192,24 @@ class TestTheSame:
         for path in (*paths, f"/moneyness/{UNDERLYING}/greeks/ATM", f"/chain/{UNDERLYING}", "/greeks?keys=NSE@NIFTY"):
             ours, _ = ask("GET", f"{LIVE}{path}")
         with httpx.Client(base_url=address, headers=ours.request.headers) as client:
+
+            def ask_often() -> None:
+                for path in paths * 150:
+                    assert client.get(f"{LIVE}{path}").status_code == 200
+
             deadline = time.monotonic() + 20
             while metric(address, "signal_websocket_followed") < 2:
                 assert time.monotonic() < deadline
-                for path in paths * 150:
-                    assert client.get(f"{LIVE}{path}").status_code == 200
-        before = metric(address, "signal_websocket_remembered_total")
-        for path in GET:
-            ours, theirs = ask("GET", f"{LIVE}{path}")
-            assert told(ours) == told(theirs), path
-        assert metric(address, "signal_websocket_remembered_total") - before > len(GET) / 3
+                ask_often()
+            remembered = 0.0
+            for place, path in enumerate(GET):
+                if place % 20 == 0:  # or on a slow machine the hub stops to follow what few requests ask for
+                    ask_often()
+                before = metric(address, "signal_websocket_remembered_total")
+                ours, theirs = ask("GET", f"{LIVE}{path}")
+                assert told(ours) == told(theirs), path
+                remembered += metric(address, "signal_websocket_remembered_total") - before
+        assert remembered > len(GET) / 3
 
     @pytest.mark.parametrize("path", DJANGOS)
     def test_what_it_leaves_to_django(self, address: str, ask: Any, path: str) -> None:
