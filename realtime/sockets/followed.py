@@ -23,6 +23,7 @@ from realtime.sockets.topics import Feed
 logger = logging.getLogger(__name__)
 
 FOLLOW_READS = 100  # of a stream in a second: from here on following it costs less
+MOST_FOLLOWED = 64  # streams at once: sockets need the hub's others, and more cannot have many readers each
 LOOK_SECONDS = 1.0  # between two looks at the names of the topics: one that was removed is still shown for so long
 LINGER_LOOKS = 10  # with fewer reads, before the stream is left
 STALE_SECONDS = 2.5  # after a look at the names, in which the next one should have come
@@ -108,7 +109,7 @@ class FollowedStates:
             self._asked.clear()
             self._since = now
         asked = self._asked[feed.stream] = self._asked.get(feed.stream, 0) + 1
-        if asked >= FOLLOW_READS and feed.stream not in self._tasks:
+        if asked >= FOLLOW_READS and feed.stream not in self._tasks and len(self._tasks) < MOST_FOLLOWED:
             following = self._follow(feed)
             self._tasks[feed.stream] = asyncio.create_task(following, context=contextvars.Context())  # not a request's
 

@@ -272,3 +272,16 @@ def test_reads_of_ten_thousand_underlyings_follow_none_of_them(market):
         assert service.memory.replies([("job_events", None)]) is None
 
     with_service(asks)
+
+
+def test_one_caller_cannot_take_all_streams_of_the_sockets(market, monkeypatch):
+    monkeypatch.setattr(followed, "MOST_FOLLOWED", 3)
+
+    async def asks(service):
+        for _ in range(FOLLOW_READS):
+            for number in range(10):
+                service.memory.replies([(f"latest:CBOE@U{number}", (KEYS[0],))])
+        await asyncio.sleep(0.2)
+        assert len(service.memory._tasks) == len(service.hub.streams) == 3
+
+    with_service(asks)
