@@ -48,8 +48,8 @@ WITH free AS (
     SELECT r.id, c.version, c.name, c.owner_id, c.document,
            greatest(extract(epoch FROM now() - r.due)::float8 * 1000
                     - CASE WHEN c.interval <> '' THEN %(delay)s * 1000 ELSE 0 END, 0) AS lateness,
-           CASE WHEN NOT c.active THEN 'the configuration was set inactive before it started'
-                WHEN NOT u.is_active THEN 'the account of its owner was closed before it started'
+           CASE WHEN NOT c.active THEN format('the configuration was set inactive before it %%s', started_or_ended)
+                WHEN NOT u.is_active THEN format('the account of its owner was closed before it %%s', started_or_ended)
                 WHEN r.attempt = 0 AND r.due < now() - make_interval(secs => %(late)s)
                     THEN format('no worker was free for %%s s', %(late)s)
                 WHEN r.attempt >= %(most)s
@@ -57,6 +57,7 @@ WITH free AS (
                 ELSE '' END AS why
     FROM free JOIN signal_configuration_runs r ON r.id = free.id
               JOIN signal_configurations c ON c.id = r.configuration_id JOIN auth_user u ON u.id = c.owner_id
+              CROSS JOIN LATERAL (SELECT CASE WHEN r.attempt = 0 THEN 'started' ELSE 'ended' END) AS b(started_or_ended)
 )
 UPDATE signal_configuration_runs r
 SET attempt = CASE WHEN why = '' THEN r.attempt + 1 ELSE r.attempt END,

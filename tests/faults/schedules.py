@@ -45,6 +45,11 @@ FROM (
 ) one
 """
 
+_BEGUN = """
+SELECT count(*) FROM signal_configuration_runs r JOIN signal_configurations c ON c.id = r.configuration_id
+WHERE c.name LIKE %s AND r.state IN ('waiting', 'running') AND r.attempt > 0 AND r.started_at < now() - interval '4 s'
+"""
+
 
 def asked(site: Site, query: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
     """Ask PostgreSQL, also while it starts again."""
@@ -90,6 +95,8 @@ def check_schedules(site: Site, prefix: str, *, seconds: float = 90) -> int:
     """Wait for a whole round after the faults, end the schedules, and check their rows. Return the runs done."""
     before = done(site, prefix)
     until(lambda: done(site, prefix) >= before + SCHEDULES, seconds, "another round of all schedules")
+    # A run that a killed process had begun would find its configuration inactive, and fail.
+    until(lambda: not asked(site, _BEGUN, f"{prefix}%")[0][0], seconds, "no run of a killed process is open")
     asked(
         site,
         "UPDATE signal_configurations SET active = false, document = jsonb_set(document, '{active}', 'false')"
@@ -99,8 +106,9 @@ def check_schedules(site: Site, prefix: str, *, seconds: float = 90) -> int:
     values = {"prefix": prefix, "period": PERIOD}
     until(lambda: asked(site, _ACCOUNTS, **values)[0][5] == 0, seconds, "no run is open")
     time.sleep(0.5)  # what a killed process had sent
-    count, lost, wrong, found, failed, _, results, strays, _ = asked(site, _ACCOUNTS, **values)[0]
-    assert (count, lost, wrong, failed, strays) == (SCHEDULES, 0, 0, 0, 0)
+    count, lost, wrong, found, failed, _, results, strays, attempts = asked(site, _ACCOUNTS, **values)[0]
+    told = f"{count} schedules, {lost} lost, {wrong} wrong, {failed} failed, {strays} strays, {attempts} attempts"
+    assert (count, lost, wrong, failed, strays) == (SCHEDULES, 0, 0, 0, 0), told
     assert results == found >= SCHEDULES  # one instrument each
     until(lambda: not asked(site, "SELECT 1 FROM batch_unpublished_runs LIMIT 1"), 60, "all results are published")
     asked(

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from batch.configs import clock_jumps, groups, runs, starting
+from batch.configs import claims, clock_jumps, groups, runs, starting
 from signals.configs import services
 from signals.configs.core.canonical import document_of
 from signals.configs.models import Configuration, ConfigurationResult, ConfigurationRun
@@ -149,6 +149,20 @@ def test_a_closed_account_refuses_what_had_been_enqueued(owner: User, bars: date
     assert (only(made).state, only(made).error) == (
         State.MISSED,
         "the account of its owner was closed before it started",
+    )
+
+
+def test_a_run_whose_process_died_says_that_it_had_started(owner: User, bars: datetime) -> None:
+    made = configure(owner)
+    (group,) = starting.start_due().groups
+    assert len(claims.claim(group)) == 1
+    long_ago = timezone.now() - timedelta(seconds=2 * claims.LEASE_SECONDS)
+    ConfigurationRun.objects.update(claimed_at=long_ago)
+    Configuration.objects.filter(pk=made.pk).update(active=False)
+    assert runs.run_group(group) == 0
+    assert (only(made).state, only(made).error) == (
+        State.FAILED,
+        "the configuration was set inactive before it ended",
     )
 
 
