@@ -172,7 +172,8 @@ def _serve(orders: socket.socket) -> Order:
             return Order(*json.loads(message))
         for file in files:
             os.close(file)
-        told.send(str(pid).encode())
+        with suppress(BrokenPipeError):  # its orderer is gone already: the next round kills it
+            told.send(str(pid).encode())
         running[os.pidfd_open(pid)] = (pid, told)
 
 
