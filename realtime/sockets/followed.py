@@ -121,7 +121,7 @@ class FollowedStates:
         except (RedisError, OSError, TooManyStreams) as error:
             logger.warning("live reads of %s ask Redis each time: %s", feed.stream, error)
             await asyncio.sleep(RETRY_SECONDS)
-        except Exception:
+        except Exception:  # a fault of ours here must cost no reader more than the way over Redis
             logger.exception("live reads of %s ask Redis each time", feed.stream)
             await asyncio.sleep(RETRY_SECONDS)
         finally:
